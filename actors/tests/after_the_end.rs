@@ -102,3 +102,24 @@ fn an_observer_whose_panic_panics_costs_its_tree_nothing() {
         assert!(*seen.lock().unwrap() >= 2);
     });
 }
+
+#[test]
+fn a_factory_whose_drop_panics_costs_its_supervisor_nothing() {
+    on_both_runtimes(async || {
+        let bus = MessageBus::new();
+        let below = Supervisor::builder("below").actor("quiet", || Quiet);
+        let tree = Supervisor::builder("root").supervisor(below).start(&bus).await.unwrap();
+        let quiet = tree.actor_ref::<Quiet>("root/below/quiet").unwrap();
+        let spite = Spite;
+        let child = Child::actor("spiteful", move || {
+            let _ = &spite;
+            Quiet
+        });
+        tree.start_child("root/below", child).await.unwrap();
+        tree.terminate_child("root/below/spiteful").await.unwrap();
+        tree.delete_child("root/below/spiteful").await.unwrap();
+        assert_eq!(tree.count_children("root/below").await.unwrap().active, 1);
+        assert!(quiet.is_alive());
+        tree.shutdown().await.unwrap();
+    });
+}

@@ -96,10 +96,10 @@ fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
     });
 }
 
-/// Pools of three workers under `root`, each with another path, resized and deleted.
-async fn pools_come_and_go(tree: &Tree) {
+/// Pools of three workers under `root`, each with another path in each round, resized and deleted.
+async fn pools_come_and_go(tree: &Tree, round: usize) {
     for number in 0..200 {
-        let id = format!("pool-{number}");
+        let id = format!("pool-{round}-{number}");
         let pool =
             Pool::new(|| Guest).workers(2).key(|tick: &Tick| tick.0).on::<Tick>().supervisor(id.as_str());
         tree.start_child("root", Child::supervisor(pool)).await.unwrap();
@@ -121,10 +121,10 @@ fn pools_that_are_deleted_leave_no_memory_behind_in_a_tree_that_goes_on() {
         let tree = root.start(&bus).await.unwrap();
         let rest = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
         let tasks = rest();
-        pools_come_and_go(&tree).await;
+        pools_come_and_go(&tree, 1).await;
         settled(tasks).await;
         let before = heap::live_bytes_of_all();
-        pools_come_and_go(&tree).await;
+        pools_come_and_go(&tree, 2).await;
         settled(tasks).await;
         let again = heap::live_bytes_of_all();
         assert!((again - before).abs() < LEFT_MAX, "200 pools leave {} bytes", again - before);

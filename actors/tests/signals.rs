@@ -142,7 +142,7 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         let tree = Supervisor::builder("services").service("metronome", || Metronome).start(&bus).await?;
         return until_signal(tree.run_until_signal(LONG)).await;
     }
-    if part == "starts" || part == "node" {
+    if ["starts", "node", "factory"].contains(&part) {
         return play_start(part, &bus).await;
     }
     if part == "sleeper" {
@@ -205,6 +205,16 @@ async fn play_start(part: &str, bus: &MessageBus) -> Result<RunEnd> {
         let never = ProcessSpec::new("sh").args(["-c", "exec sleep 1000"]).ready_line("never");
         let root = Supervisor::builder("services").service("idle", || Idle).service("up", || Up);
         return Ok(root.process("never", never).run_until_signal(bus, LONG).await?);
+    }
+    if part == "factory" {
+        let never = || -> Idle {
+            println!("\nready");
+            loop {
+                std::thread::park();
+            }
+        };
+        let root = Supervisor::builder("services").service("never", never);
+        return Ok(root.run_until_signal(bus, Duration::from_millis(50)).await?);
     }
     let file = std::env::temp_dir().join(format!("mycelium-signals-{}.toml", std::process::id()));
     std::fs::write(&file, "[deployment]\nmode = \"monolith\"\n[[nodes]]\nname = \"a\"\nservices = [\"up\"]")?;
@@ -502,6 +512,16 @@ fn an_actor_that_never_awaits_is_named_and_does_not_keep_the_process() {
     assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
     assert!(err.contains("root/counter was still at work"), "{err}");
     assert!(err.contains("never awaits"), "{err}");
+}
+
+#[test]
+fn a_factory_that_never_comes_back_is_no_end_of_its_tree_and_does_not_keep_the_process() {
+    let mut player = Player::new("factory");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
+    assert!(err.contains("services"), "{err}");
 }
 
 #[test]

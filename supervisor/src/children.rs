@@ -76,6 +76,8 @@ pub(crate) struct Children<F> {
     slots: BTreeMap<u64, Slot<F>>,
     keys: BTreeMap<Arc<str>, u64>,
     next_key: u64,
+    /// Children with lower keys were there at the beginning.
+    first_added: u64,
     next_life: u64,
     /// Significant children that are not `Down`, kept so that an auto-shutdown costs no walk.
     significant_active: usize,
@@ -92,6 +94,7 @@ impl<F> Children<F> {
             slots: BTreeMap::new(),
             keys: BTreeMap::new(),
             next_key: 0,
+            first_added: 0,
             next_life: 0,
             significant_active: 0,
             waits: BTreeSet::new(),
@@ -131,6 +134,17 @@ impl<F> Children<F> {
         self.slots
             .insert(key, Slot { spec, backoff: BackoffState::default(), state: State::Down, wait_order: 0 });
         key
+    }
+
+    /// Adds one that the supervisor begins with: before all others.
+    pub(crate) fn declare(&mut self, spec: Arc<ChildSpec<F>>) {
+        self.insert(spec);
+        self.first_added = self.next_key;
+    }
+
+    /// Those that were added later.
+    pub(crate) fn added(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.slots.range(self.first_added..).map(|(_, slot)| &slot.spec.id)
     }
 
     pub(crate) fn remove(&mut self, key: u64) {

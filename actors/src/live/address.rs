@@ -48,8 +48,6 @@ pub(crate) trait Member: Send + Sync {
     fn ended(&self) -> &SetOnce<StopReason>;
     /// Which one it is.
     fn work(&self) -> Work;
-    /// Makes its progress visible from now on.
-    fn probe(&self) {}
     /// What its code waits for, and a number that stays the same for as long as it waits for that.
     fn waits(&self) -> Noted {
         NOTHING
@@ -159,10 +157,6 @@ impl<A: Actor> Member for Address<A> {
 
     fn work(&self) -> Work {
         self.presence.turn(self.inbox.doorbell()).map_or(Work::Busy, Work::Rests)
-    }
-
-    fn probe(&self) {
-        self.watch().probe();
     }
 
     fn waits(&self) -> Noted {

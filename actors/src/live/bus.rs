@@ -494,6 +494,10 @@ impl BusCore {
         let place = fate.as_ref().and_then(|fate| fate.path());
         let path = place.clone().or_else(|| name.map(Into::into));
         let address = Address::new(id, path, inbox, host, runtime.clone(), lookout);
+        if fate.as_ref().is_some_and(|fate| fate.is_probed()) {
+            // From the first message on, which may come before its supervisor hears that it has started.
+            address.watch().probe();
+        }
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
         for wanted in Subscriptions::of(&actor).wanted {
             wanted.live(&mut live)?;

@@ -40,6 +40,11 @@ pub(crate) trait Fate<A: Actor>: Send {
         None
     }
 
+    /// Whether its progress is looked at.
+    fn is_probed(&self) -> bool {
+        false
+    }
+
     /// How often the handler of one message is tried, in as many lives, until that message is a dead letter;
     /// at least 1.
     fn attempts_max(&self) -> u32 {

@@ -37,7 +37,9 @@ pub(crate) trait Standing: Send + Sync {
 pub(crate) trait Falling: Send + Sync {
     /// The actors in it.
     fn actors(&self) -> Vec<ActorId>;
-    /// The paths of those who had to be killed since then.
+    /// It goes on, though it was killed.
+    fn outlives(&self);
+    /// The paths of those who had to be killed since then; its own, if it goes on.
     fn missed(&self) -> Vec<Arc<str>>;
 }
 
@@ -85,6 +87,11 @@ impl Forest {
     /// Those that run, the youngest first.
     pub(crate) fn youngest_first(&self) -> Vec<Felling> {
         self.lock().running.values().rev().map(Felling::new).collect()
+    }
+
+    /// Whether one has not ended.
+    pub(crate) fn stands(&self) -> bool {
+        self.lock().running.values().any(|stem| !stem.ended.initialized())
     }
 
     /// The actor at this path of the eldest tree that has one there.
@@ -199,7 +206,12 @@ impl Felling {
         self.ended.wait().await;
     }
 
-    /// The paths of those who had to be killed meanwhile.
+    /// It goes on, though it was killed.
+    pub(crate) fn outlives(&self) {
+        self.falling.iter().for_each(|falling| falling.outlives());
+    }
+
+    /// The paths of those who had to be killed meanwhile; its own, if it goes on.
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
         self.falling.as_ref().map(|falling| falling.missed()).unwrap_or_default()
     }

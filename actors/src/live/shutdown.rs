@@ -144,7 +144,9 @@ async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -
     let felled = Instant::now() + KILL_GRACE * 2;
     for tree in unfelled {
         // A root gives up on what cannot be killed after its own grace.
-        by(felled, tree.ended()).await;
+        if by(felled, tree.ended()).await.is_none() {
+            tree.outlives();
+        }
     }
     late.iter().for_each(|member| member.kill());
     let deadline = Instant::now() + KILL_GRACE;

@@ -483,7 +483,7 @@ impl Builder {
     /// Dropped before it is ready, the tree is shut down.
     pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
         self.check().map_err(StartError::Spec)?;
-        let shared = Arc::new(TreeShared::new(bus.clone(), self.observer.clone(), self.seed));
+        let shared = Arc::new(TreeShared::new(bus.clone(), &self));
         LiveTree::start(&self, shared).await.map(Tree::live)
     }
 

@@ -145,7 +145,8 @@ fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result 
     )
 }
 
-/// The tree has ended, and some children had to be killed because they missed their shutdown time.
+/// The tree has ended, and some children had to be killed because they missed their shutdown time. Live, the
+/// root itself is among them if code that never awaits, such as a factory, keeps a supervisor from ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TreeShutdownError {
@@ -331,7 +332,8 @@ impl Tree {
     /// within [`KILL_GRACE`](super::KILL_GRACE) goes on.
     ///
     /// # Errors
-    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same.
+    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same, unless its root is
+    /// among them.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.

@@ -13,6 +13,7 @@ use mycelium_supervisor::{Call, ChildRef, ExitReason, Strategy};
 
 use super::child::{Builder, Redelivery};
 use super::health::Health;
+use super::quiet::Quiet;
 use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
@@ -23,7 +24,7 @@ use crate::{Actor, BoxError, OwnThread, Service, ServiceContext, StopReason};
 /// What a child specification is started with.
 #[derive(Clone)]
 pub(crate) struct Launcher {
-    launch: Arc<dyn Launch>,
+    launch: Quiet<Arc<dyn Launch>>,
     /// Whether a drain stops it first; by default what its kind says.
     pub(crate) source: Option<bool>,
     /// Whether it says by itself when it is ready.
@@ -46,7 +47,7 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
         let start_timeout = launch.builder().is_none().then_some(START_TIMEOUT);
-        let (launch, redelivery) = (Arc::new(launch), Redelivery::default());
+        let (launch, redelivery) = (Quiet::new(Arc::new(launch) as _), Redelivery::default());
         Self { launch, source: None, tells: false, start_timeout, health: None, redelivery, thread: None }
     }
 
@@ -99,6 +100,8 @@ pub(crate) struct Site {
     pub(crate) tells: bool,
     /// Of an actor: how often the handler of one message is tried.
     pub(crate) attempts_max: u32,
+    /// Whether its progress is looked at.
+    pub(crate) probed: bool,
     pub(crate) thread: Option<Arc<OwnThread>>,
 }
 
@@ -179,12 +182,18 @@ fn make<T>(code: impl FnOnce() -> T) -> Result<T, ExitReason> {
     StopReason::catch(code).map_err(|reason| ExitReason::from(&reason))
 }
 
+/// A factory that any task may be the last to hold.
+fn quiet<T, F: Fn() -> T + Send + Sync + 'static>(factory: F) -> Factory<T> {
+    let factory = Quiet::new(factory);
+    Arc::new(move || (*factory)())
+}
+
 /// Starts actors.
 pub(crate) struct ActorLaunch<A>(Factory<A>);
 
 impl<A: Actor> ActorLaunch<A> {
     pub(crate) fn new(factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
-        Self(Arc::new(factory))
+        Self(quiet(factory))
     }
 }
 
@@ -203,6 +212,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             post: site.post.clone(),
             readiness: site.readiness(),
             attempts_max: site.attempts_max,
+            probed: site.probed,
             tree: site.shared.number,
             path: Arc::clone(&site.path),
             verdict: None,
@@ -229,6 +239,7 @@ struct Supervised<A> {
     post: mpsc::UnboundedSender<Mail>,
     readiness: Option<Arc<Readiness>>,
     attempts_max: u32,
+    probed: bool,
     tree: u64,
     path: Arc<str>,
     verdict: Option<oneshot::Receiver<Word>>,
@@ -251,6 +262,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
     fn path(&self) -> Option<Arc<str>> {
         Some(Arc::clone(&self.path))
+    }
+
+    fn is_probed(&self) -> bool {
+        self.probed
     }
 
     fn attempts_max(&self) -> u32 {
@@ -304,7 +319,7 @@ pub(crate) struct ServiceLaunch<S> {
 
 impl<S: Service> ServiceLaunch<S> {
     pub(crate) fn new(factory: impl Fn() -> S + Send + Sync + 'static) -> Self {
-        Self { factory: Arc::new(factory), only_live: None }
+        Self { factory: quiet(factory), only_live: None }
     }
 
     /// The same, for what cannot be in an isolate.

@@ -93,7 +93,9 @@ impl LiveTree {
         if within_anywhere(limit, self.ended.wait()).await.is_none() {
             self.leash.kill();
             // The root gives up on what cannot be killed after its own grace.
-            let _ = within_anywhere(KILL_GRACE * 2, self.ended.wait()).await;
+            if within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none() {
+                self.shared.outlives();
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! carried out. Live, each supervisor is one tokio task that carries no user traffic; in an isolate all of
 //! them are one machine. `docs/supervision.md` explains the terms.
 
+mod below;
 mod child;
 mod declare;
 mod drain;
@@ -17,6 +18,7 @@ mod observe;
 mod pools;
 #[cfg(unix)]
 mod process;
+mod quiet;
 mod run;
 mod shell;
 mod signals;

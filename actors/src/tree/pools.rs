@@ -3,9 +3,9 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
+use super::below::take_below;
 use super::launch::Launcher;
 use crate::PoolStats;
 use crate::sync::{Mutex, MutexGuard};
@@ -61,19 +61,8 @@ impl Pools {
 
     /// The child at this path is no more, with all below it.
     pub(crate) fn forget(&self, path: &str) {
-        let is_below = |at: &Arc<str>| at.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-        let mut pools = self.lock();
-        let mut forgotten: Vec<_> = pools.remove(path).into_iter().collect();
-        // Those below begin with the path and a `/`, among others that begin with the path.
-        let below: Vec<_> = pools
-            .range::<str, _>((Bound::Excluded(path), Bound::Unbounded))
-            .map(|(at, _)| at)
-            .take_while(|at| at.starts_with(path))
-            .filter(|at| is_below(at))
-            .cloned()
-            .collect();
-        forgotten.extend(below.iter().filter_map(|at| pools.remove(at)));
-        drop(pools);
+        let forgotten = take_below(&mut self.lock(), path);
+        // Told and dropped here, where the map is free again.
         forgotten.iter().for_each(|pool| pool.forgotten());
     }
 

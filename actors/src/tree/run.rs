@@ -151,7 +151,7 @@ impl Builder {
         parent: Option<u32>,
     ) -> Result<RunEnd, StartError> {
         self.check().map_err(StartError::Spec)?;
-        let shared = Arc::new(TreeShared::new(bus.clone(), self.observer.clone(), self.seed));
+        let shared = Arc::new(TreeShared::new(bus.clone(), &self));
         let unheard = |error: io::Error| StartError::Signals(error.to_string().into());
         let mut signals = listen(&shared, limit, parent).map_err(unheard)?;
         let started = tokio::select! {
@@ -166,7 +166,7 @@ impl Builder {
             }
             Err(signal) => stop_start(bus, signal, &mut signals.received, limit).await,
         };
-        if bus.alive() > 0 {
+        if outlives(bus) {
             signals.end_process_soon(end.code(), &end);
         }
         Ok(end)
@@ -185,6 +185,11 @@ fn listen(shared: &Arc<TreeShared>, limit: Duration, parent: Option<u32>) -> io:
         groups.kill();
     };
     signals::listen(patience, EXIT_UNDRAINED, parent, clean_up)
+}
+
+/// Whether anybody is still here: then it never awaits, and would keep the runtime from going down.
+fn outlives(bus: &MessageBus) -> bool {
+    bus.alive() > 0 || bus.core.forest.stands()
 }
 
 /// Waits for the end of a tree whose start was given up.
@@ -248,8 +253,7 @@ impl Tree {
         };
         let mut signals = listen(live.shared(), limit, None)?;
         let end = self.run_until(live, &mut signals.received, limit).await;
-        // Whoever is still here never awaits, and would keep the runtime from going down.
-        if live.shared().bus.alive() > 0 {
+        if outlives(&live.shared().bus) {
             signals.end_process_soon(end.code(), &end);
         }
         Ok(end)

@@ -129,14 +129,41 @@ pub(crate) fn spawn_supervisor(
     shared.add_supervisor(path, mailbox.clone());
     let epoch = tasks.epoch;
     let shell = Shell { path: Arc::clone(path), engine, epoch, tasks, next_call: 0 };
+    let (path, shared) = (Arc::clone(path), Arc::clone(shared));
+    let end = SupervisorEnd { path, shared, mailbox, on_exit: Some(on_exit) };
     rt::spawn(async move {
-        let (path, shared) = (Arc::clone(&shell.path), Arc::clone(&shell.tasks.shared));
+        let mut end = end;
         let (reason, estate) = shell.run(mail).await;
-        shared.set_backoffs(&path, Vec::new());
-        shared.forget_supervisor(&path, &mailbox);
-        on_exit(reason, estate);
+        end.tell(reason, estate);
     });
     Ok(StopTether(Arc::new(Held(post))))
+}
+
+/// The end of a supervisor's task, of which whoever started it is told.
+struct SupervisorEnd {
+    path: Arc<str>,
+    shared: Arc<TreeShared>,
+    mailbox: Mailbox,
+    on_exit: Option<OnExit>,
+}
+
+impl SupervisorEnd {
+    fn tell(&mut self, reason: ExitReason, estate: Estate) {
+        let Some(on_exit) = self.on_exit.take() else { return };
+        self.shared.set_backoffs(&self.path, Vec::new());
+        self.shared.forget_supervisor(&self.path, &self.mailbox);
+        on_exit(reason, estate);
+    }
+}
+
+impl Drop for SupervisorEnd {
+    /// A panic in the supervisor itself is an end like others. A runtime that goes down takes whoever would
+    /// be told with it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell(ExitReason::Abnormal("the supervisor has panicked".into()), Estate::new());
+        }
+    }
 }
 
 struct Shell {
@@ -145,6 +172,17 @@ struct Shell {
     epoch: Instant,
     tasks: Tasks,
     next_call: u64,
+}
+
+impl Drop for Shell {
+    /// A supervisor that panics leaves nobody behind without one.
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(node) = self.engine.node(ROOT)
+        {
+            node.core().lives().filter_map(|child| self.life(child)).for_each(Life::kill);
+        }
+    }
 }
 
 impl Shell {
@@ -297,5 +335,40 @@ impl Shell {
         self.engine.kill(&mut self.tasks, ROOT);
         self.tasks.see_off().await;
         ExitReason::Killed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::launch::{Launch, Site, StartLeft};
+    use crate::tree::{Child, Supervisor};
+    use crate::{Actor, BoxError, MessageBus};
+
+    struct Idle;
+    impl Actor for Idle {
+        type Error = BoxError;
+    }
+
+    /// Panics where nothing of a user's runs.
+    struct Faulty;
+    impl Launch for Faulty {
+        fn launch(&self, _: &Site, _: StartLeft) -> Result<Life, ExitReason> {
+            panic!("a fault of the supervisor itself")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_panics_has_failed_and_leaves_nobody_behind() {
+        let bus = MessageBus::new();
+        let below = Supervisor::builder("below").actor("a", || Idle).child(Child::launched("b", Faulty));
+        let failed = Supervisor::builder("root").supervisor(below).start(&bus).await.unwrap_err();
+        assert!(failed.to_string().contains("the supervisor has panicked"), "{failed}");
+        while bus.alive() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let faulty = Supervisor::builder("root").child(Child::launched("b", Faulty));
+        assert!(faulty.start(&bus).await.is_err());
+        bus.shutdown().await.unwrap();
     }
 }

@@ -1,12 +1,14 @@
 //! The children of a tree that a drain stops first, in the order of their first starts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use super::below::take_below;
 
 /// Those that were started and that no drain has stopped since.
 #[derive(Default)]
 pub(crate) struct Sources {
-    started: HashMap<Arc<str>, Starts>,
+    started: BTreeMap<Arc<str>, Starts>,
     next: u64,
 }
 
@@ -31,9 +33,9 @@ impl Sources {
         self.started.entry(Arc::clone(path)).or_insert(Starts { first: now, last: now }).last = now;
     }
 
-    /// A child is no more.
+    /// A child is no more, with all below it.
     pub(crate) fn forget(&mut self, path: &str) {
-        self.started.remove(path);
+        take_below(&mut self.started, path);
     }
 
     /// All of them, in the order of the first starts. They stay until they have [stopped](Self::stopped): a

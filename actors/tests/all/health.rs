@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::common::{Heard, Left, PERIOD, Right, Tick, WATCHDOG, observer, on_both_runtimes};
-use mycelium::tree::{Child, Health, Shutdown, Tree};
+use mycelium::tree::{Child, Health, Restart, Shutdown, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, OwnThread, Responder, Service,
     ServiceContext, StopReason, Supervisor,
@@ -89,6 +89,75 @@ fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
         worker.tell(7).await.unwrap();
         assert_eq!(worker.ask(Sum).await.unwrap(), 7);
         tree.shutdown().await.unwrap();
+    });
+}
+
+/// Takes a moment to start, and what waits for it then is what its very first life hangs on.
+struct Hasty(Worker);
+impl Actor for Hasty {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.0.heard == 13 {
+            ctx.actor_ref().try_tell(13)?;
+        }
+        tokio::time::sleep(SHORT / 2).await;
+        Ok(())
+    }
+}
+impl Handler<u32> for Hasty {
+    async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        pending().await
+    }
+}
+impl Responder<Sum> for Hasty {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.0.heard
+    }
+}
+
+#[test]
+fn a_message_that_waits_for_the_first_life_of_an_actor_is_probed_too() {
+    on_both_runtimes(|| async {
+        let (bus, log, lives) = (MessageBus::new(), Heard::default(), AtomicU32::new(13));
+        let child = Child::actor("w", move || Hasty(Worker { heard: lives.fetch_add(1, Ordering::SeqCst) }));
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
+        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let worker = tree.actor_ref::<Hasty>("root/w").unwrap();
+        assert_eq!(worker.ask(Sum).await.unwrap(), 14);
+        let exited = log.wait_for("exited w").await;
+        assert!(exited.contains("u32, whose handler waits"), "{exited}");
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// Keeps its thread for longer than it may, and ends then.
+struct Leaver;
+impl Actor for Leaver {
+    type Error = BoxError;
+}
+impl Handler<Pause> for Leaver {
+    async fn handle(&mut self, pause: &Pause, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        std::thread::sleep(pause.0);
+        ctx.stop();
+        Ok(())
+    }
+}
+
+#[test]
+fn an_actor_that_was_found_stuck_and_ends_by_itself_has_not_failed() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let child = Child::actor("w", || Leaver).restart(Restart::Transient);
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
+        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let leaver = tree.actor_ref::<Leaver>("root/w").unwrap();
+        leaver.tell(Pause(SHORT * 10)).await.unwrap();
+        log.wait_for("stuck w").await;
+        assert_eq!(log.wait_for("exited w").await, "exited w: normal");
+        tree.shutdown().await.unwrap();
+        assert_eq!(log.words().iter().filter(|word| word.starts_with("started")).count(), 1);
     });
 }
 

@@ -1,6 +1,8 @@
 //! The end of a bus: its trees first, the youngest first, each in its order; then everybody else; and nobody
 //! waits for ever.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use crate::common::{Heard, WATCHDOG, on_both_runtimes};
@@ -218,5 +220,30 @@ fn a_limit_past_the_end_of_time_is_none() {
         let _tree = start().await.unwrap();
         bus.shutdown_within(Duration::MAX).await.unwrap();
         assert_eq!(stops(&heard).len(), 3);
+    });
+}
+
+#[test]
+fn a_tree_that_a_factory_keeps_from_ending_is_named() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (bus, barrier, lives) =
+            (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+        let (gate, count) = (Arc::clone(&barrier), Arc::clone(&lives));
+        let child = Child::future("again", move || {
+            if count.fetch_add(1, Ordering::SeqCst) == 1 {
+                gate.wait();
+            }
+            async { Err("over".into()) }
+        });
+        let tree = Supervisor::builder("root").intensity(1_000, LONG).child(child).start(&bus).await.unwrap();
+        while lives.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+        assert_eq!(tree.shutdown_within(SHORT).await.unwrap_err().missed, ["root".into()]);
+        assert_eq!(tree.end_reason(), None);
+        assert_eq!(bus.shutdown_within(SHORT).await.unwrap_err().children, ["root".into()]);
+        barrier.wait();
+        tree.ended().await;
     });
 }

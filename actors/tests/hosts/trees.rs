@@ -556,3 +556,34 @@ fn a_shutdown_past_its_limit_kills_and_names_those_who_are_late<H: Host>() {
     let shutdown = StopReason::Shutdown;
     assert_eq!(log.words()[3..], [format!("-c {shutdown}"), format!("-b {shutdown}")]);
 }
+
+conformance!(what_was_below_a_deleted_supervisor_is_forgotten_with_it);
+fn what_was_below_a_deleted_supervisor_is_forgotten_with_it<H: Host>() {
+    let (mut host, log) = (H::new(), Heard::default());
+    let tree = host.supervise(Supervisor::builder("root")).unwrap();
+    let desk = Supervisor::builder("desk");
+    let desk = desk.supervisor(Supervisor::builder("team").child(adder("a", &log)));
+    host.start_child(&tree, "root", Child::supervisor(desk)).unwrap();
+    let path = "root/desk/team/a";
+    assert!(host.lookup::<Adder>(path).is_some());
+    host.terminate_child(&tree, "root/desk").unwrap();
+    host.delete_child(&tree, "root/desk").unwrap();
+    assert!(host.child::<Adder>(&tree, path).is_none() && host.lookup::<Adder>(path).is_none());
+    host.spawn_named(path, Adder { name: "b", log, sum: 0 }).unwrap();
+    host.shutdown();
+}
+
+conformance!(a_child_that_was_added_goes_with_the_restart_of_its_supervisor);
+fn a_child_that_was_added_goes_with_the_restart_of_its_supervisor<H: Host>() {
+    let (mut host, log) = (H::new(), Heard::default());
+    let desk = Supervisor::builder("desk").intensity(0, PERIOD).child(adder("a", &log));
+    let tree = host.supervise(Supervisor::builder("root").supervisor(desk)).unwrap();
+    host.start_child(&tree, "root/desk", adder("b", &log).restart(Restart::Transient)).unwrap();
+    let [a, b] = ["root/desk/a", "root/desk/b"].map(|path| host.child::<Adder>(&tree, path).unwrap());
+    host.tell(&b, 15).unwrap();
+    assert_eq!(host.ended(&b), StopReason::Normal);
+    host.tell(&a, 13).unwrap();
+    assert_eq!(host.ask(&a, Sum).unwrap(), 0);
+    assert!(host.lookup::<Adder>("root/desk/b").is_none() && host.lookup::<Adder>("root/desk/a").is_some());
+    host.shutdown();
+}

@@ -23,7 +23,7 @@ impl<H: Host> Engine<H> {
     }
 
     fn end_below(&mut self, host: &mut H, id: NodeId) {
-        let Some(mut node) = self.remove(host, id) else { return };
+        let Some(mut node) = self.remove(host, id, false) else { return };
         let lives: Vec<ChildRef> = node.core.lives().collect();
         // Of those that have ended before, and of which their supervisor will not hear any more.
         let mut ends = if lives.is_empty() { BTreeMap::new() } else { host.unheard_ends(id) };
@@ -50,7 +50,7 @@ impl<H: Host> Engine<H> {
 
     /// A supervisor has ended.
     pub(super) fn close(&mut self, host: &mut H, id: NodeId, reason: ExitReason) {
-        let Some(mut node) = self.remove(host, id) else { return };
+        let Some(mut node) = self.remove(host, id, true) else { return };
         let mut estate = std::mem::take(&mut node.parked);
         if node.for_good {
             release_all(host, std::mem::take(&mut estate));
@@ -67,9 +67,16 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    fn remove(&mut self, host: &mut H, id: NodeId) -> Option<Node<H>> {
+    /// `leaves`: its successor has what its children have left, unless there is none.
+    fn remove(&mut self, host: &mut H, id: NodeId, leaves: bool) -> Option<Node<H>> {
         let node = self.nodes.remove(&id)?;
         node.due.map(|due| self.due.remove(&due));
+        for added in node.core.added() {
+            // A successor has the declared children alone. It releases what the others have left.
+            if !leaves || node.for_good || !node.parked.contains_key(added) {
+                host.forgotten(&node.at(id), added);
+            }
+        }
         host.gone(&node.at(id));
         Some(node)
     }
@@ -89,6 +96,7 @@ impl<H: Host> Engine<H> {
                 host.missed(node.at(id).child_path(&given_up.spec.id));
                 let reason = given_up.reason(host, ExitReason::Killed);
                 self.step(now, host, id, Event::Exited(child, reason));
+                self.forget(host, id, &given_up.spec.id);
             }
         }
     }

@@ -250,7 +250,8 @@ pub trait Host: Sized {
     /// A child was killed because it missed its shutdown time, or could not be killed in time.
     fn missed(&mut self, path: Arc<str>);
 
-    /// A supervisor has forgotten the child of this id, by itself or because a call has deleted it.
+    /// A supervisor has forgotten the child of this id, by itself or because a call has deleted it; or it is
+    /// about to go, and its successor, if there is one, does not know this child.
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
         let _ = (at, id);
     }

@@ -226,7 +226,7 @@ impl<H: Host> Engine<H> {
     }
 
     /// Tells the host when a supervisor has forgotten a child.
-    fn forget(&self, host: &mut H, node: NodeId, id: &str) {
+    pub(super) fn forget(&self, host: &mut H, node: NodeId, id: &str) {
         let Some(known) = self.nodes.get(&node) else { return };
         if known.core.child(id).is_none() {
             host.forgotten(&known.at(node), id);

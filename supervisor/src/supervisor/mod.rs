@@ -172,7 +172,7 @@ impl<F: Clone> Supervisor<F> {
             if flags.strategy == Strategy::SimpleOneForOne {
                 supervisor.template = Some(spec);
             } else {
-                supervisor.children.insert(spec);
+                supervisor.children.declare(spec);
             }
         }
         Ok(supervisor)
@@ -334,6 +334,11 @@ impl<F> Supervisor<F> {
     pub fn child(&self, id: &str) -> Option<ChildInfo> {
         let key = self.children.key(id)?;
         self.children.get(key).map(|slot| Children::info(key, slot))
+    }
+
+    /// The children that calls have added: those which it did not begin with.
+    pub(crate) fn added(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.children.added()
     }
 
     /// The lives that the shell still holds, last started first: what must be killed when this supervisor is.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mycelium_supervisor::engine::{Look, Seen};
 
-use crate::live::Member;
+use crate::live::{Member, Work};
 use crate::rt::{self, JoinHandle};
 use crate::tree::health::{Health, HealthProbe, Verdict};
 
@@ -45,7 +45,6 @@ impl Care {
     /// The life is ready: when to look at it first, if at all.
     pub(super) fn begin(&mut self, member: &dyn Member, now: Duration) -> Option<Duration> {
         let probe = self.probe.as_mut()?;
-        member.probe();
         *probe = HealthProbe::new(probe.health(), now);
         self.turns = vec![turns_of(member)];
         Some(now.saturating_add(probe.health().interval()))
@@ -77,6 +76,9 @@ impl Care {
                     member.abort(&verdict, Some(pulse.beats));
                     verdict.into()
                 });
+                // An actor that is given up fails with these very words. One that cannot be, or has just gone
+                // on, ends for reasons of its own.
+                let verdict = verdict.filter(|_| matches!(member.work(), Work::Service { .. }));
                 Some(Seen::Stuck { quiet, detail: detail.into(), verdict })
             }
         };

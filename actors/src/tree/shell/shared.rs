@@ -1,7 +1,7 @@
 //! What all supervisors of one tree share, and its handle with them.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use mycelium_supervisor as pure;
@@ -12,6 +12,8 @@ use super::{Mail, Tasks};
 use crate::live::{Falling, Standing};
 use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
+use crate::tree::below::take_below;
+use crate::tree::child::Builder;
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::missed::{MissedLog, MissedMark};
@@ -98,11 +100,13 @@ pub(crate) struct TreeShared {
     pub(crate) bus: MessageBus,
     /// Of the tree on its bus; it rises with each start of a tree.
     pub(crate) number: u64,
+    /// Its path.
+    root: Arc<str>,
     observer: Option<Observer>,
     /// Of the supervisors, in the order in which they start.
     seeds: Mutex<Jitter>,
     supervisors: Mutex<HashMap<Arc<str>, Mailbox>>,
-    actors: Mutex<HashMap<Arc<str>, Placed>>,
+    actors: Mutex<BTreeMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     pub(crate) pools: Pools,
     missed: Mutex<MissedLog>,
@@ -115,7 +119,7 @@ pub(crate) struct TreeShared {
 }
 
 impl TreeShared {
-    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>, seed: u64) -> Self {
+    pub(crate) fn new(bus: MessageBus, root: &Builder) -> Self {
         let (supervisors, actors, sources, missed, backoffs) = Default::default();
         #[cfg(unix)]
         let groups = Arc::default();
@@ -124,8 +128,9 @@ impl TreeShared {
         Self {
             bus,
             number,
-            observer,
-            seeds: Mutex::new(Jitter::new(seed)),
+            root: Arc::clone(&root.id),
+            observer: root.observer.clone(),
+            seeds: Mutex::new(Jitter::new(root.seed)),
             supervisors,
             actors,
             sources,
@@ -139,7 +144,7 @@ impl TreeShared {
     }
 
     /// The references of the actors, by path.
-    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Placed>> {
+    pub(crate) fn actors(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Placed>> {
         lock(&self.actors)
     }
 
@@ -178,9 +183,9 @@ impl TreeShared {
         }
     }
 
-    /// A child is no more.
+    /// A child is no more, with all below it.
     pub(super) fn forget_child(&self, path: &str) {
-        let forgotten = self.actors().remove(path);
+        let forgotten = take_below(&mut self.actors(), path);
         // Dropped here, where the map is free again.
         drop(forgotten);
         lock(&self.sources).forget(path);
@@ -190,6 +195,11 @@ impl TreeShared {
     /// The children that had to be killed because their shutdown time was over.
     pub(crate) fn missed(&self) -> MutexGuard<'_, MissedLog> {
         lock(&self.missed)
+    }
+
+    /// The tree goes on though it was killed: code that never awaits keeps its supervisor.
+    pub(crate) fn outlives(&self) {
+        self.missed().add(Arc::clone(&self.root));
     }
 
     /// The sources that were started since they were taken last, in the order of their first starts.
@@ -281,6 +291,10 @@ impl Falling for FallingTree {
         self.shared.actors().values().map(|placed| placed.id).collect()
     }
 
+    fn outlives(&self) {
+        self.shared.outlives();
+    }
+
     fn missed(&self) -> Vec<Arc<str>> {
         self.shared.missed().since(self.since)
     }
@@ -294,10 +308,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Supervisor;
 
     #[test]
     fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
-        let (shared, path) = (TreeShared::new(MessageBus::new(), None, 0), Arc::from("root/desk"));
+        let (shared, path) =
+            (TreeShared::new(MessageBus::new(), &Supervisor::builder("root")), Arc::from("root/desk"));
         let [first, second] = [(); 2].map(|()| Mailbox::new(mpsc::unbounded_channel().0));
         shared.add_supervisor(&path, first.clone());
         shared.add_supervisor(&path, second.clone());

@@ -158,6 +158,7 @@ impl Host for Tasks {
             post: self.post.clone(),
             tells: start.tells,
             attempts_max: start.redelivery.attempts_max(),
+            probed: start.health.is_some(),
             thread: start.thread.clone(),
         };
         let life = start.launch(&site, left.take())?;
@@ -266,7 +267,10 @@ impl Host for Tasks {
     }
 
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
-        self.shared.forget_child(&at.child_path(id));
+        // One that could not be killed in time may have a successor there.
+        if self.shared.is_supervisor(at.path, &self.post) {
+            self.shared.forget_child(&at.child_path(id));
+        }
     }
 
     fn decided(&mut self, at: &At<'_, Self>) {
