@@ -173,10 +173,14 @@ impl Source {
 fn comment(line: &str) -> String {
     let mut out = String::new();
     for c in line.trim().chars().filter(|c| !c.is_control() && !turns_text(*c)) {
+        // Replaced first: what takes their place is watched as well.
+        let c = match c {
+            '{' => '(',
+            '}' => ')',
+            '"' => '\'',
+            other => other,
+        };
         match c {
-            '{' => out.push('('),
-            '}' => out.push(')'),
-            '"' => out.push('\''),
             '*' if out.ends_with('(') => out.push_str(" *"),
             ')' if out.ends_with('*') => out.push_str(" )"),
             '[' | ']' | '@' => out.extend(['\\', c]),
@@ -211,5 +215,16 @@ fn type_of(ty: &Type) -> String {
         Type::Option(of) => format!("{} option", type_of(of)),
         Type::Enum(name) | Type::Struct(name) => format!("{name}.t"),
         _ => "int".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_mark_of_a_description_ends_or_begins_a_comment() {
+        for text in ["{a*} let x = 1", "{*b", "(*c*)", "*}", "**)", "{{*}}"] {
+            let comment = super::comment(text);
+            assert!(!comment.contains("*)") && !comment.contains("(*"), "{comment}");
+        }
     }
 }

@@ -5,7 +5,7 @@ mod literal;
 mod rules;
 mod types;
 
-use mycelium_contract::{Contract, Digests, Field, Type};
+use mycelium_contract::{Contract, Def, Digests, Field, Type};
 
 use self::codec::Codec;
 use crate::Model;
@@ -106,11 +106,12 @@ fn package(contract: &Contract, kind: ClassKind) -> String {
     out.line(format!("SCHEMA_DIGEST = 0x{:016X}", Digests::of(contract).schema(contract)));
     table(contract, &mut out);
     let mut codec = Codec::new(model);
-    for def in &contract.enums {
-        types::enumeration(model, def, kind, &mut codec, &mut out);
-    }
-    for def in &contract.structs {
-        types::structure(model, def, kind, &mut codec, &mut out);
+    // Each behind those that its defaults may name.
+    for def in contract.definitions() {
+        match def {
+            Def::Enum(def) => types::enumeration(model, def, kind, &mut codec, &mut out),
+            Def::Struct(def) => types::structure(model, def, kind, &mut codec, &mut out),
+        }
     }
     for message in &contract.messages {
         types::message(model, message, kind, &mut codec, &mut out);

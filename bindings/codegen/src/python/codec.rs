@@ -35,9 +35,10 @@ struct Inline {
 impl<'a> Codec<'a> {
     pub(super) fn new(model: &'a Model<'a>) -> Self {
         let mut head = Source::default();
+        // No type's name begins in lower case: one may be called `B`.
         for code in ["b", "B", "h", "H", "i", "I", "q", "Q", "f", "d"] {
             head.line(format!(
-                "_get_{code}, _put_{code} = _wire.number_get({0}), _wire.number_put({0})",
+                "_get_num_{code}, _put_num_{code} = _wire.number_get({0}), _wire.number_put({0})",
                 literal::text(code)
             ));
         }
@@ -124,7 +125,7 @@ impl<'a> Codec<'a> {
 
     fn function(&mut self, what: &str, ty: &Type) -> String {
         if let Some(code) = Self::number(ty) {
-            return format!("_{what}_{code}");
+            return format!("_{what}_num_{code}");
         }
         match ty {
             Type::Bool => format!("_wire.{what}_bool"),

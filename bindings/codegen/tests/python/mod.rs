@@ -109,6 +109,30 @@ fn python_rounds_nothing_silently() {
     assert_eq!(run(&interpreter, &[&script, &folder, Path::new("exact")]), "fine\n");
 }
 
+/// Types with the names of codes of numbers take the place of none, and a variant may have a default of an enum
+/// that stands below it.
+#[test]
+fn python_types_may_have_any_name_and_order() {
+    let text = "schema: {id: named, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  \
+                B: {fields: {x: u64, y: String}}\n  H: {fields: {x: u64}}\n  I: {fields: {x: u64}}\n  Q: {fields: {x: u8}}\n\
+                enums:\n  \
+                Part:\n    variants:\n      - Plain: {fields: {side: {type: Side, default: Sell}}}\n  \
+                Side: {variants: [Buy, Sell]}\n\
+                messages:\n  \
+                Named:\n    tlv_type: 1\n    topic: t\n    domain: d\n    fields:\n      \
+                b: B\n      h: H\n      i: I\n      q: Q\n      part: Part\n      \
+                codes: Option<u8>\n      shorts: \"[u16; 2]\"\n      words: Option<u32>\n      longs: Option<u64>\n";
+    let contract = Contract::parse(text, "named.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-named");
+    write_package(python(&contract), &folder.join("named"));
+    let script = "import sys; sys.path.insert(0, sys.argv[1])\nfrom named import *\n\
+                  part = Part_Plain()\nassert part.side is Side.Sell\n\
+                  one = Named(b=B(x=1, y='y'), h=H(x=2), i=I(x=3), q=Q(x=4), part=part, codes=5, shorts=[6, 7], words=8, longs=9)\n\
+                  assert Named.decode(one.encode()) == one\nprint('fine')";
+    assert_eq!(run(&interpreter, &[Path::new("-c"), Path::new(script), &folder]), "fine\n");
+}
+
 fn packages_do_as_rust_does(folder: &str, interpreter: &Path, make: fn(&Contract) -> Vec<PythonFile>) {
     let rng = &mut Random::new(seed());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
