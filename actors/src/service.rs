@@ -1,5 +1,6 @@
 //! The context of a service's loop.
 
+use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::life::Origin;
 use crate::live::{LiveService, cancellable};
-use crate::pool::PoolRef;
 use crate::publish::Through;
 use crate::rt;
 use crate::sync::{AtomicU64, Ordering};
@@ -149,13 +149,10 @@ impl ServiceContext {
         }
     }
 
-    /// The pool at this path on the same bus or isolate: see
-    /// [`Context::lookup_pool`](crate::Context::lookup_pool).
-    #[must_use]
-    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
         match &self.backend {
-            ServiceBackend::Isolate(place) => place.lookup_pool(path),
-            ServiceBackend::Live(live) => live.outlet.core().forest.pool_ref(path),
+            ServiceBackend::Isolate(place) => place.find_pool(path, take),
+            ServiceBackend::Live(live) => live.outlet.core().forest.find_pool(path, take),
         }
     }
 

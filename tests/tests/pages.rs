@@ -159,7 +159,7 @@ fn members(page: &str) -> Vec<(&str, &str)> {
             let (of, member) = path.trim_matches(':').rsplit_once("::")?;
             Some((of.rsplit("::").next()?, member))
         })
-        .filter(|(of, member)| of.starts_with(char::is_uppercase) && !member.is_empty())
+        .filter(|(of, member)| of.starts_with(char::is_uppercase) && !["", "default"].contains(member))
         .collect()
 }
 
@@ -168,7 +168,10 @@ fn each_member_that_a_page_names_is_there() {
     let files = read_sources(&workspace_root()).unwrap();
     let shipped = |file: &&SourceFile| file.is_rust() && file.path.contains("src/");
     let code: Vec<String> = files.iter().filter(shipped).map(|file| code_only(&file.text)).collect();
-    let pages = files.iter().filter(|file| file.path.ends_with(".md") && file.path != "CHANGELOG.md");
+    // The one says what was there, the other what is there elsewhere.
+    let others = ["CHANGELOG.md", "docs/coming-from.md"];
+    let pages =
+        files.iter().filter(|file| file.path.ends_with(".md") && !others.contains(&file.path.as_str()));
     let missing: Vec<String> = pages
         .flat_map(|page| members(&page.text).into_iter().map(move |named| (page, named)))
         .filter(|(_, (of, member))| lacks(of, member, &code))

@@ -1,7 +1,8 @@
 //! How an actor or a service finds others of its bus.
 
+use std::any::Any;
+
 use super::ContextBackend;
-use crate::pool::PoolRef;
 use crate::{Actor, ActorRef, Context};
 
 impl<A: Actor> Context<A> {
@@ -45,13 +46,10 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// The pool at this path of a tree of the same bus or isolate; `None` if there is none or its workers are
-    /// of another type, and on a direct route.
-    #[must_use]
-    pub fn lookup_pool<B: Actor>(&self, path: &str) -> Option<PoolRef<B>> {
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
         match &self.backend {
-            ContextBackend::Isolate(isolate) => isolate.place().lookup_pool(path),
-            ContextBackend::Live(live) => live.outlet.core().forest.pool_ref(path),
+            ContextBackend::Isolate(isolate) => isolate.place().find_pool(path, take),
+            ContextBackend::Live(live) => live.outlet.core().forest.find_pool(path, take),
             ContextBackend::Direct(_) => None,
         }
     }

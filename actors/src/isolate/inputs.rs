@@ -54,9 +54,9 @@ impl Isolate {
     /// Asks one actor and handles events, without moving the clock, until it has answered.
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when it has ended, or fails over the query; [`AskError::Timeout`] when the answer
-    /// needs the clock to move; [`AskError::RunEnded`] when somebody's failure ended the run before the
-    /// answer; [`AskError::OtherBus`] when the actor is not of this isolate.
+    /// [`AskError::Stopped`] when it has ended, or fails over the query; [`AskError::Timeout`] when the
+    /// answer needs the clock to move; [`AskError::RunEnded`] when somebody's failure ended the run before
+    /// that; [`AskError::OtherBus`] when the actor is not of this isolate.
     pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
         A: Replies<Q>,

@@ -1,5 +1,6 @@
 //! Who is who in an isolate: the names of its actors, and how many there were of each type.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +10,6 @@ use super::handle::{IsolateRef, Place, id_of, seat_of};
 use super::tree::{IsolateTree, SeatedChild};
 use super::{Isolate, OUTSIDE, Origin};
 use crate::life::Census;
-use crate::pool::PoolRef;
-use crate::tree::WeakTree;
 use crate::{Actor, ActorId, ActorRef, Identity, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
@@ -115,11 +114,8 @@ impl Isolate {
         Place::new(&self.core, OUTSIDE).lookup(name)
     }
 
-    /// The pool at this path of a tree of the isolate, in the eldest tree that has one there; `None` if there
-    /// is none or its workers are of another type.
-    #[must_use]
-    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
-        Place::new(&self.core, OUTSIDE).lookup_pool(path)
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
+        Place::new(&self.core, OUTSIDE).find_pool(path, take)
     }
 
     /// What is known of an actor or a service; `None` if nobody has this number here: who has ended is known
@@ -139,12 +135,10 @@ impl Place {
         Some(ActorRef::in_isolate(IsolateRef::new(self.beside(seat))))
     }
 
-    pub(crate) fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+    /// The pool at this path of the eldest tree that has one there which `take` takes.
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
         let trees = self.core_from_anywhere()?.trees();
-        trees.iter().find_map(|tree| {
-            let pool = tree.pools().get(path)?;
-            PoolRef::of(pool, WeakTree::Isolate(IsolateTree::of(self, tree)))
-        })
+        trees.iter().find_map(|tree| take(IsolateTree::of(self, tree).found_pool(path)?))
     }
 
     /// What logs, statistics and errors call whoever sits here, whose type has this name.

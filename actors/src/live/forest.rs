@@ -7,9 +7,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use mycelium_supervisor::ExitReason;
 
 use super::bus::BusCore;
-use crate::pool::PoolRef;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
-use crate::tree::{AnyPool, WeakTree};
 use crate::{Actor, ActorId, ActorRef, PendingRestart, PoolStats};
 
 /// How a tree is told to end. To hold it keeps nothing.
@@ -23,8 +21,8 @@ pub(crate) trait Control: Send + Sync {
 pub(crate) trait Standing: Send + Sync {
     /// Shows the reference of the actor at this path, if there is one.
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
-    /// The pool at this path, if there is one, and its tree.
-    fn pool(self: Arc<Self>, path: &str) -> Option<(Arc<dyn AnyPool>, WeakTree)>;
+    /// The pool at this path, if there is one, with its tree: something that pools know.
+    fn pool(self: Arc<Self>, path: &str) -> Option<Box<dyn Any>>;
     /// The children that wait for their restart.
     fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Its pools.
@@ -103,12 +101,9 @@ impl Forest {
         })
     }
 
-    /// The pool at this path of the eldest tree that has one there.
-    pub(crate) fn pool_ref<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
-        self.standing().into_iter().find_map(|tree| {
-            let (pool, tree) = tree.pool(path)?;
-            PoolRef::of(pool, tree)
-        })
+    /// The pool at this path of the eldest tree that has one there which `take` takes.
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
+        self.standing().into_iter().find_map(|tree| take(tree.pool(path)?))
     }
 
     /// Whether an actor or a pool of a tree has this path.

@@ -1,8 +1,9 @@
 //! Who is found on a bus, by name and by path.
 
+use std::any::Any;
+
 use super::address::Address;
 use super::bus::{BusCore, MessageBus};
-use crate::pool::PoolRef;
 use crate::{Actor, ActorRef};
 
 impl BusCore {
@@ -35,25 +36,7 @@ impl MessageBus {
         self.core.lookup(name)
     }
 
-    /// The pool at this path of a tree of the bus, in the eldest tree that has one there; `None` if there is
-    /// none or its workers are of another type. As [`Tree::pool_ref`](crate::Tree::pool_ref), for those who
-    /// have no handle of the tree.
-    ///
-    /// ```
-    /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor, pool::Pool};
-    /// # struct Risk;
-    /// # impl Actor for Risk { type Error = BoxError; }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BoxError> {
-    /// let bus = MessageBus::new();
-    /// let risk = Pool::new(|| Risk).workers(3).supervisor("risk");
-    /// let _tree = Supervisor::builder("root").supervisor(risk).start(&bus).await?;
-    /// assert_eq!(bus.lookup_pool::<Risk>("root/risk").map(|pool| pool.size()), Some(3));
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
-        self.core.forest.pool_ref(path)
+    pub(crate) fn find_pool<R>(&self, path: &str, take: fn(Box<dyn Any>) -> Option<R>) -> Option<R> {
+        self.core.forest.find_pool(path, take)
     }
 }

@@ -7,6 +7,8 @@ mod change;
 mod declare;
 mod feed;
 mod launch;
+mod lookup;
+mod named;
 mod pool_ref;
 mod roster;
 mod route;

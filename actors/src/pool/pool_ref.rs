@@ -1,5 +1,6 @@
 //! The address of a pool.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::isolate::{step, stepped};
 use crate::live::{block_on, cancellable, turn};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
-use crate::tree::{AnyPool, CallError, WeakTree};
+use crate::tree::{AnyPool, CallError, FoundPool, WeakTree};
 use crate::{
     Actor, ActorId, ActorRef, AskError, Identity, Recipient, Replies, ReplyRecipient, StopReason, Takes,
     TellError, Tree,
@@ -114,6 +115,12 @@ impl Tree {
 }
 
 impl<A: Actor> PoolRef<A> {
+    /// What a look for a path has found.
+    pub(super) fn found(found: Box<dyn Any>) -> Option<Self> {
+        let (pool, tree) = *found.downcast::<FoundPool>().ok()?;
+        Self::of(pool, tree)
+    }
+
     /// The pool of this tree, if its workers are of this type and have begun.
     pub(crate) fn of(pool: Arc<dyn AnyPool>, tree: WeakTree) -> Option<Self> {
         let state = pool.into_any().downcast::<PoolState<A>>().ok()?;

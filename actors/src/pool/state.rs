@@ -17,7 +17,7 @@ use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
-use crate::{Actor, ActorId, ActorRef, AskError, Identity, PoolStats, Replies, Takes, TellError};
+use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
 
 /// The key function of one message type, as a `fn(&M) -> u64`.
 pub(super) type Key = (TypeId, Box<dyn Any + Send + Sync>);
@@ -298,7 +298,7 @@ impl<A: Actor> PoolState<A> {
         self.comes_back(self.key_of(message))
     }
 
-    fn comes_back(&self, key: Option<u64>) -> bool {
+    pub(super) fn comes_back(&self, key: Option<u64>) -> bool {
         let roster = self.read();
         roster.may_come_back(Self::range(key, roster.size()))
     }
@@ -415,33 +415,6 @@ impl<A: Actor> PoolState<A> {
             TellError::Full(..) => error,
             other => self.named(key, other),
         })
-    }
-
-    /// Has the error say whom it is of: the worker of this key, or all of them, which are the pool; and whether
-    /// somebody who is away will be back.
-    #[cold]
-    fn named<M>(&self, key: Option<u64>, error: TellError<M>) -> TellError<M> {
-        match error {
-            TellError::Full(message, None) => TellError::Full(message, Some(Arc::new(self.whose(key)))),
-            TellError::Stopped(message, None) => match self.comes_back(key) {
-                true => TellError::Away(message, Some(Arc::new(self.whose(key)))),
-                false => TellError::Stopped(message, Some(Arc::new(self.whose(key)))),
-            },
-            other => other,
-        }
-    }
-
-    /// The worker of this key, or all of them, which are the pool.
-    #[cold]
-    pub(super) fn whose(&self, key: Option<u64>) -> Identity {
-        let of_key = key.and_then(|key| self.worker(worker_of(key, self.size())));
-        of_key.map_or_else(
-            || {
-                let id = self.worker(0).map_or(ActorId(0), |first| first.id());
-                Identity { id, name: A::name(), path: Some(Arc::clone(&self.path)) }
-            },
-            |worker| worker.identity(),
-        )
     }
 
     fn offer_message<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>

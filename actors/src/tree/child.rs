@@ -129,8 +129,8 @@ pub enum Redelivery {
     /// failure is a restart, which counts for the intensity: allow at least as many restarts as attempts.
     Retry {
         /// How often its handler is tried in all, the first time included; after that it is a dead letter. 1
-        /// and 0 mean the same as [`DeadLetter`](Self::DeadLetter), and more than [`REDELIVERY_ATTEMPTS_MAX`] the same
-        /// as that.
+        /// and 0 mean the same as [`DeadLetter`](Self::DeadLetter), and more than
+        /// [`REDELIVERY_ATTEMPTS_MAX`] the same as that.
         attempts: u32,
     },
 }

@@ -49,4 +49,4 @@ pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
 pub(crate) use shell::Placed;
 pub use signals::StopSignal;
 pub(crate) use sources::{SourceSeen, Sources};
-pub(crate) use weak::WeakTree;
+pub(crate) use weak::{FoundPool, WeakTree};

@@ -7,7 +7,7 @@ use mycelium_supervisor as pure;
 use super::child::Child;
 use super::handle::{CallError, Tree, TreeBackend};
 use super::launch::Launcher;
-use super::pools::Pools;
+use super::pools::{AnyPool, Pools};
 use super::shell::TreeShared;
 use crate::isolate::IsolateTree;
 use crate::live::cancellable;
@@ -19,6 +19,9 @@ pub(crate) enum WeakTree {
     Isolate(IsolateTree),
     Live(Weak<TreeShared>),
 }
+
+/// A pool that was found by its path, and its tree.
+pub(crate) type FoundPool = (Arc<dyn AnyPool>, WeakTree);
 
 impl Tree {
     pub(crate) fn downgrade(&self) -> WeakTree {

@@ -104,7 +104,8 @@ pub struct Care {
     pub stuck_after: Option<Duration>,
     /// Whether it is restarted then.
     pub restart_when_stuck: bool,
-    /// Of an actor: how often the handler of one message is tried, 1..=[`REDELIVERY_ATTEMPTS_MAX`]; `None`: once.
+    /// Of an actor: how often the handler of one message is tried, 1..=[`REDELIVERY_ATTEMPTS_MAX`];
+    /// `None`: once.
     pub redelivery_attempts: Option<u32>,
     /// The thread of its own that it has live; `None`: none.
     pub thread: Option<DeclaredThread>,

@@ -1,5 +1,6 @@
 //! A running tree of an isolate: the isolate's half of a [`Tree`].
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,7 +19,9 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{Isolate, OUTSIDE, SeatOf};
-use crate::tree::{Builder, CallError, Launcher, Pools, StartError, Tree, warn_where_a_panic_aborts};
+use crate::tree::{
+    Builder, CallError, FoundPool, Launcher, Pools, StartError, Tree, WeakTree, warn_where_a_panic_aborts,
+};
 use crate::{Actor, ActorRef, PendingRestart};
 
 /// What it is asked is carried out at once, at the isolate's present time. That runs children's code,
@@ -116,6 +119,12 @@ impl IsolateTree {
     /// That of a tree of the same isolate.
     pub(in crate::isolate) fn of(place: &Place, tree: &Rc<TreeRun>) -> Self {
         Self { place: place.beside(OUTSIDE), tree: Confined::new(Rc::clone(tree)) }
+    }
+
+    /// The pool at this path, if there is one, with its tree.
+    pub(in crate::isolate) fn found_pool(self, path: &str) -> Option<Box<dyn Any>> {
+        let pool: FoundPool = (self.pools()?.get(path)?, WeakTree::Isolate(self));
+        Some(Box::new(pool))
     }
 
     /// The tree, on its isolate's thread, and not from inside another isolate.

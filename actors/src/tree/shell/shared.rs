@@ -20,7 +20,7 @@ use crate::tree::missed::{MissedLog, MissedMark};
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::{SourceSeen, Sources};
-use crate::tree::{AnyPool, WeakTree};
+use crate::tree::{FoundPool, WeakTree};
 use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
 
 /// Where an actor is in the tree, and how it is reached.
@@ -268,8 +268,9 @@ impl Standing for TreeShared {
         }
     }
 
-    fn pool(self: Arc<Self>, path: &str) -> Option<(Arc<dyn AnyPool>, WeakTree)> {
-        Some((self.pools.get(path)?, WeakTree::Live(Arc::downgrade(&self))))
+    fn pool(self: Arc<Self>, path: &str) -> Option<Box<dyn Any>> {
+        let pool: FoundPool = (self.pools.get(path)?, WeakTree::Live(Arc::downgrade(&self)));
+        Some(Box::new(pool))
     }
 
     fn pending_restarts(&self) -> Vec<PendingRestart> {
