@@ -18,8 +18,8 @@ pub(crate) struct Cursor<V: Payload> {
     pub(crate) core: Arc<Core<V>>,
     pub(crate) seat: Arc<Seat>,
     ring: Arc<Ring<V>>,
-    /// The topic's ring in which it goes on, while it reads what was retained. Held, so that nobody lets go of
-    /// that one before.
+    /// The topic's ring in which it goes on, while it reads what was retained. Held, so that nobody lets go
+    /// of that one before.
     next_ring: Option<Arc<Ring<V>>>,
     /// Next position to handle.
     position: u64,

@@ -109,8 +109,8 @@ fn python_rounds_nothing_silently() {
     assert_eq!(run(&interpreter, &[&script, &folder, Path::new("exact")]), "fine\n");
 }
 
-/// Types with the names of codes of numbers take the place of none, and a variant may have a default of an enum
-/// that stands below it.
+/// Types with the names of codes of numbers take the place of none, and a variant may have a default of an
+/// enum that stands below it.
 #[test]
 fn python_types_may_have_any_name_and_order() {
     let text = "schema: {id: named, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  \
