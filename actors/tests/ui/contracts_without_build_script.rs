@@ -1,3 +1,0 @@
-mycelium::contracts!();
-
-fn main() {}
