@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::life::Origin;
-use crate::live::{LiveService, cancellable};
+use crate::live::{BusCore, LiveService, cancellable};
 use crate::publish::Through;
 use crate::rt;
 use crate::sync::{AtomicU64, Ordering};
@@ -72,8 +72,12 @@ impl ServiceContext {
         Self { backend: ServiceBackend::Live(service), origin, name, generators: AtomicU64::new(0) }
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.backend, ServiceBackend::Live(_))
+    /// The bus it lives on, if that is a live one.
+    pub(crate) fn live_core(&self) -> Option<&BusCore> {
+        match &self.backend {
+            ServiceBackend::Live(live) => Some(live.outlet.core()),
+            ServiceBackend::Isolate(_) => None,
+        }
     }
 
     /// A random generator for this service to keep: each call gives another one. The same seed of the bus or

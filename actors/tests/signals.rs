@@ -70,6 +70,19 @@ impl Service for Idle {
     }
 }
 
+/// Gives code that blocks for an hour to the framework, which knows of it.
+struct Block;
+impl Handler<Block> for Counter {
+    async fn handle(&mut self, _: &Block, ctx: &mut Context<Self>) -> Result {
+        Ok(ctx.spawn_blocking(block).await?)
+    }
+}
+
+fn block() {
+    println!("\nready");
+    std::thread::sleep(HOUR);
+}
+
 /// Says that it runs.
 struct Up;
 impl Service for Up {
@@ -123,6 +136,7 @@ fn part() {
     };
     let runtime = runtime.unwrap();
     let end = runtime.block_on(play_part(&part)).unwrap();
+    println!("\nend of the tree");
     drop(runtime);
     println!("\nend: {end}");
     let code = end.code();
@@ -142,7 +156,7 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         let tree = Supervisor::builder("services").service("metronome", || Metronome).start(&bus).await?;
         return until_signal(tree.run_until_signal(LONG)).await;
     }
-    if ["starts", "node", "factory"].contains(&part) {
+    if ["starts", "node", "factory", "blocks-unseen"].contains(&part) {
         return play_start(part, &bus).await;
     }
     if part == "sleeper" {
@@ -187,20 +201,28 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         }
         _ => Duration::from_millis(50),
     };
+    if part == "blocks" {
+        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Block));
+        return Ok((end?, told?).0);
+    }
     if part.starts_with("stuck") {
         #[cfg(target_os = "linux")]
         while part == "stuck-single" && children(std::process::id()).is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Spin));
-        told?;
-        return Ok(end?);
+        return Ok((end?, told?).0);
     }
     until_signal(tree.run_until_signal(limit)).await
 }
 
 /// Parts that listen to signals before they start.
 async fn play_start(part: &str, bus: &MessageBus) -> Result<RunEnd> {
+    if part == "blocks-unseen" {
+        // As a read of `tokio::io::stdin` does.
+        drop(tokio::task::spawn_blocking(block));
+        return Ok(Supervisor::builder("root").service("up", || Up).run_until_signal(bus, LONG).await?);
+    }
     if part == "starts" {
         let never = ProcessSpec::new("sh").args(["-c", "exec sleep 1000"]).ready_line("never");
         let root = Supervisor::builder("services").service("idle", || Idle).service("up", || Up);
@@ -522,6 +544,28 @@ fn a_factory_that_never_comes_back_is_no_end_of_its_tree_and_does_not_keep_the_p
     let End { code, out, err } = player.end();
     assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
     assert!(err.contains("services"), "{err}");
+}
+
+#[test]
+fn code_that_blocks_does_not_keep_the_process_after_its_tree() {
+    let mut player = Player::new("blocks");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
+    assert!(err.contains("keeps the process from ending"), "{err}");
+}
+
+#[test]
+fn a_process_that_does_not_end_after_its_tree_ends_by_one_more_signal() {
+    let mut player = Player::new("blocks-unseen");
+    player.wait_for("up");
+    player.signal("-TERM");
+    player.wait_for("end of the tree");
+    player.signal("-INT");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(130), "{out}{err}");
+    assert!(err.contains("SIGINT: ended at once"), "{err}");
 }
 
 #[test]

@@ -12,11 +12,12 @@ mod machine;
 pub(crate) mod publish;
 pub(crate) mod tap;
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycelium::topology::{self, Endpoint, Mode, Topology};
+use mycelium::topology::{self, Endpoint, Mode, NODE_VARIABLE, Topology};
 use mycelium::wire;
 use mycelium::{Dialer, LinkAddress, LinkOptions, LinkStats, MessageBus, TlsIdentity};
 use mycelium_contract::Contract;
@@ -43,8 +44,9 @@ pub(crate) struct NodeArgs {
     /// The topology that has the node, unless --connect says where it is.
     #[arg(long, value_name = "FILE", env = "MYCELIUM_TOPOLOGY", default_value = "topology.toml")]
     topology: PathBuf,
-    /// The node, or a service that runs in it; of a topology of one process it need not be said.
-    #[arg(long, value_name = "NAME", env = "MYCELIUM_NODE")]
+    /// The node, or a service that runs in it; by default that of the variable MYCELIUM_NODE. Of a topology of
+    /// one process it need not be said.
+    #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// How long to wait for the node, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
@@ -122,10 +124,24 @@ impl NodeArgs {
         self.connect.is_some()
     }
 
-    /// The same with another node, if that is not said yet.
-    pub(crate) fn of_node(&self, name: &str) -> Self {
-        let node = self.node.clone().or_else(|| Some(name.to_owned()));
-        Self { node, ..self.clone() }
+    /// The same with this node, which no other may contradict: not by `--node`, and the variable is not asked.
+    pub(crate) fn of_node(&self, name: &str) -> Result<Self, String> {
+        match &self.node {
+            Some(node) if node != name => {
+                Err(format!("--node says `{node}`, and the path says `{name}`: leave out --node"))
+            }
+            _ => Ok(Self { node: Some(name.to_owned()), ..self.clone() }),
+        }
+    }
+
+    /// The name that was given, or is in the variable.
+    pub(crate) fn name(&self) -> Result<Option<String>, String> {
+        match (&self.node, std::env::var(NODE_VARIABLE)) {
+            (Some(node), _) => Ok(Some(node.clone())),
+            (None, Ok(node)) => Ok(Some(node)),
+            (None, Err(VarError::NotPresent)) => Ok(None),
+            (None, Err(VarError::NotUnicode(_))) => Err(format!("the variable {NODE_VARIABLE} is not UTF-8")),
+        }
     }
 
     /// Where the node is.
@@ -139,8 +155,8 @@ impl NodeArgs {
             format!("{error}; name the node by its address (--connect), or its file by --topology")
         })?;
         let plans = found.plans();
-        let name = match (&self.node, &*plans) {
-            (Some(name), _) => name.clone(),
+        let name = match (self.name()?, &*plans) {
+            (Some(name), _) => name,
             (None, [one]) => one.node.to_string(),
             (None, all) => {
                 let names: Vec<&str> = all.iter().map(|plan| &*plan.node).collect();
@@ -325,7 +341,10 @@ pub(crate) fn run_on(
     tool: impl AsyncFnOnce(Ends) -> outcome::Result,
 ) -> outcome::Result {
     let runtime = builder.enable_all().build()?;
-    runtime.block_on(async { tool(Ends::listen()?).await })
+    let outcome = runtime.block_on(async { tool(Ends::listen()?).await });
+    // A thread that waits for standard input, or for the system, is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Knows when the user, or a service manager, asks the tool to end.

@@ -10,7 +10,8 @@ use futures_core::Stream;
 
 use crate::context::ContextBackend;
 use crate::isolate::step;
-use crate::live::cancellable;
+use crate::live::{BusCore, cancellable};
+use crate::sync::{AtomicUsize, Ordering};
 use crate::{Actor, ActorRef, BoxError, Context, Service, ServiceContext, SpawnError, StopReason, Takes};
 
 /// Work that was given to [`Context::spawn_blocking`] has no result.
@@ -38,11 +39,34 @@ impl fmt::Display for BlockingError {
 
 impl std::error::Error for BlockingError {}
 
-/// Live: on a thread of the runtime's pool for such work.
+/// Counts a piece of work until it has ended, or was dropped before it began.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn on(core: &BusCore) -> Self {
+        core.blocking.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(&core.blocking))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Live: on a thread of the runtime's pool for such work. It may outlive whoever waits for it, so the bus
+/// knows of it: a runtime that goes down waits for it without limit.
 async fn off_the_runtime<T: Send + 'static>(
+    core: &BusCore,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, BlockingError> {
-    cancellable(tokio::task::spawn_blocking(work)).await.map_err(|error| match error.try_into_panic() {
+    let under_way = UnderWay::on(core);
+    let counted = move || {
+        let _under_way = under_way;
+        work()
+    };
+    cancellable(tokio::task::spawn_blocking(counted)).await.map_err(|error| match error.try_into_panic() {
         Ok(panic) => panicked(StopReason::from_panic(&*panic)),
         Err(_) => BlockingError::RuntimeEnded,
     })
@@ -98,8 +122,8 @@ impl<A: Actor> Context<A> {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
-        match self.backend {
-            ContextBackend::Live(_) => off_the_runtime(work).await,
+        match &self.backend {
+            ContextBackend::Live(live) => off_the_runtime(live.core(), work).await,
             ContextBackend::Isolate(_) | ContextBackend::Direct(_) => inline(work).await,
         }
     }
@@ -198,7 +222,10 @@ impl ServiceContext {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
-        if self.is_live() { off_the_runtime(work).await } else { inline(work).await }
+        match self.live_core() {
+            Some(core) => off_the_runtime(core, work).await,
+            None => inline(work).await,
+        }
     }
 }
 
@@ -252,7 +279,7 @@ where
             }
         };
         let mut reading = pin!(reading);
-        if !ctx.is_live() {
+        if ctx.live_core().is_none() {
             // There it is ended where it waits; to wait for a stop too would be to rest.
             reading.await;
             return Ok(());

@@ -16,6 +16,7 @@ use super::security::Security;
 use super::shm::ShmSocket;
 use super::{LinkAddress, LinkError, LinkOptions};
 use crate::rt::{self, Instant};
+use crate::sync::oneshot;
 
 /// A connection, of whatever kind.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
@@ -109,7 +110,7 @@ pub(super) async fn dial(
         LinkAddress::Tcp(text) => {
             let began = Instant::now();
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            let found: Vec<SocketAddr> = tokio::net::lookup_host(&**text).await?.collect();
+            let found = lookup(text).await?;
             for (at, address) in found.iter().enumerate() {
                 if !options.may_leave() && !address.ip().is_loopback() {
                     let text = LinkError::NotLoopback { address: address.to_string().into() }.to_string();
@@ -130,6 +131,22 @@ pub(super) async fn dial(
             Err(last)
         }
     }
+}
+
+/// The addresses of a host. The system may take long to find them, and no end of a program waits for that: a
+/// runtime that goes down would wait for a thread of its own pool.
+async fn lookup(text: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = text.parse() {
+        return Ok(vec![address]);
+    }
+    let (tell, told) = oneshot::channel();
+    let name = text.to_owned();
+    std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
+        let found = name.to_socket_addrs().map(|found| found.collect());
+        // Whoever asked may have given up.
+        let _unheard = tell.send(found);
+    })?;
+    told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that looks names up has ended")))
 }
 
 /// Whether this address can be dialed at all, as far as that is known before.

@@ -29,7 +29,7 @@ use crate::dead_letters::DeadLetters;
 use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
@@ -146,6 +146,8 @@ pub(crate) struct BusCore {
     pub(crate) node_names: NodeNames,
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
+    /// How many pieces of work that block have been given to the runtime's threads and have not ended.
+    pub(crate) blocking: Arc<AtomicUsize>,
     pub(crate) clock: LiveClock,
     pub(super) names: Names,
     pub(crate) stamps: Arc<Stamps>,
@@ -282,6 +284,7 @@ impl BusBuilder {
             links: Links::default(),
             node_names: self.names,
             restarts: AtomicU64::new(0),
+            blocking: Arc::default(),
             clock,
             names: Names::default(),
             stamps,

@@ -12,7 +12,7 @@ use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
 use super::shell::TreeShared;
 use super::signals::{self, Signals, StopSignal};
-use crate::sync::mpsc;
+use crate::sync::{Ordering, mpsc};
 use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError};
 
 /// Exit code of a program that handled everything that was queued, or whose tree had done its work.
@@ -166,9 +166,7 @@ impl Builder {
             }
             Err(signal) => stop_start(bus, signal, &mut signals.received, limit).await,
         };
-        if outlives(bus) {
-            signals.end_process_soon(end.code(), &end);
-        }
+        signals.tree_ended(bus, &end);
         Ok(end)
     }
 }
@@ -187,9 +185,16 @@ fn listen(shared: &Arc<TreeShared>, limit: Duration, parent: Option<u32>) -> io:
     signals::listen(patience, EXIT_UNDRAINED, parent, clean_up)
 }
 
-/// Whether anybody is still here: then it never awaits, and would keep the runtime from going down.
-fn outlives(bus: &MessageBus) -> bool {
-    bus.alive() > 0 || bus.core.forest.stands()
+impl Signals {
+    /// Sees to the end of the process, which has nothing to do any more. Whoever is still here never awaits,
+    /// or blocks a thread, and would keep the runtime from going down.
+    fn tree_ended(self, bus: &MessageBus, end: &RunEnd) {
+        if bus.alive() > 0 || bus.core.forest.stands() || bus.core.blocking.load(Ordering::SeqCst) > 0 {
+            self.end_process_soon(end.code(), end);
+        } else if !matches!(end, RunEnd::Finished | RunEnd::GaveUp { .. }) {
+            self.end_process_when_told();
+        }
+    }
 }
 
 /// Waits for the end of a tree whose start was given up.
@@ -226,7 +231,10 @@ impl Tree {
     /// It never hangs. A thread of its own watches the signals: when the runtime does not obey (all its
     /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second
     /// signal, or when all deadlines have passed after the first. It does so as well when members that cannot
-    /// be killed would keep the runtime from going down after `main`. Processes of the tree are killed first.
+    /// be killed, or work of [`Context::spawn_blocking`](crate::Context::spawn_blocking), would keep the
+    /// runtime from going down after `main`. What nobody knows of may do that too (a read of
+    /// `tokio::io::stdin`): after an end by a signal, one more ends the process at once. Processes of the
+    /// tree are killed first.
     ///
     /// # Errors
     /// When the signals cannot be listened to, as in an isolate. The tree goes on.
@@ -253,9 +261,7 @@ impl Tree {
         };
         let mut signals = listen(live.shared(), limit, None)?;
         let end = self.run_until(live, &mut signals.received, limit).await;
-        if outlives(&live.shared().bus) {
-            signals.end_process_soon(end.code(), &end);
-        }
+        signals.tree_ended(&live.shared().bus, &end);
         Ok(end)
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::run::{EXIT_SIGNAL, complain};
 
@@ -62,7 +62,15 @@ impl fmt::Display for StopSignal {
 pub(super) struct Signals {
     pub(super) received: mpsc::UnboundedReceiver<StopSignal>,
     /// Whose drop or message ends the listening.
-    over: Option<oneshot::Sender<LastWord>>,
+    over: Option<oneshot::Sender<Over>>,
+}
+
+/// What is to become of the process now that its tree has ended.
+enum Over {
+    /// It is ended a little later.
+    Soon(LastWord),
+    /// One more signal ends it: nobody else hears any, and they have lost their default effect.
+    Told,
 }
 
 /// How the process ends if nobody else ends it.
@@ -70,6 +78,12 @@ pub(super) struct Signals {
 struct LastWord {
     code: u8,
     why: String,
+}
+
+impl LastWord {
+    fn of(signal: StopSignal, why: &str) -> Self {
+        Self { code: EXIT_SIGNAL + signal.number(), why: format!("{signal}: {why}") }
+    }
 }
 
 /// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs.
@@ -121,9 +135,16 @@ impl Signals {
     /// Ends the process with this code a little later, if it still runs then.
     pub(super) fn end_process_soon(mut self, code: u8, why: &dyn fmt::Display) {
         if let Some(over) = self.over.take() {
-            let why =
-                format!("{why}\nsome code never awaits and keeps the process from ending: it is ended now");
-            let _ = over.send(LastWord { code, why });
+            let still =
+                "some code never awaits, or blocks, and keeps the process from ending: it is ended now";
+            let _ = over.send(Over::Soon(LastWord { code, why: format!("{why}\n{still}") }));
+        }
+    }
+
+    /// Ends the process at the next signal, if it still runs then.
+    pub(super) fn end_process_when_told(mut self) {
+        if let Some(over) = self.over.take() {
+            let _ = over.send(Over::Told);
         }
     }
 }
@@ -146,8 +167,6 @@ impl SignalWatch {
     /// A signal came. `Some`: the process ends at once.
     fn signal(&mut self, now: Instant, signal: StopSignal) -> Option<LastWord> {
         self.signals += 1;
-        let killed =
-            |why: &str| LastWord { code: EXIT_SIGNAL + signal.number(), why: format!("{signal}: {why}") };
         match self.signals {
             1 => {
                 let why =
@@ -157,10 +176,11 @@ impl SignalWatch {
                 None
             }
             2 => {
-                self.end = Some((now + OBEY, killed("the runtime does not obey: ended without it")));
+                self.end =
+                    Some((now + OBEY, LastWord::of(signal, "the runtime does not obey: ended without it")));
                 None
             }
-            _ => Some(killed("ended at once")),
+            _ => Some(LastWord::of(signal, "ended at once")),
         }
     }
 }
@@ -169,16 +189,17 @@ async fn watch(
     mut source: Source,
     mut watch: SignalWatch,
     heard: &mpsc::UnboundedSender<StopSignal>,
-    mut is_over: oneshot::Receiver<LastWord>,
+    mut is_over: oneshot::Receiver<Over>,
 ) -> Option<LastWord> {
     loop {
         let at = watch.end.as_ref().map_or_else(Instant::now, |(at, _)| *at);
         tokio::select! {
             biased;
             over = &mut is_over => {
-                let last = over.ok()?;
-                tokio::time::sleep(OBEY).await;
-                return Some(last);
+                return Some(match over.ok()? {
+                    Over::Soon(last) => end_by_signal(&mut source, OBEY).await.unwrap_or(last),
+                    Over::Told => end_by_signal(&mut source, Duration::MAX).await?,
+                });
             }
             signal = source.next() => {
                 if let Some(last) = watch.signal(Instant::now(), signal) {
@@ -189,6 +210,11 @@ async fn watch(
             () = sleep_until(at), if watch.end.is_some() => return watch.end.map(|(_, last)| last),
         }
     }
+}
+
+/// How the next signal that comes within this time ends the process.
+async fn end_by_signal(source: &mut Source, within: Duration) -> Option<LastWord> {
+    timeout(within, source.next()).await.ok().map(|signal| LastWord::of(signal, "ended at once"))
 }
 
 /// Where signals come from.
@@ -226,7 +252,7 @@ impl Source {
         };
         async move {
             // A source that is at its end says `None` for ever, and the other ones are still there.
-            tokio::select! {
+            let signal = tokio::select! {
                 Some(()) = hangup => StopSignal::Hangup,
                 Some(()) = interrupt.recv() => StopSignal::Interrupt,
                 Some(()) = quit.recv() => StopSignal::Quit,
@@ -238,7 +264,10 @@ impl Source {
                     StopSignal::Terminate
                 }
                 else => std::future::pending().await,
-            }
+            };
+            // The parent's end asks nothing more of a process that was told to end before.
+            *parent = Parent::None;
+            signal
         }
     }
 }
