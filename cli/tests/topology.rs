@@ -372,6 +372,34 @@ mod run {
         }
     }
 
+    #[test]
+    fn a_node_that_was_forced_or_crashed_before_its_turn_has_not_drained() {
+        for (script, line) in [
+            (
+                "trap \"exit 143\" TERM; echo runs; while :; do sleep 0.02; done",
+                "a      | -- was told to end and did not in order: failed: the process ended with exit status: 143\n",
+            ),
+            (
+                // The second one crashes while the first takes its time.
+                "trap \"echo > told; while ! test -e crashed; do sleep 0.02; done; sleep 0.5; exit 0\" TERM; echo runs; \
+                 while ! test -e told || test $MYCELIUM_NODE = a; do sleep 0.02; done; echo > crashed; exit 7",
+                "longer | -- has ended: failed: the process ended with exit status: 7\n",
+            ),
+        ] {
+            let folder = two(script);
+            let mut command = folder.command(&["run"]);
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut errors = child.stderr.take().unwrap();
+            let mut child = Killed(child);
+            _ = (lines.next().unwrap(), lines.next().unwrap());
+            signal(&child.0, "-INT");
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut errors, &mut text).unwrap();
+            assert_eq!((child.0.wait().unwrap().code(), text.contains(line)), (Some(3), true), "{text}");
+        }
+    }
+
     /// A pipe with no room, and its end from which nobody reads.
     fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
         use std::io::Write;
@@ -444,6 +472,19 @@ mod run {
         assert_eq!(call("plan"), (Some(0), String::new()));
         let (code, err) = call("run");
         assert!(code == Some(2) && err.contains("its path is not UTF-8"), "{err}");
+    }
+
+    #[test]
+    fn a_variable_that_is_no_utf_8_is_not_its_default() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = Folder::new(
+            "socket_dir = \"${DIR_OF_TEST:-run}\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"a\"\n",
+        );
+        assert_eq!(folder.call(&["check"]).0, Some(0));
+        let odd = std::ffi::OsStr::from_bytes(b"r\xffn");
+        let output = folder.command(&["check"]).env("DIR_OF_TEST", odd).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains("`DIR_OF_TEST` is not UTF-8"), "{err}");
     }
 
     #[test]

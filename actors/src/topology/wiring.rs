@@ -1,5 +1,8 @@
 //! From a plan to listeners and dialers.
 
+use std::cell::RefCell;
+use std::env::VarError;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +20,21 @@ pub(super) fn read(path: &Path) -> Result<Topology, TopologyError> {
     let text = mycelium_toml::text(&bytes).map_err(wrong)?;
     let whole = std::path::absolute(path).map_err(unreadable)?;
     let directory = whole.parent().unwrap_or(Path::new("/"));
-    Topology::parse(text, &Given { directory, variable: &|name| std::env::var(name).ok() }).map_err(wrong)
+    let no_text = RefCell::new(None);
+    let variable = |name: &str| match std::env::var(name) {
+        Ok(value) => Some(value),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            no_text.replace(Some(format!("the variable `{name}` is not UTF-8")));
+            None
+        }
+    };
+    let parsed = Topology::parse(text, &Given { directory, variable: &variable });
+    // It is there, so its default is not meant.
+    match no_text.take() {
+        Some(cause) => Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, cause))),
+        None => parsed.map_err(wrong),
+    }
 }
 
 /// The bus of a node: it listens, and dials.

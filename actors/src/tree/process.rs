@@ -1,6 +1,7 @@
 //! Operating-system processes as children: a service whose loop is the process.
 
 use std::collections::HashSet;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -57,12 +58,27 @@ pub struct ProcessSpec {
     env: Vec<(String, String)>,
     cwd: Option<PathBuf>,
     ready_line: Option<Box<str>>,
+    is_of_mycelium: bool,
 }
 
 impl ProcessSpec {
     /// A process that runs `command`, which is looked up as the platform does.
     pub fn new(command: impl Into<String>) -> Self {
-        Self { command: command.into(), args: Vec::new(), env: Vec::new(), cwd: None, ready_line: None }
+        Self {
+            command: command.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            ready_line: None,
+            is_of_mycelium: false,
+        }
+    }
+
+    /// It is a program of Mycelium: its code 143 says that a second signal ended it before it had drained,
+    /// and is a failure. Of others it is how a shell says that SIGTERM has ended what it ran.
+    pub fn of_mycelium(mut self) -> Self {
+        self.is_of_mycelium = true;
+        self
     }
 
     /// Adds arguments.
@@ -167,6 +183,14 @@ struct ProcessService {
 impl ProcessService {
     fn spawn(&self) -> Result<Child, BoxError> {
         let ProcessSpec { command, args, env, cwd, .. } = &self.spec;
+        // The system says of a missing directory what it says of a missing program.
+        if let Some(directory) = cwd
+            && let Err(error) = std::fs::read_dir(directory)
+            && matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        {
+            let shown = directory.display();
+            return Err(format!("cannot run `{command}` in the directory `{shown}`: {error}").into());
+        }
         let mut process = Command::new(command);
         process.args(args).envs(env.iter().map(|(name, value)| (name, value)));
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -228,7 +252,8 @@ impl Service for ProcessService {
             let _ = timeout(LAST_LINES, output).await;
         }
         // Most die of SIGTERM once they are told to end; a shell says that as a code.
-        let by_term = status.signal() == Some(TERM) || status.code() == Some(128 + TERM);
+        let by_shell = !self.spec.is_of_mycelium && status.code() == Some(128 + TERM);
+        let by_term = status.signal() == Some(TERM) || by_shell;
         if status.success() || told && by_term {
             return Ok(());
         }

@@ -2,9 +2,10 @@
 
 mod prefix;
 
+use std::collections::HashSet;
 use std::net::{ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mycelium::topology::{
@@ -77,14 +78,15 @@ pub(super) fn run(args: &RunArgs) -> outcome::Result {
     prefix::install(width)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limit = args.within.saturating_mul(u32::try_from(starts.len()).unwrap_or(u32::MAX));
-    let undrained = Arc::new(OnceLock::new());
+    let undrained = Arc::new(Mutex::default());
     let tree = tree(args, file, starts, width, &undrained);
     // Signals are listened to before a process runs: whoever started this must not leave it behind.
     let end = runtime.block_on(async { tree.run_until_signal(&MessageBus::new(), limit).await })?;
     if end.code() != 0 {
         complain(&end);
     }
-    Ok(Outcome::Ended(if end.code() == 0 && undrained.get().is_some() { EXIT_UNDRAINED } else { end.code() }))
+    let drained = undrained.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+    Ok(Outcome::Ended(if end.code() == 0 && !drained { EXIT_UNDRAINED } else { end.code() }))
 }
 
 fn tree(
@@ -92,7 +94,7 @@ fn tree(
     file: &str,
     starts: Vec<Start>,
     width: usize,
-    undrained: &Arc<OnceLock<()>>,
+    undrained: &Arc<Mutex<Undrained>>,
 ) -> Builder {
     let (backoff, undrained) = (Backoff::default(), Arc::clone(undrained));
     let restarts = u32::try_from(args.restarts).unwrap_or_default();
@@ -107,7 +109,8 @@ fn tree(
             .args(command[1..].to_vec())
             .env(TOPOLOGY_VARIABLE, file)
             .env(NODE_VARIABLE, &*name)
-            .env(PARENT_VARIABLE, std::process::id().to_string());
+            .env(PARENT_VARIABLE, std::process::id().to_string())
+            .of_mycelium();
         if let Some(namespace) = topology::pid_namespace() {
             spec = spec.env(PARENT_NAMESPACE_VARIABLE, namespace);
         }
@@ -130,8 +133,27 @@ fn period(backoff: &Backoff, restarts: u32) -> Duration {
     waits + backoff.reset_after * restarts.max(1)
 }
 
-/// What a supervisor does, among the lines of its nodes. `undrained` is set where one did not end in order.
-fn tell(notice: &Notice, width: usize, undrained: &OnceLock<()>) {
+/// Nodes whose last life did not end in order, and that are not to be started again.
+type Undrained = HashSet<Arc<str>>;
+
+fn note(notice: &Notice, undrained: &mut Undrained) {
+    match notice {
+        // Before a drain it is started again. Once that has begun, it is not.
+        Notice::Exited { id, reason } | Notice::Stopped { id, reason, killed: false }
+            if reason.is_abnormal() =>
+        {
+            undrained.insert(id.clone());
+        }
+        Notice::Waiting { id, .. } | Notice::Started { id, .. } => {
+            undrained.remove(id);
+        }
+        _ => {}
+    }
+}
+
+/// What a supervisor does, among the lines of its nodes.
+fn tell(notice: &Notice, width: usize, undrained: &Mutex<Undrained>) {
+    note(notice, &mut undrained.lock().unwrap_or_else(PoisonError::into_inner));
     match notice {
         Notice::StartFailed { id, reason } => {
             prefix::complain(id, width, &format!("-- cannot start: {reason}"));
@@ -144,7 +166,6 @@ fn tell(notice: &Notice, width: usize, undrained: &OnceLock<()>) {
         }
         Notice::Stopped { id, killed: true, .. } => prefix::complain(id, width, "-- was killed"),
         Notice::Stopped { id, reason, .. } if reason.is_abnormal() => {
-            let _first = undrained.set(());
             prefix::complain(id, width, &format!("-- was told to end and did not in order: {reason}"));
         }
         _ => {}
