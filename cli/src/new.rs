@@ -92,9 +92,23 @@ fn checkout(root: &Path) -> Result<Source, String> {
     })
 }
 
-/// Names that a package cannot have, or that stand for another crate.
-const TAKEN: &[&str] =
-    &["core", "std", "alloc", "test", "proc_macro", "mycelium", "mycelium_codegen", "tokio"];
+/// Names that a package cannot have, that stand for another crate, or for a folder that cargo makes where it
+/// puts the program.
+const TAKEN: &[&str] = &[
+    "alloc",
+    "build",
+    "core",
+    "deps",
+    "examples",
+    "incremental",
+    "mycelium",
+    "mycelium_codegen",
+    "proc_macro",
+    "std",
+    "test",
+    "tokio",
+    "tracing_subscriber",
+];
 
 const NAME_MAX: usize = 64;
 
@@ -113,7 +127,7 @@ fn name_of(text: &str) -> Result<String, String> {
     let identifier = text.replace('-', "_");
     if TAKEN.contains(&identifier.as_str()) || crate::generate::KEYWORDS.contains(&identifier.as_str()) {
         return Err(format!(
-            "`{text}` is a crate or a word of Rust already: choose another, such as `my-{text}`"
+            "`{text}` is a crate, a word of Rust or a folder of cargo already: choose another, such as `my-{text}`"
         ));
     }
     Ok(text.to_owned())
@@ -132,7 +146,9 @@ mod tests {
         {
             assert!(name_of(bad).unwrap_err().contains("such as `my-desk`"), "{bad:?}");
         }
-        for taken in ["test", "mycelium", "mycelium-codegen", "loop", "std"] {
+        for taken in
+            ["test", "mycelium", "mycelium-codegen", "loop", "std", "build", "deps", "tracing-subscriber"]
+        {
             assert!(name_of(taken).unwrap_err().contains("already"), "{taken}");
         }
         assert!(name_of(&"a".repeat(NAME_MAX + 1)).is_err());

@@ -21,12 +21,6 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Prints what made the question unanswerable.
     pub(crate) fn from_error(error: &(dyn std::error::Error + 'static)) -> Outcome {
-        // A reader that closed the pipe wants no more output: that is no failure.
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::BrokenPipe
-        {
-            return Outcome::Fine;
-        }
         let text = error.to_string();
         // Mistakes in a contract say `error[code]` themselves.
         let prefix = if text.starts_with("error") { "" } else { "error: " };
@@ -53,9 +47,24 @@ pub(crate) type Result = std::result::Result<Outcome, Box<dyn std::error::Error>
 /// What a step of one returns.
 pub(crate) type Empty = std::result::Result<(), Box<dyn std::error::Error>>;
 
-/// One line or block to standard output, reporting a closed pipe instead of panicking on it.
+/// One line or block to standard output. A reader that closed the pipe wants no more of it: the answer stays
+/// what it is, and is in the exit code.
 pub(crate) fn say(text: impl Display) -> io::Result<()> {
+    unless_unread(say_to_reader(text)).map(drop)
+}
+
+/// The same for output without end: a closed pipe is an error, because nothing else ends it.
+pub(crate) fn say_to_reader(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
+}
+
+/// `None` in place of the error that nobody reads standard output any more.
+pub(crate) fn unless_unread<T>(written: io::Result<T>) -> io::Result<Option<T>> {
+    match written {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// One line or block to standard error. Nothing can be done if that fails.

@@ -316,7 +316,16 @@ fn ask_prints_the_answer_or_says_why_there_is_none() {
         assert_eq!((&answer["id"], &answer["note"]), (&7.into(), &"asked".into()));
 
         let id = ["--json", r#"{"id": 7}"#];
-        let rows: [(&[&str], i32, &str); 4] = [
+        // Another node's process: the path says which node is asked.
+        let mut elsewhere = node.command(&["ask", "desk/risk", id[0], id[1]]);
+        let (code, _, err) = finish(elsewhere.env("MYCELIUM_NODE", "dosk").spawn().unwrap()).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let rows: [(&[&str], i32, &str); 5] = [
+            (
+                &["ask", "desk/risk", id[0], id[1], "--node", "dosk"],
+                2,
+                "error: --node says `dosk`, and the path says `desk`: leave out --node",
+            ),
             (
                 &["ask", "desk/rusk", id[0], id[1]],
                 1,

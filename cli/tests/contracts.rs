@@ -311,6 +311,26 @@ fn a_named_pipe_is_no_file_and_the_output_of_a_command_is_read() {
     assert!(output.status.success(), "{output:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_answer_that_nobody_reads_is_still_the_answer() {
+    let folder = folder("unread");
+    fs::write(folder.join("wrong.yaml"), GOOD.replace("schema:", "scheme:")).unwrap();
+    for arguments in [["check", "wrong.yaml"].as_slice(), &["check", "--json", "wrong.yaml"]] {
+        let (code, _, err) = mycelium(arguments, &folder);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut unread = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        let status = unread
+            .args(arguments)
+            .current_dir(&folder)
+            .stdout(writer)
+            .stderr(std::process::Stdio::null())
+            .status();
+        assert_eq!((code, status.unwrap().code()), (1, Some(1)), "{err}");
+    }
+}
+
 #[test]
 fn the_path_of_the_crate_is_one() {
     let folder = folder("crate-path");

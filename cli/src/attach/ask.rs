@@ -47,7 +47,7 @@ pub(crate) fn run(args: &AskArgs) -> outcome::Result {
         );
     };
     super::run(async |mut ends| {
-        let attached = args.attach.node.of_node(node).attach(&contracts, &mut ends).await?;
+        let attached = args.attach.node.of_node(node)?.attach(&contracts, &mut ends).await?;
         attached.check_enabled(std::iter::once(&*writer.message.name))?;
         // A service of the file stands for the node in which it runs; an address may be anybody's.
         let path = format!("{}/{actor}", attached.node);

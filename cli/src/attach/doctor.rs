@@ -125,13 +125,14 @@ fn goals(args: &DoctorArgs) -> Result<Vec<NodeGoals>, Box<dyn std::error::Error>
     let found = topology::read(file).map_err(|error| {
         format!("{error}; name a node by its address (--connect), or its file by --topology")
     })?;
-    let plans = match &args.node.node {
+    let named = args.node.name()?;
+    let plans = match &named {
         None => found.plans(),
         Some(name) => vec![found.plan(name).map_err(|error| format!("{}: {error}", file.display()))?],
     };
     let mut all = Vec::new();
     for plan in plans {
-        let name = if plan.node.as_ref() == topology::MONOLITH && args.node.node.is_none() {
+        let name = if plan.node.as_ref() == topology::MONOLITH && named.is_none() {
             topology::MONOLITH
         } else {
             &plan.node

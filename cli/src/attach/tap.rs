@@ -9,7 +9,7 @@ use mycelium_contract::{Contract, Message};
 
 use super::filter::{Filter, Test};
 use super::{AttachArgs, Attached, Ends, lost};
-use crate::outcome::{self, Outcome, complain, say};
+use crate::outcome::{self, Outcome, complain, say_to_reader, unless_unread};
 
 /// How many messages of each topic wait to be shown.
 const WAITING_MAX: usize = 65_536;
@@ -149,7 +149,9 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             biased;
             () = ends.asked() => return tell_drops(attached, &mut dropped).map(|()| Outcome::Fine),
             _ = seconds.tick(), if args.rate => {
-                rates.tell(args.json)?;
+                if unless_unread(rates.tell(args.json))?.is_none() {
+                    return Ok(Outcome::Fine);
+                }
                 continue;
             }
             // Before the messages: there may be no end of them.
@@ -167,12 +169,14 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
         if args.rate {
             rates.count(&message);
         } else {
-            say(line)?;
+            if unless_unread(say_to_reader(line))?.is_none() {
+                return Ok(Outcome::Fine);
+            }
         }
         shown += 1;
         if args.count.is_some_and(|count| shown >= count) {
             if args.rate {
-                rates.tell(args.json)?;
+                unless_unread(rates.tell(args.json))?;
             }
             return tell_drops(attached, &mut dropped).map(|()| Outcome::Fine);
         }
@@ -206,16 +210,16 @@ impl Rates {
 
     fn tell(&mut self, json: bool) -> std::io::Result<()> {
         if self.0.is_empty() && !json {
-            return say("nothing");
+            return say_to_reader("nothing");
         }
         for ((topic, name), (messages, bytes)) in &mut self.0 {
             if json {
                 let (topic, name) = (show::json_string(topic), show::json_string(name));
-                say(format_args!(
+                say_to_reader(format_args!(
                     "{{\"topic\": {topic}, \"message\": {name}, \"messages\": {messages}, \"bytes\": {bytes}}}"
                 ))?;
             } else {
-                say(format_args!("{topic} {name}: {messages} messages, {bytes} bytes"))?;
+                say_to_reader(format_args!("{topic} {name}: {messages} messages, {bytes} bytes"))?;
             }
             (*messages, *bytes) = (0, 0);
         }

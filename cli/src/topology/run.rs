@@ -133,18 +133,18 @@ fn period(backoff: &Backoff, restarts: u32) -> Duration {
     waits + backoff.reset_after * restarts.max(1)
 }
 
-/// Nodes whose last life did not end in order, and that are not to be started again.
+/// Nodes whose last life did not end in order, and that no other has followed.
 type Undrained = HashSet<Arc<str>>;
 
 fn note(notice: &Notice, undrained: &mut Undrained) {
     match notice {
-        // Before a drain it is started again. Once that has begun, it is not.
+        // Before a drain it is started again. Once that has begun, it only waits for that.
         Notice::Exited { id, reason } | Notice::Stopped { id, reason, killed: false }
             if reason.is_abnormal() =>
         {
             undrained.insert(id.clone());
         }
-        Notice::Waiting { id, .. } | Notice::Started { id, .. } => {
+        Notice::Started { id, .. } => {
             undrained.remove(id);
         }
         _ => {}
