@@ -21,6 +21,10 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 
-$as_root apt-get update >&2
+# A source that does not answer, of whatever else, does not keep packages of the others away.
+$as_root apt-get update >&2 || true
 # Another installation may hold the lock of the package database: wait for it, up to five minutes.
-$as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" >&2
+if ! $as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" >&2; then
+    echo "$missing is missing, and apt-get cannot install $*: $elsewhere" >&2
+    exit 1
+fi
