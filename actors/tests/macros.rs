@@ -262,6 +262,61 @@ fn an_actor_that_stops_says_its_last_word_and_hears_nothing_more() {
     assert_eq!((&routes.ledger().tocks[..], &routes.audit().tocks[..]), (&[97][..], &[97][..]));
 }
 
+/// Its methods are there under conditions, and what is written for them under the same ones.
+#[derive(Default)]
+struct Conditional(u64);
+
+#[mycelium::actor]
+impl Conditional {
+    #[cfg(any())]
+    #[on]
+    fn never(&mut self, never: &Unknown) {}
+    #[cfg(any())]
+    #[ask]
+    fn nobody_asks(&self, never: &Unknown) -> Unknown {}
+    #[cfg(any())]
+    #[started]
+    fn never_starts(&mut self) {}
+    #[started]
+    fn starts(&mut self) {
+        self.0 += 1;
+    }
+    #[cfg(unix)]
+    #[on]
+    fn tick(&mut self, tick: &Tick) {
+        self.0 += tick.0;
+    }
+    #[cfg(not(unix))]
+    #[on]
+    fn tick_elsewhere(&mut self, tick: &Tick) {
+        self.0 += tick.0;
+    }
+    #[ask]
+    fn total(&self, _: &Total) -> u64 {
+        self.0
+    }
+    /// What its blocks fail with is inferred from what it returns.
+    #[on(direct)]
+    async fn add(&mut self, more: &AddUp) -> Result<()> {
+        let more = more.0;
+        async move { Ok(self.0 += "1".parse::<u64>()? * more) }.await
+    }
+    #[on(direct)]
+    async fn note(&mut self, note: &Note) -> Result<()> {
+        Box::pin(async { Ok(self.0 += note.0.parse::<u64>()?) }).await
+    }
+}
+
+#[test]
+fn what_is_written_for_a_method_is_there_under_the_same_conditions() {
+    let mut isolate = Isolate::new(1);
+    let actor = isolate.spawn(Conditional::default()).unwrap();
+    isolate.publish(Tick(3)).unwrap();
+    isolate.tell(&actor, AddUp(10)).unwrap();
+    isolate.tell(&actor, Note("100".into())).unwrap();
+    assert_eq!(isolate.ask(&actor, Total).unwrap(), 114);
+}
+
 #[test]
 fn mistakes_are_explained() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");

@@ -20,27 +20,33 @@ struct Parts {
     asked: Vec<(String, syn::Ident)>,
     subscriptions: Vec<TokenStream>,
     impls: Vec<TokenStream>,
-    started: Option<TokenStream>,
-    batch_ended: Option<TokenStream>,
-    stopping: Option<TokenStream>,
+    /// The marks of hooks that are there whatever the configuration is.
+    hooked: Vec<String>,
+    hooks: Vec<TokenStream>,
 }
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let error = error_type(arguments)?;
     let mut block = inherent_impl(item, "actor")?;
+    let mut mistakes = Mistakes::default();
+    let error = mistakes.note(error_type(arguments)).unwrap_or_else(|| quote!(::mycelium::BoxError));
     let mut parts = Parts::default();
     let head = Head::of(&block);
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item
-            && let Some((mark, attribute)) = take_mark(method)?
+            && let Some((mark, attribute)) = mistakes.note(take_mark(method)).flatten()
         {
-            parts.add(&head, mark, &attribute, method)?;
+            mistakes.note(parts.add(&head, mark, &attribute, method));
         }
+    }
+    if mistakes.0.is_some() {
+        // What seems unused may be used by what could not be written.
+        block.attrs.push(syn::parse_quote!(#[allow(unused)]));
     }
     let Head { generics, ty } = &head;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let Parts { subscriptions, impls, started, batch_ended, stopping, .. } = parts;
+    let Parts { subscriptions, impls, hooks, .. } = parts;
     Ok(quote! {
+        #mistakes
         #block
 
         #[automatically_derived]
@@ -50,13 +56,32 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
                 let _ = &topics;
                 #(#subscriptions)*
             }
-            #started
-            #batch_ended
-            #stopping
+            #(#hooks)*
         }
 
         #(#impls)*
     })
+}
+
+/// What is wrong, told beside all that is right: code elsewhere that uses the methods is no mistake.
+#[derive(Default)]
+pub(crate) struct Mistakes(Option<Error>);
+
+impl Mistakes {
+    pub(crate) fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+        match (result, &mut self.0) {
+            (Ok(value), _) => return Some(value),
+            (Err(error), Some(all)) => all.combine(error),
+            (Err(error), none) => *none = Some(error),
+        }
+        None
+    }
+}
+
+impl ToTokens for Mistakes {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.0.as_ref().map(Error::to_compile_error));
+    }
 }
 
 /// What every generated `impl` repeats.
@@ -93,7 +118,8 @@ impl Parts {
             );
             return Err(Error::new_spanned(message, text));
         }
-        self.subscriptions.extend(subscription);
+        let cfgs = cfgs(method);
+        self.subscriptions.extend(subscription.map(|subscription| quote!(#(#cfgs)* #subscription)));
         method::convert_last_error(method);
         let call = method::fallible_call(method, &shape, Some(&quote!(message)));
         let Head { generics, ty } = head;
@@ -104,6 +130,7 @@ impl Parts {
             true => (quote!(Takes), quote!(take), message.to_token_stream()),
         };
         self.impls.push(quote_spanned! {span=>
+            #(#cfgs)*
             #[automatically_derived]
             impl #impl_generics ::mycelium::#implemented<#message> for #ty #where_clause {
                 #[inline]
@@ -132,12 +159,13 @@ impl Parts {
         };
         let Head { generics, ty } = head;
         let (impl_generics, _, where_clause) = generics.split_for_impl();
-        let span = query.span();
+        let (span, cfgs) = (query.span(), cfgs(method));
         let (implemented, answer, taken) = match shape.by_value {
             false => (quote!(Responder), quote!(answer), quote!(&#query)),
             true => (quote!(Replies), quote!(reply), query.to_token_stream()),
         };
         self.impls.push(quote_spanned! {span=>
+            #(#cfgs)*
             #[automatically_derived]
             impl #impl_generics ::mycelium::#implemented<#query> for #ty #where_clause {
                 type Reply = #reply;
@@ -153,18 +181,16 @@ impl Parts {
 
     fn add_hook(&mut self, mark: &str, attribute: &Attribute, method: &mut ImplItemFn) -> Result<()> {
         no_options(attribute)?;
-        let slot = match mark {
-            "started" => &mut self.started,
-            "batch_ended" => &mut self.batch_ended,
-            _ => &mut self.stopping,
-        };
-        if slot.is_some() {
-            return Err(Error::new_spanned(
-                &method.sig.ident,
-                format!("an actor has one `#[{mark}]` method"),
-            ));
+        let cfgs = cfgs(method);
+        if cfgs.is_empty() {
+            if self.hooked.iter().any(|other| other == mark) {
+                let text = format!("an actor has one `#[{mark}]` method");
+                return Err(Error::new_spanned(&method.sig.ident, text));
+            }
+            self.hooked.push(mark.to_owned());
         }
-        *slot = Some(if mark == "stopping" { stopping(method)? } else { fallible_hook(mark, method)? });
+        let hook = if mark == "stopping" { stopping(method)? } else { fallible_hook(mark, method)? };
+        self.hooks.push(quote!(#(#cfgs)* #hook));
         Ok(())
     }
 }
@@ -234,7 +260,9 @@ fn take_mark(method: &mut ImplItemFn) -> Result<Option<(&'static str, Attribute)
         return Ok(None);
     };
     let attribute = method.attrs.remove(at);
-    if let Some(second) = method.attrs.iter().find(|attribute| mark_of(attribute).is_some()) {
+    if let Some(at) = method.attrs.iter().position(|attribute| mark_of(attribute).is_some()) {
+        let second = method.attrs.remove(at);
+        method.attrs.retain(|attribute| mark_of(attribute).is_none());
         return Err(Error::new_spanned(
             second,
             "a method has one mark: #[on], #[ask], #[started], #[batch_ended] or #[stopping]",
@@ -243,12 +271,22 @@ fn take_mark(method: &mut ImplItemFn) -> Result<Option<(&'static str, Attribute)
     Ok(mark_of(&attribute).map(|mark| (mark, attribute)))
 }
 
+/// The conditions under which a method is there. All that is written for it is there under the same ones.
+fn cfgs(method: &ImplItemFn) -> Vec<Attribute> {
+    method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}
+
+/// Refuses a second method for a type. One that has conditions may have another under the opposite ones: the
+/// compiler sees whether both are there.
 fn claim(
     taken: &mut Vec<(String, syn::Ident)>,
     message: &Type,
     method: &ImplItemFn,
     what: &str,
 ) -> Result<()> {
+    if !cfgs(method).is_empty() {
+        return Ok(());
+    }
     let text = message.to_token_stream().to_string();
     let name = &method.sig.ident;
     if let Some((_, first)) = taken.iter().find(|(other, _)| *other == text) {

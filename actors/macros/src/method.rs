@@ -114,13 +114,27 @@ pub(crate) fn fallible_call(
     }
 }
 
+/// Whether a future has its type of error from what is expected of it alone: an async block, also in a box.
+fn infers_its_error(future: &Expr) -> bool {
+    match future {
+        Expr::Async(_) => true,
+        Expr::Paren(inner) => infers_its_error(&inner.expr),
+        Expr::Group(inner) => infers_its_error(&inner.expr),
+        Expr::Call(call) => {
+            let is_pin = matches!(&*call.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "pin"));
+            is_pin && call.args.iter().any(infers_its_error)
+        }
+        _ => false,
+    }
+}
+
 /// Converts the error of a last `.await` as `?` would, in an async method that returns a value.
 pub(crate) fn convert_last_error(method: &mut ImplItemFn) {
     if method.sig.asyncness.is_none() || !returns_value(method) {
         return;
     }
     if let Some(Stmt::Expr(last, None)) = method.block.stmts.last_mut()
-        && matches!(last, Expr::Await(_))
+        && matches!(last, Expr::Await(awaited) if !infers_its_error(&awaited.base))
     {
         let inner = last.clone();
         let span = inner.span();

@@ -2,14 +2,20 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, FnArg, ImplItem, Result, Type};
+use syn::{Error, FnArg, ImplItem, ItemImpl, Result, Type};
 
 use crate::actor::{error_type, inherent_impl};
 use crate::method;
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let error = error_type(arguments)?;
     let mut block = inherent_impl(item, "service")?;
+    let service = service(arguments, &mut block).unwrap_or_else(Error::into_compile_error);
+    Ok(quote!(#block #service))
+}
+
+/// What makes the block's type a service.
+fn service(arguments: TokenStream, block: &mut ItemImpl) -> Result<TokenStream> {
+    let error = error_type(arguments)?;
     let run = block.items.iter_mut().find_map(|item| match item {
         ImplItem::Fn(method) if method.sig.ident == "run" => Some(method),
         _ => None,
@@ -39,8 +45,6 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     let ty = &block.self_ty;
     let (impl_generics, _, where_clause) = block.generics.split_for_impl();
     Ok(quote! {
-        #block
-
         #[automatically_derived]
         impl #impl_generics ::mycelium::Service for #ty #where_clause {
             type Error = #error;
