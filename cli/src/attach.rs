@@ -44,8 +44,8 @@ pub(crate) struct NodeArgs {
     /// The topology that has the node, unless --connect says where it is.
     #[arg(long, value_name = "FILE", env = "MYCELIUM_TOPOLOGY", default_value = "topology.toml")]
     topology: PathBuf,
-    /// The node, or a service that runs in it; by default that of the variable MYCELIUM_NODE. Of a topology of
-    /// one process it need not be said.
+    /// The node, or a service that runs in it; by default that of the variable MYCELIUM_NODE. Of a topology
+    /// of one process it need not be said.
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// How long to wait for the node, in seconds.
@@ -124,7 +124,7 @@ impl NodeArgs {
         self.connect.is_some()
     }
 
-    /// The same with this node, which no other may contradict: not by `--node`, and the variable is not asked.
+    /// The same with this node, which `--node` may not contradict. The variable is not asked.
     pub(crate) fn of_node(&self, name: &str) -> Result<Self, String> {
         match &self.node {
             Some(node) if node != name => {
