@@ -345,3 +345,93 @@ fn whoever_reads_what_another_service_has_subscribed_to_rests_and_hears_of_its_e
     isolate.run().unwrap();
     assert_eq!(heard.words(), ["1", "over"]);
 }
+
+/// Panics where it is dropped, unless the thread unwinds.
+struct Bomb(&'static str);
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "{}", self.0);
+    }
+}
+
+/// Waits with a bomb in hand.
+struct HoldsABomb;
+impl Actor for HoldsABomb {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let _bomb = Bomb("it was in hand");
+        ctx.sleep(MILLI).await;
+        Ok(())
+    }
+}
+
+/// Kills another one, and goes on.
+struct Kills(mycelium::ActorRef<HoldsABomb>, Heard);
+impl Actor for Kills {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Kills {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.kill();
+        self.1.add("went on");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_at_a_kill_is_the_victims() {
+    let ((mut isolate, tree), heard) = (isolate(), Heard::default());
+    let victim = isolate.spawn(HoldsABomb).unwrap();
+    let kills = isolate.spawn(Kills(victim.clone(), heard.clone())).unwrap();
+    isolate.publish(Tick(1)).unwrap();
+    isolate.run_for(Duration::ZERO).unwrap();
+    assert_eq!(heard.words(), ["went on"]);
+    assert!(kills.is_alive());
+    let reason = isolate.block_on(victim.ended()).unwrap();
+    assert!(matches!(reason, StopReason::Panicked(_)), "{reason:?}");
+    // From outside nobody's code is hit either.
+    let victim = isolate.spawn(HoldsABomb).unwrap();
+    isolate.run_for(Duration::ZERO).unwrap();
+    victim.kill();
+    let reason = isolate.block_on(victim.ended()).unwrap();
+    assert!(matches!(reason, StopReason::Panicked(_)), "{reason:?}");
+    drop(tree);
+}
+
+/// Stops its service once more where it is dropped with it, and says whether that lives.
+struct StopsAgain(Arc<OnceLock<ServiceRef<HoldsOn>>>, Heard);
+impl Drop for StopsAgain {
+    fn drop(&mut self) {
+        if let Some(own) = self.0.get() {
+            own.stop();
+            own.kill();
+            self.1.add(format!("alive: {}", own.is_alive()));
+        }
+    }
+}
+
+/// Waits with what stops it again.
+struct HoldsOn(Option<StopsAgain>);
+impl Service for HoldsOn {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let _held = self.0.take();
+        ctx.sleep(common::PERIOD).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_that_is_stopped_again_by_what_it_drops_ends_when_that_is_over() {
+    let ((mut isolate, _), heard, own) = (isolate(), Heard::default(), Arc::new(OnceLock::new()));
+    let held = StopsAgain(Arc::clone(&own), heard.clone());
+    let service = isolate.spawn_service(HoldsOn(Some(held))).unwrap();
+    own.set(service.clone()).unwrap_or_else(|_| panic!("set twice"));
+    isolate.run_for(Duration::ZERO).unwrap();
+    service.stop();
+    assert_eq!(heard.words(), ["alive: true"]);
+    assert_eq!(isolate.block_on(service.ended()).unwrap(), StopReason::Normal);
+}

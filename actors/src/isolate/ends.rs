@@ -23,8 +23,14 @@ impl Place {
     }
 
     pub(crate) fn kill(&self) {
-        if let Some(seat) = self.any_seat() {
-            seat.kill();
+        let Some((core, seat)) = self.core().zip(self.any_seat()) else { return };
+        let caller = core.calls_others();
+        core.running.set(self.seat());
+        let killed = StopReason::catch(|| seat.kill());
+        drop(caller);
+        // A destructor has panicked: that is its own, and not whose code calls this.
+        if let Err(panicked) = killed {
+            seat.end(panicked);
         }
     }
 

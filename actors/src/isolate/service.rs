@@ -84,10 +84,10 @@ impl<S: Service> ServiceSeat<S> {
         self.life.borrow_mut().step(event) == ServiceAct::Drop
     }
 
-    /// Its code goes, if it is to go where it waits. Where it runs, further up the stack, it has not come to
-    /// a wait.
+    /// Its code goes, if it is to go where it waits. Where it runs or is dropped, further up the stack, it
+    /// has not come to a wait.
     fn may_go(&self) {
-        if self.run.try_borrow_mut().is_ok() && self.is_to_go(ServiceEvent::Waits) {
+        if self.run.try_borrow().is_ok_and(|run| run.is_some()) && self.is_to_go(ServiceEvent::Waits) {
             self.go();
         }
     }
