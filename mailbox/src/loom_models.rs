@@ -318,7 +318,8 @@ fn loom_a_ring_is_replaced_beside_its_reader() {
     });
 }
 
-/// It reads what was retained while others replace the topic's ring, and let go of the one that it goes on in.
+/// It reads what was retained while others replace the topic's ring, and let go of the one that it goes on
+/// in.
 #[test]
 fn loom_a_late_subscriber_goes_on_in_a_ring_that_all_others_have_let_go_of() {
     explore(|| {
