@@ -84,6 +84,7 @@ impl Isolate {
         let waker = Waker::from(Arc::clone(&bell));
         let mut future = pin!(future);
         let mut run = Ok(());
+        core.bounds.begin(false);
         loop {
             bell.rung.store(false, Ordering::Relaxed);
             core.running.set(OUTSIDE);
@@ -92,11 +93,13 @@ impl Isolate {
                 return Ok(output);
             }
             run?;
-            run = self.run_to(FOREVER);
+            run = self.go_on_to(FOREVER);
             if run.is_ok() && !bell.rung.load(Ordering::Relaxed) {
                 let waiting = core.seats().iter().filter_map(|(_, seat)| seat.waiting()).collect();
                 return Err(RunError::NeverReady { waiting });
             }
+            // To poll it again is a step, as it is for code of an actor.
+            run = run.and_then(|()| core.take_step().map_err(|over| core.over(over)));
         }
     }
 }

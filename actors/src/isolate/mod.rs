@@ -229,7 +229,8 @@ impl Isolate {
         let ctx = Context::in_isolate(IsolateContext::new(place.clone()), self.core.names.origin::<A>(name));
         let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
-        let subscribed = wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
+        // A handler of another isolate may call this.
+        let subscribed = enter(&self.core, || wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat)));
         if let Err(error) = subscribed {
             self.core.seat_ended(index);
             seat.clear();
@@ -299,8 +300,10 @@ impl Isolate {
     /// # Errors
     /// See [`RunError`].
     pub fn run_until(&mut self, until: Timestamp) -> Result<IsolateStats, RunError> {
-        self.run_to(until.as_nanos())?;
-        self.core.now.set(self.core.now.get().max(until.as_nanos()));
+        // The end of time does not come.
+        let until = until.as_nanos().min(FOREVER);
+        self.run_to(until)?;
+        self.core.now.set(self.core.now.get().max(until));
         Ok(self.stats())
     }
 
@@ -336,8 +339,13 @@ impl Isolate {
     }
 
     fn run_to(&mut self, until: i64) -> Result<(), RunError> {
+        self.core.bounds.begin(until < FOREVER);
+        self.go_on_to(until)
+    }
+
+    /// Runs within the bounds of the run that has begun.
+    fn go_on_to(&mut self, until: i64) -> Result<(), RunError> {
         let core = Rc::clone(&self.core);
-        core.bounds.begin(until < FOREVER);
         let all = || {
             loop {
                 match catch_unwind(AssertUnwindSafe(|| {
@@ -430,9 +438,11 @@ impl Isolate {
     }
 
     /// Takes an actor out, with its state, also one that has ended; `None` if it is in the middle of a
-    /// handler, panicked, was taken before, is in a tree, which counts on it, or is not of this isolate.
+    /// handler, panicked, was taken before, is in a tree, which counts on it, or is not of this isolate. To
+    /// those who wait for its end it has ended, as one that was stopped.
     pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
-        self.seat(actor)?.take()
+        let seat = self.seat(actor)?;
+        enter(&self.core, || seat.take())
     }
 
     /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler,

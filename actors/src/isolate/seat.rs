@@ -145,6 +145,9 @@ impl<A: Actor> Seat<A> {
         }
         let actor = self.stage.take()?.actor;
         self.end_quietly(Happening::Stop(Stop::Life));
+        self.core.seat_ended(self.index);
+        self.watchers.take().into_iter().for_each(Waker::wake);
+        self.end_watches();
         self.core.may_be_free(self.index);
         Some(actor)
     }

@@ -17,7 +17,7 @@ use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::{HandsOn, LaneReceiving, Receive};
 use super::retained::PublishedAt;
 use super::seat::{AnySeat, Seat};
-use super::steps::{goes_on, step};
+use super::steps::{enter, goes_on, step};
 use super::sub::{HandleStep, Rule, TopicWay};
 use super::subscriber::SubscriberQueue;
 use super::waits::Rest;
@@ -350,7 +350,8 @@ impl Isolate {
     /// See [`WirePublishError`]; [`WirePublishError::Full`] when as many events wait as may, or a subscriber
     /// refuses: run first.
     pub fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes)
+        // A handler of another isolate may call this.
+        enter(&self.core, || Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes))
     }
 
     /// Receives every message that is published to these topics from now on, as bytes, outside of all
@@ -407,8 +408,8 @@ impl Isolate {
         topics: impl Into<WireTopics>,
         subscription: Subscription<WireMessage>,
     ) -> Result<WireSubscriber, SpawnError> {
-        let place = Place::new(&self.core, OUTSIDE);
-        IsolateEars::new(place, &topics.into(), subscription).map(WireSubscriber::in_isolate)
+        let (place, topics) = (Place::new(&self.core, OUTSIDE), topics.into());
+        enter(&self.core, || IsolateEars::new(place, &topics, subscription)).map(WireSubscriber::in_isolate)
     }
 }
 

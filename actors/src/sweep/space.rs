@@ -3,6 +3,8 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use super::POINTS_MAX;
+
 /// An indexed set of parameters. A sweep asks for its points by index, on any thread and in any order, so a
 /// point depends on its index alone. Nothing is materialised: a grid of a billion points takes no memory of
 /// its own.
@@ -47,11 +49,16 @@ pub trait Space {
     /// assert_eq!((report.total, report.values().copied().collect::<Vec<_>>()), (3, vec![1, 2, 1]));
     /// # Ok::<(), mycelium::sweep::SweepError>(())
     /// ```
+    ///
+    /// # Panics
+    /// When there are more than [`POINTS_MAX`] points to look at.
     fn filter_points(self, keep: impl Fn(&Self::Point) -> bool) -> Filtered<Self>
     where
         Self: Sized,
     {
-        let kept = (0..self.points()).filter(|index| keep(&self.point(*index))).collect();
+        let points = self.points();
+        assert!(points <= POINTS_MAX, "a space of {points} points, above the limit of {POINTS_MAX}");
+        let kept = (0..points).filter(|index| keep(&self.point(*index))).collect();
         Filtered { space: self, kept }
     }
 }

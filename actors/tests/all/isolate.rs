@@ -384,3 +384,29 @@ fn an_ask_from_outside_says_whether_the_run_ended_or_the_clock_has_to_move() {
     assert!(matches!(ended, AskError::RunEnded(_)) && ended.may_have_been_handled(), "{ended:?}");
     assert!(ended.to_string().contains("no ticks"), "{ended}");
 }
+
+/// Waits for the end of another one, and says how that ended.
+struct Mourner(ActorRef<Log>, Option<StopReason>);
+impl Service for Mourner {
+    type Error = BoxError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+        self.1 = Some(self.0.ended().await);
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_waits_for_one_that_is_taken_out_hears_of_its_end() {
+    let mut isolate = Isolate::new(1);
+    let log = isolate.spawn(Log::default()).unwrap();
+    let waits = isolate.spawn_service(Mourner(log.clone(), None)).unwrap();
+    isolate.run().unwrap();
+    let before = isolate.stats().unheard;
+    assert!(isolate.take(&log).is_some());
+    isolate.run().unwrap();
+    assert_eq!(isolate.take_service(&waits).unwrap().1, Some(StopReason::Normal));
+    // It has left its topics.
+    isolate.publish(Tick(1)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.stats().unheard, before + 1);
+}

@@ -292,6 +292,61 @@ fn the_end_of_time_does_not_come() {
     isolate.run_until(Timestamp::from_nanos(i64::MAX)).unwrap();
 }
 
+/// Has a tick each year.
+#[derive(Default)]
+struct Years(u64);
+impl Actor for Years {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let year = Duration::from_secs(365 * 86_400);
+        ctx.schedule_every(year, 1u32);
+        Ok(())
+    }
+}
+impl Handler<u32> for Years {
+    async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_until_the_end_of_time_comes_to_an_end() {
+    let years = watched(|| {
+        let mut isolate = Isolate::new(1);
+        isolate.limit_events(10_000);
+        let years = isolate.spawn(Years::default()).unwrap();
+        isolate.run_until(Timestamp::from_nanos(i64::MAX)).unwrap();
+        isolate.run_for(Duration::MAX).unwrap();
+        isolate.take(&years).unwrap().0
+    });
+    assert_eq!(years, 292);
+}
+
+#[test]
+fn a_future_that_is_polled_for_ever_comes_to_the_bounds() {
+    let error = watched(|| {
+        let mut isolate = Isolate::new(1);
+        isolate.limit_events(1_000);
+        let clock = isolate.clock();
+        let forever = async {
+            while clock.now() < Timestamp::from_nanos(i64::MAX) {
+                clock.sleep(Duration::from_millis(1)).await;
+            }
+        };
+        isolate.block_on(forever).err().unwrap()
+    });
+    assert!(matches!(error, RunError::TooManyEvents { events_max: 1_000, .. }), "{error}");
+    let error = watched(|| {
+        let yields = poll_fn(|cx| -> Poll<()> {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        });
+        Isolate::new(1).block_on(yields).unwrap_err()
+    });
+    assert!(matches!(error, RunError::Spinning { .. }), "{error}");
+}
+
 #[test]
 fn a_limit_that_is_just_enough_is_no_error() {
     let ticks = |limit: Option<u64>| {

@@ -4,9 +4,10 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use mycelium::tree::{Child, Shutdown};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, RunError, Service, ServiceContext,
-    Subscriptions, Timestamp,
+    ServiceRef, Subscription, Subscriptions, Supervisor, Timestamp, Tree,
 };
 use proptest::prelude::*;
 
@@ -76,6 +77,116 @@ impl Handler<Note> for Log {
         self.heard.push((ctx.now().as_nanos(), 'n', note.0));
         Ok(())
     }
+}
+
+/// What `ReplaysNotes` reads, one at a time, for a day each.
+struct Slow;
+impl Actor for Slow {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_with::<Note>(Subscription::block().capacity(1));
+    }
+}
+impl Handler<Note> for Slow {
+    async fn handle(&mut self, _: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(DAY).await;
+        Ok(())
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Replays more notes than there is room for.
+struct ReplaysNotes;
+impl Service for ReplaysNotes {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.replay((0..5).map(|n| (Timestamp::ZERO, Note(n)))).await?;
+        Ok(())
+    }
+}
+
+/// Ends the other replay at its second tick.
+struct EndsIt {
+    other: ServiceRef<ReplaysNotes>,
+    kills: bool,
+    heard: Vec<i64>,
+}
+impl Actor for EndsIt {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for EndsIt {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.push(tick.0);
+        match (tick.0, self.kills) {
+            (1, true) => self.other.kill(),
+            (1, false) => self.other.stop(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Ticks that do nothing, at these seconds.
+fn seconds(seconds: &[u64]) -> Feed {
+    let tick =
+        |second: &u64| ((SECOND * *second as u32).as_nanos() as i64, Tick(*second as i64, Act::Nothing));
+    Feed { ticks: seconds.iter().map(tick).collect(), replays: true }
+}
+
+#[test]
+fn a_replay_whose_message_ends_another_one_goes_on() {
+    for kills in [false, true] {
+        let mut isolate = Isolate::new(1);
+        isolate.spawn(Slow).unwrap();
+        let other = isolate.spawn_service(ReplaysNotes).unwrap();
+        let ends = isolate.spawn(EndsIt { other, kills, heard: Vec::new() }).unwrap();
+        isolate.spawn_service(seconds(&[0, 1, 2, 3])).unwrap();
+        isolate.run_for(SECOND * 10).unwrap();
+        assert_eq!(isolate.take(&ends).unwrap().heard, [0, 1, 2, 3], "kills {kills}");
+    }
+}
+
+/// Takes an hour for its last words.
+struct Deaf;
+impl Actor for Deaf {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &mycelium::StopReason, ctx: &mut Context<Self>) {
+        ctx.sleep(SECOND * 3_600).await;
+    }
+}
+
+/// Ends the deaf child at the first tick, and says when that was done.
+struct EndsDeaf(Tree, Vec<Timestamp>);
+impl Actor for EndsDeaf {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for EndsDeaf {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if tick.0 == 0 {
+            self.0.terminate_child("root/deaf").await?;
+            self.1.push(ctx.now());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_deadline_that_a_replayed_message_has_set_is_kept_before_the_next() {
+    let mut isolate = Isolate::new(1);
+    let deaf = Child::actor("deaf", || Deaf).shutdown(Shutdown::Timeout(SECOND * 5));
+    let tree = isolate.supervise(&Supervisor::builder("root").child(deaf)).unwrap();
+    let ends = isolate.spawn(EndsDeaf(tree, Vec::new())).unwrap();
+    isolate.spawn_service(seconds(&[0, 10])).unwrap();
+    isolate.run_for(SECOND * 20).unwrap();
+    assert_eq!(isolate.take(&ends).unwrap().1, [Timestamp::ZERO + SECOND * 5]);
 }
 
 /// Publishes ticks at their times, by a replay or by a loop.
@@ -200,4 +311,48 @@ fn a_panic_over_a_replayed_message_ends_the_run_there() {
     assert_eq!((actor.name, at.as_nanos()), ("Picky", 50));
     assert_eq!(isolate.take(&log).unwrap().heard.len(), 51);
     assert!(isolate.end_reason(&picky).is_some());
+}
+
+/// Hears ticks and notes, and publishes a note at once or at the time of the next tick.
+struct Ties(Vec<(i64, char)>);
+impl Actor for Ties {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>().on::<Note>();
+    }
+}
+impl Handler<Tick> for Ties {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.push((ctx.now().as_nanos(), 't'));
+        match tick.1 {
+            Act::Publish => ctx.publish(Note(0)).await?,
+            Act::Schedule(nanos) => drop(ctx.schedule_after(Duration::from_nanos(nanos), Note(0))),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+impl Handler<Note> for Ties {
+    async fn handle(&mut self, _: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.push((ctx.now().as_nanos(), 'n'));
+        Ok(())
+    }
+}
+
+#[test]
+fn at_one_time_a_replay_comes_after_timers_and_after_what_its_own_messages_caused() {
+    let heard = |ticks: &[(i64, Act)], replays| {
+        let mut isolate = Isolate::new(1);
+        let ties = isolate.spawn(Ties(Vec::new())).unwrap();
+        let ticks = ticks.iter().map(|(at, act)| (*at, Tick(*at, *act))).collect();
+        isolate.spawn_service(Feed { ticks, replays }).unwrap();
+        isolate.run().unwrap();
+        isolate.take(&ties).unwrap().0
+    };
+    let timer = [(4, Act::Schedule(4)), (8, Act::Nothing)];
+    assert_eq!(heard(&timer, true), [(4, 't'), (8, 'n'), (8, 't')]);
+    assert_eq!(heard(&timer, false), [(4, 't'), (8, 't'), (8, 'n')]);
+    let caused = [(4, Act::Publish), (4, Act::Nothing)];
+    assert_eq!(heard(&caused, true), [(4, 't'), (4, 'n'), (4, 't')]);
+    assert_eq!(heard(&caused, false), [(4, 't'), (4, 't'), (4, 'n')]);
 }

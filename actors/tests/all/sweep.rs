@@ -397,6 +397,12 @@ fn samples_are_uniform() {
     assert!((mean - 0.5).abs() < 5.0 / (12.0 * DRAWS as f64).sqrt(), "{mean}");
 }
 
+#[test]
+#[should_panic(expected = "a space of 1000000001 points, above the limit of 1000000000")]
+fn a_space_that_is_too_large_to_look_at_is_not_filtered() {
+    let _ = (0..=POINTS_MAX).filter_points(|_| panic!("it looks"));
+}
+
 proptest! {
     #[test]
     fn a_grid_lists_its_points_as_nested_loops_would(

@@ -391,3 +391,38 @@ fn in_an_isolate_code_of_a_messages_author_may_have_others_encoded() {
     assert_eq!(Chatty::decode(outside.try_recv().unwrap().bytes()).unwrap().0, 7);
     assert!(outside.try_recv().is_none());
 }
+
+/// Publishes a price as bytes on an isolate of its own, to an actor and to a subscriber.
+fn on_another(heard: &Heard) -> Result<(), BoxError> {
+    let mut another = Isolate::new(2);
+    another.contract(Mine);
+    let mut frames = another.subscribe_wire("market.*")?;
+    another.spawn(Tap::new("market.*", heard))?;
+    another.publish_wire(&header::<Price>(), &bytes(&Price { at: 5 }))?;
+    another.run()?;
+    heard.add(frames.try_recv().map(|frame| show(&frame)).unwrap_or_default());
+    Ok(())
+}
+
+/// Does that in its handler.
+struct RunsAnother(Heard);
+impl Actor for RunsAnother {
+    type Error = BoxError;
+}
+impl Handler<u32> for RunsAnother {
+    async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        on_another(&self.0)
+    }
+}
+
+#[test]
+fn bytes_go_through_an_isolate_that_a_handler_of_another_one_runs() {
+    let (outside, inside) = (Heard::default(), Heard::default());
+    on_another(&outside).unwrap();
+    let mut isolate = Isolate::new(1);
+    let runs = isolate.spawn(RunsAnother(inside.clone())).unwrap();
+    isolate.tell(&runs, 1).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(inside.words(), outside.words());
+    assert!(inside.words().contains(&"typed 5".to_owned()), "{:?}", inside.words());
+}

@@ -30,7 +30,10 @@ impl IsolateCore {
         self.other_work.set(if self.is_waited_for() { i64::MIN } else { self.timers.borrow().first() });
         self.fed_at.set(self.order.taken());
         match feed.fire(self, limit) {
-            Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
+            // What its messages caused has not looked at the feeds.
+            Some(at) if first.is_none() && self.other_work.get() != i64::MIN => {
+                self.next_feed.set(Some((at, index)));
+            }
             Some(_) => self.look_at_feeds(),
             // It is over, or waits for room: its service decides.
             None => {
@@ -55,9 +58,11 @@ impl IsolateCore {
         drop(gone);
     }
 
-    /// Finds the feed that is due first; of two with one time, the one that was added first.
+    /// Finds the feed that is due first; of two with one time, the one that was added first. A feed that
+    /// fires now goes on no further.
     #[inline]
     pub(crate) fn look_at_feeds(&self) {
+        self.other_work.set(i64::MIN);
         let feeds = self.feeds.borrow();
         let due = (0u32..).zip(feeds.iter()).filter_map(|(index, feed)| Some((feed.at()?, index)));
         self.next_feed.set(due.min());
