@@ -182,11 +182,9 @@ impl Driver {
         }
         self.hear_news();
         let Self { link, inflow, hub, answers, .. } = self;
-        if hub.is_behind() {
-            // Those who have come since want none of what was on its way to others.
-            return true;
-        }
-        busy |= inflow.publish(cx, |passed| pass(link, hub.now(), answers, passed));
+        // Those who have come since the look want none of what was on its way to others. All else goes on.
+        busy |= inflow.publish(cx, || hub.is_behind(), |passed| pass(link, hub.now(), answers, passed));
+        busy |= hub.is_behind();
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();
         busy |= self.outflow.send(&mut self.link);
@@ -199,7 +197,7 @@ impl Driver {
         // Before the peer can know of it.
         self.count();
         busy |= self.write_or_lose(cx);
-        self.look_at_clock(cx);
+        busy |= self.look_at_clock(cx);
         if self.phase >= Phase::Draining {
             self.drain();
         }
@@ -286,9 +284,19 @@ impl Driver {
     fn write_or_lose(&mut self, cx: &mut TaskContext<'_>) -> bool {
         self.write(cx).unwrap_or_else(|cut| {
             // What the peer has said before it closed the connection may still be there to read.
-            let last_words = self.read(cx).err();
+            let last_words = loop {
+                match self.read(cx) {
+                    // It stops where somebody has come, who is looked at first.
+                    Ok(true) if self.hub.is_behind() => {
+                        self.hub.look();
+                        self.obey();
+                    }
+                    read => break read.err(),
+                }
+            };
             self.lose(&last_words.unwrap_or(cut));
-            false
+            // There may be words that nobody has looked at.
+            true
         })
     }
 
@@ -341,6 +349,7 @@ impl Driver {
 
     fn end_line(&mut self, loss: &Cut) {
         let Some(mut line) = self.line.take() else { return };
+        self.rested = false;
         self.pings.clear();
         if let Cut::Fault(fault) = loss
             && let Some(reject) = fault.reject()
@@ -379,8 +388,9 @@ impl Driver {
         }
     }
 
-    /// Does what the time asks for, and sets the alarm for the next time.
-    fn look_at_clock(&mut self, cx: &mut TaskContext<'_>) {
+    /// Does what the time asks for, and sets the alarm for the next time. Whether there is more to do at once.
+    fn look_at_clock(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let mut busy = false;
         // After it has gone off: what is due may have to wait until the socket takes more.
         let mut earliest = None;
         loop {
@@ -391,14 +401,14 @@ impl Driver {
             let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
             let lingers = self.line.as_ref().and_then(|line| line.lingers);
             let all = link.into_iter().chain(broken).chain(drain).chain(lingers);
-            let Some(next) = all.min() else { return };
+            let Some(next) = all.min() else { return busy };
             let next = earliest.map_or(next, |earliest| next.max(earliest));
             if self.set_for.is_none_or(|at| at > next) {
                 self.alarm.as_mut().reset(next);
                 self.set_for = Some(next);
             }
             if self.alarm.as_mut().poll(cx).is_pending() {
-                return;
+                return busy;
             }
             self.set_for = None;
             let now = Instant::now();
@@ -412,7 +422,7 @@ impl Driver {
             if link.is_some_and(|at| at <= now) {
                 let time = self.hub.now();
                 match self.link.step(time, Input::Tick) {
-                    Ok(_) => _ = self.write_or_lose(cx),
+                    Ok(_) => busy |= self.write_or_lose(cx),
                     Err(fault) => self.lose(&Cut::Fault(fault)),
                 }
             }

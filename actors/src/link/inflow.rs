@@ -307,14 +307,20 @@ impl Inflow {
         })
     }
 
-    /// Publishes and delivers what has room by now, and tells of each message that waits no more. Whether
-    /// there were any.
-    pub(super) fn publish(&mut self, cx: &mut TaskContext<'_>, mut gone: impl FnMut(Relieved)) -> bool {
+    /// Publishes and delivers what has room by now until `stops`, and tells of each message that waits no
+    /// more. Whether there were any.
+    pub(super) fn publish(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        stops: impl Fn() -> bool,
+        mut gone: impl FnMut(Relieved),
+    ) -> bool {
         let before = self.held;
         for at in 0..self.channels.len() {
             let rests = Rests { topics_after: self.paused, questions: self.questions_wait };
-            while let Some(Unheld { type_id, bytes, passed, refused }) =
-                self.channels[at].poll(&self.core, self.sender, rests, cx)
+            while !stops()
+                && let Some(Unheld { type_id, bytes, passed, refused }) =
+                    self.channels[at].poll(&self.core, self.sender, rests, cx)
             {
                 self.held -= 1;
                 self.held_bytes -= bytes;
@@ -431,7 +437,7 @@ mod tests {
         let header = Header { type_id: 40, version: 1, root_len: 8, ..Header::default() };
         let come = |inflow: &mut Inflow, count| (0..count).filter(|_| inflow.take(&header, &[0; 8])).count();
         assert_eq!(come(&mut inflow, 3), 1, "one has room");
-        assert!(!inflow.publish(&mut TaskContext::from_waker(Waker::noop()), |_| ()));
+        assert!(!inflow.publish(&mut TaskContext::from_waker(Waker::noop()), || false, |_| ()));
         inflow.pause(true);
         come(&mut inflow, 3);
         assert_eq!((inflow.held(), inflow.late()), (5, 3));

@@ -142,7 +142,7 @@ async fn lookup(text: &str) -> io::Result<Vec<SocketAddr>> {
     let (tell, told) = oneshot::channel();
     let name = text.to_owned();
     std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
-        let found = name.to_socket_addrs().map(|found| found.collect());
+        let found = name.to_socket_addrs().map(Iterator::collect);
         // Whoever asked may have given up.
         let _unheard = tell.send(found);
     })?;

@@ -40,6 +40,8 @@ pub(super) struct WriterCore<M> {
     /// Up to where nothing is in the way.
     limit: u64,
     calls: bool,
+    /// What the dead owner has left that cannot be taken up: told once, as to whoever finds it.
+    damage: Option<ShmSendError>,
 }
 
 impl<M: SharedWords> WriterCore<M> {
@@ -59,6 +61,7 @@ impl<M: SharedWords> WriterCore<M> {
             next: 0,
             limit: 0,
             calls: false,
+            damage: None,
         };
         writer.bury();
         writer
@@ -74,8 +77,7 @@ impl<M: SharedWords> WriterCore<M> {
         {
             self.owns = true;
             self.memory.reach(Point::Owned);
-            // What is damaged or closed is so for the next owner, too.
-            let _next_finds_out = self.take_up(true);
+            self.damage = self.take_up(true).err();
             self.disown();
         }
     }
@@ -110,7 +112,7 @@ impl<M: SharedWords> WriterCore<M> {
         };
         self.owns = true;
         self.memory.reach(Point::Owned);
-        let taken_up = self.take_up(dead);
+        let taken_up = self.damage.take().map_or_else(|| self.take_up(dead), Err);
         if taken_up.is_err() {
             self.disown();
         }

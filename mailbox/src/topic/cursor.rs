@@ -353,6 +353,10 @@ impl<V: Payload> Drop for Cursor<V> {
                 Some(unread)
             });
             if has_left {
+                // The others may have let go of it before.
+                if self.next_ring.take().is_some() {
+                    self.core.drop_outlived();
+                }
                 return;
             }
         }

@@ -237,9 +237,10 @@ impl<V: Payload> Core<V> {
         if outlived {
             self.drop_outlived();
         }
+        // First, so that a producer that was woken sees who is there.
+        self.tell_change();
         // The gate may have been the one that held producers back.
         self.waiters.wake_all();
-        self.tell_change();
         true
     }
 
@@ -257,9 +258,9 @@ impl<V: Payload> Core<V> {
         drop(section);
         drop(parties);
         drop(stale);
+        self.tell_change();
         // It may have been the one that held producers back.
         self.waiters.wake_all();
-        self.tell_change();
     }
 }
 

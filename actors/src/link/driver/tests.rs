@@ -98,6 +98,28 @@ fn the_last_words_of_a_peer_are_read_whichever_write_finds_that_it_has_closed() 
     });
 }
 
+#[test]
+fn a_link_that_rested_when_its_connection_was_lost_does_not_spin() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let hub = Hub::of(&bus).unwrap();
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(Closed { said: Vec::new(), failed: false }));
+        let busy = poll_fn(|cx| {
+            driver.turn(cx);
+            if driver.line.is_some() {
+                // It has read nothing for want of room.
+                driver.rested = true;
+                driver.end_line(&Cut::Closed);
+            }
+            // A path that only the peer can open.
+            driver.opening = true;
+            Poll::Ready((0..10).map(|_| driver.turn(cx)).collect::<Vec<_>>())
+        });
+        assert_eq!(busy.await.last(), Some(&false));
+    });
+}
+
 /// Keeps what was written to it until it was asked often enough to end.
 struct Reluctant {
     asks_left: u32,
