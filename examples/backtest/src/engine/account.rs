@@ -217,6 +217,8 @@ impl Engine {
             }
             self.cancel_all(OrderCause::Ruined);
         } else if equity < self.market.maintenance * exposure {
+            // First: the end of a trade would end those again that protect it.
+            self.cancel_all(OrderCause::MarginCall);
             for asset in 0..self.listings.len() {
                 let Listing { latest, holdings, .. } = &self.listings[asset];
                 let (buy, lots) = (holdings.lots < 0, holdings.lots);
@@ -224,7 +226,6 @@ impl Engine {
                     self.slipped(asset, latest.path(buy).close, lots, if buy { 1.0 } else { -1.0 }, None);
                 self.close_all(asset, price);
             }
-            self.cancel_all(OrderCause::MarginCall);
             // The costs may be more than what was left.
             self.look_after_margin();
         }
@@ -237,7 +238,7 @@ impl Engine {
     }
 
     fn cancel_all(&mut self, cause: OrderCause) {
-        for working in std::mem::take(&mut self.book) {
+        for working in std::mem::take(&mut self.book).into_iter().filter(|working| !working.ended) {
             self.update(&working.order, OrderStatus::Cancelled, cause);
         }
     }

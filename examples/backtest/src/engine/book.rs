@@ -87,11 +87,13 @@ pub(super) struct Reached {
     pub(super) entered: Entered,
     /// It has waited for somebody else to come to it.
     pub(super) maker: bool,
+    /// The market has gone beyond the order's price: it would have been filled whatever the spread.
+    pub(super) passed: bool,
 }
 
 impl Reached {
     pub(super) fn at(price: f64, entered: Entered) -> Self {
-        Self { price, best: price, bound: None, entered, maker: false }
+        Self { price, best: price, bound: None, entered, maker: false, passed: false }
     }
 }
 
@@ -208,7 +210,7 @@ impl WorkingOrder {
         };
         let far = if buy { path.low } else { path.high };
         let fill = |price, best, entered, maker| {
-            Touch::Fill(Reached { price, best, bound: Some(limit), entered, maker })
+            Touch::Fill(Reached { price, best, bound: Some(limit), entered, maker, passed: behind })
         };
         match pass {
             Pass::Open if reached(path.open) && waited => fill(limit, path.open, Entered::AtOpen, true),

@@ -190,7 +190,7 @@ impl Engine {
     /// Whether an entry could be filled at the limit of the order, which is reached without the spread.
     fn reaches_with_spread(&self, asset: usize, reached: &Reached, side: f64) -> bool {
         let entry = reached.best * (1.0 + self.listings[asset].terms.spread * side);
-        reached.bound.is_none_or(|limit| (limit - entry) * side >= 0.0)
+        reached.passed || reached.bound.is_none_or(|limit| (limit - entry) * side >= 0.0)
     }
 
     /// What an order has closed before it was refused is closed.

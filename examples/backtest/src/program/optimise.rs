@@ -63,7 +63,10 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         if finished.interrupted {
             break;
         }
-        cloud.approach(&sheet.ranked((generation / 4).max(2)));
+        // Those without a score are last in the ranking, and no best ones.
+        let mut best = sheet.ranked((generation / 4).max(2));
+        best.retain(|row| !row.score.is_nan());
+        cloud.approach(&best);
     }
     sheet.sort();
     let Some(best) = sheet.best() else {
