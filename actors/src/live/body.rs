@@ -445,6 +445,8 @@ impl<A: Actor> Body<A> {
         ctx.as_live().into_iter().for_each(|live| live.end_life(sources));
         let mut interlude = Interlude::begin(sources, self.kept.is_some());
         let verdict = poll_fn(|cx| {
+            // Nor does a notice that was on its way.
+            ctx.as_live().into_iter().for_each(|live| live.end_life(sources));
             if interlude.poll(&address.presence, sources, address.inbox.doorbell(), cx) {
                 return Poll::Ready(Directive::Stop);
             }

@@ -91,6 +91,8 @@ async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     core.topics.pause_ingress();
     let asked = AskAll(core);
     let trees = core.forest.youngest_first();
+    // Now: children that calls have added are forgotten with their tree.
+    let in_trees: HashSet<ActorId> = trees.iter().flat_map(Felling::actors).collect();
     let felled = by(deadline, async {
         for tree in &trees {
             tree.stop();
@@ -105,7 +107,7 @@ async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let everybody = core.members.youngest_first();
     by(deadline, all_ended(&everybody)).await;
     let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
-    let mut ended = kill(&late, &trees, deadline).await;
+    let mut ended = kill(&late, &trees, &in_trees, deadline).await;
     if let Some(links) = core.links.get() {
         // Nobody publishes any more.
         by(deadline.max(Instant::now() + limit.min(KILL_GRACE)), links.drain()).await;
@@ -132,8 +134,12 @@ impl Drop for AskAll<'_> {
 }
 
 /// Kills who is late, and names them: children of trees by their paths.
-async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -> ShutdownError {
-    let in_trees: HashSet<ActorId> = trees.iter().flat_map(Felling::actors).collect();
+async fn kill(
+    late: &[&Arc<dyn Member>],
+    trees: &[Felling],
+    in_trees: &HashSet<ActorId>,
+    deadline: Instant,
+) -> ShutdownError {
     let mut unfelled = Vec::new();
     for tree in trees {
         if by(deadline, tree.ended()).await.is_none() {

@@ -23,7 +23,7 @@ impl<H: Host> Engine<H> {
     }
 
     fn end_below(&mut self, host: &mut H, id: NodeId) {
-        let Some(mut node) = self.remove(host, id, false) else { return };
+        let Some(mut node) = self.remove(host, id) else { return };
         let lives: Vec<ChildRef> = node.core.lives().collect();
         // Of those that have ended before, and of which their supervisor will not hear any more.
         let mut ends = if lives.is_empty() { BTreeMap::new() } else { host.unheard_ends(id) };
@@ -50,7 +50,7 @@ impl<H: Host> Engine<H> {
 
     /// A supervisor has ended.
     pub(super) fn close(&mut self, host: &mut H, id: NodeId, reason: ExitReason) {
-        let Some(mut node) = self.remove(host, id, true) else { return };
+        let Some(mut node) = self.remove(host, id) else { return };
         let mut estate = std::mem::take(&mut node.parked);
         if node.for_good {
             release_all(host, std::mem::take(&mut estate));
@@ -67,15 +67,13 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    /// `leaves`: its successor has what its children have left, unless there is none.
-    fn remove(&mut self, host: &mut H, id: NodeId, leaves: bool) -> Option<Node<H>> {
+    fn remove(&mut self, host: &mut H, id: NodeId) -> Option<Node<H>> {
         let node = self.nodes.remove(&id)?;
         node.due.map(|due| self.due.remove(&due));
+        // A successor has the declared children alone. What the others have left is released by it, or without
+        // one: by those who do not know of them any more.
         for added in node.core.added() {
-            // A successor has the declared children alone. It releases what the others have left.
-            if !leaves || node.for_good || !node.parked.contains_key(added) {
-                host.forgotten(&node.at(id), added);
-            }
+            host.forgotten(&node.at(id), added);
         }
         host.gone(&node.at(id));
         Some(node)
