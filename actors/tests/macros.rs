@@ -299,11 +299,19 @@ impl Conditional {
     #[on(direct)]
     async fn add(&mut self, more: &AddUp) -> Result<()> {
         let more = more.0;
-        async move { Ok(self.0 += "1".parse::<u64>()? * more) }.await
+        async move {
+            self.0 += "1".parse::<u64>()? * more;
+            Ok(())
+        }
+        .await
     }
     #[on(direct)]
     async fn note(&mut self, note: &Note) -> Result<()> {
-        Box::pin(async { Ok(self.0 += note.0.parse::<u64>()?) }).await
+        Box::pin(async {
+            self.0 += note.0.parse::<u64>()?;
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use mycelium::topology;
 use mycelium::tree::{self, EXIT_GAVE_UP, EXIT_UNDRAINED, ProcessSpec, RunEnd, Shutdown};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext, StopReason,
-    Supervisor,
+    Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext,
+    StopReason, Supervisor,
 };
 
 /// Tells the program which part to play.
@@ -180,7 +180,25 @@ async fn play_part(part: &str) -> Result<RunEnd> {
     let counter = counter.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
     let tree = root.child(counter).service("idle", || Idle).start(&bus).await?;
     let counter = tree.actor_ref::<Counter>("root/counter").ok_or("it runs")?;
-    let limit = match part {
+    let limit = give_work(part, &counter).await?;
+    if part == "blocks" {
+        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Block));
+        return Ok((end?, told?).0);
+    }
+    if part.starts_with("stuck") {
+        #[cfg(target_os = "linux")]
+        while part == "stuck-single" && children(std::process::id()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Spin));
+        return Ok((end?, told?).0);
+    }
+    until_signal(tree.run_until_signal(limit)).await
+}
+
+/// Tells the counter what it is to do in this part: how long a drain may take.
+async fn give_work(part: &str, counter: &ActorRef<Counter>) -> Result<Duration> {
+    Ok(match part {
         "drains" | "process" => {
             for _ in 0..200 {
                 counter.tell(Duration::from_millis(1)).await?;
@@ -200,20 +218,7 @@ async fn play_part(part: &str) -> Result<RunEnd> {
             LONG
         }
         _ => Duration::from_millis(50),
-    };
-    if part == "blocks" {
-        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Block));
-        return Ok((end?, told?).0);
-    }
-    if part.starts_with("stuck") {
-        #[cfg(target_os = "linux")]
-        while part == "stuck-single" && children(std::process::id()).is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Spin));
-        return Ok((end?, told?).0);
-    }
-    until_signal(tree.run_until_signal(limit)).await
+    })
 }
 
 /// Parts that listen to signals before they start.

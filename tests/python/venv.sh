@@ -14,16 +14,8 @@ fi
 
 # Debian has the module that installs pip in a package of its own.
 if ! "$python" -c 'import ensurepip' >/dev/null 2>&1; then
-    if ! command -v apt-get >/dev/null 2>&1; then
-        echo "$python has no ensurepip: install your system's package with it (python3-venv on Debian)." >&2
-        exit 1
-    fi
-    as_root=
-    if [ "$(id -u)" -ne 0 ]; then
-        as_root=sudo
-    fi
-    $as_root apt-get update >&2
-    $as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3-venv >&2
+    sh "$here/../apt.sh" "ensurepip of $python" \
+        "install your system's package with it (python3-venv on Debian)." python3-venv >&2
 fi
 
 rm -rf "$venv"

@@ -100,13 +100,13 @@ impl Responder<To> for Selfish {
                 To::PublishOne => return format!("{:?}", self.ticks.publish(Tick(1)).await),
                 To::Tell => me.tell(Tick(1)).await.map_err(|error| format!("{error:?}")),
                 To::TellThroughContext => ctx.tell(&me, Tick(1)).await.map_err(|error| format!("{error:?}")),
-                To::Ask => return itself(ask.await.unwrap_err()),
-                To::AskThroughContext => return itself(ctx.ask(&me, Flush).await.unwrap_err()),
-                To::AskWithin => return itself(me.ask_within(Flush, Duration::MAX).await.unwrap_err()),
+                To::Ask => return itself(&ask.await.unwrap_err()),
+                To::AskThroughContext => return itself(&ctx.ask(&me, Flush).await.unwrap_err()),
+                To::AskWithin => return itself(&me.ask_within(Flush, Duration::MAX).await.unwrap_err()),
                 To::AskInBytes => {
                     let (header, price) = (header::<Price>(), bytes(&Price { at: 1 }));
                     let asked = self.bus.ask_wire("desk/selfish", &header, &price, None);
-                    return itself(asked.await.unwrap_err());
+                    return itself(&asked.await.unwrap_err());
                 }
                 To::TellFromTask => {
                     tokio::spawn(async move {
@@ -123,7 +123,7 @@ impl Responder<To> for Selfish {
                 To::AskInside => {
                     let handle = tokio::runtime::Handle::current();
                     let asked = tokio::task::block_in_place(|| handle.block_on(ask));
-                    return itself(asked.map(drop).unwrap_err());
+                    return itself(&asked.map(drop).unwrap_err());
                 }
             };
             if let Err(failed) = failed {
@@ -133,7 +133,7 @@ impl Responder<To> for Selfish {
     }
 }
 
-fn itself(error: AskError) -> String {
+fn itself(error: &AskError) -> String {
     assert!(
         !error.may_have_been_handled() && error.to_string().contains("call the method instead"),
         "{error}"
@@ -293,7 +293,7 @@ fn the_next_life_of_an_actor_is_the_same_actor() {
         impl Actor for Phoenix {
             type Error = BoxError;
             async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-                self.0.add(itself(ctx.actor_ref().ask(Flush).await.unwrap_err()));
+                self.0.add(itself(&ctx.actor_ref().ask(Flush).await.unwrap_err()));
                 Ok(())
             }
         }

@@ -18,7 +18,8 @@ def test_the_cells_of_the_notebook_run_in_their_order() -> None:
     code = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     for at, cell in enumerate(code):
         assert cell["outputs"] == [] and cell["execution_count"] is None, "clear all outputs before you save it"
-        exec(compile("".join(cell["source"]), f"cell {at}", "exec"), names)
+        # As Jupyter does: the annotations of a cell are evaluated.
+        exec(compile("".join(cell["source"]), f"cell {at}", "exec", dont_inherit=True), names)
     report = names["report"]
     assert report.is_complete and report.failed == 0 and len(report) == 16
     assert len(names["orders"]) > 10 and len(names["table"]) == 16
