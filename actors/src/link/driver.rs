@@ -388,7 +388,8 @@ impl Driver {
         }
     }
 
-    /// Does what the time asks for, and sets the alarm for the next time. Whether there is more to do at once.
+    /// Does what the time asks for, and sets the alarm for the next time. Whether there is more to do at
+    /// once.
     fn look_at_clock(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut busy = false;
         // After it has gone off: what is due may have to wait until the socket takes more.

@@ -377,8 +377,8 @@ impl LookoutWatch {
     }
 }
 
-/// Circles in a graph that have a node which `is_new`; [`TOLD_MAX`] at most. If all nodes are new and there are
-/// no more circles, every node that lies on one lies on one of these or leads to one.
+/// Circles in a graph that have a node which `is_new`; [`TOLD_MAX`] at most. If all nodes are new and there
+/// are no more circles, every node that lies on one lies on one of these or leads to one.
 fn circles(edges: &BTreeMap<u64, Vec<u64>>, is_new: impl Fn(u64) -> bool) -> Vec<Vec<u64>> {
     let mut found = Vec::new();
     // Of each node that was come to: whether it is on the path now, and where.
