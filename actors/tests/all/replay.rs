@@ -318,7 +318,7 @@ struct Ties(Vec<(i64, char)>);
 impl Actor for Ties {
     type Error = BoxError;
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>().on::<Note>();
+        topics.on::<Tick>().on_with(Subscription::<Note>::block().echo());
     }
 }
 impl Handler<Tick> for Ties {

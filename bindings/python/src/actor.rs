@@ -66,6 +66,8 @@ struct Made {
     waiting: Option<(u16, usize)>,
     /// What a batch has failed with that was handed out before something else.
     failed: Option<PyErr>,
+    /// The batch of messages has ended, and what its last method has begun has not: the life ends behind it.
+    ends_behind: bool,
     /// What comes when the batch before it has come to its end.
     then: Option<Then>,
     /// Whether what has paused is a query.
@@ -142,6 +144,7 @@ impl ActorPlan {
             answers,
             waiting: None,
             failed: None,
+            ends_behind: false,
             then: None,
             asked: false,
         })
@@ -246,7 +249,8 @@ impl Made {
         // What came behind a batch that failed counts as handled, and is handed out too.
         let flushed = self.flush(py);
         self.ends(py, flushed)?;
-        self.failed.take().map_or(Ok(()), Err)
+        self.ends_behind = self.failed.is_some() && self.context.get().is_paused();
+        if self.ends_behind { Ok(()) } else { self.failed.take().map_or(Ok(()), Err) }
     }
 
     fn answer(&mut self, py: Python<'_>, query: &Encoded, host: &Host) -> PyResult<Encoded> {
@@ -309,7 +313,12 @@ impl Made {
         if self.then.is_some() && !self.context.get().is_paused() {
             return self.goes_on(py, host);
         }
-        if !self.asked || self.context.get().is_paused() {
+        let paused = self.context.get().is_paused();
+        if self.ends_behind && !paused {
+            self.ends_behind = false;
+            return self.failed.take().map_or(Ok(None), Err);
+        }
+        if !self.asked || paused {
             return Ok(None);
         }
         self.asked = false;

@@ -154,6 +154,7 @@ class Waits(Actor):
             await asyncio.sleep(1)
         if 13 in ticks["number"]:
             raise ValueError("not 13")
+        self.seen.extend(100 + int(number) for number in ticks["number"])
 
     @on(Tock)
     def tock(self, tock: Tock) -> None:
@@ -172,8 +173,12 @@ def test_a_batch_that_fails_costs_no_message_behind_it(
     isolate.start(Supervisor(children=[Child("waits", Waits, args=(seen, lives, waits))], intensity=5))
     isolate.publish_many([Tick(13), Tock(1), Tick(1), Tock(3)])
     isolate.run()
-    assert seen == [1, 3] and lives == [0, 1] and isolate.stats()["dead_letters"] == 0
+    assert seen == [1, 101, 3] and lives == [0, 1] and isolate.stats()["dead_letters"] == 0
     # One that fails itself is lost as always.
     isolate.publish_many([Tick(13), Tock(2), Tock(4)])
     isolate.run()
-    assert seen == [1, 3, 2, 4] and lives == [0, 1, 2] and isolate.stats()["dead_letters"] == 1
+    assert seen == [1, 101, 3, 2, 4] and lives == [0, 1, 2] and isolate.stats()["dead_letters"] == 1
+    # The last ones are a batch that waits: it goes on, and the life ends then.
+    isolate.publish_many([Tick(13), Tock(5), Tick(6)])
+    isolate.run()
+    assert seen[5:] == [5, 106] and lives == [0, 1, 2, 3] and isolate.stats()["dead_letters"] == 1
