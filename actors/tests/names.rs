@@ -1,10 +1,15 @@
-//! Calls from runtimes that have no timers.
+//! Calls from runtimes that have no timers, and names that are looked up while a tree starts.
 
 #![allow(missing_docs)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mycelium::{Actor, AskError, BoxError, Context, MessageBus, Responder};
+use mycelium::tree::{Child, Restart};
+use mycelium::{
+    Actor, AskError, BoxError, Context, MessageBus, Responder, Service, ServiceContext, Supervisor,
+};
 use tokio::runtime::Builder;
 
 struct Other;
@@ -37,4 +42,31 @@ fn a_deadline_counts_for_who_asks_on_a_runtime_without_timers() {
             Err(AskError::Timeout(_))
         ));
     });
+}
+
+/// Looks for its sibling as soon as it runs, and counts in vain looks.
+struct Seeker(Arc<AtomicU32>);
+impl Service for Seeker {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let found = ctx.lookup::<Other>("root/other");
+        self.0.fetch_add(u32::from(found.is_none()), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_child_finds_those_that_were_started_before_it_while_its_tree_starts() {
+    let in_vain = Arc::new(AtomicU32::new(0));
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for _ in 0..1_000 {
+        let seen = Arc::clone(&in_vain);
+        let seeker = Child::service("seeker", move || Seeker(Arc::clone(&seen))).restart(Restart::Temporary);
+        let root = Supervisor::builder("root").actor("other", || Other).child(seeker);
+        runtime.block_on(async {
+            let tree = root.start(&MessageBus::new()).await.unwrap();
+            tree.shutdown().await.unwrap();
+        });
+    }
+    assert_eq!(in_vain.load(Ordering::Relaxed), 0);
 }

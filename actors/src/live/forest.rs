@@ -49,6 +49,8 @@ pub(crate) struct Forest(Mutex<Trees>);
 struct Trees {
     next: u64,
     running: BTreeMap<u64, Stem>,
+    /// What is looked up in those that run, and in those whose first children start.
+    standing: BTreeMap<u64, Weak<dyn Standing>>,
 }
 
 /// What a bus holds of a tree. Without its supervisors, what they share is gone.
@@ -132,7 +134,7 @@ impl Forest {
     /// The trees whose supervisors are there. Of those that go meanwhile, the last handle is dropped where no
     /// lock is held.
     fn standing(&self) -> Vec<Arc<dyn Standing>> {
-        self.lock().running.values().filter_map(|stem| stem.standing.upgrade()).collect()
+        self.lock().standing.values().filter_map(Weak::upgrade).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Trees> {
@@ -149,8 +151,14 @@ pub(crate) struct ForestPlace {
 }
 
 impl ForestPlace {
-    /// That of a tree which is about to start.
-    pub(crate) fn new(core: &Arc<BusCore>, number: u64, ended: &Arc<SetOnce<ExitReason>>) -> Self {
+    /// That of a tree which is about to start: its children may look each other up before it is planted.
+    pub(crate) fn new(
+        core: &Arc<BusCore>,
+        number: u64,
+        ended: &Arc<SetOnce<ExitReason>>,
+        standing: Weak<dyn Standing>,
+    ) -> Self {
+        core.forest.lock().standing.insert(number, standing);
         Self { core: Arc::clone(core), number, ended: Arc::clone(ended) }
     }
 
@@ -164,8 +172,10 @@ impl Drop for ForestPlace {
     fn drop(&mut self) {
         // Unless its end was told.
         let _ = self.ended.set(ExitReason::Killed);
-        let stem = self.core.forest.lock().running.remove(&self.number);
-        drop(stem);
+        let mut trees = self.core.forest.lock();
+        let gone = (trees.running.remove(&self.number), trees.standing.remove(&self.number));
+        drop(trees);
+        drop(gone);
     }
 }
 

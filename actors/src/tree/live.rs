@@ -30,7 +30,8 @@ impl LiveTree {
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
-        let place = ForestPlace::new(&core, shared.number, &ended);
+        let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
+        let place = ForestPlace::new(&core, shared.number, &ended, Weak::clone(&standing));
         let leash = spawn_supervisor(
             root,
             &root.id,
@@ -43,7 +44,6 @@ impl LiveTree {
             Box::new(move |reason, _| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
-        let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
         core.forest.plant(shared.number, Arc::new(leash.loose()), standing, &ended);
         if core.is_closed() {
             // Its shutdown may have looked for trees before.
