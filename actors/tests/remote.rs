@@ -235,7 +235,8 @@ fn errors_say_why_an_actor_of_another_bus_is_not_reached() {
         let orders = market.recipient::<Order>("desk/desk").unwrap();
         let error = orders.tell(Order { n: 1 }).await.unwrap_err();
         assert!(matches!(error, TellError::Remote(Order { n: 1 }, _, RemoteError::NotLinked)), "{error}");
-        assert!(error.to_string().starts_with("Order was not sent: there is no link"), "{error}");
+        let text = "Order was not sent: desk/desk cannot be told: there is no link";
+        assert!(error.to_string().starts_with(text), "{error}");
         let fills = market.reply_recipient::<Fill>("desk/desk").unwrap();
         assert!(matches!(fills.ask(Fill { n: 1 }).await, Err(AskError::Remote(_, RemoteError::NotLinked))));
 
