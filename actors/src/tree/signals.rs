@@ -62,11 +62,11 @@ impl fmt::Display for StopSignal {
 pub(super) struct Signals {
     pub(super) received: mpsc::UnboundedReceiver<StopSignal>,
     /// Whose drop or message ends the listening.
-    over: Option<oneshot::Sender<Over>>,
+    over: Option<oneshot::Sender<AfterRun>>,
 }
 
 /// What is to become of the process now that its tree has ended.
-enum Over {
+enum AfterRun {
     /// It is ended a little later.
     Soon(LastWord),
     /// One more signal ends it: nobody else hears any, and they have lost their default effect.
@@ -137,14 +137,14 @@ impl Signals {
         if let Some(over) = self.over.take() {
             let still =
                 "some code never awaits, or blocks, and keeps the process from ending: it is ended now";
-            let _ = over.send(Over::Soon(LastWord { code, why: format!("{why}\n{still}") }));
+            let _ = over.send(AfterRun::Soon(LastWord { code, why: format!("{why}\n{still}") }));
         }
     }
 
     /// Ends the process at the next signal, if it still runs then.
     pub(super) fn end_process_when_told(mut self) {
         if let Some(over) = self.over.take() {
-            let _ = over.send(Over::Told);
+            let _ = over.send(AfterRun::Told);
         }
     }
 }
@@ -189,7 +189,7 @@ async fn watch(
     mut source: Source,
     mut watch: SignalWatch,
     heard: &mpsc::UnboundedSender<StopSignal>,
-    mut is_over: oneshot::Receiver<Over>,
+    mut is_over: oneshot::Receiver<AfterRun>,
 ) -> Option<LastWord> {
     loop {
         let at = watch.end.as_ref().map_or_else(Instant::now, |(at, _)| *at);
@@ -197,8 +197,8 @@ async fn watch(
             biased;
             over = &mut is_over => {
                 return Some(match over.ok()? {
-                    Over::Soon(last) => end_by_signal(&mut source, OBEY).await.unwrap_or(last),
-                    Over::Told => end_by_signal(&mut source, Duration::MAX).await?,
+                    AfterRun::Soon(last) => end_by_signal(&mut source, OBEY).await.unwrap_or(last),
+                    AfterRun::Told => end_by_signal(&mut source, Duration::MAX).await?,
                 });
             }
             signal = source.next() => {
