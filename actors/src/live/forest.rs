@@ -57,7 +57,6 @@ struct Trees {
 struct Stem {
     control: Arc<dyn Control>,
     ended: Arc<SetOnce<ExitReason>>,
-    standing: Weak<dyn Standing>,
 }
 
 impl Forest {
@@ -69,24 +68,20 @@ impl Forest {
     }
 
     /// A tree runs. The bus may be closed by now: whoever plants looks afterwards.
-    pub(crate) fn plant(
-        &self,
-        number: u64,
-        control: Arc<dyn Control>,
-        standing: Weak<dyn Standing>,
-        ended: &Arc<SetOnce<ExitReason>>,
-    ) {
+    pub(crate) fn plant(&self, number: u64, control: Arc<dyn Control>, ended: &Arc<SetOnce<ExitReason>>) {
         let ended = Arc::clone(ended);
         let mut trees = self.lock();
         // One that has ended meanwhile has given its place up.
         if !ended.initialized() {
-            trees.running.insert(number, Stem { control, ended, standing });
+            trees.running.insert(number, Stem { control, ended });
         }
     }
 
     /// Those that run, the youngest first.
     pub(crate) fn youngest_first(&self) -> Vec<Felling> {
-        self.lock().running.values().rev().map(Felling::new).collect()
+        let trees = self.lock();
+        let standing = |number| trees.standing.get(number).and_then(Weak::upgrade);
+        trees.running.iter().rev().map(|(number, stem)| Felling::new(stem, standing(number))).collect()
     }
 
     /// Whether one has not ended.
@@ -188,8 +183,8 @@ pub(crate) struct Felling {
 }
 
 impl Felling {
-    fn new(stem: &Stem) -> Self {
-        let falling = stem.standing.upgrade().map(Standing::falling);
+    fn new(stem: &Stem, standing: Option<Arc<dyn Standing>>) -> Self {
+        let falling = standing.map(Standing::falling);
         Self { control: Arc::clone(&stem.control), ended: Arc::clone(&stem.ended), falling }
     }
 

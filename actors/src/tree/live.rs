@@ -31,7 +31,7 @@ impl LiveTree {
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
         let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
-        let place = ForestPlace::new(&core, shared.number, &ended, Weak::clone(&standing));
+        let place = ForestPlace::new(&core, shared.number, &ended, standing);
         let leash = spawn_supervisor(
             root,
             &root.id,
@@ -44,7 +44,7 @@ impl LiveTree {
             Box::new(move |reason, _| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
-        core.forest.plant(shared.number, Arc::new(leash.loose()), standing, &ended);
+        core.forest.plant(shared.number, Arc::new(leash.loose()), &ended);
         if core.is_closed() {
             // Its shutdown may have looked for trees before.
             leash.stop(true);

@@ -6,10 +6,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+/// The program, on which SIGINT has its default effect: a shell's `&` starts the tests with it ignored, which
+/// children inherit.
+fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_sma-cross");
+    if !cfg!(target_os = "linux") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", program]);
+    command
+}
+
 /// A sweep over the GOOG bars.
 fn sweep(out: &Path) -> Command {
     let stocks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backtest/data/stocks.csv");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sma-cross"));
+    let mut command = program();
     command.args(["sweep", "--symbol", "GOOG", "--fast", "5..=24", "--slow", "30..=49", "--json"]);
     command.arg("--data").arg(stocks).arg("--out").arg(out);
     command
