@@ -4,7 +4,7 @@
 mod common;
 
 use backtest::engine::{AtEnd, FillAt, Fixed, PerUnit};
-use backtest::messages::{OrderCause, OrderStatus};
+use backtest::messages::{OrderCause, OrderStatus, Tick, Timestamp};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
 use common::{bars, on_bar};
 
@@ -230,4 +230,27 @@ fn a_size_that_is_no_number_is_told_as_one() {
         let report = run(&backtest(&[CALM, CALM]), on_bar(0, move |ctx| _ = ctx.buy(size)));
         assert_eq!(report.notes, ["no order could be filled: the size was not a number above zero"]);
     }
+}
+
+#[test]
+fn a_limit_that_a_tick_goes_beyond_turns_the_position_whatever_the_spread() {
+    let tick = |(index, price): (u32, f64)| Tick {
+        timestamp: Timestamp::from_nanos(i64::from(index)),
+        price,
+        size: 1.0,
+        index,
+        ..Tick::default()
+    };
+    let ticks: Vec<_> = (0..).zip([105.0, 105.0, 105.0, 99.0, 105.0]).map(tick).collect();
+    let mut seen = 0;
+    let turns = move |ctx: &mut StrategyContext<'_>| {
+        match seen {
+            0 => _ = ctx.sell(10),
+            1 => _ = ctx.buy(Ticket::new(20).limit(100.0)),
+            _ => {}
+        }
+        seen += 1;
+    };
+    let report = run(&Backtest::of([("X", ticks)]).spread(0.02).at_end(AtEnd::Keep), turns);
+    assert_eq!((report.trades.len(), open(&report)), (1, vec![(10.0, 100.0)]));
 }

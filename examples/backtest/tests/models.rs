@@ -262,7 +262,11 @@ fn below_the_maintenance_margin_positions_are_closed_with_their_costs() {
         backtest(&[CALM, CALM, fall, CALM, CALM]).leverage(10.0).maintenance(0.05).commission(Share(0.001));
     let buy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
         0 => _ = ctx.buy(Ticket::new(Size::Cash(0.9)).take_profit(200.0)),
-        2 => assert!(ctx.is_flat() && ctx.orders().is_empty()),
+        2 => {
+            assert!(ctx.is_flat() && ctx.orders().is_empty());
+            let ended = ctx.updates().iter().filter(|update| update.status == OrderStatus::Cancelled);
+            assert_eq!(ended.count(), 1, "what protects the position ends once");
+        }
         3 => _ = ctx.buy(1),
         _ => {}
     };

@@ -313,7 +313,7 @@ struct Peak(f64);
 
 impl Strategy for Peak {
     fn next(&mut self, ctx: &mut StrategyContext<'_>) {
-        if ctx.bar().index == 0 {
+        if ctx.bar().index == 0 && !self.0.is_nan() {
             ctx.note(format!("|{}", self.0));
         }
     }
@@ -323,17 +323,44 @@ impl Peak {
     fn new(a: usize, b: usize) -> Self {
         Self(-(a as f64 - 37.0).powi(2) - (b as f64 - 81.0).powi(2))
     }
+
+    /// One whose points but for a corner have no score, as those of a strategy that does not trade.
+    fn cornered(a: usize, b: usize) -> Self {
+        Self(if a.min(b) > 85 { -(a as f64 - 95.0).powi(2) - (b as f64 - 90.0).powi(2) } else { f64::NAN })
+    }
+}
+
+/// What a [`Peak`] has noted.
+fn worth(report: &Report) -> f64 {
+    report.notes.iter().find_map(|note| note.split_once('|')?.1.parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// A file of two bars in this folder.
+fn two_bars(folder: &Path) -> PathBuf {
+    let prices = folder.join("prices.csv");
+    std::fs::write(&prices, "Date,Open,High,Low,Close\n2020-01-01,1,2,1,2\n2020-01-02,1,2,1,2\n")
+        .expect("written");
+    prices
+}
+
+#[test]
+fn an_optimiser_seeks_no_place_without_a_score() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (prices, out) = (two_bars(folder.path()), folder.path().join("out"));
+    let program = backtest::program!(Peak::cornered(a: usize = 1, b: usize = 1), objective worth);
+    let flags = ["--a", "1..=100", "--b", "1..=100", "--json", "--out", path(&out)];
+    let told = program.execute([&["it", "optimise", "--data", path(&prices)][..], &flags].concat());
+    let told: serde_json::Value = serde_json::from_str(&told.expect("it runs")).expect("JSON");
+    assert_eq!(told["rows"], 320);
+    let sheet = Sheet::parse(&read(&out.join("results.csv")), false).expect("what was written");
+    let scored = sheet.rows.iter().filter(|row| row.point[0].min(row.point[1]) > 85.0).count();
+    assert!(scored > 30, "{scored} of {} points, where one of fifty has a score", sheet.rows.len());
 }
 
 #[test]
 fn an_optimiser_comes_to_the_peak_and_the_same_way_for_any_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
-    let prices = folder.path().join("prices.csv");
-    std::fs::write(&prices, "Date,Open,High,Low,Close\n2020-01-01,1,2,1,2\n2020-01-02,1,2,1,2\n")
-        .expect("written");
-    let worth = |report: &Report| {
-        report.notes.iter().find_map(|note| note.split_once('|')?.1.parse().ok()).unwrap_or(f64::NAN)
-    };
+    let prices = two_bars(folder.path());
     let program = backtest::program!(
         Peak::new(a: usize = 1, b: usize = 1) where a != b,
         objective worth
