@@ -169,6 +169,38 @@ fn an_order_of_the_last_close_is_filled_at_it() {
 }
 
 #[test]
+fn an_order_of_the_last_close_opens_nothing_that_the_end_would_close_at_once() {
+    let market = Backtest::new(bars(&[FLAT; 3])).fill_at(FillAt::OnClose).commission(Fixed(5.0));
+    let expired = (OrderStatus::Expired, OrderCause::SessionEnd);
+    for at_end in [AtEnd::Close, AtEnd::CloseAtOpen] {
+        let market = market.clone().at_end(at_end);
+        let report = run(&market, on_bar(2, |ctx| _ = ctx.buy(10)));
+        assert_eq!((report.trades.len(), report.equity[2]), (0, 10_000.0), "{at_end:?}");
+        assert_eq!((fate(&report, 0), report.orders[0].filled), (expired, 0.0));
+        // What it closes is filled, and what it would open is not.
+        let turn = |ticket: Ticket| {
+            move |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+                0 => _ = ctx.buy(10),
+                2 => _ = ctx.sell(ticket),
+                _ => {}
+            }
+        };
+        let report = run(&market, turn(Ticket::new(30)));
+        assert_eq!((report.trades.len(), report.equity[2]), (1, 9_990.0), "one exit, one commission");
+        assert_eq!((fate(&report, 1), report.orders[1].filled), (expired, 10.0));
+        // Whole or not at all: then it is the end that closes.
+        let report = run(&market, turn(Ticket::new(30).fill_or_kill()));
+        assert_eq!((report.trades.len(), report.equity[2]), (1, 9_990.0));
+        assert_eq!(fate(&report, 1), (OrderStatus::Expired, OrderCause::TimeInForce));
+        let report = run(&market, turn(Ticket::new(10)));
+        assert_eq!((fate(&report, 1).0, report.equity[2]), (OrderStatus::Filled, 9_990.0));
+    }
+    // Where positions stay, it is filled and pays once, as with NautilusTrader.
+    let report = run(&market.at_end(AtEnd::Keep), on_bar(2, |ctx| _ = ctx.buy(10)));
+    assert_eq!((open(&report), report.equity[2]), (vec![(10.0, 100.0)], 9_995.0));
+}
+
+#[test]
 fn all_that_only_reduces_is_the_position() {
     let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
         0 => _ = ctx.buy(Size::All),

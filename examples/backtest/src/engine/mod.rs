@@ -28,6 +28,7 @@
 //! - An order is filled by what begins within the session of its asset. What comes outside of it is seen, and
 //!   the account is valued and looked at by it. A day order works for the session in which it could be filled
 //!   first.
+//! - At the end of a run that leaves no position, orders of the last close close and open nothing.
 //! - A position pays for the time from the begin of the event of its entry to that of its exit.
 //!
 //! A bar costs the same whatever has been traded; without working orders and without a position that could be
@@ -104,6 +105,8 @@ pub struct Engine {
     /// Whether each event has its [`BarDone`].
     always: bool,
     ruined: bool,
+    /// Whether the run is over and leaves no position: nothing is opened any more.
+    closing: bool,
     /// What can be bought for now and could not when the event at hand began.
     late: f64,
     /// Whether nobody has noted what can be bought for since the latest event.
@@ -139,6 +142,7 @@ impl Engine {
             attentive: false,
             always: false,
             ruined: false,
+            closing: false,
             late: 0.0,
             unnoted: true,
             together: Vec::new(),
@@ -307,8 +311,10 @@ impl Engine {
     }
 
     /// Ends the session: what was sent for the last close is filled at it, other orders expire, and open
-    /// positions are treated as [`AtEnd`] says.
+    /// positions are treated as [`AtEnd`] says. Where that closes them, an order of the last close opens
+    /// nothing: it would be closed in the same instant, for two commissions.
     pub fn end(&mut self) -> BarDone {
+        self.closing = self.market.at_end != AtEnd::Keep;
         self.fill_closes();
         for working in std::mem::take(&mut self.book) {
             if working.until_ns != i64::MAX {
@@ -317,7 +323,7 @@ impl Engine {
                 self.update(&working.order, OrderStatus::Expired, OrderCause::SessionEnd);
             }
         }
-        if self.market.at_end != AtEnd::Keep {
+        if self.closing {
             for asset in 0..self.listings.len() {
                 let Listing { latest, holdings, .. } = &self.listings[asset];
                 let path = latest.path(holdings.lots < 0);

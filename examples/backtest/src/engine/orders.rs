@@ -120,10 +120,14 @@ impl Engine {
         let closing = if (before < 0) == (lots < 0) { 0 } else { lots.abs().min(before.abs()) };
         let mut need = lots.abs() - closing;
         let whole = order.time_in_force == TimeInForce::FillOrKill;
-        if closing > 0 && need > 0 && !self.reaches_with_spread(asset, &reached, side) {
-            // Exits pay no spread, so the limit was reached for what closes alone. The rest waits.
+        if need > 0 && (self.closing || closing > 0 && !self.reaches_with_spread(asset, &reached, side)) {
+            // Exits pay no spread, so the limit was reached for what closes alone, and the rest waits. When the
+            // run is over, the rest expires.
             if whole {
                 return self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
+            }
+            if closing == 0 {
+                return;
             }
             need = 0;
         }
