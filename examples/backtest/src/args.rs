@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{ConfigError, FillAt, Pair, Rule, Terms};
 use crate::data::ReadOptions;
 use crate::limits::{PAIRS_MAX, PATHS_MAX};
+use crate::tape::PriceKind;
 
 /// Backtests crossings of two moving averages. Every run is a bus of its own with four actors.
 #[derive(Debug, Parser)]
@@ -47,12 +48,17 @@ pub struct StrategyArgs {
 /// Which prices to read.
 #[derive(Clone, Debug, Args)]
 pub struct DataArgs {
-    /// CSV or Parquet file with a date or timestamp column and Open, High, Low, Close
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
-    /// Symbol to read, if the file has a Ticker or Symbol column with several
-    #[arg(long)]
-    pub symbol: Option<String>,
+    /// CSV or Parquet file with a date or timestamp column and Open, High, Low, Close, or Bid and Ask, or
+    /// Price; again for another asset
+    #[arg(long, value_name = "FILE", required = true)]
+    pub data: Vec<PathBuf>,
+    /// Symbol to read, if the file has a Ticker or Symbol column with several; again for another asset. Of
+    /// several files each has its own, in the same sequence
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Vec<String>,
+    /// What the rows are; the names of the columns tell it, unless it is said
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<PriceKind>,
     /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'
     #[arg(long, value_name = "FORMAT")]
     pub date_format: Option<String>,
@@ -66,20 +72,38 @@ pub struct DataArgs {
     #[arg(long)]
     pub drop_bad_rows: bool,
     /// Names of columns: `close=Last,date=Day`; what they are is one of symbol, date, time, open, high, low,
-    /// close, volume
+    /// close, volume, bid, ask, bid_size, ask_size, price, size
     #[arg(long, value_name = "NAMES")]
     pub columns: Option<String>,
 }
 
 impl DataArgs {
-    /// How the file is to be read.
+    /// The file of each asset, and the symbol in it if one was chosen.
+    ///
+    /// # Errors
+    /// There are more or fewer symbols than files.
+    pub fn assets(&self) -> Result<Vec<(&Path, Option<&str>)>, ConfigError> {
+        let (files, symbols) = (self.data.len(), self.symbol.len());
+        if files > 1 && symbols != 0 && symbols != files {
+            let reason = format!(
+                "is given {symbols} times for {files} files; give one for each file, in the same sequence, or none"
+            );
+            return Err(ConfigError { flag: "--symbol", reason });
+        }
+        let chosen = |at: usize| self.symbol.get(at).map(String::as_str);
+        let file = |at: usize| self.data[if files == 1 { 0 } else { at }].as_path();
+        Ok((0..files.max(symbols)).map(|at| (file(at), chosen(at))).collect())
+    }
+
+    /// How a file is to be read, with this symbol in it.
     ///
     /// # Errors
     /// What is wrong with `--columns`.
-    pub fn options(&self) -> Result<ReadOptions, ConfigError> {
+    pub fn options(&self, symbol: Option<&str>) -> Result<ReadOptions, ConfigError> {
         let columns = self.columns.as_deref().map_or(Ok(Vec::new()), ReadOptions::parse_columns);
         Ok(ReadOptions {
-            symbol: self.symbol.clone(),
+            symbol: symbol.map(str::to_owned),
+            kind: self.kind,
             date_format: self.date_format.clone(),
             decimal_comma: self.decimal_comma,
             sort: self.sort,

@@ -22,7 +22,12 @@ impl Averages {
 
 impl Strategy for Averages {
     fn next(&mut self, ctx: &mut StrategyContext<'_>) {
-        let Some(signal) = self.crossover.push(ctx.bar().close_ticks) else { return };
+        // Quotes and ticks have no scale of their own: then a tick is a hundred-millionth.
+        let ticks = match ctx.bar().close_ticks {
+            0 => (ctx.price() * 1e8).round() as i64,
+            ticks => ticks,
+        };
+        let Some(signal) = self.crossover.push(ticks) else { return };
         if self.flip || signal == Signal::Down {
             ctx.close();
         }

@@ -1,6 +1,6 @@
 //! Every bound of this example, with its unit.
 
-/// Most bars of one symbol. One bar takes 64 bytes, so this is 1.3 GB.
+/// Most bars, quotes or ticks of one symbol. One bar takes 64 bytes, so this is 1.3 GB.
 pub const BARS_MAX: usize = 20_000_000;
 
 /// Largest price file, in bytes. It is held in memory while it is read.

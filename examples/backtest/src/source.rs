@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chance::Random;
-use crate::data::Series;
+use crate::data::Scale;
 use crate::limits::TICKS_PATH_MAX;
 use crate::messages::{Bar, Timestamp};
 
@@ -66,12 +66,11 @@ struct Move {
 }
 
 impl Returns {
-    /// The moves of a series. `None` if it has fewer than two bars.
+    /// The moves of bars whose closes have this scale. `None` if there are fewer than two.
     #[must_use]
-    pub fn of(series: &Series) -> Option<Arc<Self>> {
-        let first = *series.bars.first()?;
-        let moves: Vec<Move> = series
-            .bars
+    pub fn of(bars: &[Bar], scale: Scale) -> Option<Arc<Self>> {
+        let first = *bars.first()?;
+        let moves: Vec<Move> = bars
             .windows(2)
             .map(|pair| {
                 let (from, to) = (pair[0].close, pair[1]);
@@ -87,9 +86,9 @@ impl Returns {
         if moves.is_empty() {
             return None;
         }
-        let timestamps = series.bars.iter().map(|bar| bar.timestamp).collect();
+        let timestamps = bars.iter().map(|bar| bar.timestamp).collect();
         // A path may rise far above the history: its tick must leave room for that in 64 bits.
-        let mut decimals = series.scale.decimals;
+        let mut decimals = scale.decimals;
         while decimals > 0 && first.close * 10_f64.powi(decimals as i32) * RISE_MAX > TICKS_PATH_MAX as f64 {
             decimals -= 1;
         }
@@ -169,7 +168,7 @@ impl Source for Bootstrap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Scale;
+    use crate::data::Series;
 
     fn series(closes: &[f64]) -> Series {
         let bars = closes.iter().enumerate().map(|(at, close)| Bar {
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn a_path_follows_from_seed_and_number() {
         let series = series(&(0..200).map(|i| 100.0 + f64::from(i * i % 37)).collect::<Vec<_>>());
-        let returns = Returns::of(&series).expect("enough bars");
+        let returns = Returns::of(&series.bars, series.scale).expect("enough bars");
         let first = path(&returns, 1, 0, 10);
         assert_eq!(first.len(), 200);
         assert_eq!(first, path(&returns, 1, 0, 10));
@@ -206,7 +205,8 @@ mod tests {
     fn a_block_repeats_consecutive_moves() {
         // Every move is another power of two, so the moves of a path can be read from it.
         let closes: Vec<f64> = [1, 2, 8, 4, 64].iter().map(|c| f64::from(*c) * 1000.0).collect();
-        let returns = Returns::of(&series(&closes)).expect("enough bars");
+        let made = series(&closes);
+        let returns = Returns::of(&made.bars, made.scale).expect("enough bars");
         let moves = [1, 2, -1, 4];
         let got: Vec<i64> = path(&returns, 7, 3, 4)
             .windows(2)
@@ -221,7 +221,7 @@ mod tests {
     fn prices_never_fall_to_zero_or_overflow() {
         for closes in [[1e6, 1e-2], [1e-2, 1e9]] {
             let series = series(&closes.repeat(500)[..999]);
-            let returns = Returns::of(&series).expect("enough bars");
+            let returns = Returns::of(&series.bars, series.scale).expect("enough bars");
             let ticks = path(&returns, 1, 1, 1);
             assert!(ticks.iter().all(|ticks| (1..=TICKS_PATH_MAX).contains(ticks)));
         }

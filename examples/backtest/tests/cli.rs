@@ -99,6 +99,12 @@ fn mistakes_end_with_code_2_and_a_remedy() {
         backtest(&["run", "--data", stocks().to_str().expect("a path"), "--fast", "5", "--slow", "20"]);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("choose one with --symbol: AAPL, FB, GOOG, IBM, MSFT"), "{stderr}");
+    let output = on_goog("run", &["--symbol", "IBM", "--fast", "5", "--slow", "20"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.contains("--data and --symbol name 2 assets, and the crossing of averages trades one"),
+        "{stderr}"
+    );
     let output = on_goog("sweep", &["--fast", "9..=5", "--slow", "20", "--out", "/tmp"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("holds no window"));
 }

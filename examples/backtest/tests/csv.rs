@@ -139,7 +139,7 @@ fn a_bad_row_is_named_with_line_column_and_cause() {
         ("2020-01-02,inf,1,1,1,1", "line 3, column `Open`: a price must be"),
         ("2020-01-02,1e999,1,1,1,1", "line 3, column `Open`: a price must be"),
         ("2020-01-02,\"1,234.5\",1,1,1,1", "line 3, column `Open`: `1,234.5` is not a number"),
-        ("2020-01-02,1,1,1,1,-1", "line 3, column `Volume`: a volume must be"),
+        ("2020-01-02,1,1,1,1,-1", "line 3, column `Volume`: a volume or size must be"),
         ("2020-01-02,1,1,1e-40,1e-40,1", "line 3, column `Close`"),
         ("02/01/2020,1,1,1,1,1", "line 3, column `Date`: `02/01/2020` is no timestamp known here"),
         (",1,1,1,1,1", "line 3, column `Date`: the field is empty"),

@@ -232,7 +232,7 @@ fn a_file_of_another_kind_is_an_error_and_no_panic() {
         assert!(error.starts_with("the Parquet file cannot be read"), "{error}");
     }
     std::fs::write(&file, b"").expect("written");
-    assert!(matches!(load_with(&file, &ReadOptions::default()), Err(LoadError::Empty)));
+    assert!(matches!(load_with(&file, &ReadOptions::default()), Err(LoadError::Empty(_))));
 }
 
 /// Files that pandas has written (`tests/oracle/parquet_files.py`), against the same rows of CSV.

@@ -23,7 +23,7 @@ fn bars(symbol: &str) -> Vec<Bar> {
 #[test]
 fn pairs_trades_one_asset_against_the_other() {
     let backtest = Backtest::of([("IBM", bars("IBM")), ("MSFT", bars("MSFT"))]).cash(100_000.0).leverage(2.0);
-    let report = backtest.commission(Share(0.0005)).run(Pairs::new("MSFT", 50, 2.0)).expect("it runs");
+    let report = backtest.commission(Share(0.0005)).run(Pairs::new(50, 2.0)).expect("it runs");
     assert_eq!(report.assets, ["IBM", "MSFT"]);
     let of = |asset: u16| report.trades.iter().filter(move |trade| trade.asset == asset);
     assert!(of(0).count() > 10 && of(1).count() > 10, "{} trades", report.trades.len());

@@ -15,7 +15,7 @@ use mycelium::sweep::SweepError;
 
 use crate::args::{Cli, Command, DataArgs, StrategyArgs};
 use crate::config::{ConfigError, FillAt, Rule, Terms};
-use crate::data::{LoadError, Series, load_with};
+use crate::data::{AssetPrices, DroppedRows, LoadError, Series, load_prices, load_with};
 use crate::instance::InstanceError;
 
 /// Why a command ended without a result.
@@ -82,13 +82,38 @@ fn of_averages(command: &str, args: &StrategyArgs) -> Result<(), CommandError> {
     print(&crate::averages::program().execute(words.iter().chain(&args.flags))?)
 }
 
+/// The prices of one asset, for commands that trade one.
 pub(crate) fn read(args: &DataArgs) -> Result<Series, CommandError> {
-    let (series, dropped) = load_with(&args.data, &args.options()?)
-        .map_err(|error| CommandError::Load { file: args.data.display().to_string(), error })?;
+    let assets = args.assets()?;
+    let [(file, symbol)] = &assets[..] else {
+        let reason = format!(
+            "and --symbol name {} assets, and the crossing of averages trades one; a program with \
+             `backtest::main!` takes several",
+            assets.len()
+        );
+        return Err(ConfigError { flag: "--data", reason }.into());
+    };
+    let loaded = load_with(file, &args.options(*symbol)?);
+    told(file, loaded)
+}
+
+/// The prices of each asset that was named.
+pub(crate) fn read_all(args: &DataArgs) -> Result<Vec<AssetPrices>, CommandError> {
+    let load = |(file, symbol): (&Path, Option<&str>)| {
+        let loaded = load_prices(file, &args.options(symbol)?);
+        told(file, loaded)
+    };
+    args.assets()?.into_iter().map(load).collect()
+}
+
+/// What was read. Says on stderr what was left out.
+fn told<T>(file: &Path, loaded: Result<(T, DroppedRows), LoadError>) -> Result<T, CommandError> {
+    let shown = file.display();
+    let (prices, dropped) = loaded.map_err(|error| CommandError::Load { file: shown.to_string(), error })?;
     if dropped.count != 0 {
-        eprintln!("note: {}: {dropped}", args.data.display());
+        eprintln!("note: {shown}: {dropped}");
     }
-    Ok(series)
+    Ok(prices)
 }
 
 /// Writes a file whole or not at all: beside its place first, then moved there.

@@ -24,7 +24,7 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
     if series.bars.len() < needed {
         return Err(too_few());
     }
-    let returns = Returns::of(&series).ok_or_else(too_few)?;
+    let returns = Returns::of(&series.bars, series.scale).ok_or_else(too_few)?;
     make_folder(&args.out)?;
     let history = instance::run(History::new(series.bars.clone().into()), pair, &terms)?.statistics;
     let paths: Vec<u32> = (0..args.paths).collect();

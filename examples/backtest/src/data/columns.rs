@@ -1,91 +1,138 @@
 //! Which column is which, by the names in the header.
 
+use super::kinds::{ASKS, BIDS, PRICES};
 use super::{LoadError, ReadOptions, parse_timestamp};
+use crate::tape::PriceKind;
 
-/// Positions of the columns that are used.
+/// Positions of the columns that rows of each kind have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Columns {
+pub(super) struct TimeColumns {
     pub(super) symbol: Option<usize>,
     pub(super) date: usize,
     /// A time of day beside the date, as some platforms export it.
     pub(super) time: Option<usize>,
-    pub(super) open: usize,
-    pub(super) high: usize,
-    pub(super) low: usize,
-    pub(super) close: usize,
-    pub(super) volume: Option<usize>,
 }
 
-/// The first of these that the header has is the date. Exchanges of coins call it by the last names.
-const DATES: [&str; 9] =
-    ["date", "datetime", "timestamp", "date_time", "time", "open_time", "open time", "opentime", "unix"];
+/// The first of these that the header has is the date. Exchanges and vendors call it by the last names.
+const DATES: [&str; 14] = [
+    "date",
+    "datetime",
+    "timestamp",
+    "date_time",
+    "time",
+    "open_time",
+    "open time",
+    "opentime",
+    "unix",
+    "gmt time",
+    "transact_time",
+    "transaction_time",
+    "sip_timestamp",
+    "ts_event",
+];
 const SYMBOLS: [&str; 2] = ["ticker", "symbol"];
 
-impl Columns {
-    /// Finds the columns in the header. Names are compared without case, spaces around them, quotes or angle
-    /// brackets. `line` is that of the header.
-    pub(super) fn find(
-        header: &::csv::StringRecord,
+/// The names of the columns.
+pub(super) struct Header<'a> {
+    fields: &'a ::csv::StringRecord,
+    /// Without case, spaces around them, quotes or angle brackets.
+    names: Vec<String>,
+    line: u64,
+    options: &'a ReadOptions,
+}
+
+impl<'a> Header<'a> {
+    /// `line` is that of the header.
+    pub(super) fn new(
+        fields: &'a ::csv::StringRecord,
         line: u64,
-        options: &ReadOptions,
+        options: &'a ReadOptions,
     ) -> Result<Self, LoadError> {
-        let names: Vec<String> = header.iter().map(normal).collect();
-        if header.iter().any(|field| parse_timestamp(field.trim()).is_some()) {
-            return Err(LoadError::NoHeader { line, first: shown(&header[0]) });
+        let names: Vec<String> = fields.iter().map(normal).collect();
+        if fields.iter().any(|field| parse_timestamp(field.trim()).is_some()) {
+            return Err(LoadError::NoHeader { line, first: shown(&fields[0]) });
         }
         for (role, name) in &options.columns {
             if !names.contains(&normal(name)) {
-                let present = header.iter().map(shown).collect();
+                let present = fields.iter().map(shown).collect();
                 return Err(LoadError::NamedColumn { role: role.clone(), name: name.clone(), present });
             }
         }
-        let at = |wanted: &str| {
-            let wanted = options.named(wanted).map_or_else(|| wanted.to_owned(), normal);
-            find_once(&names, header, &wanted, line)
+        Ok(Self { fields, names, line, options })
+    }
+
+    /// What the rows are: as was said, or as the names say.
+    pub(super) fn kind(&self) -> PriceKind {
+        let has = |role: &str, names: &[&str]| {
+            self.options.named(role).is_some() || names.iter().any(|name| self.find(name).is_some())
         };
-        let required = |column: &'static str| {
-            at(&column.to_lowercase())?.ok_or_else(|| LoadError::MissingColumn {
-                line,
-                column,
-                present: header.iter().map(shown).collect(),
-                suggestion: nearest(&column.to_lowercase(), &names).map(|at| header[at].trim().to_owned()),
-            })
-        };
+        match self.options.kind {
+            Some(kind) => kind,
+            None if ["open", "high", "low", "close"].iter().any(|name| has(name, &[name])) => PriceKind::Bars,
+            None if has("bid", &BIDS) || has("ask", &ASKS) => PriceKind::Quotes,
+            None if has("price", &PRICES) => PriceKind::Ticks,
+            None => PriceKind::Bars,
+        }
+    }
+
+    /// The columns that rows of each kind have.
+    pub(super) fn times(&self) -> Result<TimeColumns, LoadError> {
         let mut date = None;
         for name in DATES {
             // Where the date is named, only that name counts.
-            if date.is_none() && (name == "date" || options.named("date").is_none()) {
-                date = at(name)?;
+            if date.is_none() && (name == "date" || self.options.named("date").is_none()) {
+                date = self.at(name)?;
             }
         }
         // An unnamed first column, or one called `index`, is how data frames write their time index.
         let unnamed_first =
-            names.first().is_some_and(|name| name.is_empty() || name == "index" || name == "unnamed: 0");
+            self.names.first().is_some_and(|name| name.is_empty() || name == "index" || name == "unnamed: 0");
         // So pandas calls it in Parquet.
-        let unnamed = names.iter().position(|name| name == "__index_level_0__");
+        let unnamed = self.find("__index_level_0__");
         let date = match date.or(unnamed_first.then_some(0)).or(unnamed) {
             Some(at) => at,
-            None => required("Date")?,
+            None => return Err(self.missing("Date")),
         };
-        let mut symbol = None;
-        for name in SYMBOLS {
-            if symbol.is_none() {
-                symbol = at(name)?;
+        let symbol = self.optional("symbol", &SYMBOLS)?;
+        Ok(TimeColumns { symbol, date, time: self.at("time")?.filter(|at| *at != date) })
+    }
+
+    /// The column of a role: the one that was named for it, or else the first of these names that there is.
+    pub(super) fn optional(&self, role: &str, names: &[&str]) -> Result<Option<usize>, LoadError> {
+        if self.options.named(role).is_some() {
+            return self.at(role);
+        }
+        for name in names {
+            let found = find_once(&self.names, self.fields, name, self.line)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        if options.named("symbol").is_some() {
-            symbol = at("symbol")?;
+        Ok(None)
+    }
+
+    /// The column of a role that must be there.
+    pub(super) fn required(&self, column: &'static str, names: &[&str]) -> Result<usize, LoadError> {
+        self.optional(&column.to_lowercase(), names)?.ok_or_else(|| self.missing(column))
+    }
+
+    fn missing(&self, column: &'static str) -> LoadError {
+        let near = nearest(&column.to_lowercase(), &self.names);
+        LoadError::MissingColumn {
+            line: self.line,
+            column,
+            present: self.fields.iter().map(shown).collect(),
+            suggestion: near.map(|at| self.fields[at].trim().to_owned()),
         }
-        Ok(Self {
-            symbol,
-            date,
-            time: at("time")?.filter(|at| *at != date),
-            open: required("Open")?,
-            high: required("High")?,
-            low: required("Low")?,
-            close: required("Close")?,
-            volume: at("volume")?,
-        })
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+
+    fn at(&self, wanted: &str) -> Result<Option<usize>, LoadError> {
+        let wanted = self.options.named(wanted).map_or_else(|| wanted.to_owned(), normal);
+        find_once(&self.names, self.fields, &wanted, self.line)
     }
 }
 
@@ -134,27 +181,50 @@ fn nearest(wanted: &str, names: &[String]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::kinds::{BarColumns, BarRow, PriceRow};
 
-    fn find(names: &[&str]) -> Result<Columns, LoadError> {
-        Columns::find(&::csv::StringRecord::from(names.to_vec()), 1, &ReadOptions::default())
+    fn find(names: &[&str]) -> Result<(TimeColumns, BarColumns), LoadError> {
+        let (fields, options) = (::csv::StringRecord::from(names.to_vec()), ReadOptions::default());
+        let header = Header::new(&fields, 1, &options)?;
+        Ok((header.times()?, BarRow::columns(&header)?))
     }
 
     #[test]
     fn names_are_found_in_any_case_and_order() {
-        let columns =
+        let (times, columns) =
             find(&["volume", "CLOSE", " Low ", "High", "open", "TIMESTAMP", "Symbol", "x"]).expect("found");
-        assert_eq!((columns.open, columns.close, columns.low, columns.date), (4, 1, 2, 5));
-        assert_eq!((columns.symbol, columns.volume), (Some(6), Some(0)));
-        let columns = find(&["", "Open", "High", "Low", "Close"]).expect("found");
-        assert_eq!((columns.date, columns.volume, columns.symbol), (0, None, None));
-        let columns = find(&["<DATE>", "<TIME>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>"]).expect("found");
+        assert_eq!((columns.open, columns.close, columns.low, times.date), (4, 1, 2, 5));
+        assert_eq!((times.symbol, columns.volume), (Some(6), Some(0)));
+        let (times, columns) = find(&["", "Open", "High", "Low", "Close"]).expect("found");
+        assert_eq!((times.date, columns.volume, times.symbol), (0, None, None));
+        let times = |names: &[&str]| find(names).expect("found").0;
+        let columns = times(&["<DATE>", "<TIME>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>"]);
         assert_eq!((columns.date, columns.time), (0, Some(1)));
-        let columns = find(&["Time", "Open", "High", "Low", "Close"]).expect("found");
+        let columns = times(&["Time", "Open", "High", "Low", "Close"]);
         assert_eq!((columns.date, columns.time), (0, None));
-        let columns = find(&["open_time", "open", "high", "low", "close", "close_time"]).expect("found");
+        let columns = times(&["open_time", "open", "high", "low", "close", "close_time"]);
         assert_eq!((columns.date, columns.time), (0, None));
-        let columns = find(&["unix", "date", "open", "high", "low", "close"]).expect("found");
+        let columns = times(&["unix", "date", "open", "high", "low", "close"]);
         assert_eq!(columns.date, 1, "the date in words comes first");
+    }
+
+    #[test]
+    fn what_the_rows_are_follows_from_the_names() {
+        let kind = |names: &[&str], columns: &str| {
+            let columns =
+                if columns.is_empty() { Ok(Vec::new()) } else { ReadOptions::parse_columns(columns) };
+            let options = ReadOptions { columns: columns.expect("columns"), ..ReadOptions::default() };
+            let fields = ::csv::StringRecord::from(names.to_vec());
+            Header::new(&fields, 1, &options).expect("a header").kind()
+        };
+        assert_eq!(kind(&["Time", "Open", "High", "Low", "Close", "Bid", "Ask"], ""), PriceKind::Bars);
+        assert_eq!(kind(&["Gmt time", "Ask", "Bid", "AskVolume", "BidVolume"], ""), PriceKind::Quotes);
+        assert_eq!(kind(&["timestamp", "ask_amount", "ask_price", "bid_price"], ""), PriceKind::Quotes);
+        assert_eq!(kind(&["id", "price", "qty", "quote_qty", "time"], ""), PriceKind::Ticks);
+        assert_eq!(kind(&["t", "p", "s"], "date=t,price=p,size=s"), PriceKind::Ticks);
+        assert_eq!(kind(&["t", "b", "a"], "date=t,bid=b,ask=a"), PriceKind::Quotes);
+        assert_eq!(kind(&["Date", "Price", "Close"], ""), PriceKind::Bars);
+        assert_eq!(kind(&["x"], ""), PriceKind::Bars);
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! Reads bars from CSV. Either the whole file is sound, or nothing of it is used.
+//! Reads prices from CSV. Either the whole file is sound, or nothing of it is used.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::columns::Columns;
-use super::rows::{Rows, Symbols};
-use super::{DroppedRows, LoadError, ReadOptions, RowError, Series};
+use super::columns::Header;
+use super::kinds::{BarRow, Loaded, PriceRow};
+use super::rows::{Rows, Symbols, TextRow};
+use super::{AssetPrices, DroppedRows, LoadError, ReadOptions, RowError, Series};
 use crate::limits::FILE_BYTES_MAX;
+use crate::messages::{Quote, Tick};
+use crate::tape::PriceKind;
 
 /// Reads the bars of one symbol from a file.
 ///
@@ -23,6 +26,19 @@ pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
 /// # Errors
 /// See [`read_with`]; also if the file cannot be opened.
 pub fn load_with(path: &Path, options: &ReadOptions) -> Result<(Series, DroppedRows), LoadError> {
+    bars_of(load_any(path, options, true)?)
+}
+
+/// Reads the bars, quotes or ticks of one symbol from a file of CSV or Parquet, with what was left out.
+/// Which they are is said by the options, or follows from the names of the columns.
+///
+/// # Errors
+/// See [`read_with`]; also if the file cannot be opened.
+pub fn load_prices(path: &Path, options: &ReadOptions) -> Result<(AssetPrices, DroppedRows), LoadError> {
+    load_any(path, options, false).map(|(loaded, dropped)| (loaded.into(), dropped))
+}
+
+fn load_any(path: &Path, options: &ReadOptions, bars: bool) -> Result<(Loaded, DroppedRows), LoadError> {
     let open = |source| LoadError::Open { path: path.to_owned(), source };
     let name = path.file_stem().map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let mut file = File::open(path).map_err(open)?;
@@ -30,13 +46,21 @@ pub fn load_with(path: &Path, options: &ReadOptions) -> Result<(Series, DroppedR
     let start = super::parquet::MAGIC.len() as u64;
     file.by_ref().take(start).read_to_end(&mut text).map_err(open)?;
     if text == super::parquet::MAGIC {
-        return super::parquet::load(file, options, &name);
+        return super::parquet::load(file, options, &name, bars);
     }
     file.take(FILE_BYTES_MAX - start + 1).read_to_end(&mut text).map_err(open)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(LoadError::FileTooLarge);
     }
-    read_with(&text, options, &name)
+    read_any(&text, options, &name, bars)
+}
+
+fn bars_of((loaded, dropped): (Loaded, DroppedRows)) -> Result<(Series, DroppedRows), LoadError> {
+    match loaded {
+        Loaded::Bars(series) => Ok((series, dropped)),
+        Loaded::Quotes(..) => Err(LoadError::OtherKind(PriceKind::Quotes)),
+        Loaded::Ticks(..) => Err(LoadError::OtherKind(PriceKind::Ticks)),
+    }
 }
 
 /// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol`
@@ -56,8 +80,30 @@ pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, Loa
 /// As [`read`], as the options say, with what was left out.
 ///
 /// # Errors
-/// As [`read`]; rows that are wrong are no error if they are to be left out.
+/// As [`read`]; rows that are wrong are no error if they are to be left out. Quotes and ticks are none of
+/// bars.
 pub fn read_with(text: &[u8], options: &ReadOptions, name: &str) -> Result<(Series, DroppedRows), LoadError> {
+    bars_of(read_any(text, options, name, true)?)
+}
+
+/// As [`read_with`], also of quotes and ticks.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_prices(
+    text: &[u8],
+    options: &ReadOptions,
+    name: &str,
+) -> Result<(AssetPrices, DroppedRows), LoadError> {
+    read_any(text, options, name, false).map(|(loaded, dropped)| (loaded.into(), dropped))
+}
+
+fn read_any(
+    text: &[u8],
+    options: &ReadOptions,
+    name: &str,
+    bars: bool,
+) -> Result<(Loaded, DroppedRows), LoadError> {
     if let Some((found, remedy)) = other_format(text) {
         return Err(LoadError::OtherFormat { found, remedy });
     }
@@ -67,36 +113,57 @@ pub fn read_with(text: &[u8], options: &ReadOptions, name: &str) -> Result<(Seri
         .comment(Some(COMMENT))
         .trim(::csv::Trim::All)
         .from_reader(text);
-    let header = reader.headers().map_err(|error| malformed(&error, &mut lines))?.clone();
-    if header.iter().all(str::is_empty) {
-        return Err(LoadError::Empty);
+    let fields = reader.headers().map_err(|error| malformed(&error, &mut lines))?.clone();
+    if fields.iter().all(str::is_empty) {
+        return Err(LoadError::Empty(options.kind.unwrap_or(PriceKind::Bars)));
     }
-    let columns = Columns::find(&header, lines.at(header.position()), options)?;
-    let place = |row, at: usize, cause| {
-        let name = header[at].trim();
-        let column = if name.is_empty() { "(unnamed)" } else { name };
-        LoadError::Row { line: row, column: Some(column.to_owned()), cause }
-    };
-    let mut rows = Rows::new(options, columns, &place);
-    let mut symbols = Symbols::new(options.symbol.as_deref());
-    let mut record = ::csv::StringRecord::new();
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                rows.refuse(malformed(&error, &mut lines))?;
-                continue;
+    let header = Header::new(&fields, lines.at(fields.position()), options)?;
+    let file = TextFile { reader, lines, fields: &fields, options, name };
+    match header.kind() {
+        PriceKind::Bars => file.rows::<BarRow>(&header),
+        kind if bars => Err(LoadError::OtherKind(kind)),
+        PriceKind::Quotes => file.rows::<Quote>(&header),
+        PriceKind::Ticks => file.rows::<Tick>(&header),
+    }
+}
+
+/// A file behind its header.
+struct TextFile<'a> {
+    reader: ::csv::Reader<&'a [u8]>,
+    lines: Lines<'a>,
+    fields: &'a ::csv::StringRecord,
+    options: &'a ReadOptions,
+    name: &'a str,
+}
+
+impl TextFile<'_> {
+    fn rows<R: PriceRow>(mut self, header: &Header<'_>) -> Result<(Loaded, DroppedRows), LoadError> {
+        let (times, options) = (header.times()?, self.options);
+        let place = |row, at: usize, cause| {
+            let name = self.fields[at].trim();
+            let column = if name.is_empty() { "(unnamed)" } else { name };
+            LoadError::Row { line: row, column: Some(column.to_owned()), cause }
+        };
+        let mut rows = Rows::<R>::new(options, times, R::columns(header)?, &place);
+        let mut symbols = Symbols::new(options.symbol.as_deref());
+        let mut record = ::csv::StringRecord::new();
+        loop {
+            match self.reader.read_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) => {
+                    rows.refuse(malformed(&error, &mut self.lines))?;
+                    continue;
+                }
+            }
+            let line = self.lines.at(record.position());
+            match times.symbol {
+                Some(at) if !symbols.select(&record[at]) => {}
+                _ => rows.add(line, &TextRow { record: &record, options })?,
             }
         }
-        let line = lines.at(record.position());
-        match columns.symbol {
-            Some(at) if !symbols.select(&record[at]) => {}
-            _ => rows.add(line, &record)?,
-        }
+        rows.finish(symbols.chosen(times.symbol.is_some(), self.name)?)
     }
-    let symbol = symbols.chosen(columns.symbol.is_some(), name)?;
-    rows.finish(symbol)
 }
 
 /// What a line starts with that is passed over.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::tape::PriceKind;
+
 /// A price file could not be read. Nothing of it is used.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -14,8 +16,10 @@ pub enum LoadError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The file has no header line, or no bar below it.
-    Empty,
+    /// The file has no header line, or no row of this kind below it.
+    Empty(PriceKind),
+    /// The file holds another kind of rows than bars, which are wanted.
+    OtherKind(PriceKind),
     /// The file is of another kind, by its first bytes.
     OtherFormat {
         /// What it is, e.g. `a gzip archive`.
@@ -92,8 +96,8 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: RowError,
     },
-    /// More bars than [`BARS_MAX`](crate::limits::BARS_MAX).
-    TooManyBars,
+    /// More rows than [`BARS_MAX`](crate::limits::BARS_MAX).
+    TooManyRows,
     /// A file of more than [`FILE_BYTES_MAX`](crate::limits::FILE_BYTES_MAX).
     FileTooLarge,
 }
@@ -112,8 +116,15 @@ pub enum RowError {
     BadPrice(String),
     /// A close so small beside the others that 64 bits do not hold both in ticks.
     TooSmall(String),
-    /// A volume that is NaN, infinite or negative.
+    /// A volume or a size that is NaN, infinite or negative.
     BadVolume(String),
+    /// A bid above its ask.
+    Crossed {
+        /// The bid.
+        bid: String,
+        /// The ask.
+        ask: String,
+    },
     /// A date or timestamp in no shape known here.
     BadTimestamp(String),
     /// A date that is not written as was said.
@@ -172,14 +183,25 @@ impl fmt::Display for LoadError {
             Self::Open { path, source } => {
                 write!(f, "cannot read {}: {source}; check the path given with --data", path.display())
             }
-            Self::Empty => f.write_str(
-                "the file holds no bars; expected a header line such as `Date,Open,High,Low,Close,Volume` and one row per bar",
+            Self::Empty(kind) => write!(
+                f,
+                "the file holds no {kind}; expected a header line such as `{}` and one row per {}",
+                header_of(*kind),
+                kind.to_string().trim_end_matches('s')
+            ),
+            Self::OtherKind(kind) => write!(
+                f,
+                "the file holds {kind}, and bars are wanted here: a header line such as `{}`, or --kind bars with --columns",
+                header_of(PriceKind::Bars)
             ),
             Self::OtherFormat { found, remedy } => write!(f, "the file is {found}, not CSV; {remedy}"),
             Self::NoHeader { line, first } => write!(
                 f,
-                "line {line} starts with `{}`: that is data, and the names of the columns are missing; put a line such as `Date,Open,High,Low,Close,Volume` above it",
-                Quoted(first)
+                "line {line} starts with `{}`: that is data, and the names of the columns are missing; put a line such as `{}`, `{}` or `{}` above it",
+                Quoted(first),
+                header_of(PriceKind::Bars),
+                header_of(PriceKind::Quotes),
+                header_of(PriceKind::Ticks)
             ),
             Self::MissingColumn { line, column, present, suggestion } => {
                 missing_column(f, *line, column, present, suggestion.as_deref())
@@ -195,7 +217,11 @@ impl fmt::Display for LoadError {
                 write!(f, "row {row}, column `{}`: {cause}", Quoted(column))
             }
             Self::DuplicateColumn { line, column } => {
-                write!(f, "line {line}: the column `{}` appears twice; remove or rename one of them", Quoted(column))
+                write!(
+                    f,
+                    "line {line}: the column `{}` appears twice; remove or rename one of them",
+                    Quoted(column)
+                )
             }
             Self::SymbolNeeded { present } => {
                 write!(f, "the file holds several symbols; choose one with --symbol: {}", Listed(present))
@@ -219,8 +245,8 @@ impl fmt::Display for LoadError {
             Self::FileTooLarge => {
                 write!(f, "the file has more than {} bytes; split it", crate::limits::FILE_BYTES_MAX)
             }
-            Self::TooManyBars => {
-                write!(f, "the file holds more than {} bars of one symbol; split it", crate::limits::BARS_MAX)
+            Self::TooManyRows => {
+                write!(f, "the file holds more than {} rows of one symbol; split it", crate::limits::BARS_MAX)
             }
         }
     }
@@ -258,8 +284,16 @@ impl fmt::Display for RowError {
                 Quoted(text)
             ),
             Self::BadVolume(text) => {
-                write!(f, "a volume must be a finite number of at least zero, and this is `{}`", Quoted(text))
+                write!(
+                    f,
+                    "a volume or size must be a finite number of at least zero, and this is `{}`",
+                    Quoted(text)
+                )
             }
+            Self::Crossed { bid, ask } => write!(
+                f,
+                "the bid {bid} is above the ask {ask}: nobody could trade on that; mend the row, or leave such rows out with --drop-bad-rows"
+            ),
             Self::BadTimestamp(text) if super::time::is_date_and_hour(text.trim()) => write!(
                 f,
                 "`{}` may be a date with its hour, or seconds since 1970; say which: --date-format '%Y%m%d%H', or '%s'",
@@ -306,6 +340,15 @@ impl RowError {
     /// Whether it is a number with a comma in it.
     fn has_comma(&self) -> bool {
         matches!(self, Self::NotANumber(text) if text.contains(','))
+    }
+}
+
+/// A header that such a file could have.
+fn header_of(kind: PriceKind) -> &'static str {
+    match kind {
+        PriceKind::Bars => "Date,Open,High,Low,Close,Volume",
+        PriceKind::Quotes => "Timestamp,Bid,Ask,Bid_Size,Ask_Size",
+        PriceKind::Ticks => "Timestamp,Price,Size",
     }
 }
 

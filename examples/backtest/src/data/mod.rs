@@ -3,13 +3,14 @@
 mod columns;
 mod csv;
 mod error;
+mod kinds;
 mod options;
 mod parquet;
 mod rows;
 mod ticks;
 mod time;
 
-pub use self::csv::{load, load_with, read, read_with};
+pub use self::csv::{load, load_prices, load_with, read, read_prices, read_with};
 pub use self::error::{LoadError, RowError};
 pub use self::options::{DroppedRows, ROLES, ReadOptions};
 pub use self::ticks::{Decimal, Scale};
@@ -18,6 +19,7 @@ pub use self::time::{
 };
 
 use crate::messages::Bar;
+use crate::tape::Prices;
 
 /// Bars of one symbol in ascending order of time, with the scale of their exact prices.
 #[derive(Clone, Debug)]
@@ -28,6 +30,23 @@ pub struct Series {
     pub bars: Vec<Bar>,
     /// What one tick of `Bar::close_ticks` is worth.
     pub scale: Scale,
+}
+
+/// The prices of one asset, as a backtest takes them.
+#[derive(Clone, Debug)]
+pub struct AssetPrices {
+    /// The symbol, or the name of the file if it has no `Ticker` column.
+    pub symbol: String,
+    /// At least one row.
+    pub prices: Prices,
+    /// What one tick of `Bar::close_ticks` is worth; `None` if these are no bars.
+    pub scale: Option<Scale>,
+}
+
+impl From<Series> for AssetPrices {
+    fn from(series: Series) -> Self {
+        Self { symbol: series.symbol, prices: series.bars.into(), scale: Some(series.scale) }
+    }
 }
 
 impl Series {

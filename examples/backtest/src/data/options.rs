@@ -3,12 +3,15 @@
 use std::fmt;
 
 use super::LoadError;
+use crate::tape::PriceKind;
 
 /// Which symbol, and what to make of files that are written in another way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// The symbol to read, if the file has several.
     pub symbol: Option<String>,
+    /// What the rows are; the names of the columns tell it, unless it is said.
+    pub kind: Option<PriceKind>,
     /// How dates are written, as `strptime` has it: `%d.%m.%Y %H:%M`. A time column is read behind the date,
     /// with a space between them. Without an offset it is UTC.
     pub date_format: Option<String>,
@@ -24,7 +27,10 @@ pub struct ReadOptions {
 }
 
 /// What a column may be.
-pub const ROLES: [&str; 8] = ["symbol", "date", "time", "open", "high", "low", "close", "volume"];
+pub const ROLES: [&str; 14] = [
+    "symbol", "date", "time", "open", "high", "low", "close", "volume", "bid", "ask", "bid_size", "ask_size",
+    "price", "size",
+];
 
 /// Rows that were left out.
 #[derive(Debug, Default)]

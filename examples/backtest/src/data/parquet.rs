@@ -1,4 +1,4 @@
-//! Reads bars from Parquet, batch by batch: in memory are the bars and one batch.
+//! Reads prices from Parquet, batch by batch: in memory are the rows and one batch.
 
 use std::fs::File;
 
@@ -9,10 +9,12 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::columns::Columns;
-use super::rows::{RawRow, Rows, Symbols};
-use super::{Decimal, DroppedRows, LoadError, NS_PER_DAY, ReadOptions, RowError, Series};
-use crate::messages::Timestamp;
+use super::columns::Header;
+use super::kinds::{BarRow, Loaded, PriceRow};
+use super::rows::{Fault, Fields, Rows, Symbols, time_of};
+use super::{Decimal, DroppedRows, LoadError, NS_PER_DAY, ReadOptions, RowError};
+use crate::messages::{Quote, Tick, Timestamp};
+use crate::tape::PriceKind;
 
 /// What a file of Parquet begins with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -20,58 +22,73 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 65_536;
 
-/// Reads the bars of one symbol. Columns are found by their names, as in CSV. Times are timestamps, dates,
-/// text, or integers as they may stand in CSV.
+/// Reads the rows of one symbol. Columns are found by their names, as in CSV. Times are timestamps, dates,
+/// text, or integers as they may stand in CSV. With `bars`, other rows are an error.
 pub(super) fn load(
     file: File,
     options: &ReadOptions,
     name: &str,
-) -> Result<(Series, DroppedRows), LoadError> {
+    bars: bool,
+) -> Result<(Loaded, DroppedRows), LoadError> {
     let reader = SerializedFileReader::new(file).map_err(|error| broken(&error))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let header: ::csv::StringRecord = schema.columns().iter().map(|column| column.path().string()).collect();
-    let columns = Columns::find(&header, 1, options)?;
-    let place = |row, at: usize, cause| LoadError::ParquetRow { row, column: header[at].to_owned(), cause };
-    let mut rows = Rows::new(options, columns, &place);
+    let fields: ::csv::StringRecord = schema.columns().iter().map(|column| column.path().string()).collect();
+    let header = Header::new(&fields, 1, options)?;
+    match header.kind() {
+        PriceKind::Bars => rows::<BarRow>(&reader, &fields, &header, options, name),
+        kind if bars => Err(LoadError::OtherKind(kind)),
+        PriceKind::Quotes => rows::<Quote>(&reader, &fields, &header, options, name),
+        PriceKind::Ticks => rows::<Tick>(&reader, &fields, &header, options, name),
+    }
+}
+
+fn rows<R: PriceRow>(
+    reader: &SerializedFileReader<File>,
+    fields: &::csv::StringRecord,
+    header: &Header<'_>,
+    options: &ReadOptions,
+    name: &str,
+) -> Result<(Loaded, DroppedRows), LoadError> {
+    let (times, columns) = (header.times()?, R::columns(header)?);
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let place = |row, at: usize, cause| LoadError::ParquetRow { row, column: fields[at].to_owned(), cause };
+    let mut rows = Rows::<R>::new(options, times, columns, &place);
     let mut symbols = Symbols::new(options.symbol.as_deref());
     let mut row = 0;
+    // The date is first, and each column once.
+    let mut used = vec![times.date];
+    for at in R::used(&columns).into_iter().chain(times.time).chain(times.symbol) {
+        if !used.contains(&at) {
+            used.push(at);
+        }
+    }
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(|error| broken(&error))?;
-        let mut open = |at: usize| Stream::open(&*group, at, &schema.column(at));
-        let prices = [columns.open, columns.high, columns.low, columns.close];
-        let mut prices = [open(prices[0])?, open(prices[1])?, open(prices[2])?, open(prices[3])?];
-        let mut date = open(columns.date)?;
-        let mut time = columns.time.map(&mut open).transpose()?;
-        let mut volume = columns.volume.map(&mut open).transpose()?;
-        let mut symbol = columns.symbol.map(&mut open).transpose()?;
+        let open = |at: &usize| Ok((*at, Stream::open(&*group, *at, &schema.column(*at))?));
+        let mut streams = used.iter().map(open).collect::<Result<Vec<_>, LoadError>>()?;
         loop {
-            let dates = date.next()?;
-            if dates.is_empty() {
+            let mut batch = Batch { columns: vec![Vec::new(); fields.len()], options };
+            for (at, stream) in &mut streams {
+                batch.columns[*at] = stream.next()?;
+            }
+            let count = batch.columns[times.date].len();
+            if count == 0 {
                 break;
             }
-            let mut batch = Batch {
-                times: time.as_mut().map(Stream::next).transpose()?,
-                prices: prices.each_mut().map(Stream::next).into_iter().collect::<Result<_, _>>()?,
-                volumes: volume.as_mut().map(Stream::next).transpose()?,
-                dates,
-            };
-            let names = symbol.as_mut().map(Stream::next).transpose()?;
-            for at in 0..batch.dates.len() {
+            for at in 0..count {
                 row += 1;
-                let wanted = match names.as_ref().map(|names| names.get(at)) {
+                let wanted = match times.symbol.map(|symbol| batch.columns[symbol].get(at)) {
                     None => true,
                     Some(Some(Cell::Text(name))) => symbols.select(name),
                     Some(_) => symbols.select(""),
                 };
                 if wanted {
-                    let raw = batch.row(at, &columns, &rows);
-                    rows.add_raw(row, raw)?;
+                    rows.add(row, &BatchRow { batch: &batch, row: at })?;
                 }
             }
         }
     }
-    let symbol = symbols.chosen(columns.symbol.is_some(), name)?;
-    rows.finish(symbol)
+    rows.finish(symbols.chosen(times.symbol.is_some(), name)?)
 }
 
 fn broken(error: &ParquetError) -> LoadError {
@@ -94,45 +111,60 @@ enum Cell {
     Text(String),
 }
 
-/// The columns of some rows.
-struct Batch {
-    dates: Vec<Cell>,
-    times: Option<Vec<Cell>>,
-    prices: Vec<Vec<Cell>>,
-    volumes: Option<Vec<Cell>>,
+/// The columns of some rows, by their numbers; those that are not used are empty.
+struct Batch<'a> {
+    columns: Vec<Vec<Cell>>,
+    options: &'a ReadOptions,
 }
 
-impl Batch {
-    fn row(&mut self, at: usize, columns: &Columns, rows: &Rows<'_>) -> Result<RawRow, (usize, RowError)> {
-        let timestamp = self.timestamp(at, rows).map_err(|cause| (columns.date, cause))?;
-        let places = [columns.open, columns.high, columns.low, columns.close];
-        let mut prices = [0.0; 4];
-        for ((price, cells), place) in prices.iter_mut().zip(&self.prices).zip(places) {
-            *price = number(cells.get(at)).map_err(|cause| (place, cause))?;
-        }
-        let [open, high, low, close] = prices;
-        let volume = match (&self.volumes, columns.volume) {
-            (Some(cells), Some(_)) if cells.get(at) == Some(&Cell::Missing) => 0.0,
-            (Some(cells), Some(place)) => number(cells.get(at)).map_err(|cause| (place, cause))?,
-            _ => 0.0,
-        };
-        // The shortest decimal that reads back as this float: what somebody has written, most likely.
-        let exact = Decimal::parse(&close.to_string())
-            .ok_or_else(|| (columns.close, RowError::BadPrice(close.to_string())))?;
-        Ok(RawRow { timestamp, open, high, low, close, volume, exact })
+/// One of these rows.
+struct BatchRow<'a> {
+    batch: &'a Batch<'a>,
+    row: usize,
+}
+
+impl BatchRow<'_> {
+    fn cell(&self, at: usize) -> Option<&Cell> {
+        self.batch.columns[at].get(self.row)
     }
 
-    fn timestamp(&self, at: usize, rows: &Rows<'_>) -> Result<Timestamp, RowError> {
-        let time = self.times.as_ref().and_then(|times| times.get(at));
-        match (&self.dates[at], time) {
-            (Cell::Missing, _) => Err(RowError::Missing),
-            (Cell::Time(ns), None) => Ok(Timestamp::from_nanos(*ns)),
+    fn timestamp(&self, date: usize, time: Option<usize>) -> Result<Timestamp, RowError> {
+        let read = |text: &str| time_of(self.batch.options, text);
+        match (self.cell(date), time.and_then(|time| self.cell(time))) {
+            (None | Some(Cell::Missing), _) => Err(RowError::Missing),
+            (Some(Cell::Time(ns)), None) => Ok(Timestamp::from_nanos(*ns)),
             // Both in nanoseconds: a date, and the time of day.
-            (Cell::Time(date), Some(Cell::Time(day))) => Ok(Timestamp::from_nanos(date.saturating_add(*day))),
-            (Cell::Integer(count), None) => rows.time_of(&count.to_string()),
-            (Cell::Text(date), None) => rows.time_of(date),
-            (Cell::Text(date), Some(Cell::Text(time))) => rows.time_of(&format!("{date} {time}")),
-            (date, time) => Err(RowError::BadTimestamp(format!("{date:?} and {time:?}"))),
+            (Some(Cell::Time(date)), Some(Cell::Time(day))) => {
+                Ok(Timestamp::from_nanos(date.saturating_add(*day)))
+            }
+            (Some(Cell::Integer(count)), None) => read(&count.to_string()),
+            (Some(Cell::Text(date)), None) => read(date),
+            (Some(Cell::Text(date)), Some(Cell::Text(time))) => read(&format!("{date} {time}")),
+            (Some(date), time) => Err(RowError::BadTimestamp(format!("{date:?} and {time:?}"))),
+        }
+    }
+}
+
+impl Fields for BatchRow<'_> {
+    fn time(&self, date: usize, time: Option<usize>) -> Result<Timestamp, Fault> {
+        self.timestamp(date, time).map_err(|cause| (date, cause))
+    }
+
+    fn number(&self, at: usize) -> Result<f64, Fault> {
+        number(self.cell(at)).map_err(|cause| (at, cause))
+    }
+
+    fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault> {
+        let number = self.number(at)?;
+        // The shortest decimal that reads back as this float: what somebody has written, most likely.
+        let exact = Decimal::parse(&number.to_string());
+        Ok((number, exact.ok_or_else(|| (at, RowError::BadPrice(number.to_string())))?))
+    }
+
+    fn amount(&self, at: Option<usize>) -> Result<f64, Fault> {
+        match at {
+            Some(at) if self.cell(at) != Some(&Cell::Missing) => self.number(at),
+            _ => Ok(0.0),
         }
     }
 }

@@ -1,15 +1,16 @@
-//! From rows to bars: what a row must be, in which order they come, and which are left out.
+//! From fields to rows: in which order they come, and which are left out.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::columns::Columns;
+use super::columns::TimeColumns;
+use super::kinds::{Loaded, PriceRow};
 use super::{
-    Decimal, DroppedRows, LoadError, ReadOptions, RowError, Scale, Series, format_timestamp, parse_timestamp,
+    Decimal, DroppedRows, LoadError, ReadOptions, RowError, format_timestamp, parse_timestamp,
     parse_timestamp_as,
 };
 use crate::limits::BARS_MAX;
-use crate::messages::{Bar, Timestamp};
+use crate::messages::Timestamp;
 
 /// The symbols met so far, and which of them is wanted.
 pub(super) struct Symbols<'a> {
@@ -54,40 +55,43 @@ impl<'a> Symbols<'a> {
 }
 
 /// Makes an error of what is wrong in a row and a column.
-type Place<'a> = &'a dyn Fn(u64, usize, RowError) -> LoadError;
+pub(super) type Place<'a> = &'a dyn Fn(u64, usize, RowError) -> LoadError;
 
 /// What is wrong, and in which column.
-type Fault = (usize, RowError);
+pub(super) type Fault = (usize, RowError);
+
+/// The fields of a row, by the numbers of their columns.
+pub(super) trait Fields {
+    /// The time: a date, and the time of day if that has a column of its own.
+    fn time(&self, date: usize, time: Option<usize>) -> Result<Timestamp, Fault>;
+    fn number(&self, at: usize) -> Result<f64, Fault>;
+    /// A number with all its digits.
+    fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault>;
+    /// A number, or zero where there is none.
+    fn amount(&self, at: Option<usize>) -> Result<f64, Fault>;
+}
 
 /// The rows read so far.
-pub(super) struct Rows<'a> {
+pub(super) struct Rows<'a, R: PriceRow> {
     options: &'a ReadOptions,
-    columns: Columns,
+    times: TimeColumns,
+    columns: R::Columns,
     place: Place<'a>,
-    bars: Vec<Bar>,
-    closes: Vec<Decimal>,
-    /// The line of each bar.
+    rows: Vec<R>,
+    /// The line of each.
     lines: Vec<u64>,
     dropped: DroppedRows,
 }
 
-/// A row whose prices and time are known, but for whether they make sense.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RawRow {
-    pub(super) timestamp: Timestamp,
-    pub(super) open: f64,
-    pub(super) high: f64,
-    pub(super) low: f64,
-    pub(super) close: f64,
-    pub(super) volume: f64,
-    /// The close with all its digits.
-    pub(super) exact: Decimal,
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(options: &'a ReadOptions, columns: Columns, place: Place<'a>) -> Self {
+impl<'a, R: PriceRow> Rows<'a, R> {
+    pub(super) fn new(
+        options: &'a ReadOptions,
+        times: TimeColumns,
+        columns: R::Columns,
+        place: Place<'a>,
+    ) -> Self {
         let dropped = DroppedRows::default();
-        Self { options, columns, place, bars: Vec::new(), closes: Vec::new(), lines: Vec::new(), dropped }
+        Self { options, times, columns, place, rows: Vec::new(), lines: Vec::new(), dropped }
     }
 
     /// Ends the reading with this error, or leaves the row out.
@@ -100,75 +104,42 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Takes a row of text.
-    pub(super) fn add(&mut self, line: u64, record: &::csv::StringRecord) -> Result<(), LoadError> {
-        let row = self.parse(record);
-        self.add_raw(line, row)
-    }
-
-    /// Takes a row that was read, or what is wrong with it.
-    pub(super) fn add_raw(&mut self, line: u64, row: Result<RawRow, Fault>) -> Result<(), LoadError> {
-        match row.and_then(|row| self.check(&row).map(|()| row)) {
-            Ok(row) => self.push(line, &row),
+    /// Takes a row.
+    pub(super) fn add(&mut self, line: u64, fields: &impl Fields) -> Result<(), LoadError> {
+        match self.parse(fields) {
+            Ok(row) if self.rows.len() < BARS_MAX => {
+                self.rows.push(row);
+                self.lines.push(line);
+                Ok(())
+            }
+            Ok(_) => Err(LoadError::TooManyRows),
             Err((at, cause)) => self.refuse((self.place)(line, at, cause)),
         }
     }
 
-    fn push(&mut self, line: u64, row: &RawRow) -> Result<(), LoadError> {
-        if self.bars.len() == BARS_MAX {
-            return Err(LoadError::TooManyBars);
-        }
-        self.bars.push(Bar {
-            timestamp: row.timestamp,
-            open: row.open,
-            high: row.high,
-            low: row.low,
-            close: row.close,
-            volume: row.volume,
-            close_ticks: 0,
-            index: 0,
-        });
-        self.closes.push(row.exact);
-        self.lines.push(line);
-        Ok(())
-    }
-
-    /// What a bar must be: prices above zero, none outside of low and high, later than the one before.
-    fn check(&self, row: &RawRow) -> Result<(), Fault> {
-        let Columns { open, high, low, close, date, .. } = self.columns;
-        for (at, price) in [(open, row.open), (high, row.high), (low, row.low), (close, row.close)] {
-            if !(price.is_finite() && price > 0.0) {
-                return Err((at, RowError::BadPrice(price.to_string())));
-            }
-        }
-        if !(row.volume.is_finite() && row.volume >= 0.0) {
-            let at = self.columns.volume.unwrap_or(close);
-            return Err((at, RowError::BadVolume(row.volume.to_string())));
-        }
-        let edges = [("low", low, row.low), ("high", high, row.high)];
-        for (edge, at, limit) in edges {
-            for (name, price) in [("open", row.open), ("close", row.close)] {
-                if (edge == "low" && price < limit) || (edge == "high" && price > limit) {
-                    let (edge, beyond) = (format!("{edge} {limit}"), format!("{name} {price}"));
-                    return Err((at, RowError::OutsideRange { edge, beyond }));
-                }
-            }
-        }
-        match self.bars.last() {
+    /// A row that is sound, and in time.
+    fn parse(&self, fields: &impl Fields) -> Result<R, Fault> {
+        let timestamp = fields.time(self.times.date, self.times.time)?;
+        let row = R::read(fields, &self.columns, timestamp)?;
+        row.check(&self.columns)?;
+        match self.rows.last() {
             // Which rows of many are out of time shows at the end.
             Some(before) if !self.options.sort && !self.options.drop_bad_rows => {
-                self.later(row.timestamp, before.timestamp, self.lines.last().copied().unwrap_or(1))
+                let line = self.lines.last().copied().unwrap_or(1);
+                let later = self.later(timestamp, before.timestamp(), line);
+                later.map(|()| row).map_err(|cause| (self.times.date, cause))
             }
-            _ => Ok(()),
+            _ => Ok(row),
         }
-        .map_err(|cause| (date, cause))
     }
 
     fn later(&self, this: Timestamp, previous: Timestamp, previous_line: u64) -> Result<(), RowError> {
         let shown = || format_timestamp(this);
         match this.cmp(&previous) {
-            std::cmp::Ordering::Greater => Ok(()),
-            std::cmp::Ordering::Equal => Err(RowError::Duplicate { this: shown(), previous_line }),
+            std::cmp::Ordering::Equal if !R::MAY_SHARE_TIME => {
+                Err(RowError::Duplicate { this: shown(), previous_line })
+            }
+            std::cmp::Ordering::Greater | std::cmp::Ordering::Equal => Ok(()),
             std::cmp::Ordering::Less => {
                 let previous = format_timestamp(previous);
                 Err(RowError::NotAscending { this: shown(), previous, previous_line })
@@ -176,39 +147,31 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The bars, with what was left out.
-    pub(super) fn finish(mut self, symbol: String) -> Result<(Series, DroppedRows), LoadError> {
+    /// The rows, with what was left out.
+    pub(super) fn finish(mut self, symbol: String) -> Result<(Loaded, DroppedRows), LoadError> {
         if self.options.sort {
             self.sort()?;
         } else if self.options.drop_bad_rows {
             self.keep_ascending()?;
         }
-        if self.bars.is_empty() {
+        if self.rows.is_empty() {
             // Where all rows were wrong, the first of them says more.
-            return Err(self.dropped.first.unwrap_or(LoadError::Empty));
+            return Err(self.dropped.first.unwrap_or(LoadError::Empty(R::KIND)));
         }
-        let scale = Scale::of(&self.closes);
-        for (at, close) in self.closes.iter().enumerate() {
-            // A price so small beside the others that it rounds to nothing cannot be told from zero.
-            let ticks = scale.ticks(*close).filter(|ticks| *ticks > 0);
-            let price = self.bars[at].close.to_string();
-            let small = || (self.place)(self.lines[at], self.columns.close, RowError::TooSmall(price));
-            self.bars[at].close_ticks = ticks.ok_or_else(small)?;
-            self.bars[at].index = at as u32;
-        }
-        Ok((Series { symbol, bars: self.bars, scale }, self.dropped))
+        let loaded = R::finish(symbol, self.rows, &self.lines, &self.columns, self.place)?;
+        Ok((loaded, self.dropped))
     }
 
-    /// Puts all in order of time; of rows with one time the first stays.
+    /// Puts all in order of time; of rows that may not share one the first stays.
     fn sort(&mut self) -> Result<(), LoadError> {
-        let mut order: Vec<usize> = (0..self.bars.len()).collect();
-        order.sort_by_key(|at| self.bars[*at].timestamp);
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by_key(|at| self.rows[*at].timestamp());
         let mut kept: Vec<usize> = Vec::with_capacity(order.len());
         for at in order {
-            let before = kept.last().map(|last| (self.bars[*last].timestamp, self.lines[*last]));
-            match before.map_or(Ok(()), |(time, line)| self.later(self.bars[at].timestamp, time, line)) {
+            let before = kept.last().map(|last| (self.rows[*last].timestamp(), self.lines[*last]));
+            match before.map_or(Ok(()), |(time, line)| self.later(self.rows[at].timestamp(), time, line)) {
                 Ok(()) => kept.push(at),
-                Err(cause) => self.refuse((self.place)(self.lines[at], self.columns.date, cause))?,
+                Err(cause) => self.refuse((self.place)(self.lines[at], self.times.date, cause))?,
             }
         }
         self.keep(&kept);
@@ -216,19 +179,18 @@ impl<'a> Rows<'a> {
     }
 
     fn keep(&mut self, kept: &[usize]) {
-        self.bars = kept.iter().map(|at| self.bars[*at]).collect();
-        self.closes = kept.iter().map(|at| self.closes[*at]).collect();
+        self.rows = kept.iter().map(|at| self.rows[*at]).collect();
         self.lines = kept.iter().map(|at| self.lines[*at]).collect();
     }
 
-    /// Leaves out rows until the time of each is after that of the one before: as few as possible, and of
-    /// equals those that come later.
+    /// Leaves out rows until the time of each is after that of the one before, or the same where rows may
+    /// share it: as few as possible, and of equals those that come later.
     fn keep_ascending(&mut self) -> Result<(), LoadError> {
-        if self.bars.is_sorted_by(|a, b| a.timestamp < b.timestamp) {
+        let times: Vec<Timestamp> = self.rows.iter().map(R::timestamp).collect();
+        if times.is_sorted_by(|a, b| a < b || R::MAY_SHARE_TIME && a == b) {
             return Ok(());
         }
-        let times: Vec<Timestamp> = self.bars.iter().map(|bar| bar.timestamp).collect();
-        let kept = longest_ascending(&times);
+        let kept = longest_ascending(&times, R::MAY_SHARE_TIME);
         let mut following = kept.iter().copied().peekable();
         let mut last: Option<usize> = None;
         for at in 0..times.len() {
@@ -240,7 +202,7 @@ impl<'a> Rows<'a> {
             let cause = before.and_then(|(time, line)| self.later(times[at], time, line).err());
             let cause = cause.or_else(|| following.peek().map(|next| self.too_late(at, *next)));
             if let Some(cause) = cause {
-                self.refuse((self.place)(self.lines[at], self.columns.date, cause))?;
+                self.refuse((self.place)(self.lines[at], self.times.date, cause))?;
             }
         }
         self.keep(&kept);
@@ -248,74 +210,75 @@ impl<'a> Rows<'a> {
     }
 
     fn too_late(&self, at: usize, next: usize) -> RowError {
-        let shown = |at: usize| format_timestamp(self.bars[at].timestamp);
+        let shown = |at: usize| format_timestamp(self.rows[at].timestamp());
         RowError::TooLate { this: shown(at), next: format!("{} of line {}", shown(next), self.lines[next]) }
     }
+}
 
-    fn parse(&self, record: &::csv::StringRecord) -> Result<RawRow, Fault> {
-        let columns = self.columns;
-        let timestamp = self.timestamp(record)?;
-        let close = self.number(record, columns.close)?;
-        // Whatever `f64` reads as a number is a decimal, unless it is none or has an absurd number of digits.
-        let text = self.decimal_point(record, columns.close)?;
-        let exact = match Decimal::parse(&text) {
-            Some(exact) => exact,
-            None if !close.is_finite() => return Err((columns.close, RowError::BadPrice(text.into_owned()))),
-            None => return Err((columns.close, RowError::NotANumber(record[columns.close].to_owned()))),
-        };
-        Ok(RawRow {
-            timestamp,
-            open: self.number(record, columns.open)?,
-            high: self.number(record, columns.high)?,
-            low: self.number(record, columns.low)?,
-            close,
-            volume: match columns.volume {
-                // An empty volume is common for indices and currencies, and nothing depends on it.
-                Some(at) if !record[at].is_empty() => self.number(record, at)?,
-                _ => 0.0,
-            },
-            exact,
-        })
+/// Reads a time as the options say.
+pub(super) fn time_of(options: &ReadOptions, text: &str) -> Result<Timestamp, RowError> {
+    match &options.date_format {
+        None => parse_timestamp(text).ok_or_else(|| RowError::BadTimestamp(text.to_owned())),
+        Some(format) => parse_timestamp_as(text, format)
+            .ok_or_else(|| RowError::NotAsSaid { text: text.to_owned(), format: format.clone() }),
     }
+}
 
-    fn timestamp(&self, record: &::csv::StringRecord) -> Result<Timestamp, Fault> {
-        let at = self.columns.date;
-        let date = &record[at];
-        if date.is_empty() {
-            return Err((at, RowError::Missing));
-        }
-        let text = match self.columns.time {
-            Some(time) => Cow::Owned(format!("{date} {}", &record[time])),
-            None => Cow::Borrowed(date),
-        };
-        self.time_of(&text).map_err(|cause| (at, cause))
-    }
+/// A row of text.
+pub(super) struct TextRow<'a> {
+    pub(super) record: &'a ::csv::StringRecord,
+    pub(super) options: &'a ReadOptions,
+}
 
-    /// Reads a time as the options say.
-    pub(super) fn time_of(&self, text: &str) -> Result<Timestamp, RowError> {
-        match &self.options.date_format {
-            None => parse_timestamp(text).ok_or_else(|| RowError::BadTimestamp(text.to_owned())),
-            Some(format) => parse_timestamp_as(text, format)
-                .ok_or_else(|| RowError::NotAsSaid { text: text.to_owned(), format: format.clone() }),
-        }
-    }
-
+impl TextRow<'_> {
     /// A number with a decimal point.
-    fn decimal_point<'t>(&self, record: &'t ::csv::StringRecord, at: usize) -> Result<Cow<'t, str>, Fault> {
-        let text = &record[at];
+    fn decimal_point(&self, at: usize) -> Result<Cow<'_, str>, Fault> {
+        let text = &self.record[at];
         if !self.options.decimal_comma {
             return Ok(Cow::Borrowed(text));
         }
         without_groups(text).map(Cow::Owned).ok_or_else(|| (at, RowError::NotInGroups(text.to_owned())))
     }
+}
 
-    fn number(&self, record: &::csv::StringRecord, at: usize) -> Result<f64, Fault> {
-        let text = &record[at];
+impl Fields for TextRow<'_> {
+    fn time(&self, date: usize, time: Option<usize>) -> Result<Timestamp, Fault> {
+        let text = &self.record[date];
+        if text.is_empty() {
+            return Err((date, RowError::Missing));
+        }
+        let text = match time {
+            Some(time) => Cow::Owned(format!("{text} {}", &self.record[time])),
+            None => Cow::Borrowed(text),
+        };
+        time_of(self.options, &text).map_err(|cause| (date, cause))
+    }
+
+    fn number(&self, at: usize) -> Result<f64, Fault> {
+        let text = &self.record[at];
         if text.is_empty() {
             return Err((at, RowError::Missing));
         }
-        let number = self.decimal_point(record, at)?;
+        let number = self.decimal_point(at)?;
         number.parse().map_err(|_| (at, RowError::NotANumber(text.to_owned())))
+    }
+
+    fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault> {
+        let number = self.number(at)?;
+        // Whatever `f64` reads as a number is a decimal, unless it is none or has an absurd number of digits.
+        let text = self.decimal_point(at)?;
+        match Decimal::parse(&text) {
+            Some(exact) => Ok((number, exact)),
+            None if !number.is_finite() => Err((at, RowError::BadPrice(text.into_owned()))),
+            None => Err((at, RowError::NotANumber(self.record[at].to_owned()))),
+        }
+    }
+
+    fn amount(&self, at: Option<usize>) -> Result<f64, Fault> {
+        match at {
+            Some(at) if !self.record[at].is_empty() => self.number(at),
+            _ => Ok(0.0),
+        }
     }
 }
 
@@ -330,13 +293,15 @@ fn without_groups(text: &str) -> Option<String> {
     (in_threes && !decimals.contains('.')).then(|| text.replace('.', "").replacen(',', ".", 1))
 }
 
-/// The places of the most times that ascend, and of all such choices the first.
-fn longest_ascending(times: &[Timestamp]) -> Vec<usize> {
+/// The places of the most times that ascend, and of all such choices the first. `equal` ones may follow one
+/// another, or not.
+fn longest_ascending(times: &[Timestamp], equal: bool) -> Vec<usize> {
+    let before = |a: &Timestamp, b: &Timestamp| a < b || equal && a == b;
     // How many there can be from each place on. `latest[n]` is the latest time with which n + 1 begin.
     let mut latest: Vec<Timestamp> = Vec::new();
     let mut counts = vec![0_u32; times.len()];
     for (time, count) in times.iter().zip(&mut counts).rev() {
-        let behind = latest.partition_point(|other| other > time);
+        let behind = latest.partition_point(|other| before(time, other));
         match latest.get_mut(behind) {
             Some(other) => *other = *time,
             None => latest.push(*time),
@@ -346,7 +311,7 @@ fn longest_ascending(times: &[Timestamp]) -> Vec<usize> {
     let mut wanted = latest.len() as u32;
     let mut kept: Vec<usize> = Vec::with_capacity(latest.len());
     for (at, count) in counts.iter().enumerate() {
-        if *count == wanted && kept.last().is_none_or(|last| times[*last] < times[at]) {
+        if *count == wanted && kept.last().is_none_or(|last| before(&times[*last], &times[at])) {
             kept.push(at);
             wanted -= 1;
         }

@@ -11,11 +11,12 @@ use crate::parquet::{ColumnData, write_table};
 use crate::strategy::{OpenOrder, OrderRecord, Report, Trade};
 
 impl Report {
-    /// Everything but the equity: `statistics`, `figures`, `trades`, `open_trades`, `orders`, `notes`. What
-    /// is not defined is `null`.
+    /// Everything but the equity: `assets` (their names), `statistics`, `figures`, `trades`, `open_trades`,
+    /// `orders`, `notes`. What is not defined is `null`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
+            "assets": self.assets,
             "statistics": self.statistics,
             "figures": self.figures,
             "trades": self.trades,
@@ -25,12 +26,14 @@ impl Report {
         })
     }
 
-    /// Closed trades as CSV, one row for each, with the names of [`Trade`](crate::strategy::Trade)'s fields.
+    /// Closed trades as CSV, one row for each, with the names of [`Trade`](crate::strategy::Trade)'s fields and, last, the
+    /// asset's `symbol`.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn write_trades(&self, out: impl Write) -> io::Result<()> {
-        write_trades(&self.trades, out)
+        let names: Vec<&str> = self.assets.iter().map(String::as_str).collect();
+        write_trades(&self.trades, &names, out)
     }
 
     /// The order log as CSV: what was asked for, what became of it and why, and what was filled at which
@@ -71,6 +74,7 @@ impl Report {
             ColumnData::Times(trades.iter().map(|trade| of(trade).as_nanos()).collect())
         };
         let number = |of: fn(&Trade) -> f64| ColumnData::Numbers(trades.iter().map(of).collect());
+        let symbol = |trade: &Trade| self.assets.get(usize::from(trade.asset)).cloned().unwrap_or_default();
         let tags = ColumnData::Texts(trades.iter().map(|trade| trade.tag.to_owned()).collect());
         let columns = [
             ("number", whole(|trade| trade.number)),
@@ -89,6 +93,7 @@ impl Report {
             ("mae_pct", number(|trade| trade.mae_pct)),
             ("mfe_pct", number(|trade| trade.mfe_pct)),
             ("tag", tags),
+            ("symbol", ColumnData::Texts(trades.iter().map(symbol).collect())),
         ];
         let columns = columns.map(|(name, data)| (name.to_owned(), data));
         write_table("trades", &columns, about, out)
@@ -135,13 +140,13 @@ const TRADE_COLUMNS: [&str; 16] = [
     "tag",
 ];
 
-/// Trades as CSV.
-pub(crate) fn write_trades(trades: &[Trade], out: impl Write) -> io::Result<()> {
+/// Trades as CSV. `names` are those of the assets by their numbers.
+pub(crate) fn write_trades(trades: &[Trade], names: &[&str], out: impl Write) -> io::Result<()> {
     let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     // Also without trades.
-    rows.write_record(TRADE_COLUMNS)?;
+    rows.write_record(TRADE_COLUMNS.iter().chain(&["symbol"]))?;
     for trade in trades {
-        rows.serialize(trade)?;
+        rows.serialize((trade, names.get(usize::from(trade.asset)).copied().unwrap_or_default()))?;
     }
     rows.flush()
 }

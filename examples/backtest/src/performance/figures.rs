@@ -40,7 +40,8 @@ pub struct Figures {
     pub calmar: f64,
     /// `return - beta * buy_and_hold`: what the market does not explain.
     pub alpha_pct: f64,
-    /// Covariance of the log returns of `E` and `C`, bar by bar, over the variance of those of `C`.
+    /// Covariance of the log returns of `E` and `C`, bar by bar, over the variance of those of `C`. Of quotes,
+    /// ticks and bars below a minute it is taken at the end of each minute.
     pub beta: f64,
     /// Deepest fall of `E` from its highest value so far; zero or negative.
     pub drawdown_max_pct: f64,
@@ -157,7 +158,7 @@ impl Figures {
 }
 
 /// A quotient that is not defined without a denominator.
-fn ratio(a: f64, b: f64) -> f64 {
+pub(super) fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { f64::NAN } else { a / b }
 }
 
@@ -184,7 +185,7 @@ pub(crate) fn shape(values: &[f64]) -> (f64, f64) {
     (ratio(moment(3), variance.powf(1.5)), ratio(moment(4), variance * variance))
 }
 
-fn largest(values: &[f64]) -> f64 {
+pub(super) fn largest(values: &[f64]) -> f64 {
     values.iter().copied().reduce(f64::max).unwrap_or(f64::NAN)
 }
 
@@ -297,8 +298,14 @@ fn days_per_year(bars: &[Bar]) -> f64 {
 }
 
 fn beta(bars: &[Bar], equity: &[f64]) -> f64 {
-    let own: Vec<f64> = equity.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
-    let market: Vec<f64> = bars.windows(2).map(|pair| (pair[1].close / pair[0].close).ln()).collect();
+    // Equity and close at the end of each minute: of longer bars, at each.
+    let minute = |bar: &Bar| bar.timestamp.as_nanos().div_euclid(60_000_000_000);
+    let is_last = |at: usize| bars.get(at + 1).is_none_or(|next| minute(next) != minute(&bars[at]));
+    let count = bars.len().min(equity.len());
+    let ends: Vec<(f64, f64)> =
+        (0..count).filter(|at| is_last(*at)).map(|at| (equity[at], bars[at].close)).collect();
+    let own: Vec<f64> = ends.windows(2).map(|pair| (pair[1].0 / pair[0].0).ln()).collect();
+    let market: Vec<f64> = ends.windows(2).map(|pair| (pair[1].1 / pair[0].1).ln()).collect();
     if own.len() < 2 {
         return f64::NAN;
     }

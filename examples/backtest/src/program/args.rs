@@ -13,9 +13,9 @@ use super::{Axis, Parameter, ParameterKind, Tunable};
 use crate::args::DataArgs;
 use crate::commands::CommandError;
 use crate::config::ConfigError;
+use crate::data::AssetPrices;
 use crate::engine::{Session, Share};
 use crate::limits::{PATHS_MAX, POINTS_MAX, SHARDS_MAX};
-use crate::messages::Bar;
 use crate::results::COLUMNS;
 use crate::strategy::Backtest;
 
@@ -45,16 +45,35 @@ pub(super) struct TradeArgs {
     session: Option<Session>,
 }
 
+/// What is traded and on which terms: the flags of all commands.
+#[derive(Clone, Debug, Args)]
+pub(super) struct MarketFlags {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) trade: TradeArgs,
+}
+
+/// What is searched on which market: the flags of all commands that search.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ExploreFlags {
+    #[command(flatten)]
+    pub(super) market: MarketFlags,
+    #[command(flatten)]
+    pub(super) search: SearchFlags,
+}
+
 impl TradeArgs {
-    /// A backtest of these bars on these terms.
-    pub(super) fn backtest(&self, bars: impl Into<std::sync::Arc<[Bar]>>) -> Result<Backtest, CommandError> {
+    /// A backtest of these prices on these terms.
+    pub(super) fn backtest(&self, assets: &[AssetPrices]) -> Result<Backtest, CommandError> {
         for (flag, share) in [("--commission", self.commission), ("--slippage", self.slippage)] {
             if !(0.0..0.5).contains(&share) {
                 let reason = format!("is {share}, must be a share from 0 to below 0.5; 0.2 % is 0.002");
                 return Err(ConfigError { flag, reason }.into());
             }
         }
-        Ok(Backtest::new(bars)
+        let assets = assets.iter().map(|asset| (asset.symbol.clone(), asset.prices.clone()));
+        Ok(Backtest::of(assets)
             .cash(self.cash)
             .commission(Share(self.commission))
             .spread(self.spread)
@@ -81,9 +100,7 @@ impl TradeArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct RunFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
+    pub(super) market: MarketFlags,
     /// Also write trades.parquet and equity.parquet
     #[arg(long, requires = "out")]
     pub(super) parquet: bool,
@@ -119,11 +136,7 @@ pub(super) struct SearchFlags {
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
-    #[command(flatten)]
-    pub(super) search: SearchFlags,
+    pub(super) explore: ExploreFlags,
     /// Run part I of N alone: `merge` makes one of the parts
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<Shard>,
@@ -159,11 +172,7 @@ pub(super) struct SheetFlags {
 #[derive(Clone, Debug, Args)]
 pub(super) struct OptimiseFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
-    #[command(flatten)]
-    pub(super) search: SearchFlags,
+    pub(super) explore: ExploreFlags,
     /// At most so many points are run
     #[arg(long, value_name = "N", default_value_t = 320, value_parser = clap::value_parser!(u32).range(1..=POINTS_MAX as i64))]
     pub(super) runs: u32,
@@ -216,11 +225,7 @@ impl FromStr for Shard {
 #[derive(Clone, Debug, Args)]
 pub(super) struct WalkFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
-    #[command(flatten)]
-    pub(super) search: SearchFlags,
+    pub(super) explore: ExploreFlags,
     /// Bars on which the values are chosen
     #[arg(long, value_name = "BARS", default_value_t = 504)]
     pub(super) train: usize,
@@ -242,11 +247,7 @@ pub(super) struct WalkFlags {
 #[derive(Clone, Debug, Args)]
 pub(super) struct ReportFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
-    #[command(flatten)]
-    pub(super) search: SearchFlags,
+    pub(super) explore: ExploreFlags,
     /// Blocks of days for the probability of overfitting, if there are several points; 0 for none
     #[arg(long, value_name = "BLOCKS", default_value_t = 10)]
     pub(super) overfitting: usize,
@@ -268,9 +269,7 @@ pub(super) struct ReportFlags {
 #[derive(Clone, Debug, Args)]
 pub(super) struct MonteFlags {
     #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) trade: TradeArgs,
+    pub(super) market: MarketFlags,
     /// What is made anew in each path
     #[arg(long, value_enum, default_value = "prices")]
     pub(super) method: Method,

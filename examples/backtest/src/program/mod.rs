@@ -47,6 +47,7 @@ mod run;
 mod sheet;
 mod space;
 mod sweep;
+mod traded;
 mod walk;
 
 use std::ffi::OsString;
@@ -171,8 +172,8 @@ trait Tunable: Sync {
     fn outcome(&self, backtest: &Backtest, point: &[f64]) -> Result<Outcome, InstanceError>;
     /// Runs and keeps everything.
     fn report(&self, backtest: &Backtest, point: &[f64]) -> Result<Report, InstanceError>;
-    /// As `report`, with nothing traded before the bar of the number `from`.
-    fn report_from(&self, backtest: &Backtest, from: u32, point: &[f64]) -> Result<Report, InstanceError>;
+    /// As `report`, with nothing traded before the moment of the number `from`.
+    fn report_from(&self, backtest: &Backtest, from: usize, point: &[f64]) -> Result<Report, InstanceError>;
     /// Runs on other bars than those of the backtest.
     fn outcome_on(
         &self,
@@ -211,9 +212,12 @@ impl<S: Strategy> Tunable for Program<S> {
         backtest.run((self.make)(point))
     }
 
-    fn report_from(&self, backtest: &Backtest, from: u32, point: &[f64]) -> Result<Report, InstanceError> {
-        let mut report = backtest.run(FromBar { strategy: (self.make)(point), from })?;
-        report.orders.retain(|record| record.placed_bar + 1 >= from);
+    fn report_from(&self, backtest: &Backtest, from: usize, point: &[f64]) -> Result<Report, InstanceError> {
+        let before = backtest.rows(0..from);
+        let events = before.iter().sum::<usize>() as u32;
+        let mut report = backtest.run(FromEvent { strategy: (self.make)(point), from: events })?;
+        let first = |asset: u16| before.get(usize::from(asset)).copied().unwrap_or(0);
+        report.orders.retain(|record| record.placed_bar as usize + 1 >= first(record.order.asset));
         Ok(report)
     }
 
@@ -227,18 +231,18 @@ impl<S: Strategy> Tunable for Program<S> {
     }
 }
 
-/// A strategy that sees all bars and trades from one on: what it sends before is cancelled on the bar on
+/// A strategy that sees all events and trades from one on: what it sends before is cancelled at the moment at
 /// which it was sent, and so is never filled.
-struct FromBar<S> {
+struct FromEvent<S> {
     strategy: S,
-    /// The first bar on which an order may be filled.
+    /// The first event in which an order may be filled: the first of its moment.
     from: u32,
 }
 
-impl<S: Strategy> Strategy for FromBar<S> {
+impl<S: Strategy> Strategy for FromEvent<S> {
     fn next(&mut self, ctx: &mut StrategyContext<'_>) {
         self.strategy.next(ctx);
-        if ctx.bar().index + 1 < self.from {
+        if ctx.event_number() + 1 < self.from {
             ctx.cancel_all();
         }
     }

@@ -9,9 +9,12 @@ use serde_json::json;
 
 use super::args::{self, MonteFlags, flags};
 use super::run::heading;
+use super::traded::Traded;
 use super::{ParameterKind, Tunable};
-use crate::commands::{CommandError, draw, effort, make_folder, print_risk, read, write};
+use crate::commands::{CommandError, draw, effort, make_folder, print_risk, write};
 use crate::config::ConfigError;
+use crate::instance::InstanceError;
+use crate::messages::Bar;
 use crate::results::Digest;
 use crate::risk::{Histogram, Risk};
 use crate::runner::run_each;
@@ -21,6 +24,7 @@ use crate::search::{
 };
 use crate::source::{Bootstrap, Returns};
 use crate::strategy::Report;
+use crate::tape::Prices;
 
 /// What is made anew in each path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,25 +46,29 @@ pub(super) enum Method {
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: MonteFlags = flags(matches)?;
     let point = args::point(program, matches)?;
-    let series = read(&flags.data)?;
-    let backtest = flags.trade.backtest(series.bars.clone())?;
-    let history = program.report(&backtest, &point)?;
-    let too_few = || CommandError::TooFewBars { bars: series.bars.len(), needed: 2 };
-    let moves = Returns::of(&series).ok_or_else(too_few)?;
-    check(&flags, &point, &history)?;
-    let trades = trade_returns(&history, flags.trade.cash);
+    let traded = flags.market.open()?;
+    let (backtest, cash) = (&traded.backtest, flags.market.trade.cash);
+    if backtest.bars().len() < 2 {
+        return Err(CommandError::TooFewBars { bars: backtest.bars().len(), needed: 2 });
+    }
+    let moves = moves(&traded);
+    let history = program.report(backtest, &point)?;
+    check(&flags, &point, &history, &traded)?;
+    let trades = trade_returns(&history, backtest.bars(), cash);
     let returns: Vec<f64> = history.equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
-    let spells = spells(&history.trades, &history.equity, flags.trade.cash);
+    let spells = spells(&history.trades, &history.equity, cash);
     let paths: Vec<u32> = (0..flags.paths).collect();
     let (seed, block) = (flags.seed, flags.block as usize);
     let mut finished = run_each(&paths, flags.threads, program.name(), |path| {
         let number = u64::from(path);
         let outcome = match flags.method {
             Method::Prices => {
-                let source = Bootstrap::new(Arc::clone(&moves), seed, path, flags.block);
-                program.outcome_on(&backtest, source, &point)?
+                // Refused above, where there are none.
+                let Some(moves) = &moves else { return Err(InstanceError::ResultsLost) };
+                let source = Bootstrap::new(Arc::clone(moves), seed, path, flags.block);
+                program.outcome_on(backtest, source, &point)?
             }
-            Method::Parameters => program.outcome(&backtest, &moved(program, &point, &flags, number))?,
+            Method::Parameters => program.outcome(backtest, &moved(program, &point, &flags, number))?,
             Method::Entries => {
                 let bars = backtest.bars().len() as u32;
                 backtest.outcome(Entries::new(scattered(&spells, bars, seed, number)))?
@@ -100,7 +108,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     if flags.json {
         return Ok(format!("{object}\n"));
     }
-    let mut text = heading(program, &series, &point);
+    let mut text = heading(program, &traded, &point);
     text.push_str(&draw(&Histogram::of_paths(&results), &risk));
     text.push_str(&print_risk(&risk, &history.statistics));
     if let Some(luck) = luck {
@@ -127,8 +135,19 @@ fn write_files(
 }
 
 /// Refuses what there is nothing to resample of.
-fn check(flags: &MonteFlags, point: &[f64], history: &Report) -> Result<(), CommandError> {
+fn check(flags: &MonteFlags, point: &[f64], history: &Report, traded: &Traded) -> Result<(), CommandError> {
     let refuse = |flag, reason: String| Err(ConfigError { flag, reason }.into());
+    let others = "take `returns`, `shuffle`, `trades` or `parameters`";
+    if flags.method == Method::Prices && moves(traded).is_none() {
+        let reason = format!(
+            "is `prices`, which resamples the bars of one asset, and here is something else; {others}"
+        );
+        return refuse("--method", reason);
+    }
+    if flags.method == Method::Entries && traded.only().is_none() {
+        let reason = format!("is `entries`, which trades one asset, and there are several; {others}");
+        return refuse("--method", reason);
+    }
     if history.trades.is_empty() && matches!(flags.method, Method::Shuffle | Method::Trades | Method::Entries)
     {
         return refuse("--method", "needs trades, and there were none".to_owned());
@@ -151,11 +170,21 @@ fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) ->
     if program.allows(&moved) { moved } else { point.to_vec() }
 }
 
-/// The profit of each trade over the equity before its entry.
-fn trade_returns(report: &Report, cash: f64) -> Vec<f64> {
-    let before = |bar: u32| (bar as usize).checked_sub(1).and_then(|at| report.equity.get(at));
+/// The moves of the only asset, if that has bars.
+fn moves(traded: &Traded) -> Option<Arc<Returns>> {
+    let asset = traded.only()?;
+    match &asset.prices {
+        Prices::Bars(bars) => Returns::of(bars, asset.scale?),
+        _ => None,
+    }
+}
+
+/// The profit of each trade over the equity before its entry. `bars` are those of the account.
+fn trade_returns(report: &Report, bars: &[Bar], cash: f64) -> Vec<f64> {
     let share = |trade: &crate::strategy::Trade| {
-        let equity = before(trade.entry_bar).copied().unwrap_or(cash);
+        let entry = bars.partition_point(|bar| bar.timestamp < trade.entry_time);
+        let before = entry.checked_sub(1).and_then(|at| report.equity.get(at));
+        let equity = before.copied().unwrap_or(cash);
         if equity > 0.0 { trade.profit / equity } else { 0.0 }
     };
     report.trades.iter().map(share).collect()

@@ -19,7 +19,7 @@ use super::space::Points;
 use super::sweep::{Searched, empty, results};
 use super::{Axis, Tunable};
 use crate::chance::Random;
-use crate::commands::{CommandError, make_folder, read};
+use crate::commands::{CommandError, make_folder};
 use crate::config::ConfigError;
 use crate::report::Effort;
 use crate::search::normal_quantile;
@@ -35,17 +35,18 @@ const DRAWS_MAX: usize = 100;
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: OptimiseFlags = flags(matches)?;
-    if flags.search.samples.is_some() {
+    if flags.explore.search.samples.is_some() {
         let reason = "is for `sweep`; here --runs says how many points are tried".to_owned();
         return Err(ConfigError { flag: "--samples", reason }.into());
     }
-    let search = flags.search.search(program, matches)?;
+    let search = flags.explore.search.search(program, matches)?;
     let mut cloud = Cloud::over(program, &axes(program, matches)?)?;
-    let series = read(&flags.data)?;
-    let backtest = flags.trade.backtest(series.bars.clone())?;
+    let traded = flags.explore.market.open()?;
+    let trade = &flags.explore.market.trade;
     make_folder(&flags.output.out)?;
-    let mut sheet = empty(program, &search, &series, &flags.trade.describe());
-    let (runs, generation, seed) = (flags.runs as usize, flags.generation as usize, flags.search.seed);
+    let mut sheet = empty(program, &search, &traded, &trade.describe());
+    let (runs, generation) = (flags.runs as usize, flags.generation as usize);
+    let (threads, seed) = (flags.explore.search.threads, flags.explore.search.seed);
     let method = format!("cross-entropy, {runs} runs in generations of {generation}, seed {seed}");
     sheet.about.push(("method".to_owned(), method));
     let (mut random, mut tried) = (Random::new(seed), HashSet::new());
@@ -56,7 +57,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         if points.is_empty() {
             break;
         }
-        let finished = explore(program, &search, &backtest, &points, flags.search.threads, 0, |_| {})?;
+        let finished = explore(program, &search, &traded.backtest, &points, threads, 0, |_| {})?;
         missing = missing.or(warning(program, &search, &finished, points.len()));
         sheet.rows.extend(finished.rows.into_iter().map(|(_, (row, _))| row));
         took = Some(after(took, finished.effort));
@@ -80,9 +81,8 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let searched = Searched {
         program,
         search: &search,
-        series: &series,
-        backtest: &backtest,
-        trade: &flags.trade,
+        traded: &traded,
+        trade,
         sheet: &sheet,
         sums: &[],
         blocks: 0,

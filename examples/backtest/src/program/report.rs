@@ -5,28 +5,29 @@ use std::fmt::Write as _;
 use clap::ArgMatches;
 
 use super::Tunable;
-use super::args::{self, ReportFlags, TradeArgs, WalkFlags, flags};
+use super::args::{self, ExploreFlags, ReportFlags, TradeArgs, flags};
 use super::explore::{check_blocks, explore, panel, sober, warning};
-use super::run::stretch;
+use super::run::{asset_table, by_asset};
 use super::sweep::empty;
-use super::walk::{Walk, to_json, walk};
-use crate::commands::{CommandError, read, write};
-use crate::data::Series;
-use crate::report::{Page, SearchPanel, render};
+use super::traded::Traded;
+use super::walk::{Folding, Walk, to_json, walk};
+use crate::commands::{CommandError, write};
+use crate::report::{Page, PageAsset, SearchPanel, render};
 use crate::search::BlockSums;
-use crate::strategy::{Report, Trade};
+use crate::strategy::Report;
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: ReportFlags = flags(matches)?;
     check_blocks(flags.overfitting)?;
-    let search = flags.search.search(program, matches)?;
-    let series = read(&flags.data)?;
-    let backtest = flags.trade.backtest(series.bars.clone())?;
+    let ExploreFlags { market, search: how } = &flags.explore;
+    let search = how.search(program, matches)?;
+    let traded = market.open()?;
+    let backtest = &traded.backtest;
     let all: Vec<usize> = (0..search.points.count()).collect();
     let blocks = if all.len() > 1 { flags.overfitting } else { 0 };
-    let finished = explore(program, &search, &backtest, &all, flags.search.threads, blocks, |_| {})?;
+    let finished = explore(program, &search, backtest, &all, how.threads, blocks, |_| {})?;
     let mut missing = warning(program, &search, &finished, all.len());
-    let mut sheet = empty(program, &search, &series, &flags.trade.describe());
+    let mut sheet = empty(program, &search, &traded, &market.trade.describe());
     let mut sums: Vec<BlockSums> = Vec::new();
     for (_, (row, own)) in finished.rows {
         sheet.rows.push(row);
@@ -36,23 +37,17 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         return Err(CommandError::NothingFinished(missing.unwrap_or_default()));
     };
     let point = sheet.rows[best].point.clone();
-    let report = program.report(&backtest, &point)?;
-    let facts =
-        if sheet.rows.len() > 1 { sober(&sheet, &report, &series.bars, &sums, blocks) } else { Vec::new() };
+    let report = program.report(backtest, &point)?;
+    let facts = if sheet.rows.len() > 1 {
+        sober(&sheet, &report, backtest.bars(), &sums, blocks)
+    } else {
+        Vec::new()
+    };
     let mut folds = None;
     if let (Some(train), Some(test)) = (flags.train, flags.test) {
-        let walked = WalkFlags {
-            data: flags.data.clone(),
-            trade: flags.trade.clone(),
-            search: flags.search.clone(),
-            train,
-            test,
-            anchored: flags.anchored,
-            out: None,
-            json: false,
-        };
-        let walk = walk(program, &walked, &search, &series.bars)?;
-        folds = Some(to_json(program, &walk, &series.bars));
+        let folding = Folding { train, test, anchored: flags.anchored };
+        let walk = walk(program, &folding, &search, how.threads, backtest)?;
+        folds = Some(to_json(program, &walk, backtest.bars()));
         missing = missing.or(walk.warning);
     }
     if let Some(missing) = &missing {
@@ -60,8 +55,8 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     }
     let html = page(&PageOfRun {
         program,
-        series: &series,
-        trade: &flags.trade,
+        traded: &traded,
+        trade: &market.trade,
         point: &point,
         report: &report,
         search: panel(program, &search, &sheet),
@@ -70,8 +65,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         warning: missing.as_deref(),
     });
     write(&flags.out, |out| out.write_all(html.as_bytes()))?;
-    let mut text = super::run::heading(program, &series, &point);
+    let mut text = super::run::heading(program, &traded, &point);
     text.push_str(&super::run::table(report.figures.as_ref()));
+    text.push_str(&asset_table(&by_asset(backtest, &report)));
     for (name, value) in &facts {
         let _ = writeln!(text, "{name}: {value}");
     }
@@ -85,7 +81,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
 /// What the page of a run, of a search or of both is made of.
 pub(super) struct PageOfRun<'a> {
     pub(super) program: &'a dyn Tunable,
-    pub(super) series: &'a Series,
+    pub(super) traded: &'a Traded,
     pub(super) trade: &'a TradeArgs,
     pub(super) point: &'a [f64],
     pub(super) report: &'a Report,
@@ -100,12 +96,17 @@ pub(super) fn page(of: &PageOfRun<'_>) -> String {
     let values = args::show(of.program, of.point);
     let runs = of.search.as_ref().map_or(String::new(), |search| format!("Best of {} runs. ", search.total));
     let values = if values.is_empty() { String::new() } else { format!(" With {values}.") };
-    let summary = format!("{runs}{}.{values} {}.", stretch(of.series), capitalised(&of.trade.describe()));
+    let stretches = of.traded.stretches("; ");
+    let summary = format!("{runs}{stretches}.{values} {}.", capitalised(&of.trade.describe()));
+    let backtest = &of.traded.backtest;
+    let tape = backtest.tape();
     render(&Page {
-        title: &format!("{} on {}", of.program.name(), of.series.symbol),
+        title: &format!("{} on {}", of.program.name(), of.traded.symbols()),
         summary: &summary,
         warning: of.warning,
-        bars: &of.series.bars,
+        bars: backtest.bars(),
+        assets: tape.map(|tape| PageAsset::all(tape)).unwrap_or_default(),
+        by_asset: &by_asset(backtest, of.report),
         equity: &of.report.equity,
         figures: None,
         trades: &of.report.trades,
@@ -117,34 +118,38 @@ pub(super) fn page(of: &PageOfRun<'_>) -> String {
 }
 
 /// The page of a walk-forward: the tests, one behind the other.
-pub(super) fn page_of_walk(program: &dyn Tunable, series: &Series, flags: &WalkFlags, walk: &Walk) -> String {
-    let how = if flags.anchored { "anchored" } else { "rolling" };
+pub(super) fn page_of_walk(
+    program: &dyn Tunable,
+    traded: &Traded,
+    trade: &TradeArgs,
+    folding: &Folding,
+    walk: &Walk,
+) -> String {
+    let how = if folding.anchored { "anchored" } else { "rolling" };
     let summary = format!(
         "{}. Chosen anew every {} bars on {} bars ({how}); what is shown is traded on bars that no choice has seen. {}.",
-        stretch(series),
-        flags.test,
-        flags.train,
-        capitalised(&flags.trade.describe())
+        traded.stretches("; "),
+        folding.test,
+        folding.train,
+        capitalised(&trade.describe())
     );
     // As the figures: from the last bar before the tests, whose order is filled on the first of them.
-    let equity: Vec<f64> = std::iter::once(flags.trade.cash).chain(walk.equity.iter().copied()).collect();
-    let later = |trade: &Trade| Trade {
-        entry_bar: trade.entry_bar.saturating_add(1),
-        exit_bar: trade.exit_bar.saturating_add(1),
-        ..trade.clone()
-    };
-    let trades: Vec<Trade> = walk.trades.iter().map(later).collect();
+    let from = folding.train - 1;
+    let equity: Vec<f64> = std::iter::once(trade.cash).chain(walk.equity.iter().copied()).collect();
+    let shown = traded.backtest.part(from..from + equity.len());
     render(&Page {
-        title: &format!("{} on {}, walk-forward", program.name(), series.symbol),
+        title: &format!("{} on {}, walk-forward", program.name(), traded.symbols()),
         summary: &summary,
         warning: walk.warning.as_deref(),
-        bars: &series.bars[flags.train - 1..],
+        bars: &traded.backtest.bars()[from..],
+        assets: shown.tape().map(|tape| PageAsset::all(tape)).unwrap_or_default(),
+        by_asset: &[],
         equity: &equity,
         figures: walk.figures.as_ref(),
-        trades: &trades,
+        trades: &walk.trades,
         notes: &[],
         search: None,
-        folds: Some(to_json(program, walk, &series.bars)),
+        folds: Some(to_json(program, walk, traded.backtest.bars())),
         facts: &[],
     })
 }

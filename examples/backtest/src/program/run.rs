@@ -3,30 +3,34 @@
 use std::fmt::Write as _;
 
 use clap::ArgMatches;
+use serde_json::{Value, json};
 
 use super::Tunable;
 use super::args::{self, RunFlags, flags};
 use super::report::{PageOfRun, page};
-use crate::commands::{CommandError, make_folder, read, write};
-use crate::data::{Series, format_timestamp};
-use crate::performance::{FigureUnit, Figures};
+use super::traded::Traded;
+use crate::commands::{CommandError, make_folder, write};
+use crate::performance::{AssetFigures, FigureUnit, Figures};
+use crate::strategy::{Backtest, Report};
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: RunFlags = flags(matches)?;
     let point = args::point(program, matches)?;
-    let series = read(&flags.data)?;
-    let backtest = flags.trade.backtest(series.bars.clone())?;
-    let report = program.report(&backtest, &point)?;
+    let traded = flags.market.open()?;
+    let (backtest, terms) = (&traded.backtest, &flags.market.trade);
+    let report = program.report(backtest, &point)?;
+    let by_asset = by_asset(backtest, &report);
+    let json = to_json(&report, &by_asset);
     if let Some(folder) = &flags.out {
         make_folder(folder)?;
-        write(&folder.join("report.json"), |out| writeln!(out, "{}", report.to_json()))?;
+        write(&folder.join("report.json"), |out| writeln!(out, "{json}"))?;
         write(&folder.join("trades.csv"), |out| report.write_trades(out))?;
         write(&folder.join("orders.csv"), |out| report.write_orders(out))?;
-        write(&folder.join("equity.csv"), |out| report.write_equity(&series.bars, out))?;
+        write(&folder.join("equity.csv"), |out| report.write_equity(backtest.bars(), out))?;
         let html = page(&PageOfRun {
             program,
-            series: &series,
-            trade: &flags.trade,
+            traded: &traded,
+            trade: terms,
             point: &point,
             report: &report,
             search: None,
@@ -37,39 +41,68 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
         if flags.parquet {
             let about = [
-                ("program".to_owned(), heading(program, &series, &point).trim_end().replace('\n', "; ")),
-                ("terms".to_owned(), flags.trade.describe()),
+                ("program".to_owned(), heading(program, &traded, &point).trim_end().replace('\n', "; ")),
+                ("terms".to_owned(), terms.describe()),
             ];
             let (trades, equity) = (folder.join("trades.parquet"), folder.join("equity.parquet"));
             write(&trades, |out| report.write_trades_parquet(&about, out))?;
-            write(&equity, |out| report.write_equity_parquet(&series.bars, &about, out))?;
+            write(&equity, |out| report.write_equity_parquet(backtest.bars(), &about, out))?;
         }
     }
     if flags.json {
-        return Ok(format!("{}\n", report.to_json()));
+        return Ok(format!("{json}\n"));
     }
-    let mut text = heading(program, &series, &point);
+    let mut text = heading(program, &traded, &point);
     text.push_str(&table(report.figures.as_ref()));
+    text.push_str(&asset_table(&by_asset));
     for note in &report.notes {
         let _ = writeln!(text, "note: {note}");
     }
     Ok(text)
 }
 
-/// What was run on what.
-pub(super) fn heading(program: &dyn Tunable, series: &Series, point: &[f64]) -> String {
-    let values = args::show(program, point);
-    let values = if values.is_empty() { String::new() } else { format!(" with {values}") };
-    format!("{}{values}\n{}\n\n", program.name(), stretch(series))
+/// The report with the figures of each asset, if there are several.
+fn to_json(report: &Report, by_asset: &[AssetFigures]) -> Value {
+    let mut object = report.to_json();
+    if by_asset.len() > 1 {
+        object["by_asset"] = json!(by_asset);
+    }
+    object
 }
 
-/// The symbol, how many bars, and when.
-pub(super) fn stretch(series: &Series) -> String {
-    let at = |bar: Option<&crate::messages::Bar>| {
-        bar.map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default()
-    };
-    let (first, last) = (at(series.bars.first()), at(series.bars.last()));
-    format!("{}: {} bars from {first} to {last}", series.symbol, series.bars.len())
+/// The figures of each asset.
+pub(super) fn by_asset(backtest: &Backtest, report: &Report) -> Vec<AssetFigures> {
+    backtest.tape().map(|tape| AssetFigures::of(report, tape)).unwrap_or_default()
+}
+
+/// What was run on what.
+pub(super) fn heading(program: &dyn Tunable, traded: &Traded, point: &[f64]) -> String {
+    let values = args::show(program, point);
+    let values = if values.is_empty() { String::new() } else { format!(" with {values}") };
+    format!("{}{values}\n{}\n\n", program.name(), traded.stretches("\n"))
+}
+
+/// The figures of several assets for a terminal.
+pub(super) fn asset_table(rows: &[AssetFigures]) -> String {
+    if rows.len() < 2 {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n{:<16}{:>8}{:>14}{:>14}{:>12}{:>12}{:>12}{:>14}\n",
+        "asset", "trades", "profit", "commissions", "win rate %", "mean %", "exposed %", "buy & hold %"
+    );
+    for row in rows {
+        let share = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.2}") };
+        let [win, mean] = [row.win_rate_pct, row.expectancy_pct].map(share);
+        let [exposed, hold] = [row.exposure_pct, row.buy_and_hold_pct].map(share);
+        let AssetFigures { symbol, trades, profit, commissions, .. } = row;
+        let _ = writeln!(
+            text,
+            "{symbol:<16}{trades:>8}{profit:>14.2}{commissions:>14.2}{win:>12}{mean:>12}{exposed:>12}{hold:>14}"
+        );
+    }
+    text.push('\n');
+    text
 }
 
 /// The figures for a terminal.

@@ -11,30 +11,27 @@ use clap::ArgMatches;
 use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, TradeArgs, flags};
 use super::explore::{check_blocks, explore, panel, sober, warning};
 use super::report::{PageOfRun, page};
-use super::run::stretch;
 use super::sheet::{Sheet, SheetRow};
+use super::traded::Traded;
 use super::{Parameter, Tunable};
-use crate::commands::{CommandError, effort, make_folder, read, write};
-use crate::data::Series;
+use crate::commands::{CommandError, effort, make_folder, write};
 use crate::limits::FILE_BYTES_MAX;
-use crate::messages::Bar;
 use crate::report::Effort;
-use crate::results::{COLUMNS, Digest};
+use crate::results::COLUMNS;
 use crate::search::BlockSums;
-use crate::strategy::Backtest;
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: SweepFlags = flags(matches)?;
     check_blocks(flags.overfitting)?;
-    let search = flags.search.search(program, matches)?;
-    let series = read(&flags.data)?;
-    let backtest = flags.trade.backtest(series.bars.clone())?;
+    let search = flags.explore.search.search(program, matches)?;
+    let traded = flags.explore.market.open()?;
+    let trade = &flags.explore.market.trade;
     let out = &flags.output.out;
     make_folder(out)?;
     let part = flags.shard.map(|shard| format!("-{}-of-{}", shard.number, shard.of)).unwrap_or_default();
     let wanted: Vec<usize> =
         (0..search.points.count()).filter(|at| flags.shard.is_none_or(|shard| shard.holds(*at))).collect();
-    let mut sheet = empty(program, &search, &series, &flags.trade.describe());
+    let mut sheet = empty(program, &search, &traded, &trade.describe());
     let place = out.join(format!("results{part}.partial.csv"));
     let checkpoint = Checkpoint::open(&place, &mut sheet, flags.fresh)?;
     // A file that was another shard's has others as well. They rise.
@@ -48,9 +45,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     if !done.is_empty() {
         eprintln!("note: goes on after {} of {} points, from {}", done.len(), wanted.len(), place.display());
     }
-    let (threads, blocks) = (flags.search.threads, flags.overfitting);
+    let (threads, blocks) = (flags.explore.search.threads, flags.overfitting);
     let mut finished =
-        explore(program, &search, &backtest, &missing, threads, blocks, |row| checkpoint.add(row))?;
+        explore(program, &search, &traded.backtest, &missing, threads, blocks, |row| checkpoint.add(row))?;
     let warning = warning(program, &search, &finished, missing.len());
     let mut sums = Vec::new();
     for (_, (row, own)) in std::mem::take(&mut finished.rows) {
@@ -70,9 +67,8 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let searched = Searched {
             program,
             search: &search,
-            series: &series,
-            backtest: &backtest,
-            trade: &flags.trade,
+            traded: &traded,
+            trade,
             sheet: &sheet,
             sums: &sums,
             blocks,
@@ -89,8 +85,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
 pub(super) struct Searched<'a> {
     pub(super) program: &'a dyn Tunable,
     pub(super) search: &'a Search,
-    pub(super) series: &'a Series,
-    pub(super) backtest: &'a Backtest,
+    pub(super) traded: &'a Traded,
     pub(super) trade: &'a TradeArgs,
     pub(super) sheet: &'a Sheet,
     pub(super) sums: &'a [BlockSums],
@@ -102,17 +97,17 @@ pub(super) struct Searched<'a> {
 impl Searched<'_> {
     /// Writes the page, with the run of the best row, and says what that is worth.
     pub(super) fn page(&self, best: usize) -> Result<String, CommandError> {
-        let Self { program, sheet, series, .. } = *self;
+        let Self { program, sheet, traded, .. } = *self;
         let point = sheet.rows[best].point.clone();
-        let report = program.report(self.backtest, &point)?;
+        let report = program.report(&traded.backtest, &point)?;
         let facts = if sheet.rows.len() > 1 {
-            sober(sheet, &report, &series.bars, self.sums, self.blocks)
+            sober(sheet, &report, traded.backtest.bars(), self.sums, self.blocks)
         } else {
             Vec::new()
         };
         let html = page(&PageOfRun {
             program,
-            series,
+            traded,
             trade: self.trade,
             point: &point,
             report: &report,
@@ -156,11 +151,11 @@ pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
 }
 
 /// A sheet without rows, with what makes two searches the same one.
-pub(super) fn empty(program: &dyn Tunable, search: &Search, series: &Series, terms: &str) -> Sheet {
+pub(super) fn empty(program: &dyn Tunable, search: &Search, traded: &Traded, terms: &str) -> Sheet {
     let about = [
         ("program", program.name().to_owned()),
         ("build", super::build::digest().to_owned()),
-        ("data", format!("{}, digest {:016x}", stretch(series), digest_of(&series.bars))),
+        ("data", traded.fingerprint()),
         ("terms", terms.to_owned()),
         ("space", search.space.clone()),
         ("objective", search.objective.name.clone()),
@@ -172,17 +167,6 @@ pub(super) fn empty(program: &dyn Tunable, search: &Search, series: &Series, ter
         points: search.points.count(),
         rows: Vec::new(),
     }
-}
-
-fn digest_of(bars: &[Bar]) -> u64 {
-    let mut digest = Digest::new();
-    for bar in bars {
-        digest.add(&bar.timestamp.as_nanos().to_le_bytes());
-        for number in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
-            digest.add_number(number);
-        }
-    }
-    digest.value()
 }
 
 /// Writes a sheet and says what is in it.

@@ -6,19 +6,19 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use super::Tunable;
-use super::args::{self, Search, WalkFlags, flags};
+use super::args::{self, ExploreFlags, Search, WalkFlags, flags};
 use super::objective::better;
 use super::report::page_of_walk;
-use super::run::{stretch, table};
-use crate::commands::{CommandError, make_folder, read, write};
+use super::run::table;
+use crate::commands::{CommandError, make_folder, write};
 use crate::config::ConfigError;
 use crate::data::format_timestamp;
 use crate::ledger::Statistics;
 use crate::messages::Bar;
-use crate::performance::{Figures, exposure_pct, write_equity};
+use crate::performance::{Figures, exposure_pct, write_equity, write_trades};
 use crate::runner::run_each;
 use crate::search::{Fold, folds};
-use crate::strategy::Trade;
+use crate::strategy::{Backtest, Trade};
 
 /// One fold with what became of it.
 #[derive(Clone, Debug)]
@@ -53,47 +53,66 @@ pub(super) struct Walk {
     pub(super) warning: Option<String>,
 }
 
+/// How a walk-forward cuts its bars.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folding {
+    /// Bars to choose on.
+    pub(super) train: usize,
+    /// Bars to trade behind them.
+    pub(super) test: usize,
+    /// Whether all of the past is chosen on.
+    pub(super) anchored: bool,
+}
+
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: WalkFlags = flags(matches)?;
-    let search = flags.search.search(program, matches)?;
-    let series = read(&flags.data)?;
-    let walk = walk(program, &flags, &search, &series.bars)?;
+    let ExploreFlags { market, search: how } = &flags.explore;
+    let search = how.search(program, matches)?;
+    let traded = market.open()?;
+    let folding = Folding { train: flags.train, test: flags.test, anchored: flags.anchored };
+    let walk = walk(program, &folding, &search, how.threads, &traded.backtest)?;
     if walk.folds.is_empty() {
         return Err(CommandError::NothingFinished(walk.warning.unwrap_or_default()));
     }
-    let traded = &series.bars[flags.train..];
+    let bars = traded.backtest.bars();
     if let Some(warning) = &walk.warning {
         eprintln!("warning: {warning}");
     }
+    let names: Vec<&str> = traded.assets.iter().map(|asset| asset.symbol.as_str()).collect();
     if let Some(folder) = &flags.out {
         make_folder(folder)?;
-        let value = to_json(program, &walk, &series.bars);
+        let (value, traded_on) = (to_json(program, &walk, bars), &bars[flags.train..]);
         write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
-        let html = page_of_walk(program, &series, &flags, &walk);
+        let html = page_of_walk(program, &traded, &market.trade, &folding, &walk);
         write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
-        write(&folder.join("equity.csv"), |out| write_equity(traded, &walk.equity, &walk.exposure, out))?;
-        write(&folder.join("trades.csv"), |out| crate::performance::write_trades(&walk.trades, out))?;
+        write(&folder.join("equity.csv"), |out| write_equity(traded_on, &walk.equity, &walk.exposure, out))?;
+        write(&folder.join("trades.csv"), |out| write_trades(&walk.trades, &names, out))?;
     }
     if flags.json {
-        return Ok(format!("{}\n", to_json(program, &walk, &series.bars)));
+        return Ok(format!("{}\n", to_json(program, &walk, bars)));
     }
-    let mut text = format!("{}, walk-forward\n{}\n\n", program.name(), stretch(&series));
-    text.push_str(&fold_table(program, &walk, &series.bars));
+    let mut text = format!("{}, walk-forward\n{}\n\n", program.name(), traded.stretches("\n"));
+    text.push_str(&fold_table(program, &walk, bars));
     let _ = writeln!(text, "\nAll tests, one behind the other:\n");
     text.push_str(&table(walk.figures.as_ref()));
     let _ = writeln!(text, "{:<32}{:>18.4}", "walk_forward_efficiency", walk.efficiency);
     Ok(text)
 }
 
-/// Chooses and trades, fold by fold.
+/// Chooses and trades, fold by fold. Bars are the moments of the backtest.
 pub(super) fn walk(
     program: &dyn Tunable,
-    flags: &WalkFlags,
+    folding: &Folding,
     search: &Search,
-    bars: &[Bar],
+    threads: Option<usize>,
+    backtest: &Backtest,
 ) -> Result<Walk, CommandError> {
-    let all = folds(bars.len(), flags.train, flags.test, flags.anchored)
+    let Folding { train, test, anchored } = *folding;
+    let bars = backtest.bars();
+    let all = folds(bars.len(), train, test, anchored)
         .map_err(|error| ConfigError { flag: "--train", reason: error.to_string() })?;
+    // The rows of each asset before the first test.
+    let before_tests = backtest.rows(0..train);
     let mut walk = Walk {
         folds: Vec::new(),
         equity: Vec::new(),
@@ -103,25 +122,29 @@ pub(super) fn walk(
         efficiency: f64::NAN,
         warning: None,
     };
-    let mut cash = flags.trade.cash;
+    let start_cash = backtest.start_cash();
+    let mut cash = start_cash;
     for (number, fold) in all.iter().enumerate() {
         let Some((point, score, inside)) =
-            choose(program, flags, search, numbered(&bars[fold.train.clone()]))?
+            choose(program, search, threads, &backtest.part(fold.train.clone()))?
         else {
             walk.warning = Some(format!("ended after {number} of {} folds.", all.len()));
             break;
         };
         // The training bars warm the strategy up; it trades from the first test bar on.
         let from = fold.test.start - fold.train.start;
-        let tested = numbered(&bars[fold.train.start..fold.test.end]);
-        let report = program.report_from(&flags.trade.backtest(tested)?.cash(cash), from as u32, &point)?;
+        let seen = backtest.part(fold.train.start..fold.test.end).cash(cash);
+        let report = program.report_from(&seen, from, &point)?;
         let before = cash;
         let own = report.equity.get(from..).unwrap_or_default();
         walk.equity.extend_from_slice(own);
         walk.exposure.extend_from_slice(report.exposure.get(from..).unwrap_or_default());
         cash = own.last().copied().unwrap_or(cash);
-        let shift = (fold.train.start as i64 - flags.train as i64) as i32;
-        let moved = |bar: u32| bar.saturating_add_signed(shift);
+        let unseen = backtest.rows(0..fold.train.start);
+        let moved = |asset: u16, bar: u32| {
+            let of = |rows: &[usize]| rows.get(usize::from(asset)).copied().unwrap_or(0) as u32;
+            (bar + of(&unseen)).saturating_sub(of(&before_tests))
+        };
         walk.folds.push(FoldResult {
             fold: fold.clone(),
             point,
@@ -131,8 +154,8 @@ pub(super) fn walk(
             trades: report.trades.len(),
         });
         walk.trades.extend(report.trades.into_iter().map(|trade| Trade {
-            entry_bar: moved(trade.entry_bar),
-            exit_bar: moved(trade.exit_bar),
+            entry_bar: moved(trade.asset, trade.entry_bar),
+            exit_bar: moved(trade.asset, trade.exit_bar),
             ..trade
         }));
         // Nobody trades on with nothing.
@@ -141,7 +164,7 @@ pub(super) fn walk(
             break;
         }
     }
-    walk.figures = figures(&bars[flags.train - 1..], &walk, flags.trade.cash);
+    walk.figures = figures(&bars[train - 1..], &walk, start_cash);
     let inside = walk.folds.iter().map(|fold| fold.inside.cagr_pct).sum::<f64>() / walk.folds.len() as f64;
     let outside = walk.figures.map_or(f64::NAN, |figures| figures.cagr_pct);
     walk.efficiency = if inside == 0.0 { f64::NAN } else { outside / inside };
@@ -163,14 +186,13 @@ type Chosen = (Vec<f64>, f64, Statistics);
 /// end.
 fn choose(
     program: &dyn Tunable,
-    flags: &WalkFlags,
     search: &Search,
-    bars: Vec<Bar>,
+    threads: Option<usize>,
+    backtest: &Backtest,
 ) -> Result<Option<Chosen>, CommandError> {
-    let backtest = flags.trade.backtest(bars)?;
     let indices: Vec<usize> = (0..search.points.count()).collect();
-    let finished = run_each(&indices, flags.search.threads, "fold", |index| {
-        let scored = search.objective.score(program, &backtest, search.points.get(index))?;
+    let finished = run_each(&indices, threads, "fold", |index| {
+        let scored = search.objective.score(program, backtest, search.points.get(index))?;
         let events = scored.events;
         Ok((scored, events))
     })?;
@@ -183,11 +205,6 @@ fn choose(
     }
     let best = finished.rows.into_iter().reduce(|a, b| if better(b.1.score, a.1.score) { b } else { a });
     Ok(best.map(|(index, scored)| (search.points.get(index).to_vec(), scored.score, scored.statistics)))
-}
-
-/// The bars with numbers from 0.
-pub(super) fn numbered(bars: &[Bar]) -> Vec<Bar> {
-    bars.iter().enumerate().map(|(at, bar)| Bar { index: at as u32, ..*bar }).collect()
 }
 
 fn fold_table(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> String {

@@ -15,7 +15,7 @@ use crate::ledger::Statistics;
 use crate::results::Row;
 
 pub use self::distribution::{MonteCarloPage, monte_carlo_page};
-pub(crate) use self::page::{Page, SearchPanel, render};
+pub(crate) use self::page::{Page, PageAsset, SearchPanel, render};
 
 /// Rows of the table of the best.
 const BEST_ROWS: usize = 10;

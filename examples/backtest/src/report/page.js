@@ -61,9 +61,10 @@
     card('sharpe', 'Sharpe ratio'), card('drawdown_max_pct', 'max. drawdown'), card('trades', 'trades'),
     card('win_rate_pct', 'trades that win')));
 
-  const marks = (self) => {
+  const several = data.assets.length > 1;
+  const marks = (asset) => (self) => {
     const { ctx } = self, size = 5 * devicePixelRatio, { min, max } = self.scales.x;
-    const shown = data.trades.filter((t) => t.exit_s >= min && t.entry_s <= max);
+    const shown = data.trades.filter((t) => t.asset === asset && t.exit_s >= min && t.entry_s <= max);
     const arrow = (time, price, up, filled) => {
       if (time < min || time > max) return;
       const x = self.valToPos(time, 'x', true), y = self.valToPos(price, 'y', true), way = up ? 1 : -1;
@@ -91,17 +92,25 @@
     }
     ctx.restore();
   };
-  const aggregated = data.step > 1 ? ` One point stands for ${data.step} bars.` : '';
-  if (data.times.length) {
-    chart('Price and trades', 'Filled: entry; hollow: exit. Drag to zoom, double-click to zoom out.' + aggregated, () => ({
-      options: overTime(320, [
-        { label: 'High', stroke: 'transparent', points: { show: false } },
-        { label: 'Low', stroke: 'transparent', points: { show: false } },
-        { label: 'Close', stroke: colour('--ink'), width: 1.2, points: { show: false } },
-      ], { hooks: { draw: [marks] } }),
-      data: [data.times, data.high, data.low, data.close],
+  data.assets.forEach((asset, at) => {
+    if (!asset.times.length) return;
+    const title = several ? `${asset.symbol}: price and trades` : 'Price and trades';
+    const names = { quotes: ['Ask', 'Bid', 'Middle'], ticks: ['High', 'Low', 'Price'] }[asset.kind] || ['High', 'Low', 'Close'];
+    const aggregated = asset.step > 1 ? ` One point stands for ${asset.step} ${asset.kind}.` : '';
+    const hint = at ? '' : 'Filled: entry; hollow: exit. Drag to zoom, double-click to zoom out.';
+    chart(title, (hint + aggregated).trim(), () => ({
+      options: overTime(several ? 240 : 320, [
+        { label: names[0], stroke: 'transparent', points: { show: false } },
+        { label: names[1], stroke: 'transparent', points: { show: false } },
+        { label: names[2], stroke: colour('--ink'), width: 1.2, points: { show: false } },
+      ], { hooks: { draw: [marks(at)] } }),
+      data: [asset.times, asset.high, asset.low, asset.close],
     }));
-    chart('Equity', 'Beside buying at the first close and holding.', () => ({
+  });
+  const aggregated = data.step > 1 ? ` One point stands for ${data.step} events.` : '';
+  if (data.times.length) {
+    const held = several ? 'Beside holding all assets in equal parts.' : 'Beside buying at the first close and holding.';
+    chart('Equity', held + aggregated, () => ({
       options: overTime(260, [
         { label: 'Equity', stroke: colour('--best'), width: 1.6, points: { show: false } },
         { label: 'Buy and hold', stroke: colour('--hold'), width: 1.1, points: { show: false } },
@@ -166,6 +175,18 @@
       { title: 'Buy and hold', of: 'hold', show: (row) => withUnit(row.hold, row.unit) },
     ], data.figures));
   }
+  if (several && data.by_asset.length) {
+    const money = (of) => (row) => row[of] == null ? null : signed(row[of], number(row[of]));
+    const plain = (of) => (row) => number(row[of]);
+    section('Assets', make('p', { class: 'hint' }, 'Money in units of the currency; exposure counts the asset\'s own rows.'), table([
+      { title: 'Asset', of: 'symbol' }, { title: 'Trades', of: 'trades' },
+      { title: 'Profit', of: 'profit', show: money('profit') }, { title: 'Commissions', of: 'commissions', show: plain('commissions') },
+      { title: 'Charges', of: 'charges', show: plain('charges') }, { title: 'Win rate %', of: 'win_rate_pct', show: plain('win_rate_pct') },
+      { title: 'Mean trade %', of: 'expectancy_pct', show: money('expectancy_pct') }, { title: 'Best %', of: 'trade_best_pct', show: plain('trade_best_pct') },
+      { title: 'Worst %', of: 'trade_worst_pct', show: plain('trade_worst_pct') }, { title: 'Exposure %', of: 'exposure_pct', show: plain('exposure_pct') },
+      { title: 'Buy and hold %', of: 'buy_and_hold_pct', show: money('buy_and_hold_pct') },
+    ], data.by_asset));
+  }
   if (data.drawdowns.length) {
     const rows = data.drawdowns.map(([peak, trough, recovery, depth, days]) => ({ peak, trough, recovery, depth, days }));
     section('Deepest drawdowns', table([
@@ -175,7 +196,7 @@
   }
   const more = data.trades_total > data.trades.length ? `The first ${data.trades.length} of ${data.trades_total}. ` : '';
   section('Trades', make('p', { class: 'hint' }, more + 'A click on a heading sorts.'), table([
-    { title: '#', of: 'number' }, { title: 'Entry', of: 'entry' }, { title: 'Exit', of: 'exit' },
+    { title: '#', of: 'number' }, ...(several ? [{ title: 'Asset', of: 'symbol' }] : []), { title: 'Entry', of: 'entry' }, { title: 'Exit', of: 'exit' },
     { title: 'Size', of: 'size' }, { title: 'In at', of: 'entry_price', show: (t) => number(t.entry_price, 4) },
     { title: 'Out at', of: 'exit_price', show: (t) => number(t.exit_price, 4) },
     { title: 'Profit', of: 'profit', show: (t) => signed(t.profit, number(t.profit)) },

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::scale::escape;
 use crate::data::format_timestamp;
-use crate::messages::Bar;
-use crate::performance::{FigureUnit, Figures, daily_returns, drawdowns};
+use crate::messages::{Bar, Timestamp};
+use crate::performance::{AssetFigures, FigureUnit, Figures, daily_returns, drawdowns};
 use crate::strategy::Trade;
+use crate::tape::{Prices, Tape};
 
 /// Most points of a chart: of longer data, so many bars become one.
 const POINTS_MAX: usize = 10_000;
@@ -35,13 +36,17 @@ pub(crate) struct Page<'a> {
     pub(crate) summary: &'a str,
     /// If something is missing, a sentence on it.
     pub(crate) warning: Option<&'a str>,
-    /// The bars of the run.
+    /// The bars of the run; of several assets, those of the account.
     pub(crate) bars: &'a [Bar],
+    /// The prices of each asset.
+    pub(crate) assets: Vec<PageAsset<'a>>,
+    /// The figures of each, shown if there are several.
+    pub(crate) by_asset: &'a [AssetFigures],
     /// The equity at the close of each.
     pub(crate) equity: &'a [f64],
     /// Its figures, if they are others than those of the equity alone.
     pub(crate) figures: Option<&'a Figures>,
-    /// Closed trades, numbered by these bars.
+    /// Closed trades.
     pub(crate) trades: &'a [Trade],
     /// Remarks.
     pub(crate) notes: &'a [String],
@@ -51,6 +56,50 @@ pub(crate) struct Page<'a> {
     pub(crate) folds: Option<Value>,
     /// Further figures with their names, as text.
     pub(crate) facts: &'a [(String, String)],
+}
+
+/// The prices of one asset.
+pub(crate) struct PageAsset<'a> {
+    /// Its name.
+    pub(crate) symbol: &'a str,
+    /// Its rows.
+    pub(crate) prices: &'a Prices,
+}
+
+impl<'a> PageAsset<'a> {
+    /// All assets of a tape.
+    pub(crate) fn all(tape: &'a Tape) -> Vec<Self> {
+        let named = tape.symbols().zip(0..);
+        named.filter_map(|(symbol, at)| Some(Self { symbol, prices: tape.prices(at)? })).collect()
+    }
+
+    /// The line of its price, in groups of rows where there are many.
+    fn line(&self) -> Value {
+        let count = self.prices.len();
+        let step = count.div_ceil(POINTS_MAX).max(1);
+        let (mut times, mut highs, mut lows, mut closes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for first in (0..count).step_by(step) {
+            let rows = first..(first + step).min(count);
+            let (mut high, mut low, mut close) = (f64::MIN, f64::MAX, f64::NAN);
+            for row in rows.filter_map(|at| self.prices.get(at)) {
+                (high, low, close) = (high.max(row.high()), low.min(row.low()), row.price());
+            }
+            times.push(self.prices.get(first).map_or(f64::NAN, |row| in_seconds(row.timestamp())));
+            highs.push(high);
+            lows.push(low);
+            closes.push(close);
+        }
+        let kind = self.prices.kind().to_string();
+        json!({
+            "symbol": self.symbol,
+            "kind": kind,
+            "step": step,
+            "times": times,
+            "high": highs,
+            "low": lows,
+            "close": closes,
+        })
+    }
 }
 
 /// The runs of a search, for a heat map of any two parameters.
@@ -106,14 +155,12 @@ fn data(page: &Page<'_>) -> Value {
     let step = count.div_ceil(POINTS_MAX).max(1);
     let last =
         |values: &[f64]| -> Vec<f64> { values.chunks(step).map(|part| part[part.len() - 1]).collect() };
-    let price = |of: fn(&[Bar]) -> f64| -> Vec<f64> { bars.chunks(step).map(of).collect() };
     json!({
         "warning": page.warning,
         "step": step,
         "times": bars.chunks(step).map(|part| seconds(&part[0])).collect::<Vec<f64>>(),
-        "high": price(|part| part.iter().map(|bar| bar.high).fold(f64::MIN, f64::max)),
-        "low": price(|part| part.iter().map(|bar| bar.low).fold(f64::MAX, f64::min)),
-        "close": price(|part| part[part.len() - 1].close),
+        "assets": page.assets.iter().map(PageAsset::line).collect::<Vec<Value>>(),
+        "by_asset": page.by_asset,
         "equity": last(equity),
         "hold": last(&hold),
         "drawdown": deepest(&drawdown(equity), step),
@@ -123,7 +170,7 @@ fn data(page: &Page<'_>) -> Value {
         "months": months(bars, equity),
         "figures": figures(page.figures.copied().or_else(|| Figures::of(bars, equity, page.trades)), bars, &hold),
         "drawdowns": drawdown_rows(bars, equity),
-        "trades": page.trades.iter().take(TRADES_MAX).map(|trade| trade_row(trade, bars)).collect::<Vec<Value>>(),
+        "trades": page.trades.iter().take(TRADES_MAX).map(|trade| trade_row(trade, &page.assets)).collect::<Vec<Value>>(),
         "trades_total": page.trades.len(),
         "notes": page.notes.iter().take(TRADES_MAX).collect::<Vec<&String>>(),
         "facts": page.facts,
@@ -138,7 +185,11 @@ fn data(page: &Page<'_>) -> Value {
 }
 
 fn seconds(bar: &Bar) -> f64 {
-    bar.timestamp.as_nanos() as f64 / 1e9
+    in_seconds(bar.timestamp)
+}
+
+fn in_seconds(time: Timestamp) -> f64 {
+    time.as_nanos() as f64 / 1e9
 }
 
 /// How far each equity is below the highest so far, in percent.
@@ -246,8 +297,8 @@ fn drawdown_rows(bars: &[Bar], equity: &[f64]) -> Value {
     .collect()
 }
 
-fn trade_row(trade: &Trade, bars: &[Bar]) -> Value {
-    let time = |bar: u32| bars.get(bar as usize).map_or(f64::NAN, seconds);
+fn trade_row(trade: &Trade, assets: &[PageAsset<'_>]) -> Value {
+    let symbol = assets.get(usize::from(trade.asset)).map_or("", |asset| asset.symbol);
     let fields = [
         ("number", trade.number.into()),
         ("size", trade.size.into()),
@@ -261,8 +312,10 @@ fn trade_row(trade: &Trade, bars: &[Bar]) -> Value {
         ("mae_pct", trade.mae_pct.into()),
         ("mfe_pct", trade.mfe_pct.into()),
         ("tag", trade.tag.into()),
-        ("entry_s", time(trade.entry_bar).into()),
-        ("exit_s", time(trade.exit_bar).into()),
+        ("asset", trade.asset.into()),
+        ("symbol", symbol.into()),
+        ("entry_s", in_seconds(trade.entry_time).into()),
+        ("exit_s", in_seconds(trade.exit_time).into()),
     ];
     let fields: Map<String, Value> =
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -66,6 +66,25 @@ impl StrategyContext<'_> {
         StrategyContext { desk: self.desk, asset }
     }
 
+    /// The same account, with the prices and the position of the asset of this number: its place among
+    /// [`assets`](StrategyContext::assets).
+    ///
+    /// # Panics
+    /// If the backtest has fewer assets: a strategy for two needs two. The run ends with an error that lists
+    /// the names.
+    #[must_use]
+    pub fn asset_at(&mut self, number: usize) -> StrategyContext<'_> {
+        let (count, names) = (self.assets().len(), self.assets());
+        assert!(number < count, "there is no asset number {number}, counted from 0; there are {names:?}");
+        StrategyContext { desk: self.desk, asset: number as u16 }
+    }
+
+    /// The names of all assets, in the sequence in which the backtest was given them.
+    #[must_use]
+    pub fn assets(&self) -> &[String] {
+        self.desk.symbols()
+    }
+
     /// The name of the asset; empty if it was not named.
     #[must_use]
     pub fn symbol(&self) -> &str {
@@ -165,6 +184,11 @@ impl StrategyContext<'_> {
     #[must_use]
     pub fn updates(&self) -> &[OrderUpdate] {
         &self.desk.updates
+    }
+
+    /// The number of the latest event of the account, over all assets.
+    pub(crate) fn event_number(&self) -> u32 {
+        self.desk.past.number()
     }
 
     /// Sends an order to buy, `ctx.buy(10)`, `ctx.buy(Size::All)` or a [`Ticket`]. It can be filled from the

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -235,6 +236,34 @@ impl Backtest {
     #[must_use]
     pub fn bars(&self) -> &Arc<[Bar]> {
         self.bars.get_or_init(|| self.tape.as_ref().map_or_else(|_| Arc::from([]), |tape| tape.benchmark()))
+    }
+
+    /// The merged prices, unless they make no tape.
+    pub(crate) fn tape(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().ok()
+    }
+
+    /// Cash at the start.
+    pub(crate) fn start_cash(&self) -> f64 {
+        self.market.cash
+    }
+
+    /// How many rows of each asset are in these moments.
+    pub(crate) fn rows(&self, moments: Range<usize>) -> Vec<usize> {
+        self.tape.as_ref().map(|tape| tape.rows(moments)).unwrap_or_default()
+    }
+
+    /// The same terms on some of the moments: those of [`bars`](Backtest::bars) with these numbers. Rows of
+    /// each asset are numbered from the first of them on.
+    #[must_use]
+    pub fn part(&self, moments: Range<usize>) -> Self {
+        let tape = self.tape.as_ref().map(|tape| Arc::new(tape.part(moments)));
+        Self {
+            tape: tape.map_err(Clone::clone),
+            market: self.market.clone(),
+            changes: self.changes.clone(),
+            bars: OnceLock::new(),
+        }
     }
 
     /// Runs a strategy and keeps everything.

@@ -11,121 +11,32 @@
 //! called once, when all of them are taken in. Within a moment, what began first comes first.
 
 mod price;
+mod prices;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::price::MarketData;
+pub use self::prices::{PriceKind, Prices};
 
 use crate::data::{NS_PER_DAY, format_timestamp};
 use crate::engine::{MarketError, Session};
 use crate::limits::{ASSETS_MAX, EVENTS_MAX};
-use crate::messages::{Bar, Quote, Tick, Timestamp};
+use crate::messages::{Bar, Timestamp};
 
 /// How many times as far as its neighbours two bars may be from each other without a gap between them: months
 /// and days of local time differ by less, weekends and nights by more.
 const UNEVEN_MAX: f64 = 1.25;
-
-/// The prices of one asset, in ascending order of time.
-#[derive(Clone, Debug)]
-pub enum Prices {
-    /// Prices over intervals.
-    Bars(Arc<[Bar]>),
-    /// Best bids and asks.
-    Quotes(Arc<[Quote]>),
-    /// Trades of others.
-    Ticks(Arc<[Tick]>),
-}
-
-impl From<Vec<Bar>> for Prices {
-    fn from(bars: Vec<Bar>) -> Self {
-        Self::Bars(bars.into())
-    }
-}
-
-impl From<Arc<[Bar]>> for Prices {
-    fn from(bars: Arc<[Bar]>) -> Self {
-        Self::Bars(bars)
-    }
-}
-
-impl From<Vec<Quote>> for Prices {
-    fn from(quotes: Vec<Quote>) -> Self {
-        Self::Quotes(quotes.into())
-    }
-}
-
-impl From<Arc<[Quote]>> for Prices {
-    fn from(quotes: Arc<[Quote]>) -> Self {
-        Self::Quotes(quotes)
-    }
-}
-
-impl From<Vec<Tick>> for Prices {
-    fn from(ticks: Vec<Tick>) -> Self {
-        Self::Ticks(ticks.into())
-    }
-}
-
-impl Prices {
-    fn len(&self) -> usize {
-        match self {
-            Self::Bars(bars) => bars.len(),
-            Self::Quotes(quotes) => quotes.len(),
-            Self::Ticks(ticks) => ticks.len(),
-        }
-    }
-
-    #[inline]
-    fn get(&self, at: usize) -> Option<MarketData<'_>> {
-        match self {
-            Self::Bars(bars) => bars.get(at).map(MarketData::Bar),
-            Self::Quotes(quotes) => quotes.get(at).map(MarketData::Quote),
-            Self::Ticks(ticks) => ticks.get(at).map(MarketData::Tick),
-        }
-    }
-
-    /// The lowest and the highest price of each row.
-    pub(crate) fn ranges(&self) -> impl ExactSizeIterator<Item = (f64, f64)> {
-        (0..self.len()).map(|at| self.get(at).map_or((0.0, 0.0), |data| (data.low(), data.high())))
-    }
-
-    fn time_ns(&self, at: usize) -> i64 {
-        self.get(at).map_or(i64::MAX, |data| data.timestamp().as_nanos())
-    }
-
-    /// Bars whose numbers are their places: those of a part of a series were others.
-    fn numbered(self) -> Self {
-        let Self::Bars(bars) = self else { return self };
-        if bars.iter().zip(0..).all(|(bar, at)| bar.index == at) {
-            return Self::Bars(bars);
-        }
-        Self::Bars(bars.iter().zip(0..).map(|(bar, index)| Bar { index, ..*bar }).collect())
-    }
-
-    /// The first row whose prices nobody can trade at, or that is before the one above it.
-    fn fault(&self) -> Option<(usize, &'static str)> {
-        let mut before = i64::MIN;
-        for at in 0..self.len() {
-            let data = self.get(at)?;
-            let now = data.timestamp().as_nanos();
-            if now < before {
-                return Some((at, "its time is before that of the row above"));
-            }
-            if let Some(fault) = data.fault() {
-                return Some((at, fault));
-            }
-            before = now;
-        }
-        None
-    }
-}
 
 /// One asset on a tape.
 #[derive(Clone, Debug)]
 struct OnTape {
     symbol: String,
     prices: Prices,
+    /// When each row is over, in ns, where that does not follow from the rows: of a part of a series, whose
+    /// neighbours are elsewhere.
+    ends_ns: Option<Arc<[i64]>>,
 }
 
 /// Where an event lies.
@@ -192,7 +103,7 @@ impl Tape {
             if let Some((row, reason)) = prices.fault() {
                 return Err(TapeError::Row { symbol, row, reason });
             }
-            listed.push(OnTape { symbol, prices: prices.numbered() });
+            listed.push(OnTape { symbol, prices: prices.numbered(), ends_ns: None });
         }
         let events: usize = listed.iter().map(|asset| asset.prices.len()).sum();
         if listed.is_empty() {
@@ -257,7 +168,10 @@ impl Tape {
 
     /// When a row of an asset becomes known.
     fn known_at(&self, asset: usize, at: usize) -> Option<i64> {
-        let prices = &self.assets.get(asset)?.prices;
+        let OnTape { prices, ends_ns, .. } = self.assets.get(asset)?;
+        if let Some(ends_ns) = ends_ns {
+            return ends_ns.get(at).copied();
+        }
         let start_ns = prices.get(at)?.timestamp().as_nanos();
         let length_ns = if let Prices::Bars(bars) = prices { length_ns(bars, at) } else { 0 };
         Some(start_ns.saturating_add(length_ns))
@@ -327,6 +241,59 @@ impl Tape {
     pub fn moment_end(&self, number: usize) -> usize {
         let rest = self.slots.get(number..).unwrap_or_default();
         number + rest.iter().position(|slot| slot.ends_moment).unwrap_or(0)
+    }
+
+    /// The moments of this range, as a tape of its own: rows are numbered from the first, and become known when
+    /// they do here. Of one asset each row is a moment.
+    #[must_use]
+    pub fn part(&self, moments: Range<usize>) -> Self {
+        let events = self.events_of(moments);
+        let mut rows: Vec<Option<Range<usize>>> = vec![None; self.assets.len()];
+        for event in events.clone().filter_map(|number| self.event(number)) {
+            let rows = rows[usize::from(event.asset)].get_or_insert(event.at..event.at);
+            rows.end = event.at + 1;
+        }
+        let rows: Vec<Range<usize>> = rows.into_iter().map(Option::unwrap_or_default).collect();
+        let of_asset = |(asset, listed): (usize, &OnTape)| {
+            let rows = rows[asset].clone();
+            let known = |at: usize| self.known_at(asset, at).unwrap_or_default();
+            OnTape {
+                symbol: listed.symbol.clone(),
+                prices: listed.prices.part(rows.clone()).numbered(),
+                // One series has no other that would have to know.
+                ends_ns: (self.assets.len() > 1).then(|| rows.map(known).collect()),
+            }
+        };
+        let renumbered =
+            |slot: &Slot| Slot { at: slot.at - rows[usize::from(slot.asset)].start as u32, ..*slot };
+        Self {
+            assets: self.assets.iter().enumerate().map(of_asset).collect(),
+            slots: self.slots.get(events).unwrap_or_default().iter().map(renumbered).collect(),
+        }
+    }
+
+    /// How many rows of each asset are in these moments.
+    pub(crate) fn rows(&self, moments: Range<usize>) -> Vec<usize> {
+        let mut rows = vec![0; self.assets.len()];
+        for event in self.events_of(moments).filter_map(|number| self.event(number)) {
+            rows[usize::from(event.asset)] += 1;
+        }
+        rows
+    }
+
+    /// The events of these moments.
+    fn events_of(&self, moments: Range<usize>) -> Range<usize> {
+        if self.assets.len() == 1 {
+            let count = self.len();
+            return moments.start.min(count)..moments.end.min(count);
+        }
+        let mut ends = (1..=self.slots.len()).filter(|end| self.slots[end - 1].ends_moment);
+        let count = moments.len();
+        let start = match moments.start {
+            0 => 0,
+            first => ends.nth(first - 1).unwrap_or(self.slots.len()),
+        };
+        start..if count == 0 { start } else { ends.nth(count - 1).unwrap_or(self.slots.len()) }
     }
 
     /// Time and value of all assets in equal parts at each moment, as bars: what buying and holding is

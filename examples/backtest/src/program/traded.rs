@@ -1,0 +1,73 @@
+//! What a command trades: the prices that it was given, and a backtest of them on its terms.
+
+use super::args::MarketFlags;
+use crate::commands::{CommandError, read_all};
+use crate::data::{AssetPrices, format_timestamp};
+use crate::results::Digest;
+use crate::strategy::Backtest;
+use crate::tape::{MarketData, Prices};
+
+/// The assets of a command.
+pub(super) struct Traded {
+    pub(super) assets: Vec<AssetPrices>,
+    pub(super) backtest: Backtest,
+}
+
+impl MarketFlags {
+    /// Reads the prices.
+    pub(super) fn open(&self) -> Result<Traded, CommandError> {
+        let assets = read_all(&self.data)?;
+        let backtest = self.trade.backtest(&assets)?;
+        Ok(Traded { assets, backtest })
+    }
+}
+
+impl Traded {
+    /// The only asset, if there is one alone.
+    pub(super) fn only(&self) -> Option<&AssetPrices> {
+        if let [asset] = &self.assets[..] { Some(asset) } else { None }
+    }
+
+    /// The names: `IBM`, `IBM and MSFT`, `FB, IBM and MSFT`.
+    pub(super) fn symbols(&self) -> String {
+        let names: Vec<&str> = self.assets.iter().map(|asset| asset.symbol.as_str()).collect();
+        match &names[..] {
+            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => names.join(""),
+        }
+    }
+
+    /// Of each asset the symbol, how many rows, and when.
+    pub(super) fn stretches(&self, between: &str) -> String {
+        let all: Vec<String> = self.assets.iter().map(stretch).collect();
+        all.join(between)
+    }
+
+    /// The same with digests: equal for equal prices alone.
+    pub(super) fn fingerprint(&self) -> String {
+        let one = |asset: &AssetPrices| format!("{}, digest {:016x}", stretch(asset), digest(&asset.prices));
+        let all: Vec<String> = self.assets.iter().map(one).collect();
+        all.join("; ")
+    }
+}
+
+fn stretch(asset: &AssetPrices) -> String {
+    let (prices, symbol) = (&asset.prices, &asset.symbol);
+    let at = |at: usize| prices.get(at).map(|data| format_timestamp(data.timestamp())).unwrap_or_default();
+    let (count, last) = (prices.len(), prices.len().saturating_sub(1));
+    format!("{symbol}: {count} {} from {} to {}", prices.kind(), at(0), at(last))
+}
+
+fn digest(prices: &Prices) -> u64 {
+    let mut digest = Digest::new();
+    for data in (0..prices.len()).filter_map(|at| prices.get(at)) {
+        digest.add(&data.timestamp().as_nanos().to_le_bytes());
+        let numbers = match data {
+            MarketData::Bar(bar) => &[bar.open, bar.high, bar.low, bar.close, bar.volume][..],
+            MarketData::Quote(quote) => &[quote.bid, quote.ask, quote.bid_size, quote.ask_size],
+            MarketData::Tick(tick) => &[tick.price, tick.size],
+        };
+        numbers.iter().for_each(|number| digest.add_number(*number));
+    }
+    digest.value()
+}
