@@ -63,6 +63,8 @@ impl Contract {
     /// All mistakes found, at most [`DIAGNOSTICS_MAX`] of them in full. A mistake of YAML itself hides the
     /// others.
     pub fn parse(text: &str, file: &str) -> Result<Contract, Errors> {
+        // A byte order mark is no part of the first line, whose columns are counted behind it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let root = yaml::parse(text, file)?;
         check::check(&root, text, file)
     }
@@ -113,13 +115,13 @@ impl Contract {
             }
             Ok(bytes) => Contract::parse_bytes(&bytes, &name),
             Err(error) => {
-                let remedy = "check the path and its permissions";
-                Err(Errors::of_file(
-                    Code::UNREADABLE,
-                    &name,
-                    format!("cannot read the file: {error}"),
-                    remedy,
-                ))
+                let remedy = match error.kind() {
+                    std::io::ErrorKind::NotFound => "check the path: it begins at the current directory",
+                    std::io::ErrorKind::IsADirectory => "name a file in it, such as contracts.yaml",
+                    _ => "check the path and its permissions",
+                };
+                let cause = format!("cannot read the file: {error}");
+                Err(Errors::of_file(Code::UNREADABLE, &name, cause, remedy))
             }
         }
     }

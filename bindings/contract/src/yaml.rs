@@ -127,9 +127,17 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
                 "remove or rename one of the two",
             )
         }
-        Error::Budget { breach, .. } => {
-            (Code::LIMIT, breached(breach), "nest less, alias less, or split the contract")
-        }
+        Error::Budget { breach, .. } => (
+            Code::LIMIT,
+            breached(breach),
+            match breach {
+                BudgetBreach::Depth { .. } => NEST_LESS,
+                BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+                    "split the contract into several files"
+                }
+                _ => "write the values out, or split the contract into several files",
+            },
+        ),
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
@@ -152,7 +160,7 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
         _ if message(error).contains("alias replay limit") => {
             (Code::LIMIT, too_many_aliased(), "write the values out")
         }
-        _ if message(error).contains("recursion limit") => (Code::LIMIT, too_deep(), "nest less"),
+        _ if message(error).contains("recursion limit") => (Code::LIMIT, too_deep(), NEST_LESS),
         _ if message(error).contains("unsupported tag") => (
             Code::SYNTAX,
             format!("{}: contracts have no tags (`!name`)", message(error)),
@@ -163,10 +171,27 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
             "an alias (`*name`) refers to no anchor (`&name`) above it".into(),
             "write the value out, or put text that begins with `*` between quotes",
         ),
+        _ if message(error).contains("unexpected character") => (
+            Code::SYNTAX,
+            format!("this is not YAML: {}", message(error)),
+            if message(error).contains("`\\u{") {
+                "remove this character: it stands for no text"
+            } else {
+                "put text that begins with this character between quotes"
+            },
+        ),
+        _ if message(error).contains("mapping values are not allowed") => (
+            Code::SYNTAX,
+            format!("this is not YAML: {}", message(error)),
+            "put text that has `: ` in it between quotes, or begin another line with this key",
+        ),
         _ => (Code::SYNTAX, format!("this is not YAML: {}", message(error)), syntax_remedy(text, span.at)),
     };
     report.add(code, span, cause, remedy);
 }
+
+const NEST_LESS: &str =
+    "take some of the `[`, `{` or indented levels away: define a struct for what is inside";
 
 fn too_deep() -> String {
     format!("the file nests deeper than {YAML_DEPTH_MAX} levels")

@@ -82,11 +82,11 @@ fn schema_domains_and_ranges() {
     };
     check(&ranges("d: [1, 99], e: [99, 120]"), "MYC0022 `e` `d` (1 to 99) and `e` (99 to 120) overlap");
     check(&ranges("d: [1, 99], f: [100, 120]"), "MYC0020 `f` did you mean `d`?");
-    check(&ranges("d: [9, 1]"), "MYC0021 `[`\nMYC0023 `1` `d` has no range");
-    check(&ranges("d: [0, 9]"), "MYC0021 `0` 1 to 65279\nMYC0023 `1`");
-    check(&ranges("d: [1, 65536]"), "MYC0021 `65536`\nMYC0023 `1`");
-    check(&ranges("d: [1, 2, 3]"), "MYC0021 `[`\nMYC0023 `1`");
-    check(&ranges("d: 1-99"), "MYC0021 `1-99`\nMYC0023 `1`");
+    check(&ranges("d: [9, 1]"), "MYC0021 `[`");
+    check(&ranges("d: [0, 9]"), "MYC0021 `0` 1 to 65279");
+    check(&ranges("d: [1, 65536]"), "MYC0021 `65536`");
+    check(&ranges("d: [1, 2, 3]"), "MYC0021 `[`");
+    check(&ranges("d: 1-99"), "MYC0021 `1-99`");
     check(&ranges("e: [1, 99]"), "MYC0023 `1` add `d: [1, 1]`");
 }
 

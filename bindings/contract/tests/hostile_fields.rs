@@ -134,7 +134,7 @@ fn numbers_have_one_notation() {
 #[test]
 fn defaults() {
     check_fields(&[
-        ("x: {type: u8, default: 256}", "MYC0040 `256` it holds 0 to 255"),
+        ("x: {type: u8, default: 256}", "MYC0040 `256` write an integer from 0 to 255"),
         ("x: {type: u8, default: -1}", "MYC0040 `-1`"),
         ("x: {type: u8, default: 1.5}", "MYC0040 `1.5` integer"),
         ("x: {type: u8, default: '1'}", "MYC0040 `'1'`"),
@@ -175,7 +175,7 @@ fn defaults() {
         check(&field(good), "");
     }
     check(&field("{type: E, default: a}"), "MYC0040 `a` did you mean `A`?");
-    check(&field("{type: E, default: Zebra}"), "MYC0040 `Zebra` its variants are: A, B");
+    check(&field("{type: E, default: Zebra}"), "MYC0040 `Zebra` write one of its variants: A, B");
     check(&field("{type: E, default: 0}"), "MYC0040 `0`");
     check(&field("{type: D, default: C}"), "MYC0040 `C` write `C: {x: ...}`");
     check(&field("{type: D, default: {C: {}}}"), "MYC0040 `{` `x` of `C` is missing");
@@ -208,7 +208,7 @@ fn versions_of_fields() {
 fn definitions() {
     let enums = |text: &str| with(&format!("enums:\n  {text}\n"), GOOD);
     check(&enums("E: []"), "MYC0007 `[`");
-    check(&enums("E:"), "MYC0007 `:` a mapping");
+    check(&enums("E:"), "MYC0007 `:` must be a list");
     check(&enums("E: {variants: A}"), "MYC0007 `A` list");
     check(&enums("E: [A, A]"), "MYC0014 `A`");
     check(&enums("E: [A, a]"), "MYC0012 `a` write `A`");
@@ -257,7 +257,7 @@ fn rules() {
         (&on("Vec<u8>", "max: 1"), "MYC0050 `max` write `each: {max: ...}`"),
         (&on("u8", "mim: 1"), "MYC0010 `mim` did you mean `min`?"),
         ("x: {type: u8, validation: 7}", "MYC0007 `7`"),
-        (&on("u8", "min: 300"), "MYC0051 `300` it holds 0 to 255"),
+        (&on("u8", "min: 300"), "MYC0051 `300` write an integer from 0 to 255"),
         (&on("u8", "min: x"), "MYC0051 `x`"),
         (&on("f64", "min: .nan"), "MYC0051 `.nan` finite"),
         (&on("i8", "multiple_of: 0"), "MYC0051 `0` above zero"),

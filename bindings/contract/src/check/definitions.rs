@@ -78,7 +78,7 @@ pub(super) fn read_enums<'n>(
 ) {
     for entry in accepted(keys, "enums", definitions, Definition::Enum) {
         let what = format!("enum `{}`", entry.name);
-        let (list, description) = if matches!(entry.value.kind, Kind::List(_)) {
+        let (list, description) = if !matches!(entry.value.kind, Kind::Map(_)) {
             (Some(entry.value), String::new())
         } else {
             let inside = Keys::read(entry.value, &what, entry.span, &["description", "variants"], report);
@@ -92,13 +92,14 @@ pub(super) fn read_enums<'n>(
                 &list[..]
             }
             Some(node) => {
-                let cause = format!("the variants of {what} must be a list of 1 to {VARIANTS_MAX}");
-                report.add(
-                    Code::WRONG_SHAPE,
-                    node.span,
-                    cause,
-                    "write them like `[Buy, Sell]`, or `- Buy` lines",
-                );
+                let found = match &node.kind {
+                    Kind::List(list) => list.len().to_string(),
+                    _ => node.shape().to_owned(),
+                };
+                let cause =
+                    format!("the variants of {what} must be a list of 1 to {VARIANTS_MAX}, not {found}");
+                let remedy = "write them like `[Buy, Sell]`, or `- Buy` lines";
+                report.add(Code::WRONG_SHAPE, node.span, cause, remedy);
                 &[]
             }
             None => &[],
@@ -142,7 +143,8 @@ fn variant<'n>(
         },
         _ => {
             let cause = format!("a variant of {what} is a name, not {}", node.shape());
-            return report.add(Code::WRONG_SHAPE, node.span, cause, "");
+            let remedy = "write a name such as `Buy`: a capital, then letters and digits";
+            return report.add(Code::WRONG_SHAPE, node.span, cause, remedy);
         }
     };
     if !names::check(&entry, Naming::Variant, "variant", report) {

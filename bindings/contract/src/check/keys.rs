@@ -17,7 +17,12 @@ pub(crate) struct Entry<'n> {
 pub(crate) fn entries<'n>(node: &'n Node, what: &str, report: &mut Report<'_>) -> Vec<Entry<'n>> {
     let Kind::Map(map) = &node.kind else {
         let cause = format!("{what} must be a mapping (`key: value` lines), not {}", node.shape());
-        report.add(Code::WRONG_SHAPE, node.span, cause, "");
+        let remedy = match node.kind {
+            Kind::List(_) => "leave out the `-` (or the `[` and `]`), and write `key: value` lines",
+            Kind::Null => "write `key: value` lines below it, further to the right",
+            _ => "write `key: value` lines below it, or `{key: value}`",
+        };
+        report.add(Code::WRONG_SHAPE, node.span, cause, remedy);
         return Vec::new();
     };
     let mut found = Vec::with_capacity(map.len());
@@ -129,29 +134,30 @@ pub(crate) fn integer(
     code: Code,
     report: &mut Report<'_>,
 ) -> Option<i128> {
-    match node.kind {
-        Kind::Int(value) | Kind::Hex(value) if (lo..=hi).contains(&value) => Some(value),
-        Kind::Int(value) | Kind::Hex(value) => {
-            report.add(code, node.span, format!("{what} is {value}, outside {lo} to {hi}"), "");
-            None
+    let remedy = format!("write an integer from {lo} to {hi}");
+    let (cause, remedy) = match &node.kind {
+        Kind::Int(value) | Kind::Hex(value) if (lo..=hi).contains(value) => return Some(*value),
+        Kind::Int(value) | Kind::Hex(value) => (format!("{what} is {value}, outside {lo} to {hi}"), remedy),
+        other => {
+            let quoted = matches!(other, Kind::Text(text) if text.parse::<i128>().is_ok());
+            let remedy = if quoted { "leave out the quotes".to_owned() } else { remedy };
+            (format!("{what} must be an integer from {lo} to {hi}, not {}", node.shape()), remedy)
         }
-        _ => {
-            let cause = format!("{what} must be an integer from {lo} to {hi}, not {}", node.shape());
-            report.add(code, node.span, cause, "");
-            None
-        }
-    }
+    };
+    report.add(code, node.span, cause, remedy);
+    None
 }
 
-/// Reports when there are more than `max` of something.
+/// Reports when there are more than `max` of something. The remedy fits what it is.
 pub(crate) fn at_most(count: usize, max: usize, what: &str, span: Span, report: &mut Report<'_>) -> bool {
     if count > max {
-        report.add(
-            Code::LIMIT,
-            span,
-            format!("{count} {what}, above the limit of {max}"),
-            "split the contract",
-        );
+        let remedy = match what.split(' ').next() {
+            Some("fields") => "put some of them into a struct, and add a field of it",
+            Some("variants") => "define a second enum for some of them",
+            Some("domains") => "put the messages of several domains into one",
+            _ => "split the contract into several files",
+        };
+        report.add(Code::LIMIT, span, format!("{count} {what}, above the limit of {max}"), remedy);
     }
     count <= max
 }

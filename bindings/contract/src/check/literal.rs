@@ -32,7 +32,7 @@ impl Reader<'_> {
             return Err(misfit(
                 node,
                 format!("the value has more than {DEFAULT_NODES_MAX} parts"),
-                "make it smaller",
+                "leave the default out, and fill the field in code",
             ));
         }
         self.left -= 1;
@@ -107,7 +107,7 @@ impl Reader<'_> {
             let known = variants.iter().map(|v| v.name.as_str());
             let remedy = match self.hints.then(|| did_you_mean(wanted, known.clone())).flatten() {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its variants are: {}", clip(&known.collect::<Vec<_>>().join(", "))),
+                None => format!("write one of its variants: {}", clip(&known.collect::<Vec<_>>().join(", "))),
             };
             return Err(misfit(node, format!("`{name}` has no variant `{}`", clip(wanted)), &remedy));
         };
@@ -146,7 +146,7 @@ impl Reader<'_> {
                 return Err(misfit(
                     node,
                     format!("the field `{}` of `{of}` is missing", field.name),
-                    expected_fields(),
+                    &format!("add `{}: ...`: a value has all its fields", field.name),
                 ));
             };
             values.push((field.name.clone(), self.read(&field.ty, value)?));
@@ -177,10 +177,12 @@ fn expected(ty: &Type) -> &'static str {
 fn int(ty: &Type, value: i128, node: &Node) -> Result<Value, Misfit> {
     match ty.int_range() {
         Some((lo, hi)) if (lo..=hi).contains(&value) => Ok(Value::Int(value)),
-        Some((lo, hi)) => {
-            Err(misfit(node, format!("{value} does not fit `{ty}`"), &format!("it holds {lo} to {hi}")))
-        }
-        None => Err(misfit(node, format!("`{ty}` cannot be an integer"), "")),
+        Some((lo, hi)) => Err(misfit(
+            node,
+            format!("{value} does not fit `{ty}`"),
+            &format!("write an integer from {lo} to {hi}"),
+        )),
+        None => Err(misfit(node, format!("`{ty}` cannot be an integer"), expected(ty))),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::{Code, Contract, Message};
 const MESSAGE: &[&str] =
     &["tlv_type", "topic", "domain", "description", "version", "reply", "retain", "fields"];
 
+const ADD_ONE: &str =
+    "add one, such as `Bar: {tlv_type: 100, topic: market.bars, domain: market_data, fields: {price: f64}}`";
+
 pub(super) fn read_messages<'n>(
     keys: &Keys<'n>,
     definitions: &Definitions,
@@ -32,7 +35,7 @@ pub(super) fn read_messages<'n>(
         return;
     }
     if matches!(&node.kind, Kind::Map(map) if map.is_empty()) {
-        report.add(Code::EMPTY, node.span, "the contract holds no message", "add one");
+        report.add(Code::EMPTY, node.span, "the contract holds no message", ADD_ONE);
     }
     let mut ids: HashMap<u16, String> = HashMap::new();
     let mut replies = Vec::new();

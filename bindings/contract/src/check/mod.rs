@@ -73,7 +73,12 @@ fn nesting(contract: &Contract, report: &mut Report<'_>) -> bool {
     deep.sort();
     for (name, depth) in &deep {
         let cause = format!("`{name}` nests {depth} definitions deep, above {NESTING_MAX}");
-        report.add(Code::LIMIT, place(name), cause, "flatten it");
+        report.add(
+            Code::LIMIT,
+            place(name),
+            cause,
+            "put the fields of an inner definition into the one around it",
+        );
     }
     order.circles.is_empty() && deep.is_empty()
 }

@@ -214,7 +214,12 @@ pub(crate) fn check(entry: &Entry<'_>, naming: Naming, what: &str, report: &mut 
             Some(better) => format!("write `{better}`: {what}s are {}", naming.style()),
             None => format!("{what}s are {}", naming.style()),
         };
-        report.add(Code::BAD_NAME, entry.span, format!("`{shown}` is no name for a {what}"), remedy);
+        report.add(
+            Code::BAD_NAME,
+            entry.span,
+            format!("`{shown}` is no name for {} {what}", if what == "enum" { "an" } else { "a" }),
+            remedy,
+        );
         return false;
     }
     if let Some(owner) = reserved(entry.name, naming) {

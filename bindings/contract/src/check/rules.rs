@@ -43,7 +43,7 @@ pub(crate) fn read(contract: &Contract, ty: &Type, node: &Node, report: &mut Rep
         }
     }
     if let Some(cause) = contradiction(ty, &rules) {
-        report.add(Code::CONTRADICTION, node.span, cause, "remove or change one of the two");
+        report.add(Code::CONTRADICTION, node.span, cause, "remove or change one of the rules");
     }
     rules
 }
@@ -90,7 +90,13 @@ fn rule(contract: &Contract, ty: &Type, entry: &Entry<'_>, report: &mut Report<'
         let remedy = if element {
             format!("`{name}` is for {on}; for every element write `each: {{{name}: ...}}`")
         } else {
-            format!("`{name}` is for {on}")
+            let instead = match name {
+                "min" | "max" if matches!(ty, Type::String | Type::Bytes) => {
+                    format!("write `{name}_length`")
+                }
+                _ => "remove it".to_owned(),
+            };
+            format!("{instead}: `{name}` is for {on}")
         };
         report.add(Code::RULE_MISFIT, entry.span, cause, remedy);
         return None;
@@ -157,7 +163,13 @@ fn one_of(contract: &Contract, ty: &Type, node: &Node, report: &mut Report<'_>) 
         );
     };
     if list.is_empty() || list.len() > ONE_OF_MAX {
-        return wrong(node.span, &format!("`one_of` takes 1 to {ONE_OF_MAX} values"), "", report);
+        let cause = format!("`one_of` takes 1 to {ONE_OF_MAX} values, not {}", list.len());
+        let remedy = if list.is_empty() {
+            "write the allowed values between `[` and `]`, or remove the rule"
+        } else {
+            "define a unit enum of the values, or check them in code"
+        };
+        return wrong(node.span, &cause, remedy, report);
     }
     let mut values: Vec<Value> = Vec::with_capacity(list.len());
     for item in list {

@@ -45,7 +45,12 @@ pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
                     Kind::Text(name) => {
                         add(Entry { name, span: item.span, value: item }, String::new(), report);
                     }
-                    _ => report.add(Code::WRONG_SHAPE, item.span, "a domain in a list is just a name", ""),
+                    _ => report.add(
+                        Code::WRONG_SHAPE,
+                        item.span,
+                        format!("a domain in a list is a name, not {}", item.shape()),
+                        "write `- market_data`; with descriptions, `market_data: prices` lines without `-`",
+                    ),
                 }
             }
         }
@@ -58,7 +63,12 @@ pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
                     Kind::Null => String::new(),
                     _ => {
                         let cause = format!("the description of domain `{}` must be short text", entry.name);
-                        report.add(Code::WRONG_SHAPE, entry.value.span, cause, "write one line");
+                        report.add(
+                            Code::WRONG_SHAPE,
+                            entry.value.span,
+                            cause,
+                            "write one line of text, or nothing",
+                        );
                         String::new()
                     }
                 };
@@ -70,8 +80,16 @@ pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
 }
 
 pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Report<'_>) -> Vec<TagRange> {
-    let Some(node) = keys.need("tag_ranges", "{market_data: [100, 199]}", report) else { return Vec::new() };
-    let mut ranges: Vec<TagRange> = Vec::new();
+    // Stands for a range that was reported: any id may be in it, so that no id is told to be outside.
+    let any = |domain: &str, at| TagRange { domain: domain.to_owned(), lo: 1, hi: u16::MAX, at };
+    let needed = keys.need("tag_ranges", "{market_data: [100, 199]}", report);
+    let Some(node) = needed.filter(|node| matches!(node.kind, Kind::Map(_))) else {
+        if let Some(node) = needed {
+            entries(node, "`tag_ranges`", report);
+        }
+        return domains.iter().map(|domain| any(&domain.name, domain.at)).collect();
+    };
+    let (mut ranges, mut wrong): (Vec<TagRange>, Vec<TagRange>) = Default::default();
     for entry in entries(node, "`tag_ranges`", report) {
         if !domains.iter().any(|d| d.name == entry.name) {
             unknown_domain(entry.name, entry.span, domains, report);
@@ -80,6 +98,7 @@ pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Repor
         let Kind::List(list) = &entry.value.kind else {
             let cause = format!("the range of `{}` must be a list, not {}", entry.name, entry.value.shape());
             report.add(Code::BAD_RANGE, entry.value.span, cause, "write lowest and highest id: `[100, 199]`");
+            wrong.push(any(entry.name, entry.span.at));
             continue;
         };
         let highest = i128::from(RESERVED_IDS_FROM) - 1;
@@ -92,8 +111,9 @@ pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Repor
             [Some(lo), Some(hi)] if lo <= hi => {
                 ranges.push(TagRange { domain: entry.name.to_owned(), lo: *lo, hi: *hi, at: entry.span.at });
             }
-            [_, _] if bounds.contains(&None) => {}
+            [_, _] if bounds.contains(&None) => wrong.push(any(entry.name, entry.span.at)),
             _ => {
+                wrong.push(any(entry.name, entry.span.at));
                 let cause = format!("the range of `{}` must be lowest and highest id", entry.name);
                 report.add(Code::BAD_RANGE, entry.value.span, cause, "write them like `[100, 199]`");
             }
@@ -110,6 +130,7 @@ pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Repor
         let length = u32::try_from(high.domain.len()).unwrap_or(1);
         report.add(Code::RANGE_OVERLAP, Span { at: high.at, length }, cause, "move one of them");
     }
+    ranges.extend(wrong);
     ranges
 }
 

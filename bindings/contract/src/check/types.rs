@@ -74,7 +74,12 @@ pub(crate) fn read(node: &Node, defined: &Definitions, report: &mut Report<'_>) 
         },
         _ => {
             let cause = format!("a type is text such as `u64`, not {}", node.shape());
-            report.add(Code::BAD_TYPE, node.span, cause, "");
+            let remedy = match node.kind {
+                Kind::Null => "write a type behind the colon, such as `u64`",
+                Kind::Map(_) => "define it under `structs` or `enums`, and write its name",
+                _ => "write a type such as `u64`; a value belongs under `default`",
+            };
+            report.add(Code::BAD_TYPE, node.span, cause, remedy);
             return None;
         }
     };
