@@ -252,6 +252,20 @@ where
     own(name, access_root::<T::Archived>(name, bytes, size_of::<T::Archived>())?)
 }
 
+/// As [`decode_layout`], for an older layout of fixed size: other lengths are refused.
+///
+/// # Errors
+/// As [`Wire::access`].
+pub fn decode_fixed_layout<T>(name: &'static str, bytes: &[u8]) -> Result<T, WireError>
+where
+    T: Archive<Archived: Checked + Deserialize<T, LowDeserializer<Failure>>>,
+{
+    match bytes.len().checked_sub(size_of::<T::Archived>()) {
+        Some(extra @ 1..) => Err(trailing(name, extra)),
+        _ => decode_layout(name, bytes),
+    }
+}
+
 /// A value of another version than ours, or of one whose root has another length.
 #[cold]
 #[inline(never)]

@@ -12,6 +12,9 @@ use crate::Model;
 /// Most numbers, texts, lists and the like of one value.
 pub const PARTS_MAX: usize = 1 << 20;
 
+const TOO_MANY: &str = "it has more than 1,048,576 numbers, texts, lists and the like, the most that is read without \
+                        its type: read it in a program, by the type that is generated for it";
+
 /// Bytes are no value of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,6 +58,9 @@ pub fn message(
             bytes.len()
         ));
     };
+    if record.layout.fixed && version <= message.version && root > 0 {
+        return wrong(format!("`{}` is of fixed size, and {root} bytes are too many", message.name));
+    }
     let mut reader = Reader { model, bytes, left: PARTS_MAX };
     let mut values = reader.fields(fields, &record.offsets, root)?;
     let added = &message.fields[fields.len()..];
@@ -87,7 +93,7 @@ impl<'a> Reader<'a> {
         self.left = self
             .left
             .checked_sub(1)
-            .ok_or_else(|| DecodeError { cause: format!("the value has more than {PARTS_MAX} parts") })?;
+            .ok_or_else(|| DecodeError { cause: TOO_MANY.to_owned() })?;
         let model = self.model;
         Ok(match ty {
             Type::Bool => match self.array::<1>(at)? {

@@ -1,6 +1,7 @@
 //! A Python package from a contract.
 
 mod codec;
+mod fit;
 mod literal;
 mod rules;
 mod types;
@@ -23,7 +24,7 @@ pub struct PythonFile {
 }
 
 /// What the generated codecs share.
-const RUNTIME: &str = include_str!("python/wire.py");
+const RUNTIME: &str = concat!(include_str!("python/wire.py"), "\n\n", include_str!("python/fit.py"));
 
 /// What the package offers of its runtime, unless the contract has a type of that name.
 const PUBLIC: [&str; 8] = [

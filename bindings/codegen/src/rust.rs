@@ -130,6 +130,13 @@ fn type_name(ty: &Type) -> String {
         Type::Array(of, count) => format!("[{}; {count}]", type_name(of)),
         Type::Vec(of) => format!("Vec<{}>", type_name(of)),
         Type::Option(of) => format!("Option<{}>", type_name(of)),
+        Type::Enum(name) | Type::Struct(name) => path(name),
         other => other.to_string(),
     }
+}
+
+/// How code refers to a type of the contract. rkyv's derives open scopes with types of their own, such as
+/// `Tag`: no short name reaches past them.
+fn path(name: &str) -> String {
+    format!("self::{name}")
 }

@@ -9,6 +9,7 @@
 mod cases;
 mod common;
 mod decode;
+mod names;
 mod ocaml;
 mod python;
 mod random;

@@ -57,7 +57,7 @@ struct Loose {
     offer: Offer<'static>,
     digest: u64,
     fields: Vec<Part>,
-    /// Of each layout of the offer: how many fields it has, and how its root is aligned.
+    /// Of each layout of the offer: how many fields it has, how its root is aligned, and whether that is all.
     roots: Vec<Root>,
     /// Whether a value is its root and nothing else.
     fixed: bool,
@@ -68,6 +68,7 @@ struct Loose {
 struct Root {
     fields: usize,
     align: usize,
+    fixed: bool,
 }
 
 /// A field, and where it lies in its record.

@@ -102,7 +102,7 @@ fn identity(model: &Model<'_>, message: &Message, codec: &mut OcamlCodec<'_>) {
         .into_iter()
         .map(|version| {
             let layout = model.record(message.fields_of(version)).layout;
-            format!("{version}, {}, {}", layout.size, layout.align)
+            format!("{version}, {}, {}, {}", layout.size, layout.align, layout.fixed)
         })
         .collect();
     let fields: Vec<_> = message.fields.iter().map(|field| literal::text(&field.name)).collect();
@@ -122,7 +122,7 @@ fn identity(model: &Model<'_>, message: &Message, codec: &mut OcamlCodec<'_>) {
     }
     codec.code.line(format!("let encode v = W_.encode name fields {size} {align} fixed out put v"));
     codec.code.line(
-        "let decode_version ~version:v ~root_len bytes = W_.decode name layouts version fixed get ~version:v ~root_len bytes",
+        "let decode_version ~version:v ~root_len bytes = W_.decode name layouts version get ~version:v ~root_len bytes",
     );
     codec.code.line("let decode bytes = decode_version ~version ~root_len bytes");
     codec.code.line("let read ~version ~root_len bytes = W_.read (decode_version ~version ~root_len bytes)");

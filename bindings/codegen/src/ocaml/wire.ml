@@ -191,10 +191,10 @@ module Big = struct
       | Some check -> checked check { buf = sub buf at size; low = 0; high = 0 } 0
 end
 
-(* Which of the layouts (version, length, alignment) the root has. *)
+(* Which of the layouts (version, length, alignment, whether the root is all) the root has. *)
 let layout name layouts newest version root_len =
   let last = Array.length layouts - 1 in
-  let length at = match layouts.(at) with _, length, _ -> length in
+  let length at = match layouts.(at) with _, length, _, _ -> length in
   let refuse () =
     let text =
       Printf.sprintf "%s: version %d has no root of %d bytes; this is version %d" name version root_len newest
@@ -207,21 +207,21 @@ let layout name layouts newest version root_len =
       if at < 0 then refuse ()
       else
         match layouts.(at) with
-        | first, length, _ when first <= version -> if length = root_len then at else refuse ()
+        | first, length, _, _ when first <= version -> if length = root_len then at else refuse ()
         | _ -> find (at - 1)
     in
     find last
 
-let decode name layouts newest fixed get ~version ~root_len value =
+let decode name layouts newest get ~version ~root_len value =
   try
     let at = layout name layouts newest version root_len in
     let start = Bytes.length value - root_len in
     if start < 0 then
       raise_notrace
         (Bad (Truncated (Printf.sprintf "%s: %d bytes, the root alone has %d" name (Bytes.length value) root_len)));
-    if fixed && version <= newest && at = Array.length layouts - 1 && start > 0 then
-      invalid "%s: %d bytes too many" name start;
-    let _, _, align = layouts.(at) in
+    let _, _, align, fixed = layouts.(at) in
+    if fixed && version <= newest && start > 0 then
+      invalid "%s: it is of fixed size, and %d bytes are too many" name start;
     if start mod align <> 0 then
       invalid "%s: the root starts at byte %d, which is no multiple of %d" name start align;
     Ok (get at { buf = value; low = 0; high = start } start)

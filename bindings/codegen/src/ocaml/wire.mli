@@ -197,9 +197,8 @@ end
 
 val decode :
   string ->
-  (int * int * int) array ->
+  (int * int * int * bool) array ->
   int ->
-  bool ->
   (int -> reader -> int -> 'a) ->
   version:int ->
   root_len:int ->

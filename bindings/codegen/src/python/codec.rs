@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use mycelium_contract::{EnumDef, Field, Message, Type};
 
+use super::fit::plain_numbers;
 use super::{field_name, literal};
 use crate::Model;
 use crate::model::is_bytes;
@@ -79,15 +80,13 @@ impl<'a> Codec<'a> {
         match ty {
             Type::Bool => inline(
                 "B",
-                "1 if {} else 0",
+                "1 if {} is True else 0 if {} is False else _wire.truth({})",
                 format!("{{}} == 1 if {{}} < 2 else _wire.bad_bool({at}, {{}})"),
             ),
-            Type::U256 => {
-                inline("32s", "{}.to_bytes(32, \"little\")", "int.from_bytes({}, \"little\")".to_owned())
-            }
+            Type::U256 => inline("32s", "_wire.wide({}, False)", "int.from_bytes({}, \"little\")".to_owned()),
             Type::I256 => inline(
                 "32s",
-                "{}.to_bytes(32, \"little\", signed=True)",
+                "_wire.wide({}, True)",
                 "int.from_bytes({}, \"little\", signed=True)".to_owned(),
             ),
             Type::Array(_, count) if is_bytes(ty) => {
@@ -98,7 +97,7 @@ impl<'a> Codec<'a> {
                 let (count, shown) = (def.variants.len(), literal::text(name));
                 inline(
                     "B",
-                    &format!("_tags_{name}[{{}}]"),
+                    &format!("_tags_{name}[id({{}})]"),
                     format!(
                         "_variants_{name}[{{}}] if {{}} < {count} else _wire.bad_tag({shown}, {at}, {{}}, {count})"
                     ),
@@ -141,7 +140,7 @@ impl<'a> Codec<'a> {
     }
 
     /// The number of a list, an array or an option, whose functions are written when it is first asked for.
-    fn composed(&mut self, ty: &Type) -> usize {
+    pub(super) fn composed(&mut self, ty: &Type) -> usize {
         if let Some(number) = self.numbers.get(ty) {
             return *number;
         }
@@ -157,6 +156,7 @@ impl<'a> Codec<'a> {
             Type::Option(of) => self.option(number, ty, of, &mut text),
             _ => {}
         }
+        self.fit_composed(number, ty, &mut text);
         self.body.text.push_str(&text.text);
         number
     }
@@ -237,6 +237,7 @@ impl<'a> Codec<'a> {
         if !record.layout.fixed {
             self.record_out(name, fields, &mut text);
         }
+        self.fit_record(name, fields, &mut text);
         self.body.text.push_str(&text.text);
     }
 
@@ -251,7 +252,8 @@ impl<'a> Codec<'a> {
     ) {
         let got = self.record_get(class, fields, offsets);
         function(text, &format!("_get_{function_name}(r, at)"), got);
-        let put = self.record_put(fields, offsets);
+        let mut put = vec![format!("type(value) is {class} or _wire.is_of({class}, value)")];
+        put.extend(self.record_put(fields, offsets));
         function(text, &format!("_put_{function_name}(value, w, at, q)"), put);
     }
 
@@ -282,7 +284,8 @@ impl<'a> Codec<'a> {
     }
 
     fn record_put(&mut self, fields: &[Field], offsets: &[u64]) -> Vec<String> {
-        let mut lines = Vec::new();
+        let packed = fields.iter().filter(|field| self.inline(&field.ty, "").is_some());
+        let mut lines = plain_numbers(packed);
         for run in runs(fields, |field| self.inline(&field.ty, "").is_some()) {
             let first = offsets[run.start];
             if self.inline(&fields[run.start].ty, "").is_none() {
@@ -352,7 +355,7 @@ impl<'a> Codec<'a> {
             text.line("");
             text.line("");
             text.line(format!("_variants_{name} = tuple({name})"));
-            text.line(format!("_tags_{name} = {{variant: variant.value for variant in {name}}}"));
+            text.line(format!("_tags_{name} = {{id(variant): variant.value for variant in {name}}}"));
             let ty = Type::Enum(name.clone());
             let inline = self.inline(&ty, "at").map(|inline| (inline.pack, inline.unpack));
             let (pack, unpack) = inline.unwrap_or_default();
@@ -363,6 +366,7 @@ impl<'a> Codec<'a> {
         } else {
             self.data_enum(def, &mut text);
         }
+        self.fit_enum(def, &mut text);
         self.body.text.push_str(&text.text);
     }
 
@@ -430,7 +434,8 @@ impl<'a> Codec<'a> {
             .iter()
             .map(|version| {
                 let layout = model.record(message.fields_of(*version)).layout;
-                format!("({version}, {}, {})", layout.size, layout.align)
+                let fixed = if layout.fixed { "True" } else { "False" };
+                format!("({version}, {}, {}, {fixed})", layout.size, layout.align)
             })
             .collect();
         let gets: Vec<_> = versions.iter().map(|version| format!("_get_{name}_{version}")).collect();
@@ -450,14 +455,14 @@ impl<'a> Codec<'a> {
         text.open(format!("_fields_{name} = ("));
         fields.iter().for_each(|field| text.line(field));
         text.close(")");
-        let fixed = if record.layout.fixed { "True" } else { "False" };
+        self.fit_record(name, &message.fields, &mut text);
         let shown = literal::text(name);
         let mut decode = Vec::new();
         if let Some(fast) = self.flat(message) {
             let (version, root) = (message.version, record.layout.size);
             decode.push(format!("if version == {version} and root_len == {root} and len(value) == {root}:"));
             decode.extend(fast.unpack.iter().map(|line| format!("    {line}")));
-            function(&mut text, &format!("_encode_{name}(value)"), encode(name, [fast.pack]));
+            function(&mut text, &format!("_encode_{name}(value)"), encode(name, fast.pack));
         } else {
             let mut lines = vec!["w = bytearray()".to_owned(), "q = _deque()".to_owned()];
             if !record.layout.fixed {
@@ -472,7 +477,7 @@ impl<'a> Codec<'a> {
             function(&mut text, &format!("_encode_{name}(value)"), encode(name, lines));
         }
         decode.push(format!(
-            "r, at, layout = _wire.root({shown}, value, version, root_len, _layouts_{name}, {}, {fixed})",
+            "r, at, layout = _wire.root({shown}, value, version, root_len, _layouts_{name}, {})",
             message.version
         ));
         decode.push(format!("return _gets_{name}[layout](r, at)"));
@@ -509,16 +514,15 @@ impl<'a> Codec<'a> {
             false => names.clone(),
         };
         lines.push(format!("return {}({})", message.name, arguments.join(", ")));
-        Some(FlatMessage {
-            pack: format!("return _format_{format}.pack({})", pack.join(", ")),
-            unpack: lines,
-        })
+        let mut whole = plain_numbers(fields.iter());
+        whole.push(format!("return _format_{format}.pack({})", pack.join(", ")));
+        Some(FlatMessage { pack: whole, unpack: lines })
     }
 }
 
 /// A message of numbers and the like.
 struct FlatMessage {
-    pack: String,
+    pack: Vec<String>,
     unpack: Vec<String>,
 }
 
@@ -527,7 +531,7 @@ fn encode(name: &str, lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut body = vec!["try:".to_owned()];
     body.extend(lines.into_iter().map(|line| format!("    {line}")));
     body.push("except Exception as error:".to_owned());
-    body.push(format!("    raise _wire.why(value, _fields_{name}, error) from None"));
+    body.push(format!("    raise _wire.why(value, _fit_{name}, _fields_{name}, error) from None"));
     body
 }
 

@@ -186,6 +186,9 @@ fn validate(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
         "",
         "Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type.",
     );
+    if !fields.is_empty() {
+        out.line(format!("_wire.fit({}, _fit_{name}, self)", literal::text(name)));
+    }
     let mut checks = Source { indent: out.indent + 1, ..Source::default() };
     rules::fields(model, name, fields, &mut checks);
     if !checks.text.is_empty() {

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import enum
 import math
+import operator
 import struct
 import typing
 from collections import deque
@@ -97,9 +99,8 @@ def root(
     value: bytes,
     version: int,
     root_len: int,
-    layouts: tuple[tuple[int, int, int], ...],
+    layouts: tuple[tuple[int, int, int, bool], ...],
     newest: int,
-    fixed: bool,
 ) -> tuple[Reader, int, int]:
     """A reader, where the root starts, and which layout it has: its place in `layouts`."""
     if version > newest:
@@ -118,8 +119,8 @@ def root(
     start = len(value) - root_len
     if start < 0:
         raise TruncatedError(f"{name}: {len(value)} bytes, the root alone has {root_len}")
-    if fixed and version <= newest and at == len(layouts) - 1 and start > 0:
-        raise InvalidError(f"{name}: {start} bytes too many")
+    if layouts[at][3] and version <= newest and start > 0:
+        raise InvalidError(f"{name}: it is of fixed size, and {start} bytes are too many")
     if start % layouts[at][2]:
         raise InvalidError(f"{name}: the root starts at byte {start}, which is no multiple of {layouts[at][2]}")
     return Reader(value, start), start, at
@@ -200,6 +201,53 @@ def pad(w: bytearray, align: int) -> int:
     return len(w)
 
 
+def is_truth(value: object) -> bool:
+    """Whether it is a truth value: Python's, or numpy's, which is of another type."""
+    kind = type(value)
+    return isinstance(value, bool) or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
+
+
+def is_list(value: object) -> bool:
+    """Whether it has elements in an order and is neither a text nor bytes."""
+    ordered = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return ordered and not isinstance(value, (str, bytes, bytearray, dict))
+
+
+def numbers(*values: object) -> None:
+    """Refuses what `struct` takes for a number although it is a truth value or the member of an enum."""
+    for value in values:
+        if is_truth(value) or isinstance(value, enum.Enum):
+            raise TypeError(f"{value!r} is no number")
+
+
+def elements(value: typing.Any) -> None:
+    """The same for the elements of a list or an array."""
+    if not is_list(value):
+        raise TypeError(f"{value!r} is no list")
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind not in ("i", "u", "f") and not _PLAIN.issuperset(map(type, value)):
+        numbers(*value)
+
+
+_PLAIN = frozenset((int, float))
+
+
+def truth(value: object) -> int:
+    if not is_truth(value):
+        raise TypeError(f"{value!r} is no bool")
+    return 1 if value else 0
+
+
+def wide(value: int, signed: bool) -> bytes:
+    numbers(value)
+    return operator.index(value).to_bytes(32, "little", signed=signed)
+
+
+def is_of(kind: type, value: object) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+
+
 def utf8(value: str) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
@@ -220,6 +268,8 @@ def blob_of(value: bytes, length: int) -> bytes:
 
 
 def items(value: list, count: int) -> list:
+    if not is_list(value):
+        raise TypeError(f"{value!r} is no list")
     if len(value) != count:
         raise ValueError(f"{len(value)} elements where there must be {count}")
     return value
@@ -280,6 +330,8 @@ def _too_many_digits(value: decimal.Decimal) -> str:
 
 
 def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.Any, size: int, align: int) -> None:
+    if not is_list(value):
+        raise TypeError(f"{value!r} is no list")
     inner: deque = deque()
     if out is not None:
         for item in value:
@@ -294,6 +346,7 @@ def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.A
 
 
 def out_numbers(value: list, w: bytearray, q: deque, code: str, size: int) -> None:
+    elements(value)
     q.append(pad(w, size))
     w.extend(struct.pack(f"<{len(value)}{code}", *value))
 
@@ -302,9 +355,13 @@ def put_list(value: list, w: bytearray, at: int, q: deque) -> None:
     _CELL.pack_into(w, at, q.popleft() - at, len(value))
 
 
-def why(value: object, fields: tuple, error: Exception) -> EncodeError:
-    """Which field cannot be encoded: the first that cannot be encoded alone."""
+def why(value: object, fits: typing.Callable[[typing.Any], None], fields: tuple, error: Exception) -> EncodeError:
+    """Which field cannot be encoded: the first that is no value of its type, or cannot be encoded alone."""
     name = type(value).__name__
+    try:
+        fits(value)
+    except Misfit as misfit:
+        return misfit.told(name)
     for field, out, put, size in fields:
         one = getattr(value, field)
         try:
@@ -314,12 +371,8 @@ def why(value: object, fields: tuple, error: Exception) -> EncodeError:
             at = pad(w, 8)
             w.extend(bytes(size))
             put(one, w, at, q)
-        except KeyError:
-            return _not_encoded(name, field, f"is {one!r}, which is no value of its enum")
         except Exception as inner:  # whatever it was, it is this field's
-            shown = repr(one)
-            shown = shown if len(shown) <= 80 else shown[:80] + "..."
-            return _not_encoded(name, field, f"is {shown}: {inner}")
+            return _not_encoded(name, field, f"is {shown(one)}: {inner}")
     return EncodeError(f"{name}: {error}")
 
 
@@ -347,8 +400,11 @@ def number_get(code: str) -> typing.Callable[[Reader, int], typing.Any]:
 
 def number_put(code: str) -> typing.Callable[..., None]:
     pack_into = struct.Struct("<" + code).pack_into
+    plain = float if code in "fd" else int
 
     def put(value: typing.Any, w: bytearray, at: int, q: deque) -> None:
+        if type(value) is not plain:
+            numbers(value)
         pack_into(w, at, value)
 
     return put
@@ -360,7 +416,7 @@ def get_bool(r: Reader, at: int) -> bool:
 
 
 def put_bool(value: bool, w: bytearray, at: int, q: deque) -> None:
-    w[at] = 1 if value else 0
+    w[at] = truth(value)
 
 
 def get_u256(r: Reader, at: int) -> int:
@@ -368,7 +424,7 @@ def get_u256(r: Reader, at: int) -> int:
 
 
 def put_u256(value: int, w: bytearray, at: int, q: deque) -> None:
-    w[at : at + 32] = value.to_bytes(32, "little")
+    w[at : at + 32] = wide(value, False)
 
 
 def get_i256(r: Reader, at: int) -> int:
@@ -376,14 +432,11 @@ def get_i256(r: Reader, at: int) -> int:
 
 
 def put_i256(value: int, w: bytearray, at: int, q: deque) -> None:
-    w[at : at + 32] = value.to_bytes(32, "little", signed=True)
+    w[at : at + 32] = wide(value, True)
 
 
 def broken(message: str, field: str, value: object, must: str) -> ValidationError:
-    shown = repr(value)
-    if len(shown) > 80:
-        shown = shown[:80] + "..."
-    return ValidationError(message, field, f"is {shown}, must be {must}")
+    return ValidationError(message, field, f"is {shown(value)}, must be {must}")
 
 
 def broken_length(message: str, field: str, length: int, must: str) -> ValidationError:
@@ -392,9 +445,8 @@ def broken_length(message: str, field: str, length: int, must: str) -> Validatio
 
 def unruly(message: str, value: object, field: str, error: Exception) -> EncodeError:
     """A field to whose value no rule can be applied."""
-    shown = repr(getattr(value, field))
-    shown = shown if len(shown) <= 80 else shown[:80] + "..."
-    return _not_encoded(message, field, f"is {shown}, which is no value of its type: {type(error).__name__}: {error}")
+    told = f"is {shown(getattr(value, field))}, which is no value of its type: {type(error).__name__}: {error}"
+    return _not_encoded(message, field, told)
 
 
 def f32(value: float) -> float:
@@ -403,3 +455,8 @@ def f32(value: float) -> float:
         return struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
         return math.copysign(math.inf, value)
+
+
+def shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "..."

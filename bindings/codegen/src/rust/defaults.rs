@@ -59,11 +59,11 @@ pub(super) fn literal(model: &Model<'_>, ty: &Type, value: &Value) -> String {
                 .enum_def(name)
                 .and_then(|def| def.variants.iter().find(|v| v.name == *variant));
             let fields = def.map_or(&[][..], |found| &found.fields);
-            format!("{name}::{variant}{}", braced(model, fields, values))
+            format!("{}::{variant}{}", super::path(name), braced(model, fields, values))
         }
         (Type::Struct(name), Value::Struct(values)) => {
             let fields = model.contract.struct_def(name).map_or(&[][..], |def| &def.fields);
-            format!("{name}{}", braced(model, fields, values))
+            format!("{}{}", super::path(name), braced(model, fields, values))
         }
         _ => "None".to_owned(),
     }

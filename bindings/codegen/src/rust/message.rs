@@ -100,7 +100,7 @@ fn query(message: &Message, out: &mut Source) {
     let Some(reply) = &message.reply else { return };
     out.line("");
     out.open(format!("impl mycelium::Query for {} {{", message.name));
-    out.line(format!("type Reply = {reply};"));
+    out.line(format!("type Reply = {};", super::path(reply)));
     out.close("}");
 }
 
@@ -169,8 +169,9 @@ fn upgrade(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out:
         let versions = range(*first, next);
         out.open(format!("{versions} => {{"));
         out.line(format!(
-            "let old: {} = wire::decode_layout(Self::NAME, bytes)?;",
-            older_name(message, *first)
+            "let old: {} = wire::{}(Self::NAME, bytes)?;",
+            older_name(message, *first),
+            if model.record(fields).layout.fixed { "decode_fixed_layout" } else { "decode_layout" }
         ));
         out.open("Ok(Self {");
         for (at, field) in message.fields.iter().enumerate() {

@@ -107,26 +107,41 @@ fn validate_method(model: &Model<'_>, name: &str, fields: &[Field], out: &mut So
 
 pub(super) fn enumeration(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
     out.line("");
-    out.doc(&def.description, &format!("The enum `{}`.", def.name));
     if def.is_unit() {
         unit_enum(def, out);
     } else {
         data_enum(model, def, out);
     }
-    let shape = model.layout(&Type::Enum(def.name.clone()));
+    let (name, shape) = (enum_name(def), model.layout(&Type::Enum(def.name.clone())));
     out.line("");
     out.open("const _: () = {");
-    out.line(format!("assert!(size_of::<Archived{}>() == {});", def.name, shape.size));
-    out.line(format!("assert!(align_of::<Archived{}>() == {});", def.name, shape.align));
+    out.line(format!("assert!(size_of::<Archived{name}>() == {});", shape.size));
+    out.line(format!("assert!(align_of::<Archived{name}>() == {});", shape.align));
     out.close("};");
+    if name != def.name {
+        let public = &def.name;
+        out.line("");
+        out.line("#[allow(unused_imports)]");
+        out.line(format!("pub use self::{{{name} as {public}, Archived{name} as Archived{public}}};"));
+    }
+}
+
+/// What an enum is called where it is defined. Its derives open scopes with `Tag`, `ArchivedTag` and a type
+/// for each variant, and name it there without a path: one of those names gets a mark that no name of a
+/// contract has, and is exported without it.
+fn enum_name(def: &EnumDef) -> String {
+    let base = def.name.strip_prefix("Archived").unwrap_or(&def.name);
+    let mark = if base == "Tag" || base.starts_with("Variant") { "_" } else { "" };
+    format!("{}{mark}", def.name)
 }
 
 fn unit_enum(def: &EnumDef, out: &mut Source) {
     let all = ["Clone", "Copy", "Debug", "Default", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash"];
+    out.doc(&def.description, &format!("The enum `{}`.", def.name));
     derives(&all, "Clone, Copy, Debug, PartialEq, Eq, Hash", out);
     out.line("#[repr(u8)]");
-    variants(def, out);
-    let name = &def.name;
+    variants(def, &[], out);
+    let name = enum_name(def);
     out.line("");
     out.open(format!("impl {name} {{"));
     out.line("/// All variants, in the order of the contract.");
@@ -167,13 +182,26 @@ fn data_enum(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
     if first_is_unit {
         names.push("Default");
     }
+    let hidden = hidden_fields(def);
+    if !hidden.is_empty() {
+        let arguments: Vec<_> = hidden.iter().map(|name| format!("${name}:ident")).collect();
+        out.open("macro_rules! define {");
+        out.open(format!("({}) => {{", arguments.join(", ")));
+    }
+    out.doc(&def.description, &format!("The enum `{}`.", def.name));
     derives(&names, "Debug", out);
-    variants(def, out);
+    variants(def, &hidden, out);
+    if !hidden.is_empty() {
+        out.close("};");
+        out.close("}");
+        out.line("");
+        out.line(format!("define!({});", hidden.join(", ")));
+    }
     if let Some(first) = first.filter(|_| !first_is_unit) {
-        default_impl(model, &def.name, &format!("Self::{}", first.name), &first.fields, out);
+        default_impl(model, &enum_name(def), &format!("Self::{}", first.name), &first.fields, out);
     }
     out.line("");
-    out.open(format!("impl {} {{", def.name));
+    out.open(format!("impl {} {{", enum_name(def)));
     out.line("/// Checks the rules of the contract.");
     out.line("///");
     out.line("/// # Errors");
@@ -203,9 +231,17 @@ fn data_enum(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
     out.close("}");
 }
 
-/// The first variant, where it has no fields, is the default of the enum.
-fn variants(def: &EnumDef, out: &mut Source) {
-    out.open(format!("pub enum {} {{", def.name));
+/// Fields of variants with the name of an argument that the derived code uses beside them. Given to a macro
+/// that makes the enum, they are other names than those which the derives write there.
+fn hidden_fields(def: &EnumDef) -> Vec<&'static str> {
+    let has = |name: &str| def.variants.iter().flat_map(|v| &v.fields).any(|field| field.name == name);
+    ["serializer", "deserializer"].into_iter().filter(|name| has(name)).collect()
+}
+
+/// The first variant, where it has no fields, is the default of the enum. Fields that are `hidden` are the
+/// arguments of a macro.
+fn variants(def: &EnumDef, hidden: &[&str], out: &mut Source) {
+    out.open(format!("pub enum {} {{", enum_name(def)));
     for (index, variant) in def.variants.iter().enumerate() {
         out.doc(&variant.description, &format!("The variant `{}`.", variant.name));
         if index == 0 && variant.fields.is_empty() {
@@ -218,7 +254,8 @@ fn variants(def: &EnumDef, out: &mut Source) {
         out.open(format!("{} {{", variant.name));
         for field in &variant.fields {
             out.doc(&field.description, &format!("The field `{}`.", field.name));
-            out.line(format!("{}: {},", field.name, type_name(&field.ty)));
+            let mark = if hidden.contains(&field.name.as_str()) { "$" } else { "" };
+            out.line(format!("{mark}{}: {},", field.name, type_name(&field.ty)));
         }
         out.close("},");
     }

@@ -58,6 +58,23 @@ impl Case {
     }
 }
 
+/// Values of each version whose layout is of fixed size, with eight bytes too many, and their root lengths.
+pub(crate) fn overlong(model: &Model<'_>, message: &Message) -> Vec<(u16, u32, Vec<u8>)> {
+    let mut all = Vec::new();
+    for version in 1..=message.version {
+        let fields = message.fields_of(version);
+        if !model.record(fields).layout.fixed {
+            continue;
+        }
+        let values = random::fields(model, fields, &mut Random::new(1));
+        let mut bytes = encode::message(model, fields, &values).expect("random values fit").bytes;
+        let root_len = bytes.len() as u32;
+        bytes.splice(0..0, [0; 8]);
+        all.push((version, root_len, bytes));
+    }
+    all
+}
+
 /// Golden vectors, hostile bytes, random values, and random values that were damaged.
 pub(crate) fn of_message(model: &Model<'_>, message: &Message, rng: &mut Random, out: &mut Vec<Case>) {
     let newest = model.record(&message.fields).layout.size as u32;
@@ -71,6 +88,11 @@ pub(crate) fn of_message(model: &Model<'_>, message: &Message, rng: &mut Random,
         assert!(matches!(case.verdict, Verdict::Truncated | Verdict::Invalid));
         let (version, root_len) = (message.version, newest);
         out.push(Case::new(message, &case.bytes, version, root_len, None));
+    }
+    for (version, root_len, bytes) in overlong(model, message) {
+        let case = Case::new(message, &bytes, version, root_len, None);
+        assert_eq!(case.verdict, "invalid", "{} version {version}", message.name);
+        out.push(case);
     }
     for _ in 0..cases(CASES) {
         let version = 1 + rng.below(u64::from(message.version)) as u16;

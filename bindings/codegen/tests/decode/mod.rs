@@ -51,6 +51,28 @@ fn a_newer_version_is_read_as_far_as_this_one_knows_it() {
     assert!(decode::message(&new_model, &new.messages[0], 0, encoded.root_len, &encoded.bytes).is_err());
 }
 
+/// Old layouts are held to it as the newest one is.
+#[test]
+fn bytes_too_many_are_refused_in_each_version_of_fixed_size() {
+    let mut older = 0;
+    for contract in contracts() {
+        let model = Model::new(&contract);
+        for message in &contract.messages {
+            for (version, root_len, bytes) in crate::cases::overlong(&model, message) {
+                let read = decode::message(&model, message, version, root_len as usize, &bytes);
+                let told = read.expect_err("it is refused").to_string();
+                let expected = format!("`{}` is of fixed size, and 8 bytes are too many", message.name);
+                assert_eq!(told, expected, "version {version}");
+                let refused = crate::probe(&message.name).decode_version(&bytes, version, root_len);
+                let told = refused.expect_err("it is refused").to_string();
+                assert!(told.contains("it is of fixed size, and 8 bytes are too many"), "{told}");
+                older += usize::from(version < message.version);
+            }
+        }
+    }
+    assert!(older > 0, "no contract has an older layout of fixed size");
+}
+
 /// Damage of any kind gives a value or an error, and what is written again of a value is read as the same.
 #[test]
 fn random_and_damaged_bytes_are_values_or_errors() {

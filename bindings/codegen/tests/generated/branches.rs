@@ -60,7 +60,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -89,7 +89,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -204,7 +204,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -233,7 +233,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -351,7 +351,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -380,7 +380,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -498,7 +498,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -527,7 +527,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -649,7 +649,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -678,7 +678,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -800,7 +800,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -829,7 +829,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }
@@ -943,7 +943,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -972,7 +972,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
         /// The field `x`.
@@ -1000,7 +1000,7 @@ mod generated_contracts {
     impl Order {
         /// A message with the contract's default in every field that has one.
         #[must_use]
-        pub fn new(legs: Vec<Leg>, id: u8) -> Self {
+        pub fn new(legs: Vec<self::Leg>, id: u8) -> Self {
             Self {
                 legs,
                 id,
@@ -1042,7 +1042,7 @@ mod generated_contracts {
     #[derive(rkyv::Archive, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv)]
     struct Order_V1 {
-        legs: Vec<Leg>,
+        legs: Vec<self::Leg>,
         id: u8,
     }
 
@@ -1138,7 +1138,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -1167,7 +1167,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
         /// The field `y`.
@@ -1195,7 +1195,7 @@ mod generated_contracts {
     impl Order {
         /// A message with the contract's default in every field that has one.
         #[must_use]
-        pub fn new(legs: Vec<Leg>, id: u8) -> Self {
+        pub fn new(legs: Vec<self::Leg>, id: u8) -> Self {
             Self {
                 legs,
                 id,
@@ -1237,7 +1237,7 @@ mod generated_contracts {
     #[derive(rkyv::Archive, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv)]
     struct Order_V1 {
-        legs: Vec<Leg>,
+        legs: Vec<self::Leg>,
         id: u8,
     }
 
@@ -1333,7 +1333,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -1362,7 +1362,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
         /// The field `y`.
@@ -1390,7 +1390,7 @@ mod generated_contracts {
     impl Order {
         /// A message with the contract's default in every field that has one.
         #[must_use]
-        pub fn new(legs: Vec<Leg>, id: u8) -> Self {
+        pub fn new(legs: Vec<self::Leg>, id: u8) -> Self {
             Self {
                 legs,
                 id,
@@ -1432,7 +1432,7 @@ mod generated_contracts {
     #[derive(rkyv::Archive, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv)]
     struct Order_V1 {
-        legs: Vec<Leg>,
+        legs: Vec<self::Leg>,
         id: u8,
     }
 
@@ -1528,7 +1528,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Leg {
         /// The field `side`.
-        pub side: Side,
+        pub side: self::Side,
         /// The field `lots`.
         pub lots: u8,
     }
@@ -1557,7 +1557,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Order {
         /// The field `legs`.
-        pub legs: Vec<Leg>,
+        pub legs: Vec<self::Leg>,
         /// The field `id`.
         pub id: u8,
     }

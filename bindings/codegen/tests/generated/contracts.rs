@@ -529,7 +529,7 @@ mod generated_contracts {
         /// Text at a place.
         Label {
             /// The field `at`.
-            at: Point,
+            at: self::Point,
             /// The field `text`.
             text: String,
         },
@@ -934,7 +934,7 @@ mod generated_contracts {
         /// Units to trade; 0 means as many as the cash buys.
         pub units: i64,
         /// The field `kind`.
-        pub kind: OrderKind,
+        pub kind: self::OrderKind,
     }
 
     const _: () = {
@@ -985,7 +985,7 @@ mod generated_contracts {
         /// Number of the bar that the trade is counted on.
         pub index: u32,
         /// The field `kind`.
-        pub kind: FillKind,
+        pub kind: self::FillKind,
     }
 
     const _: () = {
@@ -1088,11 +1088,11 @@ mod generated_contracts {
         /// Its place, from 1, among orders of following numbers that cancel each other; 0 is no group.
         pub group: u16,
         /// The field `kind`.
-        pub kind: OrderType,
+        pub kind: self::OrderType,
         /// The field `unit`.
-        pub unit: SizeUnit,
+        pub unit: self::SizeUnit,
         /// The field `time_in_force`.
-        pub time_in_force: TimeInForce,
+        pub time_in_force: self::TimeInForce,
         /// It closes and never opens.
         pub reduce_only: bool,
         /// What to trade; negative to sell.
@@ -1230,9 +1230,9 @@ mod generated_contracts {
         /// Number of the bar.
         pub index: u32,
         /// The field `status`.
-        pub status: OrderStatus,
+        pub status: self::OrderStatus,
         /// The field `cause`.
-        pub cause: OrderCause,
+        pub cause: self::OrderCause,
         /// What could be spent, if the cause is money.
         pub money: f64,
         /// Price of a lot with its costs, if the cause is money.
@@ -1291,7 +1291,7 @@ mod generated_contracts {
         /// Number of the bar.
         pub index: u32,
         /// The field `kind`.
-        pub kind: FillKind,
+        pub kind: self::FillKind,
         /// Number of the asset, from 0.
         pub asset: u16,
         /// Change of the position in lots.
@@ -1405,7 +1405,7 @@ mod generated_contracts {
         /// Number of the asset, from 0.
         pub asset: u16,
         /// The field `kind`.
-        pub kind: ChargeKind,
+        pub kind: self::ChargeKind,
         /// Paid; negative if earned.
         pub amount: f64,
         /// Realised cash afterwards.
@@ -1560,15 +1560,15 @@ mod generated_contracts {
         /// The field `matrix`.
         pub matrix: [[f32; 3]; 2],
         /// The field `colour`.
-        pub colour: Colour,
+        pub colour: self::Colour,
         /// The field `point`.
-        pub point: Point,
+        pub point: self::Point,
         /// The field `maybe`.
         pub maybe: Option<u16>,
         /// The field `maybe_colour`.
-        pub maybe_colour: Option<Colour>,
+        pub maybe_colour: Option<self::Colour>,
         /// The field `maybe_point`.
-        pub maybe_point: Option<Point>,
+        pub maybe_point: Option<self::Point>,
     }
 
     const _: () = {
@@ -1633,13 +1633,13 @@ mod generated_contracts {
         /// The field `nested`.
         pub nested: Vec<Vec<i16>>,
         /// The field `points`.
-        pub points: Vec<Point>,
+        pub points: Vec<self::Point>,
         /// The field `people`.
-        pub people: Vec<Person>,
+        pub people: Vec<self::Person>,
         /// The field `shape`.
-        pub shape: Shape,
+        pub shape: self::Shape,
         /// The field `shapes`.
-        pub shapes: Vec<Shape>,
+        pub shapes: Vec<self::Shape>,
         /// The field `maybe_text`.
         pub maybe_text: Option<String>,
         /// The field `maybe_list`.
@@ -1714,7 +1714,7 @@ mod generated_contracts {
         /// The field `currency`.
         pub currency: String,
         /// The field `paint`.
-        pub paint: Colour,
+        pub paint: self::Colour,
         /// The field `symbol`.
         pub symbol: String,
         /// The field `key`.
@@ -1800,7 +1800,7 @@ mod generated_contracts {
             if !(["EUR", "USD", "CHF"].contains(&self.currency.as_str())) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "currency", &self.currency, "one of \"EUR\", \"USD\", \"CHF\""));
             }
-            if !([Colour::Red, Colour::Green].contains(&self.paint)) {
+            if !([self::Colour::Red, self::Colour::Green].contains(&self.paint)) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "paint", &self.paint, "one of Red, Green"));
             }
             if !(self.symbol.len() > 0) {
@@ -1892,11 +1892,11 @@ mod generated_contracts {
         /// The field `grid`.
         pub grid: [u8; 4],
         /// The field `colour`.
-        pub colour: Colour,
+        pub colour: self::Colour,
         /// The field `point`.
-        pub point: Point,
+        pub point: self::Point,
         /// The field `shape`.
-        pub shape: Shape,
+        pub shape: self::Shape,
         /// The field `limit`.
         pub limit: Option<u32>,
     }
@@ -1917,9 +1917,9 @@ mod generated_contracts {
                 raw: vec![222, 173, 190, 239],
                 list: vec![1, 2, 3],
                 grid: [9, 9, 9, 9],
-                colour: Colour::Green,
-                point: Point { x: 1, y: -1 },
-                shape: Shape::Circle { radius: 1.0 },
+                colour: self::Colour::Green,
+                point: self::Point { x: 1, y: -1 },
+                shape: self::Shape::Circle { radius: 1.0 },
                 limit: Some(10),
             }
         }
@@ -1965,9 +1965,9 @@ mod generated_contracts {
                 raw: vec![222, 173, 190, 239],
                 list: vec![1, 2, 3],
                 grid: [9, 9, 9, 9],
-                colour: Colour::Green,
-                point: Point { x: 1, y: -1 },
-                shape: Shape::Circle { radius: 1.0 },
+                colour: self::Colour::Green,
+                point: self::Point { x: 1, y: -1 },
+                shape: self::Shape::Circle { radius: 1.0 },
                 limit: Some(10),
             }
         }
@@ -1995,7 +1995,7 @@ mod generated_contracts {
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {
                 1 => {
-                    let old: Evolved_V1 = wire::decode_layout(Self::NAME, bytes)?;
+                    let old: Evolved_V1 = wire::decode_fixed_layout(Self::NAME, bytes)?;
                     Ok(Self {
                         id: old.id,
                         small: old.small,
@@ -2010,9 +2010,9 @@ mod generated_contracts {
                         raw: vec![222, 173, 190, 239],
                         list: vec![1, 2, 3],
                         grid: [9, 9, 9, 9],
-                        colour: Colour::Green,
-                        point: Point { x: 1, y: -1 },
-                        shape: Shape::Circle { radius: 1.0 },
+                        colour: self::Colour::Green,
+                        point: self::Point { x: 1, y: -1 },
+                        shape: self::Shape::Circle { radius: 1.0 },
                         limit: Some(10),
                     })
                 }
@@ -2032,9 +2032,9 @@ mod generated_contracts {
                         raw: vec![222, 173, 190, 239],
                         list: vec![1, 2, 3],
                         grid: [9, 9, 9, 9],
-                        colour: Colour::Green,
-                        point: Point { x: 1, y: -1 },
-                        shape: Shape::Circle { radius: 1.0 },
+                        colour: self::Colour::Green,
+                        point: self::Point { x: 1, y: -1 },
+                        shape: self::Shape::Circle { radius: 1.0 },
                         limit: Some(10),
                     })
                 }
@@ -2108,7 +2108,7 @@ mod generated_contracts {
     }
 
     impl mycelium::Query for Lookup {
-        type Reply = Evolved;
+        type Reply = self::Evolved;
     }
 
     impl wire::Wire for Lookup {

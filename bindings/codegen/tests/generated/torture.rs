@@ -97,11 +97,11 @@ mod generated_contracts {
             /// The field `q`.
             q: [u8; 64],
             /// The field `at`.
-            at: Leaf,
+            at: self::Leaf,
             /// The field `o`.
-            o: Option<Leaf>,
+            o: Option<self::Leaf>,
             /// The field `deep`.
-            deep: Vec<Option<[Leaf; 2]>>,
+            deep: Vec<Option<[self::Leaf; 2]>>,
             /// The field `item`.
             item: Vec<Option<u8>>,
             /// The field `odd`.
@@ -356,11 +356,11 @@ mod generated_contracts {
         /// The field `old`.
         pub old: u64,
         /// The field `e`.
-        pub e: ValidationError,
+        pub e: self::ValidationError,
         /// The field `l`.
-        pub l: Layout,
+        pub l: self::Layout,
         /// The field `w`.
-        pub w: Wire,
+        pub w: self::Wire,
     }
 
     const _: () = {
@@ -399,13 +399,13 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Growing {
         /// The field `value`.
-        pub value: Deep,
+        pub value: self::Deep,
         /// The field `message`.
-        pub message: Vec<Deep>,
+        pub message: Vec<self::Deep>,
         /// The field `field`.
         pub field: u8,
         /// The field `model`.
-        pub model: [Deep; 2],
+        pub model: [self::Deep; 2],
     }
 
     impl Default for Growing {
@@ -414,7 +414,7 @@ mod generated_contracts {
                 value: Default::default(),
                 message: Default::default(),
                 field: 3,
-                model: [Deep::Plain, Deep::Plain],
+                model: [self::Deep::Plain, self::Deep::Plain],
             }
         }
     }
@@ -431,12 +431,12 @@ mod generated_contracts {
     impl Growing {
         /// A message with the contract's default in every field that has one.
         #[must_use]
-        pub fn new(value: Deep, message: Vec<Deep>) -> Self {
+        pub fn new(value: self::Deep, message: Vec<self::Deep>) -> Self {
             Self {
                 value,
                 message,
                 field: 3,
-                model: [Deep::Plain, Deep::Plain],
+                model: [self::Deep::Plain, self::Deep::Plain],
             }
         }
     }
@@ -475,7 +475,7 @@ mod generated_contracts {
                         value: old.value,
                         message: old.message,
                         field: 3,
-                        model: [Deep::Plain, Deep::Plain],
+                        model: [self::Deep::Plain, self::Deep::Plain],
                     })
                 }
                 3..=4 => Self::decode(bytes),
@@ -488,8 +488,8 @@ mod generated_contracts {
     #[derive(rkyv::Archive, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv)]
     struct Growing_V1 {
-        value: Deep,
-        message: Vec<Deep>,
+        value: self::Deep,
+        message: Vec<self::Deep>,
     }
 
     const _: () = {
@@ -515,7 +515,7 @@ mod generated_contracts {
         /// The field `amounts`.
         pub amounts: Vec<Decimal>,
         /// The field `k`.
-        pub k: Vec<Layout>,
+        pub k: Vec<self::Layout>,
         /// The field `i`.
         pub i: i64,
         /// The field `ts`.
@@ -529,13 +529,13 @@ mod generated_contracts {
         /// The field `wides`.
         pub wides: Vec<U256>,
         /// The field `odds`.
-        pub odds: Vec<Odd>,
+        pub odds: Vec<self::Odd>,
         /// The field `maybe_odd`.
-        pub maybe_odd: Vec<Option<Odd>>,
+        pub maybe_odd: Vec<Option<self::Odd>>,
         /// The field `fixed`.
-        pub fixed: Vec<Fixed>,
+        pub fixed: Vec<self::Fixed>,
         /// The field `one`.
-        pub one: Fixed,
+        pub one: self::Fixed,
         /// The field `maybe_amount`.
         pub maybe_amount: Option<Decimal>,
         /// The field `maybe_flag`.
@@ -593,7 +593,7 @@ mod generated_contracts {
                 }
             }
             for (at0, item0) in self.k.iter().enumerate() {
-                if !([Layout::A].contains(&*item0)) {
+                if !([self::Layout::A].contains(&*item0)) {
                     return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "k"), &*item0, "one of A"));
                 }
             }
@@ -662,11 +662,11 @@ mod generated_contracts {
     #[repr(C)]
     pub struct FixedOnly {
         /// The field `a`.
-        pub a: [Fixed; 3],
+        pub a: [self::Fixed; 3],
         /// The field `b`.
-        pub b: Option<Fixed>,
+        pub b: Option<self::Fixed>,
         /// The field `c`.
-        pub c: [[Odd; 2]; 2],
+        pub c: [[self::Odd; 2]; 2],
     }
 
     const _: () = {

@@ -72,7 +72,7 @@ fn write_library(contract: &Contract, folder: &Path) {
 }
 
 /// A project of dune with the library, and a program of these files; what the program prints.
-fn project(name: &str, contract: &Contract, program: &str, files: &[(&str, &str)]) -> String {
+pub(crate) fn project(name: &str, contract: &Contract, program: &str, files: &[(&str, &str)]) -> String {
     cases::install("tests/ocaml/install.sh");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-ocaml").join(name);
     write_library(contract, &folder.join("messages"));

@@ -85,6 +85,65 @@ def rules():
         told(holder(either=value), "Holder.either")
 
 
+class Numpyish:
+    """A number of another library."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+    def __float__(self):
+        return float(self.value)
+
+
+def strict():
+    """Members of other enums, truth values and whatever else `struct` and dictionaries take for something else."""
+    package.Strict().validate()
+    assert package.Strict.decode(package.Strict().encode()) == package.Strict()
+    buy, red = package.Side.Buy, package.Colour.Red
+    point = package.Point(x=1, side=buy)
+    wrong = {
+        "side": ([red, 0, 1, True, False, None, "Buy"], "Side"),
+        "whole": ([True, buy, 1.0, "1", None, -1, 256], "u8"),
+        "wide": ([True, buy, 1.0, None, -1, 1 << 256], "U256"),
+        "at": ([True, buy, 1.0, None, 1 << 63], "Timestamp"),
+        "real": ([True, buy, "1", None], "f64"),
+        "flag": ([1, 0, buy, None, "", "yes", 1.0], "bool"),
+        "text": ([b"a", 1, None, "\ud800"], "String"),
+        "maybe": ([red, 0, True], "Side"),
+        "sides": ([[red], [buy, 1], "x", None, {buy: 1}], None),
+        "wholes": ([[True], [1, buy], [1.5], b"ab", "12", 7, [1 << 32]], None),
+        "reals": ([[True, 1.0], [1.0], [1.0, buy], "ab", None], None),
+        "texts": (["abc", [b"a"], [1], {"a": 1}, None], None),
+        "point": ([package.Offset(x=1, side=buy), None, 1, buy], "Point"),
+        "points": ([[package.Offset(x=1, side=buy)], [point, None], point], None),
+    }
+    assert set(wrong) == set(package.Strict.__slots__)
+    for name, (values, kind) in wrong.items():
+        for value in values:
+            message = package.Strict()
+            setattr(message, name, value)
+            for do in (message.encode, message.validate):
+                refused(do, package.EncodeError, f"Strict.{name}", "which is no ", kind or "is ")
+    deep = package.Strict(points=[point, package.Point(x=1, side=red)])
+    for do in (deep.encode, deep.validate):
+        refused(do, package.EncodeError, "Strict.points[1].side is <Colour.Red: 0>, which is no Side")
+    one = package.Strict(whole=300)
+    refused(one.encode, package.EncodeError, "Strict.whole is 300, which is no u8: 0 to 255")
+    for name, value in (("side", red), ("whole", True), ("wide", True), ("real", True), ("flag", 1)):
+        flat = {"side": buy, "whole": 1, "wide": -1, "real": 1.0, "flag": True}
+        message = package.Flat(**flat)
+        assert package.Flat.decode(message.encode()) == message
+        refused(package.Flat(**(flat | {name: value})).encode, package.EncodeError, f"Flat.{name} is ")
+    # What is a number of another library is one here too.
+    loose = package.Strict(whole=Numpyish(7), wide=Numpyish(8), real=Numpyish(9), wholes=(1, Numpyish(2)), reals=[1, 2])
+    loose.validate()
+    again = package.Strict.decode(loose.encode())
+    assert (again.whole, again.wide, again.real, again.wholes, again.reals) == (7, 8, 9.0, [1, 2], [1.0, 2.0])
+
+
 def holder(**fields):
     usual = {"one": package.Ruled(), "either": package.Either_Part(part=1), "each": []}
     return package.Holder(**(usual | fields)).validate
@@ -109,6 +168,7 @@ def blobs():
 decimals()
 contexts()
 rules()
+strict()
 blobs()
 singles()
 names()

@@ -87,8 +87,12 @@ fn python_rounds_nothing_silently() {
                 long: {type: String, default: abc, validation: {min_length: 2, max_length: 5}}\n      \
                 full: {type: Vec<u64>, default: [1], validation: {not_empty: true}}\n      \
                 maybe: {type: Option<f64>, default: 0.5, validation: {finite: true}}\n      \
-                prices: {type: Vec<Decimal>, default: [\"1\"], validation: {max_length: 2, each: {min: \"1\"}}}\n\
+                prices: {type: Vec<Decimal>, default: [\"1\"], validation: {max_length: 2, each: {min: \"1\"}}}\n  \
+                Offset: {fields: {x: u8, side: Side}}\n  \
+                Point: {fields: {x: u8, side: Side}}\n\
                 enums:\n  \
+                Side: [Buy, Sell]\n  \
+                Colour: [Red, Green]\n  \
                 Either:\n    variants:\n      - Nothing\n      - Part: {fields: {part: {type: i64, validation: {min: 1}}}}\n\
                 messages:\n  \
                 Exact:\n    tlv_type: 1\n    topic: exact\n    domain: d\n    fields:\n      \
@@ -100,6 +104,22 @@ fn python_rounds_nothing_silently() {
                 one: Ruled\n      \
                 each: {type: Vec<Ruled>, default: []}\n      \
                 either: Either\n  \
+                Strict:\n    tlv_type: 4\n    topic: exact\n    domain: d\n    fields:\n      \
+                side: {type: Side, default: Buy}\n      \
+                whole: {type: u8, default: 1}\n      \
+                wide: {type: U256, default: 1}\n      \
+                at: {type: Timestamp, default: 1}\n      \
+                real: {type: f64, default: 1.0}\n      \
+                flag: {type: bool, default: true}\n      \
+                text: {type: String, default: a}\n      \
+                maybe: {type: Option<Side>, default: Sell}\n      \
+                sides: {type: Vec<Side>, default: [Buy]}\n      \
+                wholes: {type: Vec<u32>, default: [1]}\n      \
+                reals: {type: \"[f32; 2]\", default: 1.0}\n      \
+                texts: {type: Vec<String>, default: [a]}\n      \
+                point: {type: Point, default: {x: 1, side: Buy}}\n      \
+                points: {type: Vec<Point>, default: []}\n  \
+                Flat: {tlv_type: 5, topic: exact, domain: d, fields: {side: Side, whole: u8, wide: I256, real: f32, flag: bool}}\n  \
                 Blob:\n    tlv_type: 3\n    topic: exact\n    domain: d\n    fields: {data: Vec<u8>}\n";
     let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
     let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));

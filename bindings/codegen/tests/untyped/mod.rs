@@ -66,6 +66,19 @@ fn golden_and_hostile_vectors_have_one_verdict() {
     }
 }
 
+#[test]
+fn bytes_too_many_have_one_verdict_in_each_version() {
+    for contract in &contracts() {
+        let (model, loaded) = (Model::new(contract), loaded(contract));
+        for message in &contract.messages {
+            let untyped = loaded.message(message.type_id).expect("it is in the table");
+            for (version, root_len, bytes) in crate::cases::overlong(&model, message) {
+                assert!(!compare(&untyped, &bytes, version, root_len), "{} {version}", message.name);
+            }
+        }
+    }
+}
+
 /// A value whose places are damaged one after the other, and together, as every version.
 #[test]
 fn damaged_values_have_one_verdict_whatever_the_damage() {

@@ -36,7 +36,7 @@ pub(super) fn check(of: &Untyped, bytes: &[u8], version: u16, root_len: u32) -> 
     let Some(start) = bytes.len().checked_sub(needed) else {
         return Err(WireError::Truncated { message, needed, got: bytes.len() });
     };
-    if known.fixed && version <= ours && at == newest && start > 0 {
+    if root.fixed && version <= ours && start > 0 {
         return Err(trailing(message, start));
     }
     let mut reader = LayoutReader { of, bytes, from: 0, until: start };

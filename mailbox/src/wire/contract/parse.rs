@@ -316,7 +316,7 @@ impl Parser {
             let (room, _) = self.lay_out(types(), 0)?;
             let root_len = u32::try_from(room.size).unwrap_or(u32::MAX);
             layouts.push(Layout { version: since, root_len, digest: text(count, false) });
-            roots.push(Root { fields: count, align: room.align });
+            roots.push(Root { fields: count, align: room.align, fixed: room.fixed });
             fixed = room.fixed;
         }
         let digest = text(fields.len(), true);
