@@ -90,10 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, ty: &Type, at: usize) -> Result<Value, DecodeError> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or_else(|| DecodeError { cause: TOO_MANY.to_owned() })?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| DecodeError { cause: TOO_MANY.to_owned() })?;
         let model = self.model;
         Ok(match ty {
             Type::Bool => match self.array::<1>(at)? {

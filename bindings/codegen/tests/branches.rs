@@ -4,6 +4,9 @@
 #![deny(missing_docs, warnings)]
 
 mod common;
+mod evolution;
+#[allow(dead_code, reason = "damage is for other tests")]
+mod random;
 
 use common::{aligned, expect_file, root};
 use mycelium_codegen::{Model, Options, rust};

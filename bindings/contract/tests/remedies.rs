@@ -1,5 +1,5 @@
-//! Every mistake that a contract can have, one after the other, with all that is said of it: no text is without
-//! a place and a remedy. `remedies.txt` is what users read; it is written anew with `MYCELIUM_BLESS=1`.
+//! Every mistake that a contract can have, one after the other, with all that is said of it: no text is
+//! without a place and a remedy. `remedies.txt` is what users read; `MYCELIUM_BLESS=1` writes it anew.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What tells whether a value is one of its type, and which part of it is not: a function for each type that is
-//! used, of which `validate()` asks first, and `encode()` after a failure.
+//! Whether a value is one of its type, and which part of it is not: a function for each type that is used.
+//! `validate()` asks it first, and `encode()` after a failure.
 
 use mycelium_contract::{EnumDef, Field, Type};
 
