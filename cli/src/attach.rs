@@ -9,6 +9,7 @@ mod filter;
 mod json;
 pub(crate) mod latency;
 mod machine;
+mod once;
 pub(crate) mod publish;
 pub(crate) mod tap;
 
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use mycelium::topology::{self, Endpoint, Mode, NODE_VARIABLE, Topology};
 use mycelium::wire;
-use mycelium::{Dialer, LinkAddress, LinkOptions, LinkStats, MessageBus, TlsIdentity};
+use mycelium::{Dialer, LinkAddress, LinkError, LinkOptions, LinkStats, MessageBus, TlsIdentity};
 use mycelium_contract::Contract;
 
 use crate::outcome::{self, Outcome};
@@ -107,6 +108,18 @@ impl AttachArgs {
     ) -> Result<Attached, Box<dyn std::error::Error>> {
         self.node.attach(contracts, ends).await
     }
+}
+
+/// That no message of the contracts is on this topic, and which topics there are.
+pub(crate) fn no_topic(contracts: &[Contract], topic: &str) -> String {
+    let names = || contracts.iter().flat_map(|contract| &contract.messages).map(|message| &*message.topic);
+    let hint = mycelium_toml::suggestion(topic, names()).unwrap_or_else(|| {
+        let mut names: Vec<&str> = names().collect();
+        names.sort_unstable();
+        names.dedup();
+        format!("; their topics are {}", names.join(", "))
+    });
+    format!("no message of the contracts has the topic `{topic}`{hint}")
 }
 
 /// Reads contracts.
@@ -225,7 +238,18 @@ impl Goal {
         {
             options = options.tls(TlsIdentity::from_files(authority, certificate, key)?);
         }
-        let dialer = bus.connect_with(self.address.clone(), options)?;
+        let dialer = match bus.connect_with(self.address.clone(), options) {
+            Ok(dialer) => dialer,
+            // Its own text names what programs write.
+            Err(LinkError::NotLoopback { address }) => {
+                return Err(format!(
+                    "{address} is no address of this machine alone, and TCP is not encrypted: give the certificates by \
+                     --tls DIRECTORY, or say --plaintext if nobody else reaches that network"
+                )
+                .into());
+            }
+            Err(error) => return Err(error.into()),
+        };
         let linked = tokio::select! {
             linked = tokio::time::timeout(within, dialer.linked()) => linked,
             () = ends.asked() => return Err(format!("interrupted while it waited for {}", self.address).into()),
@@ -235,8 +259,10 @@ impl Goal {
             Err(_) => {
                 let fault = dialer.fault();
                 let fault = fault.as_deref().unwrap_or("nobody has answered");
+                let remedy = where_to_look(&self.address);
                 let called = self.expected.as_ref().map_or(String::new(), |name| format!("`{name}` at "));
-                Err(format!("no link to {called}{} within {within:?}: {fault}", self.address).into())
+                Err(format!("no link to {called}{} within {within:?}: {fault}; {remedy}", self.address)
+                    .into())
             }
         }
     }
@@ -303,7 +329,16 @@ fn address(text: &str) -> Result<LinkAddress, Box<dyn std::error::Error>> {
         Some((_, port)) if !text.contains('/') && port.rsplit(':').next().is_some_and(is_port) => {
             Endpoint::Tcp(text.into())
         }
-        _ if text.is_empty() => return Err("--connect needs an address".into()),
+        Some((_, port)) if !text.contains('/') && port.bytes().all(|digit| digit.is_ascii_digit()) => {
+            return Err(format!(
+                "`{text}`: `{port}` is no port, which is 1 to 65535; a path of a socket is written unix:{text}"
+            )
+            .into());
+        }
+        _ if text.is_empty() => return Err(
+            "--connect needs an address: a path such as run/desk.sock, or a host and port such as 127.0.0.1:7000"
+                .into(),
+        ),
         _ => Endpoint::Unix(text.into()),
     };
     of_endpoint(&of)
@@ -311,6 +346,23 @@ fn address(text: &str) -> Result<LinkAddress, Box<dyn std::error::Error>> {
 
 fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
+}
+
+/// What to look at when nobody answers there.
+fn where_to_look(address: &LinkAddress) -> &'static str {
+    let path = match address {
+        #[cfg(unix)]
+        LinkAddress::Unix(path) => path,
+        #[cfg(target_os = "linux")]
+        LinkAddress::Shm(path) => path,
+        _ => return "see that the node runs and listens there",
+    };
+    match path.metadata() {
+        Ok(data) if data.is_dir() => "that is a folder: give the path of the socket in it",
+        Ok(data) if data.is_file() => "that is a file and no socket: give the path at which the node listens",
+        Ok(_) => "see that the node runs: an old socket stays where its process was killed",
+        Err(_) => "see that the node runs, and that it listens at this path",
+    }
 }
 
 /// The path of a socket begins here, if it is relative.

@@ -113,7 +113,11 @@ fn old(file: &Path, against: &str) -> Result<Contract, Box<dyn Error>> {
     {
         return Ok(Contract::parse_bytes(&bytes, against)?);
     }
-    Err(format!("`{against}` is no file here, and git cannot show {name} of that revision: {cause}").into())
+    Err(format!(
+        "`{against}` is no file here, and git cannot show {name} of that revision: {cause}; give --against a file, a \
+         branch, a tag, a commit, or REVISION:PATH"
+    )
+    .into())
 }
 
 /// What `git show OBJECT` prints in `folder`, read up to the size that contracts may have.

@@ -1,7 +1,7 @@
 //! `mycelium gen`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::ValueEnum;
 use mycelium_codegen::golden::GoldenError;
@@ -125,7 +125,15 @@ pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
 }
 
 fn make_folder(folder: &Path) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))
+    fs::create_dir_all(folder).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                "a file is in the way: give the path of a folder"
+            }
+            _ => "check the path and its permissions",
+        };
+        format!("cannot create the folder {}: {error}: {remedy}", folder.display())
+    })
 }
 
 /// Writes what differs, so that build tools see no change where there is none.
@@ -135,7 +143,12 @@ fn write(files: &[(PathBuf, String)]) -> outcome::Result {
             continue;
         }
         fs::write(path, text).map_err(|error| {
-            format!("cannot write {}: {error}: check the path and its permissions", path.display())
+            let remedy = match error.kind() {
+                io::ErrorKind::IsADirectory => "give the path of a file in it",
+                io::ErrorKind::NotFound => "make its folder first",
+                _ => "check the path and its permissions",
+            };
+            format!("cannot write {}: {error}: {remedy}", path.display())
         })?;
         complain(format_args!("wrote {}", path.display()));
     }

@@ -46,7 +46,9 @@ pub(crate) fn run(args: &NewArgs) -> outcome::Result {
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&path, values.fill(text)));
-        written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        written.map_err(|error| {
+            format!("cannot write {}: {error}: make it where you may write", path.display())
+        })?;
     }
     say(format_args!(
         "made {}\n\n  cd {}\n{}",

@@ -256,7 +256,7 @@ fn pub_sends_what_somebody_subscribes_to_once_it_is_a_value_of_the_contract() {
         let rows: [(&[&str], &str); 5] = [
             (
                 &["pub", "market.tiks", "--json", "{}"],
-                "error: no message of the contracts is on the topic `market.tiks`\n",
+                "error: no message of the contracts has the topic `market.tiks`; did you mean `market.ticks`?\n",
             ),
             (
                 &["pub", "market.ticks", "--json", "{}"],

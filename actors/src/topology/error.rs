@@ -84,7 +84,9 @@ impl fmt::Display for TopologyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable { name, remedy } => write!(f, "the variable {name} is not set: {remedy}"),
-            Self::Read { path, cause } => write!(f, "cannot read {}: {cause}", path.display()),
+            Self::Read { path, cause } => {
+                write!(f, "cannot read {}: {cause}: check the path and its permissions", path.display())
+            }
             Self::Mistake { path, mistake } => write!(f, "{}: {mistake}", path.display()),
             Self::Name { path, unknown } => write!(f, "{}: {unknown}", path.display()),
             Self::NoService { path, node, cause } => {

@@ -34,11 +34,6 @@ pub(crate) struct AskArgs {
 }
 
 pub(crate) fn run(args: &AskArgs) -> outcome::Result {
-    let contracts = args.attach.contracts()?;
-    let writer = choose(&contracts, args.message.as_deref(), "a question (with `reply`)", |message| {
-        message.reply.is_some()
-    })?;
-    let (header, bytes) = writer.write(&args.json)?;
     let Some((node, actor)) =
         args.path.split_once('/').filter(|(node, actor)| !node.is_empty() && !actor.is_empty())
     else {
@@ -46,6 +41,11 @@ pub(crate) fn run(args: &AskArgs) -> outcome::Result {
             format!("`{}` is no path of an actor: write NODE/ACTOR, such as desk/risk", args.path).into()
         );
     };
+    let contracts = args.attach.contracts()?;
+    let writer = choose(&contracts, args.message.as_deref(), "a question (with `reply`)", |message| {
+        message.reply.is_some()
+    })?;
+    let (header, bytes) = writer.write(&args.json)?;
     super::run(async |mut ends| {
         let attached = args.attach.node.of_node(node)?.attach(&contracts, &mut ends).await?;
         attached.check_enabled(std::iter::once(&*writer.message.name))?;
@@ -84,8 +84,11 @@ pub(crate) fn run(args: &AskArgs) -> outcome::Result {
             .into());
         };
         let model = Model::new(contract);
+        let root_len = header.root_len as usize;
         let values =
-            decode::message(&model, message, header.version, header.root_len as usize, answer.bytes())?;
+            decode::message(&model, message, header.version, root_len, answer.bytes()).map_err(|error| {
+                format!("the answer of {path}, a `{}`, cannot be shown: {error}", message.name)
+            })?;
         say(show::json(&model, &message.fields, &values))?;
         attached.end().await?;
         Ok(Outcome::Fine)

@@ -4,6 +4,8 @@
 use mycelium_contract::{Contract, DecimalValue, Field, Message, Type, Value};
 use serde_json::Value as Json;
 
+use super::once::Once;
+
 /// Most parts of a value: one number in JSON fills a whole array.
 const PARTS_MAX: usize = 1 << 20;
 
@@ -16,7 +18,9 @@ pub(crate) fn message(
     message: &Message,
     text: &str,
 ) -> Result<Vec<(String, Value)>, String> {
-    let json: Json = serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| format!("this is no JSON: {error}; write the fields like {{\"name\": value}}"))?;
+    serde_json::from_str::<Once>(text).map_err(|error| error.to_string())?;
     let mut reader = Reader { contract, left: PARTS_MAX };
     reader.fields(&message.fields, &message.name, &json, "")
 }
@@ -273,7 +277,18 @@ mod tests {
             r#"{"price": 1.0, "side": "Sell", "legs": [{"lots": 3}], "note": null, "cash": "1.50", "raw": "c0ffee", "pair": [0, 0]}"#
         );
         let rows = [
-            ("{", "this is no JSON: EOF while parsing an object at line 1 column 1"),
+            (
+                "{",
+                "this is no JSON: EOF while parsing an object at line 1 column 1; write the fields like {\"name\": value}",
+            ),
+            (
+                r#"{"price": 1, "side": "Buy", "price": 2}"#,
+                "the key `price` stands twice; leave one out at line 1 column 35",
+            ),
+            (
+                r#"{"price": 1, "side": "Buy", "legs": [{"lots": 1, "lots": 2}]}"#,
+                "the key `lots` stands twice; leave one out at line 1 column 55",
+            ),
             ("[]", "the value: `Order` takes its fields, {\"name\": value}, not a list of 0"),
             ("{}", "`price` is missing: `Order` needs it, of type f64"),
             (r#"{"prise": 1}"#, "the value: `Order` has no field `prise`; did you mean `price`?"),

@@ -7,7 +7,7 @@ use mycelium::frame::Header;
 use mycelium_codegen::{Model, encode};
 use mycelium_contract::{Contract, Message};
 
-use super::{AttachArgs, Attached, Ends, json};
+use super::{AttachArgs, Attached, Ends, json, no_topic};
 use crate::outcome::{self, Outcome, complain, say};
 
 /// Publish messages to a topic of a running node.
@@ -71,7 +71,10 @@ pub(crate) fn choose<'c>(
     let names = || suited.iter().map(|(_, message)| message.name.as_str());
     let list = || names().collect::<Vec<_>>().join(", ");
     match (name, &*suited) {
-        (_, []) => Err(format!("no message of the contracts is {what}").into()),
+        (_, []) => {
+            Err(format!("no message of the contracts is {what}: name the contract that has it by --contract")
+                .into())
+        }
         (None, [(contract, message)]) => Ok(Writer::new(contract, message)),
         (None, _) => Err(format!("several messages are {what}: say --message with one of {}", list()).into()),
         (Some(name), _) => match suited.iter().find(|(_, message)| message.name == name) {
@@ -89,6 +92,9 @@ pub(crate) fn run(args: &PublishArgs) -> outcome::Result {
     let contracts = args.attach.contracts()?;
     let topic = &args.topic;
     let name = args.message.as_deref();
+    if contracts.iter().flat_map(|contract| &contract.messages).all(|message| message.topic != *topic) {
+        return Err(no_topic(&contracts, topic).into());
+    }
     let writer =
         choose(&contracts, name, &format!("on the topic `{topic}`"), |message| message.topic == *topic)?;
     // A mistake in the value is one, whether or not the node is there.

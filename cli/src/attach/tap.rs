@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mycelium::{Subscription, WireMessage, WireTopics};
 use mycelium_codegen::{Model, decode, show};
-use mycelium_contract::{Contract, Message};
+use mycelium_contract::{Contract, Message, Value};
 
 use super::filter::{Filter, Test};
-use super::{AttachArgs, Attached, Ends, lost};
+use super::{AttachArgs, Attached, Ends, lost, no_topic};
 use crate::outcome::{self, Outcome, complain, say_to_reader, unless_unread};
 
 /// How many messages of each topic wait to be shown.
@@ -76,14 +76,7 @@ impl<'c> Lens<'c> {
         for topic in &args.topics {
             let one = WireTopics::from(topic.as_str());
             if !all().any(|(_, message)| one.takes(&message.topic)) {
-                let names = all().map(|(_, message)| message.topic.as_str());
-                let hint = mycelium_toml::suggestion(topic, names.clone()).unwrap_or_else(|| {
-                    let mut names: Vec<&str> = names.collect();
-                    names.sort_unstable();
-                    names.dedup();
-                    format!("; their topics are {}", names.join(", "))
-                });
-                return Err(format!("no message of the contracts has the topic `{topic}`{hint}").into());
+                return Err(no_topic(contracts, topic).into());
             }
         }
         let wanted: Vec<(usize, &Message)> =
@@ -100,22 +93,31 @@ impl<'c> Lens<'c> {
         Ok(Self { models: contracts.iter().map(Model::new).collect(), known })
     }
 
-    /// The line for a message; `None`: the filter does not let it pass.
-    fn show(&self, message: &WireMessage, json: bool) -> Option<String> {
+    /// Whether a message is to be counted. Without a filter nothing of it is read.
+    fn passes(&self, message: &WireMessage) -> bool {
+        let known = self.known.get(&message.header().type_id);
+        known.is_some_and(|(_, _, test)| test.is_none() || self.read(message).is_some())
+    }
+
+    /// The values of a message that the filter lets pass.
+    fn read(&self, message: &WireMessage) -> Option<Vec<(String, Value)>> {
         let header = message.header();
         let (of, known, test) = self.known.get(&header.type_id)?;
-        let model = &self.models[*of];
         let root_len = header.root_len as usize;
-        let values = match decode::message(model, known, header.version, root_len, message.bytes()) {
-            Ok(values) => values,
+        match decode::message(&self.models[*of], known, header.version, root_len, message.bytes()) {
+            Ok(values) => test.as_ref().is_none_or(|test| test.passes(&values)).then_some(values),
             Err(error) => {
-                complain(format_args!("a message of `{}` cannot be read: {error}", known.name));
-                return None;
+                complain(format_args!("a message of `{}` cannot be shown: {error}", known.name));
+                None
             }
-        };
-        if test.as_ref().is_some_and(|test| !test.passes(&values)) {
-            return None;
         }
+    }
+
+    /// The line for a message; `None`: the filter does not let it pass.
+    fn show(&self, message: &WireMessage, json: bool) -> Option<String> {
+        let values = self.read(message)?;
+        let (of, known, _) = self.known.get(&message.header().type_id)?;
+        let model = &self.models[*of];
         let value = show::json(model, &known.fields, &values);
         let (topic, name) = (message.topic(), message.name());
         Some(if json {
@@ -165,10 +167,13 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             message = messages.recv() => message,
         };
         let Some(message) = message else { return lost(attached) };
-        let Some(line) = lens.show(&message, args.json) else { continue };
         if args.rate {
+            if !lens.passes(&message) {
+                continue;
+            }
             rates.count(&message);
         } else {
+            let Some(line) = lens.show(&message, args.json) else { continue };
             if unless_unread(say_to_reader(line))?.is_none() {
                 return Ok(Outcome::Fine);
             }
