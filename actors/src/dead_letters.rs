@@ -115,12 +115,13 @@ pub(crate) struct Letters {
     next_account: u64,
 }
 
-/// What was left behind since the drain of a tree began, summed up: by the actors of that tree, and by those
-/// of none.
+/// What was left behind since a drain began, summed up: of a tree by its actors and by those of none, of a
+/// bus by all.
 #[derive(Default)]
 pub(crate) struct Account {
     number: u64,
-    tree: u64,
+    /// `None`: of all trees.
+    tree: Option<u64>,
     /// By actor, message, topic and cause; at most [`ACCOUNT_MAX`].
     pub(crate) rows: BTreeMap<Row, u64>,
     /// All messages, also those for which there is no row.
@@ -146,7 +147,7 @@ impl Account {
 
 impl Letters {
     /// Sums up from now on what is left behind, under the number that is returned.
-    pub(crate) fn open_account(&mut self, tree: u64) -> u64 {
+    pub(crate) fn open_account(&mut self, tree: Option<u64>) -> u64 {
         let number = self.next_account;
         self.next_account += 1;
         self.accounts.push(Account { number, tree, ..Account::default() });
@@ -163,7 +164,8 @@ impl Letters {
     /// no matter of an account.
     pub(crate) fn put(&mut self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
         if cut_off {
-            let concerned = |account: &&mut Account| tree.is_none_or(|tree| tree == account.tree);
+            let concerned =
+                |account: &&mut Account| tree.is_none() || account.tree.is_none() || tree == account.tree;
             self.accounts.iter_mut().filter(concerned).for_each(|account| account.enter(&letter));
         }
         match letter.cause {

@@ -65,7 +65,7 @@
 //! | have several actors do the work of one | [`pool::Pool`], [`pool::PoolRef`] |
 //! | restart what fails | [`Supervisor`], [`tree::Child`], [`Tree`]; from a file [`Supervisor::from_toml`] |
 //! | hear of an end | [`Context::watch`], [`Context::depend_on`], [`ActorRef::ended`] |
-//! | end in order on Ctrl-C | [`Tree::run_until_signal`], [`MessageBus::shutdown`] |
+//! | end in order on Ctrl-C | [`MessageBus::run_until_signal`]; with a tree [`tree::Builder::run_until_signal`] |
 //! | find an actor by its name or path | [`MessageBus::spawn_named`], [`MessageBus::lookup`] |
 //! | see what a bus does | [`MessageBus::stats`], [`MessageBus::dead_letters`], [`Probe`] |
 //! | retry, break a circuit, limit a wait | [`resilience`] |

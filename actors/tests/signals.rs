@@ -2,8 +2,10 @@
 //! it signals, and looks at its exit code, its output and what it handled.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio, Termination};
+#[path = "common/player.rs"]
+mod player;
+
+use std::process::{Command, Termination};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,9 +16,7 @@ use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext,
     StopReason, Supervisor,
 };
-
-/// Tells the program which part to play.
-const PART: &str = "MYCELIUM_SIGNALS_PART";
+use player::{End, PART, Player};
 
 /// Long enough for everything that ends.
 const LONG: Duration = Duration::from_secs(50);
@@ -281,68 +281,6 @@ async fn until_signal(run: impl Future<Output = std::io::Result<RunEnd>>) -> Res
     Ok(tokio::join!(biased; run, ready).0?)
 }
 
-/// A process that is ended with the test, however that ends.
-struct Player {
-    process: Child,
-    out: BufReader<ChildStdout>,
-    err: ChildStderr,
-}
-
-impl Drop for Player {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// How a process ended: its exit code, and the rest of its output and errors.
-struct End {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Player {
-    /// On the process the signals have their default effect: a shell's `&` starts the tests with SIGINT
-    /// ignored, which children inherit.
-    fn new(part: &str) -> Self {
-        Self::with(part, "--default-signal=HUP", &[])
-    }
-
-    /// With SIGHUP as the option of `env` says, and variables of its environment.
-    fn with(part: &str, hangup: &str, variables: &[(&str, &str)]) -> Self {
-        let this = std::env::current_exe().unwrap();
-        let mut command = Command::new("env");
-        if cfg!(target_os = "linux") {
-            command.args([hangup, "--default-signal=INT,QUIT,TERM"]);
-        }
-        command.envs(variables.iter().copied());
-        command.arg(this).args(["--exact", "part", "--nocapture"]).env(PART, part);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (out, err) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
-        Self { process, out: BufReader::new(out), err }
-    }
-
-    /// Reads until a line that begins with `word`.
-    fn wait_for(&mut self, word: &str) {
-        let found = self.out.by_ref().lines().map(|line| line.unwrap()).find(|line| line.starts_with(word));
-        found.unwrap_or_else(|| panic!("the process ended before it said {word}"));
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn end(mut self) -> End {
-        let (mut out, mut err) = (String::new(), String::new());
-        self.out.read_to_string(&mut out).unwrap();
-        self.err.read_to_string(&mut err).unwrap();
-        End { code: self.process.wait().unwrap().code(), out, err }
-    }
-}
-
 #[test]
 fn either_signal_drains_and_ends_with_code_0() {
     for (name, called) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT"), ("-HUP", "SIGHUP"), ("-QUIT", "SIGQUIT")]
@@ -466,7 +404,7 @@ fn a_tree_that_gives_up_has_a_code_of_its_own() {
 fn a_tree_that_has_done_its_work_has_code_0_although_a_supervisor_in_it_gave_up_before() {
     let End { code, out, err } = Player::new("finishes").end();
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(out.contains("end: the tree has ended by itself"), "{out}{err}");
+    assert!(out.contains("end: ended by itself"), "{out}{err}");
 }
 
 #[test]

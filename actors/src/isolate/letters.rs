@@ -51,7 +51,7 @@ impl IsolateCore {
 
     /// Sums up from now on what is left behind by stops, in one tree and in none; the number of the account.
     pub(crate) fn open_account(&self, tree: u64) -> u64 {
-        self.letters.borrow_mut().get_or_insert_default().open_account(tree)
+        self.letters.borrow_mut().get_or_insert_default().open_account(Some(tree))
     }
 
     pub(crate) fn close_account(&self, number: u64) -> Account {

@@ -29,7 +29,7 @@ use crate::dead_letters::DeadLetters;
 use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, SetOnce};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
@@ -153,6 +153,8 @@ pub(crate) struct BusCore {
     pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
     closed: AtomicBool,
+    /// Set when it is closed, for those that wait for it.
+    pub(crate) closing: SetOnce<()>,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
@@ -290,6 +292,7 @@ impl BusBuilder {
             stamps,
             next_id: AtomicU64::new(1),
             closed: AtomicBool::new(false),
+            closing: SetOnce::new(),
             inbox_capacity: self.inbox_capacity,
             runtimes: Runtimes::new(self.runtime),
         });
@@ -561,6 +564,7 @@ impl BusCore {
     /// Refuses new members from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        let _ = self.closing.set(());
         self.lookout.stop();
     }
 

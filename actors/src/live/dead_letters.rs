@@ -31,8 +31,8 @@ impl Drop for OpenAccount<'_> {
 }
 
 impl DeadLetterBox {
-    /// Sums up from now on what is left behind.
-    pub(crate) fn open_account(&self, tree: u64) -> OpenAccount<'_> {
+    /// Sums up from now on what is left behind; without a tree, by the actors of all.
+    pub(crate) fn open_account(&self, tree: Option<u64>) -> OpenAccount<'_> {
         let number = self.lock().open_account(tree);
         OpenAccount { letters: self, number }
     }

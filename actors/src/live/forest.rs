@@ -21,6 +21,8 @@ pub(crate) trait Control: Send + Sync {
 pub(crate) trait Standing: Send + Sync {
     /// Shows the reference of the actor at this path, if there is one.
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
+    /// Itself: something that trees know.
+    fn itself(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// The pool at this path, if there is one, with its tree: something that pools know.
     fn pool(self: Arc<Self>, path: &str) -> Option<Box<dyn Any>>;
     /// The children that wait for their restart.
@@ -126,9 +128,9 @@ impl Forest {
         pools
     }
 
-    /// The trees whose supervisors are there. Of those that go meanwhile, the last handle is dropped where no
-    /// lock is held.
-    fn standing(&self) -> Vec<Arc<dyn Standing>> {
+    /// The trees whose supervisors are there, eldest first. Of those that go meanwhile, the last handle is
+    /// dropped where no lock is held.
+    pub(crate) fn standing(&self) -> Vec<Arc<dyn Standing>> {
         self.lock().standing.values().filter_map(Weak::upgrade).collect()
     }
 

@@ -10,17 +10,18 @@ use mycelium_supervisor::{self as pure, Call};
 
 use super::handle::{CallError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
 use super::live::LiveTree;
+use super::shell::TreeShared;
 use crate::dead_letters::Account;
 use crate::live::{Member, Work, sleep_anywhere, within_anywhere};
 use crate::rt::Instant;
-use crate::{MessageBus, clock};
+use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// See [`PAUSE_MIN`].
 pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(20);
 
-/// A tree has ended, and every message that was queued was handled.
+/// A tree or a bus has ended, and every message that was queued was handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
@@ -30,7 +31,7 @@ pub struct Drained {
     pub elapsed: Duration,
 }
 
-/// A tree has ended, and not everything was done by then.
+/// A tree or a bus has ended, and not everything was done by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainError {
@@ -45,7 +46,8 @@ pub struct DrainError {
     pub left: Vec<Left>,
     /// How many messages those are, also where there were too many actors to list each.
     pub messages: u64,
-    /// Children that did not stop within their shutdown time, and were killed.
+    /// Children that did not stop within their shutdown time, and were killed. Where a bus has ended,
+    /// [`ShutdownError`] names them.
     pub killed: Vec<Arc<str>>,
 }
 
@@ -104,8 +106,8 @@ impl Tree {
     ///
     /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::pause_ingress`]). The sources
     ///    of the tree are stopped one after the other in the order in which they started, and so are the
-    ///    services of the bus that no supervisor looks after. Which children are sources,
-    ///    [`Child::source`](super::Child::source) says.
+    ///    services of the bus that no supervisor looks after. [`Child::source`](super::Child::source) says
+    ///    which children are sources.
     /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child
     ///    in backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
     /// 3. Children are stopped in reverse order, as [`shutdown`](Self::shutdown) does and in its time.
@@ -166,34 +168,55 @@ impl Tree {
 impl LiveTree {
     async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         let began = Instant::now();
-        let deadline = clock::after(limit);
         let shared = self.shared();
         let bus = &shared.bus;
         let before = shared.missed().mark();
-        let account = bus.core.dead_letters.open_account(shared.number);
-        bus.pause_ingress();
-
-        let (mut stopped, mut late) = (0, Vec::new());
-        let mut pause = PAUSE_MIN;
-        let busy = loop {
-            // Actors that still handle something, and supervisors that were restarted, may start more of
-            // them.
-            stopped += self.stop_sources(deadline, &mut late).await;
-            stopped += stop_services(bus, deadline, &mut late).await;
-            let (still, busy) = look(bus);
-            let rests = still && shared.sources().is_empty() && services(bus).next().is_none();
-            if rests || Instant::now() >= deadline {
-                break busy;
-            }
-            sleep_anywhere(pause.min(until(deadline))).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-        };
-        let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
-
+        let account = bus.core.dead_letters.open_account(Some(shared.number));
+        let rest = bring_to_rest(bus, limit, || vec![Arc::clone(shared)]).await;
         // What it kills is found below.
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
-        let killed = shared.missed().since(before);
-        let account = account.close();
+        rest.outcome(began, limit, account.close(), shared.missed().since(before))
+    }
+}
+
+/// Ends all of a bus and loses nothing that is queued, if that can be done within `limit`: the sources of its
+/// trees and the services that are in none, then what waits in mailboxes, then the bus.
+pub(super) async fn drain_bus(
+    bus: &MessageBus,
+    limit: Duration,
+) -> (Result<Drained, DrainError>, Result<(), ShutdownError>) {
+    let began = Instant::now();
+    let account = bus.core.dead_letters.open_account(None);
+    let rest = bring_to_rest(bus, limit, || trees(bus)).await;
+    let has_trees = bus.core.forest.stands();
+    let closed =
+        bus.shutdown_within(if has_trees { TREE_SHUTDOWN_DEADLINE } else { SHUTDOWN_DEADLINE }).await;
+    // The bus names those that had to be killed.
+    (rest.outcome(began, limit, account.close(), Vec::new()), closed)
+}
+
+/// The trees of a bus that have not ended.
+pub(super) fn trees(bus: &MessageBus) -> Vec<Arc<TreeShared>> {
+    let standing = bus.core.forest.standing().into_iter();
+    standing.filter_map(|tree| tree.itself().downcast::<TreeShared>().ok()).collect()
+}
+
+/// How far a bus has come to rest.
+struct AtRest {
+    stopped: usize,
+    late: Vec<Arc<str>>,
+    busy: Vec<Arc<str>>,
+}
+
+impl AtRest {
+    fn outcome(
+        self,
+        began: Instant,
+        limit: Duration,
+        account: Account,
+        killed: Vec<Arc<str>>,
+    ) -> Result<Drained, DrainError> {
+        let Self { stopped, late, busy } = self;
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
         }
@@ -201,19 +224,51 @@ impl LiveTree {
         let left = left_of(account);
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
+}
 
+/// Refuses publishers outside, stops the sources of these trees and the services of none, and waits until
+/// nobody on the bus has anything to do, for `limit` in all.
+async fn bring_to_rest(
+    bus: &MessageBus,
+    limit: Duration,
+    trees: impl Fn() -> Vec<Arc<TreeShared>>,
+) -> AtRest {
+    let deadline = clock::after(limit);
+    bus.pause_ingress();
+    let (mut stopped, mut late) = (0, Vec::new());
+    let mut pause = PAUSE_MIN;
+    let busy = loop {
+        // Actors that still handle something, and supervisors that were restarted, may start more of them.
+        for tree in trees() {
+            stopped += tree.stop_sources(deadline, &mut late).await;
+        }
+        stopped += stop_services(bus, deadline, &mut late).await;
+        let (still, busy) = look(bus);
+        let no_source = trees().iter().all(|tree| tree.sources().is_empty());
+        let rests = still && no_source && services(bus).next().is_none();
+        if rests || Instant::now() >= deadline {
+            break busy;
+        }
+        sleep_anywhere(pause.min(until(deadline))).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    };
+    let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
+    AtRest { stopped, late, busy }
+}
+
+impl TreeShared {
     /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline. Those
     /// that did not are `late`.
     async fn stop_sources(&self, deadline: Instant, late: &mut Vec<Arc<str>>) -> usize {
         let mut stopped = 0;
-        for seen in self.shared().sources() {
+        for seen in self.sources() {
             let (above, id) = split(&seen.path);
             let terminated = self.call(above, Call::TerminateChild(id.into()));
             match within_anywhere(until(deadline), terminated).await {
-                Some(Ok(_)) => stopped += usize::from(self.shared().source_stopped(&seen)),
+                Some(Ok(_)) => stopped += usize::from(self.source_stopped(&seen)),
                 Some(Err(error)) if is_to_be_asked_again(&error) => {}
                 // It has gone by itself.
-                Some(Err(_)) => _ = self.shared().source_stopped(&seen),
+                Some(Err(_)) => _ = self.source_stopped(&seen),
                 None => note_late(late, seen.path),
             }
         }

@@ -74,14 +74,11 @@ impl LiveTree {
         path: &str,
         call: pure::Call<Launcher>,
     ) -> Result<pure::Reply<Launcher>, CallError> {
-        cancellable(self.supervisor(path)?.call(call)?)
-            .await
-            .map_err(|_| CallError::Ended)?
-            .map_err(CallError::Refused)
+        self.shared.call(path, call).await
     }
 
     fn supervisor(&self, path: &str) -> Result<Mailbox, CallError> {
-        self.shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))
+        self.shared.supervisor_at(path)
     }
 
     pub(crate) fn stop(&self) {
@@ -105,5 +102,22 @@ impl LiveTree {
 
     pub(crate) async fn ended(&self) -> ExitReason {
         cancellable(self.ended.wait()).await.clone()
+    }
+}
+
+impl TreeShared {
+    pub(crate) async fn call(
+        &self,
+        path: &str,
+        call: pure::Call<Launcher>,
+    ) -> Result<pure::Reply<Launcher>, CallError> {
+        cancellable(self.supervisor_at(path)?.call(call)?)
+            .await
+            .map_err(|_| CallError::Ended)?
+            .map_err(CallError::Refused)
+    }
+
+    fn supervisor_at(&self, path: &str) -> Result<Mailbox, CallError> {
+        self.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))
     }
 }

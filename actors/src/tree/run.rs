@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::Builder;
-use super::drain::{DrainError, Drained};
+use super::drain::{DrainError, Drained, drain_bus, trees};
 use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
 use super::shell::TreeShared;
 use super::signals::{self, Signals, StopSignal};
 use crate::sync::{Ordering, mpsc};
-use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError};
+use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, WeakBus};
 
 /// Exit code of a program that handled everything that was queued, or whose tree had done its work.
 pub const EXIT_DRAINED: u8 = 0;
@@ -25,13 +25,15 @@ pub const EXIT_GAVE_UP: u8 = 4;
 /// 130 for SIGINT, 131 for SIGQUIT, 143 for SIGTERM, as a shell reports a process that the signal killed.
 pub const EXIT_SIGNAL: u8 = 128;
 
-/// Why a program's tree has ended; see [`Tree::run_until_signal`]. Returned from `main` it sets the exit
-/// code, and prints itself to standard error unless that code is 0.
+/// Why a program's tree, or its bus, has ended; see [`Tree::run_until_signal`] and
+/// [`MessageBus::run_until_signal`]. Returned from `main` it sets the exit code, and prints itself to
+/// standard error unless that code is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "return it from `main`, or turn it into an `ExitCode`"]
 pub enum RunEnd {
-    /// By itself: its significant children had ended, or somebody shut it down. Code 0.
+    /// By itself: the significant children of the tree had ended, or somebody shut it or its bus down. Code
+    /// 0.
     Finished,
     /// By a signal, and all that was queued was handled. Code 0.
     Drained {
@@ -49,8 +51,8 @@ pub enum RunEnd {
     Undrained {
         /// The signal.
         signal: StopSignal,
-        /// The rest of the tree, if anything is left.
-        tree: Option<DrainError>,
+        /// The result of the drain, if anything is left.
+        drain: Option<DrainError>,
         /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
@@ -82,13 +84,13 @@ impl RunEnd {
 impl fmt::Display for RunEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Finished => f.write_str("the tree has ended by itself"),
+            Self::Finished => f.write_str("ended by itself"),
             Self::Drained { signal, drained } => write!(f, "{signal}: {drained}"),
             Self::Unstarted { signal } => write!(f, "{signal}: stopped before all had started"),
-            Self::Undrained { signal, tree, bus } => {
+            Self::Undrained { signal, drain, bus } => {
                 write!(f, "{signal}: ")?;
-                tree.as_ref().map_or(Ok(()), |error| error.fmt(f))?;
-                let between = if tree.is_some() && bus.is_some() { "\n" } else { "" };
+                drain.as_ref().map_or(Ok(()), |error| error.fmt(f))?;
+                let between = if drain.is_some() && bus.is_some() { "\n" } else { "" };
                 bus.as_ref().map_or(Ok(()), |error| write!(f, "{between}{error}"))
             }
             Self::GaveUp { child } => {
@@ -173,7 +175,6 @@ impl Builder {
 
 /// Listens for a tree, whose processes are killed before the process is ended from there.
 fn listen(shared: &Arc<TreeShared>, limit: Duration, parent: Option<u32>) -> io::Result<Signals> {
-    let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
     #[cfg(unix)]
     let groups = Arc::clone(&shared.groups);
     #[cfg(not(unix))]
@@ -182,12 +183,27 @@ fn listen(shared: &Arc<TreeShared>, limit: Duration, parent: Option<u32>) -> io:
         #[cfg(unix)]
         groups.kill();
     };
-    signals::listen(patience, EXIT_UNDRAINED, parent, clean_up)
+    signals::listen(patience(limit), EXIT_UNDRAINED, parent, clean_up)
+}
+
+/// How long an end by a signal may take in all.
+fn patience(limit: Duration) -> Duration {
+    limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2)
+}
+
+/// Kills the processes of all trees of a bus.
+fn kill_processes(bus: &WeakBus) {
+    #[cfg(unix)]
+    if let Some(bus) = bus.upgrade() {
+        trees(&bus).iter().for_each(|tree| tree.groups.kill());
+    }
+    #[cfg(not(unix))]
+    let _ = bus;
 }
 
 impl Signals {
-    /// Sees to the end of the process, which has nothing to do any more. Whoever is still here never awaits,
-    /// or blocks a thread, and would keep the runtime from going down.
+    /// Sees to the end of the process, which has nothing to do any more. A member that is still here never
+    /// awaits, or blocks a thread, and would keep the runtime from going down.
     fn tree_ended(self, bus: &MessageBus, end: &RunEnd) {
         if bus.alive() > 0 || bus.core.forest.stands() || bus.core.blocking.load(Ordering::SeqCst) > 0 {
             self.end_process_soon(end.code(), end);
@@ -208,7 +224,7 @@ async fn stop_start(
         biased;
         closed = bus.shutdown_within(limit) => match closed {
             Ok(()) => RunEnd::Unstarted { signal },
-            Err(error) => RunEnd::Undrained { signal, tree: None, bus: Some(error) },
+            Err(error) => RunEnd::Undrained { signal, drain: None, bus: Some(error) },
         },
         Some(signal) = signals.recv() => {
             let _ = bus.shutdown_within(Duration::ZERO).await;
@@ -230,9 +246,9 @@ impl Tree {
     ///
     /// It never hangs. A thread of its own watches the signals: when the runtime does not obey (all its
     /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second
-    /// signal, or when all deadlines have passed after the first. It does so as well when members that cannot
-    /// be killed, or work of [`Context::spawn_blocking`](crate::Context::spawn_blocking), would keep the
-    /// runtime from going down after `main`. What nobody knows of may do that too (a read of
+    /// signal, or when all deadlines have passed after the first. It does so as well when members that
+    /// cannot be killed, or work of [`Context::spawn_blocking`](crate::Context::spawn_blocking), would keep
+    /// the runtime from going down after `main`. Work that nobody knows of may do that too (a read of
     /// `tokio::io::stdin`): after an end by a signal, one more ends the process at once. Processes of the
     /// tree are killed first.
     ///
@@ -289,13 +305,97 @@ impl Tree {
         };
         tokio::select! {
             biased;
-            (drained, closed) = orderly => match (drained, closed) {
-                (Ok(drained), Ok(())) => RunEnd::Drained { signal, drained },
-                (drained, closed) => RunEnd::Undrained { signal, tree: drained.err(), bus: closed.err() },
-            },
+            (drained, closed) = orderly => drain_end(signal, drained, closed),
             Some(signal) = signals.recv() => {
                 let _ = self.shutdown_within(Duration::ZERO).await;
                 let _ = bus.shutdown_within(Duration::ZERO).await;
+                RunEnd::Forced { signal }
+            }
+        }
+    }
+}
+
+fn drain_end(
+    signal: StopSignal,
+    drained: Result<Drained, DrainError>,
+    closed: Result<(), ShutdownError>,
+) -> RunEnd {
+    match (drained, closed) {
+        (Ok(drained), Ok(())) => RunEnd::Drained { signal, drained },
+        (drained, closed) => RunEnd::Undrained { signal, drain: drained.err(), bus: closed.err() },
+    }
+}
+
+impl MessageBus {
+    /// Waits until the process gets SIGINT (Ctrl-C), SIGTERM, SIGHUP or SIGQUIT, ends all of the bus in
+    /// order, and says how that went: the last line of a `main` that has spawned its actors and services. A
+    /// program that restarts what fails has a tree, and calls [`Builder::run_until_signal`].
+    ///
+    /// The first signal drains. Publishers outside are refused. The services end, and the sources of trees,
+    /// if there are any. The actors go on until nothing waits in any mailbox, or until `limit` has passed;
+    /// then the bus is shut down. The second signal stops everybody at once. It never hangs, as
+    /// [`Tree::run_until_signal`] says.
+    ///
+    /// It returns as well when somebody shuts the bus down. The end of an actor, a service or a tree ends
+    /// nothing here, also one by a failure, which is logged.
+    ///
+    /// A signal that comes before this is polled first has its default effect, which kills the process.
+    ///
+    /// # Errors
+    /// When the signals cannot be listened to. The bus goes on.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, signals do nothing any more: they have lost their default effect.
+    ///
+    /// ```no_run
+    /// use mycelium::tree::RunEnd;
+    /// use mycelium::{MainResult, MessageBus, Result, ServiceContext, service};
+    /// use std::time::Duration;
+    ///
+    /// struct Beat;
+    ///
+    /// #[service]
+    /// impl Beat {
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result {
+    ///         loop {
+    ///             println!("tick");
+    ///             ctx.sleep(Duration::from_secs(1)).await; // at a signal the service ends here
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> MainResult<RunEnd> {
+    ///     let bus = MessageBus::new();
+    ///     bus.spawn_service(Beat)?;
+    ///     Ok(bus.run_until_signal(Duration::from_secs(10)).await?)
+    /// }
+    /// ```
+    pub async fn run_until_signal(&self, limit: Duration) -> io::Result<RunEnd> {
+        let weak = self.downgrade();
+        let clean_up = move || kill_processes(&weak);
+        let mut signals = signals::listen(patience(limit), EXIT_UNDRAINED, None, clean_up)?;
+        let end = self.run_until(&mut signals.received, limit).await;
+        signals.tree_ended(self, &end);
+        Ok(end)
+    }
+
+    async fn run_until(&self, signals: &mut mpsc::UnboundedReceiver<StopSignal>, limit: Duration) -> RunEnd {
+        let signal = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => signal,
+            _ = self.core.closing.wait() => {
+                // Whoever has begun it may not wait for its end.
+                let _ = self.shutdown().await;
+                return RunEnd::Finished;
+            }
+        };
+        tracing::info!(target: "mycelium::shutdown", %signal, "draining");
+        tokio::select! {
+            biased;
+            (drained, closed) = drain_bus(self, limit) => drain_end(signal, drained, closed),
+            Some(signal) = signals.recv() => {
+                let _ = self.shutdown_within(Duration::ZERO).await;
                 RunEnd::Forced { signal }
             }
         }

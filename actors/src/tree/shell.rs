@@ -1,5 +1,5 @@
-//! One supervisor live: a task with one mailbox and one engine. What reaches the supervisor comes in the
-//! order in which it was sent.
+//! One supervisor live: a task with one mailbox and one engine. Mail reaches the supervisor in the order in
+//! which it was sent.
 
 mod alarm;
 mod care;

@@ -1,0 +1,107 @@
+//! `docs/topology.md`
+
+use mycelium::topology::LocalNode;
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{Message, MessageBus, Result, actor, service};
+
+use super::block;
+
+const PAGE: &str = include_str!("../../../docs/topology.md");
+
+#[derive(Clone, Copy, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Price {
+    ticks: i64,
+}
+impl Message for Price {
+    const NAME: &'static str = "Price";
+    const TYPE_ID: u16 = 100;
+    const TOPIC: &'static str = "market.prices";
+}
+impl Wire for Price {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 1 }];
+}
+
+/// What generated code has.
+#[derive(Clone, Copy)]
+struct Contract;
+impl Messages for Contract {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<Price>();
+    }
+}
+const CONTRACT: Contract = Contract;
+
+#[derive(Default)]
+struct Execution;
+#[actor]
+impl Execution {
+    #[on(direct)]
+    fn note(&mut self, _: &u8) {}
+}
+
+#[derive(Default)]
+struct Strategy;
+#[actor]
+impl Strategy {
+    #[on(direct)]
+    fn note(&mut self, _: &u8) {}
+}
+
+struct Feed;
+#[service]
+impl Feed {
+    async fn run(&mut self, ctx: &mycelium::ServiceContext) -> Result {
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
+mod program {
+    use mycelium::tree::{Builder, RunEnd};
+    use mycelium::{MainResult, Supervisor};
+
+    use super::*;
+
+    pub(super) fn services() -> Builder {
+        Supervisor::builder("desk")
+            .actor("execution", Execution::default)
+            .actor("strategy", Strategy::default)
+            .service("feed", || Feed)
+    }
+
+    #[tokio::main]
+    pub(super) async fn main() -> MainResult<RunEnd> {
+        let bus = MessageBus::builder().contract(CONTRACT);
+        Ok(LocalNode::from_env()?.run(bus, services()).await?)
+    }
+}
+
+/// Without a topology it says what it needs.
+#[test]
+fn the_program() {
+    let error = program::main().unwrap_err().to_string();
+    assert!(error.contains("MYCELIUM_TOPOLOGY"), "{error}");
+}
+
+/// Both nodes of the file run the services that it gives to them, each on its bus, and link.
+#[tokio::test]
+async fn the_file() -> Result {
+    let folder = std::env::temp_dir().join(format!("mycelium-page-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("topology.toml");
+    std::fs::write(&file, block(PAGE, "# Topologies", "toml"))?;
+    let mut running = Vec::new();
+    for (service, children) in [("feed", vec!["feed"]), ("strategy", vec!["strategy", "execution"])] {
+        let node = LocalNode::open(&file, service)?;
+        let (bus, tree) = node.start(MessageBus::builder().contract(CONTRACT), program::services()).await?;
+        let started: Vec<_> =
+            tree.which_children("desk").await?.into_iter().map(|child| child.id.to_string()).collect();
+        assert_eq!(started, children);
+        running.push((bus, tree));
+    }
+    for (bus, _tree) in running {
+        bus.shutdown().await?;
+    }
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
