@@ -1,35 +1,42 @@
-//! Change a setting while everything runs: publish it, and whoever it concerns takes it in its turn.
-
-use mycelium::{Isolate, Result, actor};
+//! Change a setting while everything runs, and keep it over restarts: whoever it concerns hears it, its
+//! topic retains the latest, and each life of an actor begins with that.
 
 use crate::{Limits, Order};
+use mycelium::{MessageBus, Result, Retention, Subscription, Supervisor, WeakBus, actor};
 
 struct Risk {
+    bus: WeakBus,
     quantity_max: u32,
-    refused: u32,
 }
 
 #[actor]
 impl Risk {
-    #[on(policy = conflate, key = |_| 0, capacity = 1)] // only the latest counts
+    #[started] // before all that waits in the mailbox
+    fn configure(&mut self) -> Result {
+        let bus = self.bus.upgrade().ok_or("the bus has ended")?;
+        let mut latest = bus.subscriber_with::<Limits>(Subscription::block().with_retained())?;
+        self.quantity_max = latest.try_recv().ok_or("nothing is configured")?.quantity_max;
+        Ok(())
+    }
+    #[on]
     fn limits(&mut self, limits: &Limits) {
         self.quantity_max = limits.quantity_max;
     }
-    #[on]
-    fn order(&mut self, order: &Order) {
-        self.refused += u32::from(order.quantity > self.quantity_max);
+    #[ask]
+    fn allows(&self, order: &Order) -> bool {
+        assert!(order.quantity > 0, "a bug");
+        order.quantity <= self.quantity_max
     }
 }
 
 pub(crate) async fn run() -> Result {
-    let mut isolate = Isolate::new(1);
-    let risk = isolate.spawn(Risk { quantity_max: 10, refused: 0 })?;
-    for quantity_max in [10, 100] {
-        isolate.publish(Limits { quantity_max })?;
-        isolate.run()?;
-        isolate.publish(Order { symbol: 1, quantity: 50 })?;
-        isolate.run()?;
-    }
-    assert_eq!(isolate.with(&risk, |risk| risk.refused), Some(1));
-    Ok(())
+    let bus = MessageBus::builder().retain(Retention::<Limits>::last()).build();
+    bus.publisher::<Limits>()?.publish(Limits { quantity_max: 100 }).await?;
+    let weak = bus.downgrade();
+    let make = move || Risk { bus: weak.clone(), quantity_max: 0 };
+    let tree = Supervisor::builder("root").actor("risk", make).start(&bus).await?;
+    let risk = tree.actor_ref::<Risk>("root/risk").ok_or("it runs")?;
+    assert!(risk.ask(Order { symbol: 1, quantity: 0 }).await.is_err()); // the end of this life
+    assert!(risk.ask(Order { symbol: 1, quantity: 50 }).await?);
+    Ok(bus.shutdown().await?)
 }

@@ -23,7 +23,7 @@ macro_rules! recipes {
 }
 
 recipes! {
-    request_response, backpressure, slow_screen, fan_in, fan_out, pool, timers, retry, circuit_breaker, crash_and_restart,
+    request_response, ask_a_sibling, backpressure, slow_screen, fan_in, fan_out, pool, timers, retry, circuit_breaker, crash_and_restart,
     state_over_restarts, hot_configuration, late_joiners, graceful_end, watch, only_what_takes_it, bytes, virtual_time, expect_in_tests, sweep,
     look_inside, own_thread, from_a_thread, command,
 }
