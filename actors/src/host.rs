@@ -2,8 +2,8 @@
 //!
 //! kameo owns the task of each live actor, its lifecycle and its control mailbox. All actors are one kameo
 //! actor type, [`Cell`], which overrides `next`: there our own queues are drained and handlers run, and
-//! `next` returns only for a signal of kameo's own or at the actor's end. What kameo 0.22.2 does, as read in
-//! its sources:
+//! `next` returns only for a signal of kameo's own or at the actor's end. The following is how kameo 0.22.2
+//! behaves, as read in its sources:
 //! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next`
 //!   again on the same value. That is where a restart in place will hang.
 //! - Its queue of signals keeps one waker, that of the last poll, and wakes it once. We give it one that

@@ -9,7 +9,7 @@
 //! A failure prints its seed, which replays the schedule: `MYCELIUM_SEED=n MYCELIUM_CASES=1`.
 //! `MYCELIUM_CASES=n` alone sets how many schedules each model tries.
 //!
-//! What they do not see: orderings weaker than `SeqCst` (loom does), the insides of tokio's channels and of
+//! They do not see: orderings weaker than `SeqCst` (loom does), the insides of tokio's channels and of
 //! `dashmap`, tokio's scheduler and its budget, processes and signals.
 
 mod buses;

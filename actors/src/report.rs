@@ -21,7 +21,7 @@ use crate::BoxError;
 /// }
 /// ```
 ///
-/// What is printed:
+/// This is printed:
 /// ```
 /// # use mycelium::Report;
 /// let error = "eighty".parse::<u16>().unwrap_err();

@@ -1,9 +1,9 @@
 //! The one seam to locks, atomics and shared maps.
 //!
-//! Production code and model code are the same text: with `--cfg shuttle` the names below come from shuttle,
-//! whose scheduler may run another task before each operation (`cargo xtask shuttle`). What is left to `std`
-//! and tokio, among it `Arc`, `OnceLock` and the channels, is one step in a model: it may come before or
-//! after what others do, never in between.
+//! Production code and model code are the same text: with `--cfg shuttle` the names below come from
+//! shuttle, whose scheduler may run another task before each operation (`cargo xtask shuttle`). All that is
+//! left to `std` and tokio, among it `Arc`, `OnceLock` and the channels, is one step in a model: it may
+//! come before or after what others do, never in between.
 
 use std::borrow::Borrow;
 use std::fmt;

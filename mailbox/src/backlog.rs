@@ -1,5 +1,5 @@
-//! The bounded store behind inboxes and lanes, and behind the queues of an isolate: plain data and decisions,
-//! no synchronization. What each policy does when it is full is said here alone.
+//! The bounded store behind inboxes and lanes, and behind the queues of an isolate: plain data and
+//! decisions, no synchronization. This alone says what each policy does when it is full.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};

@@ -133,7 +133,7 @@ impl<M> Batch<M> {
         }))
     }
 
-    /// Drops all messages and begins anew. Whoever has `&mut` knows that nobody reads them.
+    /// Drops all messages and begins anew. The caller has `&mut`, so it knows that nobody reads them.
     ///
     /// # Panics
     /// When a destructor does, after all others have run, unless the thread unwinds already.

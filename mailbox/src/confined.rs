@@ -94,10 +94,10 @@ impl<T> Confined<T> {
 
     /// The value, if it is the one that this thread has entered last: see [`enter`].
     ///
-    /// It tells no more than [`get`](Self::get), but sooner. What `get` returns has to be read from the
-    /// handle, so it waits for whatever led to the handle. This is read from the thread, and the handle only
-    /// confirms it, which a processor guesses right beforehand. In a chain of events, each of which leads to
-    /// the next, nothing has to wait then.
+    /// It tells no more than [`get`](Self::get), but sooner. The value of `get` has to be read from the
+    /// handle, so it waits for whatever led to the handle. This is read from the thread, and the handle
+    /// only confirms it, which a processor guesses right beforehand. In a chain of events, each of which
+    /// leads to the next, nothing has to wait then.
     #[inline(always)]
     pub fn entered(&self) -> Option<&T> {
         let entered = ENTERED.get();

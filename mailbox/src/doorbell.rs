@@ -15,9 +15,9 @@
 //! inside `prepare` right now and the second look is still to come.
 //!
 //! # What it tells
-//! A receiver of many sources arms each with a tag (see `sources.rs`). Whoever takes such a source off the
-//! list of those that are armed, under that queue's lock, writes the tag into `told`, under its own lock,
-//! before a message can be seen in the queue. So who has seen any later effect of that message finds
+//! A receiver of many sources arms each with a tag (see `sources.rs`). A sender that takes such a source
+//! off the list of those that are armed, under that queue's lock, writes the tag into `told`, under its own
+//! lock, before a message can be seen in the queue. So who has seen any later effect of that message finds
 //! `has_told` set, unless the receiver has taken the tag. **Sync point "told or asleep"**: a receiver that
 //! sleeps has set the bell and then looks into `told` under its lock; who tells writes there and then looks
 //! at the bell. The one that comes second sees what the other has written.

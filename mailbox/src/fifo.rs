@@ -84,7 +84,8 @@ impl<M> Fifo<M> {
         self.len() == 0
     }
 
-    /// How many messages were ever taken out by [`next`](Self::next). What was cleared does not count.
+    /// How many messages were ever taken out by [`next`](Self::next). Messages that were cleared do not
+    /// count.
     #[inline(always)]
     pub fn taken(&self) -> u64 {
         self.taken_before.get() + self.at.get() as u64
@@ -254,7 +255,8 @@ impl<M> Fifo<M> {
         self.spare.set(larger.or(Some(batch).filter(|batch| batch.capacity() > 0)));
     }
 
-    /// Called only while nobody reads. What it returns is dropped by the caller, when nothing is borrowed.
+    /// Called only while nobody reads. The value that it returns is dropped by the caller, when nothing is
+    /// borrowed.
     fn replace_head(&self, next: Rc<Batch<M>>) -> Rc<Batch<M>> {
         // SAFETY: nobody reads, so nothing refers to the head.
         std::mem::replace(unsafe { &mut *self.head.get() }, next)

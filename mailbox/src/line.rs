@@ -4,10 +4,10 @@
 //! A [`Line`] is not `Sync`. Its ring is borrowed inside of single calls alone, and none of them runs code
 //! of others, because the values are `Copy`; so no two borrows meet.
 //!
-//! Positions count for ever, and wrap. What waits lies from `head` to before `tail`, which is never further
-//! on than the ring is long. Once there is a ring, its length is a power of two, `mask` is one less, and a
-//! position lies in the slot that `mask` leaves of it; while there is none, nothing waits and `limit` is 0.
-//! `limit` is never more than the ring is long.
+//! Positions count for ever, and wrap. Waiting values lie from `head` to before `tail`, which is never
+//! further on than the ring is long. Once there is a ring, its length is a power of two, `mask` is one
+//! less, and a position lies in the slot that `mask` leaves of it; while there is none, nothing waits and
+//! `limit` is 0. `limit` is never more than the ring is long.
 
 use std::cell::{Cell, UnsafeCell};
 

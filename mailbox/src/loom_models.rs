@@ -262,8 +262,8 @@ fn loom_subscribing_beside_a_publish_leaks_and_tears_nothing() {
     });
 }
 
-/// What is retained and what is published while a late subscriber comes reach it once each, in order, without
-/// a gap.
+/// Retained messages and those that are published while a late subscriber comes reach it once each, in
+/// order, without a gap.
 fn late_beside_a_publish(overflow: impl Fn() -> Overflow<Numbered> + Send + Sync + 'static) {
     explore(move || {
         let alive = StdArc::new(AtomicUsize::new(0));

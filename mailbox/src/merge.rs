@@ -1,8 +1,8 @@
 //! Reading several sources in the one order that producers can observe.
 //!
 //! # The promise
-//! Whoever publishes or sends A and then B to the same receiver, on any topics, is received in that order;
-//! the same holds when A is handed to somebody whose B depends on it.
+//! If one sender publishes or sends A and then B to the same receiver, on any topics, they are received in
+//! that order; the same holds when A is handed to somebody whose B depends on it.
 //!
 //! # The algorithm
 //! Every source is a queue whose stamps never fall. [`pick`] takes x, the source with the lowest visible

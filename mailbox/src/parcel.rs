@@ -2,9 +2,9 @@
 //!
 //! # Layout
 //! `data` holds the value itself if it needs at most 64 bytes and an alignment of at most 16, else a `Box`
-//! pointer to it. Which of the two is a constant of the type, so `shape` (type id and drop function of the
-//! type put in) is all that is needed to read it back. `data` is initialized from `new` until `into` or drop
-//! takes it out.
+//! pointer to it. The choice of the two is a constant of the type, so `shape` (type id and drop function of
+//! the type put in) is all that is needed to read it back. `data` is initialized from `new` until `into` or
+//! drop takes it out.
 
 use std::any::{TypeId, type_name};
 use std::cell::Cell;

@@ -1,12 +1,12 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`], [`SIGNAL`] and [`NUDGE`]. Who asks for a stop
-//! adds it by a read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the receiver's
-//! note to itself, added and removed by it alone: so one look between two messages tells whether there is
-//! anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell;
-//! the receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the
-//! other.
+//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`], [`SIGNAL`] and [`NUDGE`]. A caller that asks for
+//! a stop adds it by a read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the
+//! receiver's note to itself, added and removed by it alone: so one look between two messages tells whether
+//! there is anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks
+//! at the bell; the receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them
+//! sees the other.
 //!
 //! A signal is a call of the same kind that asks for nothing: that the receiver look where else something may
 //! wait for it. The receiver alone takes it back, before it looks; one that comes later is a new one.

@@ -5,8 +5,8 @@
 //! three states:
 //! - *due*: it has a message. `front` and `due` hold it with a stamp that is at most that of its head.
 //! - *watched*: it was found empty a short while ago. Each pick looks at it.
-//! - *cold*: it is empty and armed with its index as a tag. Nobody looks at it. Whoever puts a message into
-//!   it writes the tag on the receiver's [`Doorbell`] first, and the next look finds it there.
+//! - *cold*: it is empty and armed with its index as a tag. Nobody looks at it. A sender that puts a
+//!   message into it writes the tag on the receiver's [`Doorbell`] first, and the next look finds it there.
 //!
 //! A source gets cold only by [`Source::arm_as`], which looks at the queue under its lock and arms it if it
 //! is empty. A tag is written under the same lock, before anybody can see the message.

@@ -129,7 +129,7 @@ fn the_words_of_the_glossary_are_used_and_no_others_for_the_same() {
 }
 
 #[test]
-fn no_sentence_of_a_page_begins_with_a_clause() {
+fn no_sentence_of_a_page_or_of_documentation_begins_with_a_clause() {
     assert_none(&check_sentences(&sources()));
 }
 
@@ -154,6 +154,16 @@ fn canary_a_second_word_an_unused_one_and_a_clause_are_found() {
         ("```\nWhat it prints\n```\n", 0),
     ] {
         assert_eq!(check_sentences(&[file("docs/x.md", text)]).len(), faults, "{text:?}");
+    }
+    for (text, faults) in [
+        ("/// What it waits for.\nstruct A;\n", 0),
+        ("/// It ends. What waits\n/// is lost.\n", 1),
+        ("//! A queue.\n//!\n//! Whoever waits is woken.\n", 1),
+        ("/// One.\nstruct A;\n/// What it waits for.\n", 0),
+        ("/// One.\n/// # Errors\n/// What is wrong. What waits is lost.\n", 1),
+        ("/// It prints:\n/// ```text\n/// Done. What now\n/// ```\n", 0),
+    ] {
+        assert_eq!(check_sentences(&[file("mailbox/src/a.rs", text)]).len(), faults, "{text:?}");
     }
 }
 

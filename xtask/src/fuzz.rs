@@ -1,8 +1,8 @@
 //! `cargo xtask fuzz`: builds the fuzz targets for libFuzzer, with the compiler that everything else is built
 //! with.
 //!
-//! Needs a C++ compiler, for libFuzzer itself. What is found goes to `target/fuzz/findings/`, what was learnt
-//! stays in `target/fuzz/corpus/`.
+//! Needs a C++ compiler, for libFuzzer itself. Findings go to `target/fuzz/findings/`, learnt inputs stay
+//! in `target/fuzz/corpus/`.
 
 use std::path::Path;
 use std::process::Command;

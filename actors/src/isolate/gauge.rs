@@ -169,7 +169,7 @@ impl Gauge {
         self.in_hand.get()
     }
 
-    /// How many of the delivered are counted elsewhere. What a policy takes out had been kept.
+    /// How many of the delivered are counted elsewhere. Messages that a policy takes out had been kept.
     pub(crate) fn undone(&self) -> u64 {
         self.lost.get() + self.oldest.get() + self.conflated.get()
     }
@@ -190,7 +190,7 @@ impl PendingHand {
         self.0.label.is_marker()
     }
 
-    /// It is not handled, nor tried again. What it was.
+    /// It is not handled, nor tried again. Returns its label.
     pub(crate) fn die(self) -> Label {
         self.0.died();
         self.0.label

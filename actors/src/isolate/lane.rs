@@ -80,7 +80,7 @@ struct Round<'a, M: 'static> {
 
 impl<M: 'static> Drop for Round<'_, M> {
     /// A receiver has panicked, and no supervisor looks after it: those behind it get the message when that
-    /// one has ended. What became of it where the panic was is counted there, as it is for a message that was
+    /// one has ended. Its fate where the panic was is counted there, as it is for a message that was
     /// delivered.
     #[cold]
     fn drop(&mut self) {
@@ -126,8 +126,8 @@ pub(crate) struct Lane<M> {
     rest: RefCell<Option<Unread<M>>>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
-    /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a
-    /// receiver keeps, or fails on, is among the delivered here.
+    /// How many more were delivered than handed out: messages may go to several receivers, or to none.
+    /// Messages that a receiver keeps, or fails on, are among the delivered here.
     surplus: Cell<i64>,
     pub(crate) gauge: Rc<Gauge>,
     pub(super) retained: OnceCell<Box<Retained<M>>>,

@@ -1,11 +1,11 @@
 //! Those that wait for room in an isolate: a line for each lane.
 //!
 //! # Protocol
-//! A line is first come, first served. Whoever is refused stands in the line of the lane that has refused it,
-//! once, however often it is polled. A lane is looked at when nothing is queued, after somebody has come to
-//! its line or one of its receivers has begun or ceased to refuse: as many are woken as it has room for, the
-//! oldest first. As long as it has room and somebody waits, it is looked at again when nothing is queued. So
-//! a turn that is not used, because its future was dropped, goes to the next one.
+//! A line is first come, first served. A sender that is refused stands in the line of the lane that has
+//! refused it, once, however often it is polled. A lane is looked at when nothing is queued, after somebody
+//! has come to its line or one of its receivers has begun or ceased to refuse: as many are woken as it has
+//! room for, the oldest first. As long as it has room and somebody waits, it is looked at again when
+//! nothing is queued. So a turn that is not used, because its future was dropped, goes to the next one.
 //!
 //! One that waits behind its own full queue would wait for itself: it is woken when that queue becomes full,
 //! and sees it. Futures that were dropped leave their wakers in the line: when very many wait, all are woken,
@@ -153,7 +153,7 @@ impl RoomLines {
 }
 
 impl LaneLines {
-    /// Adds one to its line. What it had is to be dropped where nothing is borrowed.
+    /// Adds one to its line. Its earlier waker is to be dropped where nothing is borrowed.
     fn join(&mut self, waiter: Waiter, waker: &Rc<Waker>) -> Option<(u64, Rc<Waker>)> {
         let before = self.back.remove(&waiter);
         self.look_at(waiter.lane);

@@ -338,7 +338,7 @@ impl<A: Actor> Seat<A> {
         waiting.iter().for_each(|source| source.discard());
     }
 
-    /// What its handler has is nobody's any more.
+    /// The message in its handler is nobody's any more.
     fn lose_hand(&self, hand: PendingHand, attempts: u32) {
         let (label, reason) = (hand.die(), self.reason());
         let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);

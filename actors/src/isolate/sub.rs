@@ -1,7 +1,8 @@
 //! The ways into an actor of an isolate: its subscriptions, and the messages and queries sent to it.
 //!
 //! A handler is a play on its actor's [`Stage`](mycelium_mailbox::Stage): polled in place, with nothing
-//! allocated for each message. What comes while one waits is kept here, by the rule of the subscription.
+//! allocated for each message. Messages that come while one waits are kept here, by the rule of the
+//! subscription.
 
 mod hand;
 mod taking;

@@ -355,8 +355,8 @@ impl Isolate {
     }
 
     /// Receives every message that is published to these topics from now on, as bytes, outside of all
-    /// actors: see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What a run has
-    /// published is read between two runs, on this thread ([`WireSubscriber::try_recv`],
+    /// actors: see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). Messages that a run
+    /// has published are read between two runs, on this thread ([`WireSubscriber::try_recv`],
     /// [`WireSubscriber::drain`]).
     ///
     /// ```

@@ -201,7 +201,7 @@ impl Attempts {
         self.failed < self.max
     }
 
-    /// What was in hand, or kept, was handled or is nobody's any more; how often its handler had failed.
+    /// The message in hand, or kept, was handled or is nobody's any more; how often its handler had failed.
     pub(crate) fn settle(&mut self) -> u32 {
         std::mem::take(&mut self.failed)
     }

@@ -16,7 +16,7 @@ pub(crate) const MARKER: &str = "a marker";
 pub(crate) enum Marker {
     /// The actor ends here: [`ActorRef::stop_gracefully`](crate::ActorRef::stop_gracefully).
     Stop,
-    /// What came before it is handled, or is nobody's any more, when this is dropped.
+    /// Every message before it is handled, or is nobody's any more, when this is dropped.
     Fence(#[expect(dead_code, reason = "its drop is all that it does")] Fence),
     /// The actor goes on when these are passed.
     Gate(Vec<Passed>),

@@ -1,7 +1,7 @@
 //! How a service ends, as a pure machine.
 //!
-//! One that is told to stop goes where it waits next, unless it has asked when it should: then it ends by its
-//! own hand, and returns. What it ends for is the first failure of its code; else the first panic of what it
+//! One that is told to stop goes where it waits next, unless it has asked when it should: then it ends by
+//! its own hand, and returns. Its reason is the first failure of its code; else the first panic of what it
 //! leaves behind, whoever had it dropped; else that it was killed, or told to stop, or that it returned.
 //!
 //! The host reports what happens and carries out what it gets back: [`ServiceAct::Drop`] is done when code
@@ -34,7 +34,7 @@ pub(crate) enum ServiceEvent {
 /// What a host does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ServiceAct {
-    /// What was going on goes on.
+    /// Nothing changes.
     GoOn,
     /// Drop its code and its value.
     Drop,

@@ -113,7 +113,7 @@ struct Line {
     out: Vec<u8>,
     /// How much of `out` is written.
     written: usize,
-    /// What is in `out` are the last words.
+    /// The last words are in `out`.
     ends: bool,
     /// They were written, and the peer has until then to read them.
     lingers: Option<Instant>,

@@ -232,9 +232,9 @@ async fn hand_over(
     }
 }
 
-/// Tells the peer why, and waits a little until it has read that: what is closed with unread bytes in it may
-/// take the last words with it. What the peer says meanwhile if it refuses too; its bytes so far are in
-/// `decoder`.
+/// Tells the peer why, and waits a little until it has read that: what is closed with unread bytes in it
+/// may take the last words with it. Returns the refusal of the peer, if it refuses meanwhile too; its bytes
+/// so far are in `decoder`.
 pub(super) async fn refuse(
     socket: &mut dyn Socket,
     decoder: Option<Decoder>,

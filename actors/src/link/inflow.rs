@@ -1,8 +1,8 @@
 //! Messages from a peer on their way into the topics of this bus.
 //!
-//! What has room is published from where it lies in the buffer of the connection. What has none waits here,
-//! by channels: a full subscriber keeps its channel waiting and no other. How much waits is bounded by the
-//! credit that the peer was granted. `backlog.rs` is what waits in one channel.
+//! Messages that have room are published from where they lie in the buffer of the connection. The others
+//! wait here, by channels: a full subscriber keeps its channel waiting and no other. How much waits is
+//! bounded by the credit that the peer was granted. `backlog.rs` is what waits in one channel.
 
 mod backlog;
 
@@ -133,8 +133,9 @@ impl Inflow {
         self.held_bytes >= self.held_bytes_max
     }
 
-    /// From now on types and actors are in these channels. What waits is passed by nothing that comes later
-    /// in a channel with it: where several backlogs belong to one channel now, they become one.
+    /// From now on types and actors are in these channels. Waiting messages are passed by nothing that
+    /// comes later in a channel with them: where several backlogs belong to one channel now, they become
+    /// one.
     pub(super) fn set_channels(&mut self, wanted: &Arc<Interest>, actors: Vec<Option<u16>>) {
         if Arc::ptr_eq(wanted, &self.wanted) && actors == self.actors {
             return;

@@ -150,7 +150,7 @@ impl Rings {
 }
 
 impl ShmSocket {
-    /// The side that listens. What the other one sends is looked at when it is first read.
+    /// The side that listens. Bytes that the other one sends are looked at when it is first read.
     pub(super) fn accepted(stream: UnixStream, spin: Duration) -> Self {
         Self { stream, rings: None, spin: Spin::new(spin) }
     }

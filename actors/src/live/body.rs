@@ -1,7 +1,7 @@
 //! A live actor from the inside: its value, its sources, and the loop that handles what they hold.
 //!
-//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic
-//! lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
+//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. All that must outlive a
+//! panic lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
 mod hand;
 

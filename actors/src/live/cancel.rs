@@ -1,11 +1,11 @@
 //! Cancellation points: the waits at which a service ends that was told to stop.
 //!
 //! A service that was told to stop, and does not end by its own hand, is polled once more, and from then on
-//! as others wake it. If it is told while it is polled, it need not be polled again. Whatever wait of this
-//! crate its code comes to is a cancellation point: it is never
-//! ready, and holds a [`CancelPoint`] until it is dropped. If there is one at the end of a poll, the service
-//! waits there, and its code is dropped. A wait that the code has left in the same poll (a branch of a
-//! `select!` that lost) holds none any more: the service is not ended in the middle of what it does instead.
+//! as others wake it. If it is told while it is polled, it need not be polled again. Each wait of this
+//! crate that its code comes to is a cancellation point: it is never ready, and holds a [`CancelPoint`]
+//! until it is dropped. If there is one at the end of a poll, the service waits there, and its code is
+//! dropped. A wait that the code has left in the same poll (a branch of a `select!` that lost) holds none
+//! any more: the service is not ended in the middle of what it does instead.
 //!
 //! The code may keep such a wait, though, as `select!` does with `&mut wait`, and go on to something else. So
 //! if there is one at the end of a poll, whoever has polled it is woken, and the code is polled once more:

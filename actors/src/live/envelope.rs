@@ -209,7 +209,7 @@ where
     call(actor, message, ctx, slot, cx)
 }
 
-/// Hands over a message that the actor takes. What is left of the envelope is empty.
+/// Hands over a message that the actor takes. The envelope is empty after that.
 fn hand_over<'a, A, M>(
     content: &'a mut Parcel,
     actor: &'a mut A,

@@ -1,10 +1,10 @@
 //! Who waits for whom: members that wait for each other in a circle are named in the log.
 //!
 //! An actor or a service whose code waits for an answer, or for room in a queue, leaves a note of it
-//! ([`Waits`]) when its poll ends, and one that keeps its own thread before that sleeps (`blocking.rs`). The
-//! first one that does starts the lookout of its bus: a task that looks at the notes every so often. It ends
-//! when a look finds none, so a bus on which nobody waits has no timer. What waits for something else, or for
-//! another bus, leaves no note.
+//! ([`Waits`]) when its poll ends, and one that keeps its own thread before that sleeps (`blocking.rs`).
+//! The first one that does starts the lookout of its bus: a task that looks at the notes every so often. It
+//! ends when a look finds none, so a bus on which nobody waits has no timer. A member that waits for
+//! something else, or for another bus, leaves no note.
 //!
 //! Each wait has a number from when it is first pending, by which it is known as the same however often the
 //! code is polled for something else meanwhile.
@@ -150,7 +150,7 @@ impl<F: Future + Unpin> Future for WaitingWork<F> {
     }
 }
 
-/// Whoever stops waiting in the middle of a poll does not wait at its end.
+/// A member that stops waiting in the middle of a poll does not wait at its end.
 impl<F> Drop for WaitingWork<F> {
     #[inline]
     fn drop(&mut self) {

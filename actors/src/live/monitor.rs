@@ -1,11 +1,11 @@
 //! Watching the ends of other live actors, and depending on them.
 //!
 //! # Protocol
-//! Who is told what, and once, is [decided without a host](crate::life::WatchList). Here each watcher has
-//! one queue for all that it hears this way, which is a source like its topics: notices carry stamps of the
-//! bus, so they come after everything that the ended actor had sent. The end of an actor is known
-//! ([`Address::ended`]) before the list of its watchers is taken, and one that comes to the list looks there
-//! first, under the lock of the list: so each watch gets one notice.
+//! [`WatchList`](crate::life::WatchList) decides without a host who is told what, and once. Here each
+//! watcher has one queue for all that it hears this way, which is a source like its topics: notices carry
+//! stamps of the bus, so they come after everything that the ended actor had sent. The end of an actor is
+//! known ([`Address::ended`]) before the list of its watchers is taken, and one that comes to the list
+//! looks there first, under the lock of the list: so each watch gets one notice.
 //!
 //! Bound: one notice for each watch that an actor has made and not ended.
 

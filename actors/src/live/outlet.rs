@@ -15,8 +15,8 @@ use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
 /// What one actor or service publishes through.
 ///
 /// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock
-/// and without the bus's map. What it knows only grows, by one entry per message type: the first few in a
-/// list, the others in an index.
+/// and without the bus's map. Its list only grows, by one entry per message type: the first few in a list,
+/// the others in an index.
 pub(crate) struct Outlet {
     core: Arc<BusCore>,
     sender: ActorId,

@@ -18,7 +18,7 @@ use crate::{Actor, ActorRef, MessageBus, Service, ServiceRef, SpawnError};
 /// A thread for one actor or service alone: for code that blocks or computes for long, and for the lowest
 /// latency.
 ///
-/// It ends with its actor. What that actor spawns on a bus without a runtime of its own
+/// It ends with its actor. Each actor that it spawns on a bus without a runtime of its own
 /// ([`BusBuilder::runtime`](crate::BusBuilder::runtime)), and every task of tokio that it starts, runs on
 /// this thread and ends with it.
 ///

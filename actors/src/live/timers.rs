@@ -104,7 +104,8 @@ impl<A: Actor> Timers<A> {
 }
 
 impl<A: Actor> Drop for Timers<A> {
-    /// What was not due is nobody's: a destructor that panics keeps none of the others, nor the actor's end.
+    /// A timer that was not due is nobody's: a destructor that panics keeps none of the others, nor the
+    /// actor's end.
     fn drop(&mut self) {
         while let Some(timer) = self.queue.pop() {
             discard(timer);

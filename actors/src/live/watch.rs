@@ -93,8 +93,8 @@ impl Watch {
         self.probed.load(Ordering::Relaxed)
     }
 
-    /// What a probe sees; `rests` is the actor's own word. Who waits at a gate until others have finished
-    /// rests too.
+    /// What a probe sees; `rests` is the actor's own word. An actor that waits at a gate until others have
+    /// finished rests too.
     pub(crate) fn pulse(&self, rests: bool) -> Pulse {
         let hand = lock(&self.hand).held;
         let at_gate = hand.is_some_and(|held| held.topic.is_none() && held.message == MARKER);

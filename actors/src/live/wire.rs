@@ -1,8 +1,8 @@
 //! Frames into and out of the topics of a live bus.
 //!
-//! Whoever listens in bytes has a queue of its own in the topic, as all others have, with its order, its
-//! policy and its place in the counters. It encodes what it reads where that lies. If several listen, the
-//! first who comes to a message keeps its bytes for the others ([`Tap`]).
+//! A listener in bytes has a queue of its own in the topic, as all others have, with its order, its policy
+//! and its place in the counters. It encodes what it reads where that lies. If several listen, the first
+//! who comes to a message keeps its bytes for the others ([`Tap`]).
 
 mod ear;
 mod source;
@@ -95,7 +95,7 @@ pub(crate) trait WireQueue: Source + Send {
     /// Has what was handled counted.
     fn settle(&mut self);
     /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how
-    /// many. What cannot be encoded is a dead letter.
+    /// many. A message that cannot be encoded is a dead letter.
     fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
         let mut seen = 0;
         while seen < most {

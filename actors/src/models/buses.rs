@@ -90,7 +90,7 @@ impl Service for Patient {
     }
 }
 
-/// Whoever is spawned while a shutdown begins is refused, or ended.
+/// A member that is spawned while a shutdown begins is refused, or ended.
 #[test]
 fn shuttle_a_shutdown_meets_late_spawns() {
     explore(|| async {

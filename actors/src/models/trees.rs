@@ -36,8 +36,8 @@ fn tell(reader: &ActorRef<Reader>, from: u32, numbers: u32) -> impl Future<Outpu
     async { task.await.unwrap() }
 }
 
-/// What is published and told while an actor fails and begins anew is handled, once and in order; what it had
-/// in hand is retried.
+/// Messages that are published and told while an actor fails and begins anew are handled, once and in
+/// order; its message in hand is retried.
 #[test]
 fn shuttle_a_restart_meets_publishers() {
     explore(|| async {

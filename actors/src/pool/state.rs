@@ -105,8 +105,8 @@ impl<A: Actor> PoolState<A> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the roster; those who wait for that look again. What `change` returns is dropped where the
-    /// roster is free again.
+    /// Changes the roster; those who wait for that look again. The value that `change` returns is dropped
+    /// where the roster is free again.
     fn change<R>(&self, change: impl FnOnce(&mut Roster<ActorRef<A>>) -> R) -> R {
         let changed = change(&mut self.write());
         self.changed.notify_waiters();

@@ -1,8 +1,8 @@
 //! Waiting for room in a pool.
 //!
-//! Whoever finds all workers full that may have its message stands in line at each of them, offers once more
-//! to all, and sleeps. Room at any of them wakes it, and so does a worker that comes or goes. It holds no
-//! worker's place once its message is taken, and none while it runs.
+//! A sender that finds all workers full that may have its message stands in line at each of them, offers
+//! once more to all, and sleeps. Room at any of them wakes it, and so does a worker that comes or goes. It
+//! holds no worker's place once its message is taken, and none while it runs.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -68,7 +68,7 @@ codes! {
     BAD_TOPIC = 26;
     /// The answer of a message is no message of the contract.
     UNKNOWN_REPLY = 27;
-    /// What a topic retains is malformed, or has no key.
+    /// The rule of what a topic retains is malformed, or has no key.
     BAD_RETAIN = 28;
     /// A type that is not known.
     UNKNOWN_TYPE = 30;

@@ -1,7 +1,7 @@
 //! The checked model of a contract: what generators, comparison and digests work on.
 //!
 //! Values of these types come from [`Contract::parse`], so the invariants written on each of them hold.
-//! Whoever builds one by hand (a test) takes the duty of holding them.
+//! Code that builds one by hand (a test) takes the duty of holding them.
 
 use std::fmt;
 

@@ -189,8 +189,8 @@ pub(crate) struct Described {
 }
 
 impl Described {
-    /// Reads a description. What it points to is copied, but for `user`, which is released also where this
-    /// fails.
+    /// Reads a description. All that it points to is copied, but for `user`, which is released also where
+    /// this fails.
     pub(crate) unsafe fn read(actor: *const MyceliumActor) -> Result<Self, Fault> {
         // SAFETY: the caller passes null or something that begins with a size.
         let size = unsafe { pointers::read(actor.cast::<usize>(), "actor") }?;

@@ -63,8 +63,8 @@ pub unsafe extern "C" fn mycelium_tell(
     })
 }
 
-/// Asks one actor, and waits for the answer at most `limit_ms`, or as long as it takes if that is below zero.
-/// What `answer` points to then is there until this thread asks again.
+/// Asks one actor, and waits for the answer at most `limit_ms`, or as long as it takes if that is below
+/// zero. The bytes that `answer` points to then are there until this thread asks again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_ask(
     address: MyceliumHandle,

@@ -45,8 +45,8 @@ pub enum MyceliumError {
     Panic = -15,
     /// The process was forked after this was made: its threads are not here.
     Forked = -16,
-    /// What looks while this thread waits (`mycelium_on_wait`) has ended the wait. What was to be published
-    /// or told was not; a query may have been received, and may still be answered.
+    /// What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
+    /// published or told was not; a query may have been received, and may still be answered.
     Interrupted = -17,
 }
 

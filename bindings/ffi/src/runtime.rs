@@ -65,8 +65,8 @@ pub struct MyceliumDescribed {
     pub digest: u64,
 }
 
-/// The counters of one topic. What is published is, for each subscriber, delivered, waiting, dropped or a
-/// dead letter.
+/// The counters of one topic. Each published message is, for each subscriber, delivered, waiting, dropped
+/// or a dead letter.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MyceliumTopicStats {

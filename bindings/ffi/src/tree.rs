@@ -101,8 +101,8 @@ pub extern "C" fn mycelium_supervisor_backoff(
     })
 }
 
-/// Adds an actor after the other children. What `actor` points to is copied. Its `release` is called when it
-/// is used no more: also where this fails, unless `actor` cannot be read.
+/// Adds an actor after the other children. The description that `actor` points to is copied. Its `release`
+/// is called when it is used no more: also where this fails, unless `actor` cannot be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_supervisor_add_actor(
     supervisor: MyceliumHandle,

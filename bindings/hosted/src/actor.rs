@@ -49,7 +49,7 @@ pub trait Behavior: Send + 'static {
     /// A query; its answer.
     ///
     /// # Errors
-    /// Whoever asked gets it. The life goes on.
+    /// The asker gets it. The life goes on.
     fn query(&mut self, query: &Encoded, scope: &mut Scope<'_>) -> Result<Encoded, Failure> {
         let _ = scope;
         Err(not_handled("answers", query.header.type_id))

@@ -93,7 +93,7 @@ pub enum Error {
     Value(ValueError),
     /// A query was not answered.
     Ask(AskError),
-    /// Whoever was asked failed to answer.
+    /// The actor that was asked failed to answer.
     Answer(Failure),
     /// Actors, services or children did not end in time.
     Shutdown(ShutdownError),

@@ -12,8 +12,8 @@ use crate::{ActorSpec, Address, Behavior, Encoded, Error, Failure, HostedActor, 
 /// An [`Isolate`] with actors whose behaviour is a set of callbacks. They are called on the thread that runs
 /// it, in the order of its events, and no thread is started.
 ///
-/// A callback cannot wait there: nothing else would go on. What it publishes with
-/// [`Scope::publish_later`] goes out when it has returned, and the actor waits for room then; with
+/// A callback cannot wait there: nothing else would go on. Messages that it publishes with
+/// [`Scope::publish_later`] go out when it has returned, and the actor waits for room then; with
 /// [`Scope::pause_for`] the actor waits on the isolate's clock, and goes on in [`Behavior::resumed`].
 ///
 /// ```

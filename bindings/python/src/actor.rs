@@ -200,7 +200,7 @@ impl Made {
         method.call.bind(py).call1((records,)).map(drop)
     }
 
-    /// What came before is handled before: whether it has paused, and the actor goes on with it first.
+    /// Earlier messages are handled before: whether it has paused, and the actor goes on with it first.
     fn goes_before(&mut self, py: Python<'_>) -> PyResult<bool> {
         if self.waiting.is_none() {
             return Ok(false);
@@ -228,7 +228,7 @@ impl Made {
         Ok(())
     }
 
-    /// What is raised ends the life, and what was put aside before it is told with it.
+    /// An exception ends the life, and one that was put aside before it is told with it.
     fn ends<T>(&mut self, py: Python<'_>, called: PyResult<T>) -> PyResult<T> {
         called.inspect_err(|error| {
             let first = self.failed.take();

@@ -1,6 +1,6 @@
 //! The native half of the Python package `mycelium`: a bus in a Python process, and its messages as bytes.
 //!
-//! What needs no speed is written in Python, in `python/mycelium`: there `Runtime`, `Publisher` and
+//! All that needs no speed is written in Python, in `python/mycelium`: there `Runtime`, `Publisher` and
 //! `Subscription` are made of the classes here. The rules of this half: a thread waits detached from Python
 //! and in slices, so that Ctrl-C, `close` and the end of the interpreter reach it; a lock is never held
 //! across Python code; errors are classes of `mycelium.errors`, by name.

@@ -33,7 +33,7 @@ enum FieldValue {
 
 #[derive(Default)]
 struct Shared {
-    /// What is lower is not heard, in numbers of `logging`; `u8::MAX` hears nothing.
+    /// Lower levels are not heard, in numbers of `logging`; `u8::MAX` hears nothing.
     level: AtomicU8,
     waiting: Mutex<Backlog>,
     changed: Condvar,

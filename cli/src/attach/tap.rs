@@ -19,7 +19,7 @@ const RATE_TIME: Duration = Duration::from_secs(1);
 /// Show the messages of topics as they come, until Ctrl-C.
 ///
 /// A tap never slows its node: where it cannot keep up, the node drops its oldest messages, and so does the
-/// tap, which tells how many it has dropped itself. What a topic retains comes first.
+/// tap, which tells how many it has dropped itself. Messages that a topic retains come first.
 ///
 /// Exit code 0 after --count or Ctrl-C, 1 when the link is lost, 2 when there is none.
 #[derive(Debug, clap::Args)]

@@ -7,8 +7,9 @@
 //! Feed --SessionEnd--> Exchange --Fill, Settlement--> Portfolio
 //! ```
 //!
-//! Who hears of a bar does not know yet what the exchange fills in it. So the portfolio marks a bar when the
-//! next one arrives, and a strategy that waits for fills decides when the exchange has closed the bar.
+//! An actor that hears of a bar does not know yet what the exchange fills in it. So the portfolio marks a
+//! bar when the next one arrives, and a strategy that waits for fills decides when the exchange has closed
+//! the bar.
 //!
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is
 //! done, so an order decided on one close meets the next bar, and never an earlier one.

@@ -29,7 +29,8 @@ pub(crate) enum ColumnData {
 }
 
 /// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as
-/// doubles. What is not defined is NaN. `about` goes into the file's metadata: what was run, on which terms.
+/// doubles. A figure that is not defined is NaN. `about` goes into the file's metadata: what was run, on
+/// which terms.
 ///
 /// # Errors
 /// Those of the writer.
@@ -53,7 +54,7 @@ pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> 
 }
 
 /// Writes the rows of a search: `index` as 64-bit integers, `n_trades` as 32-bit ones, the rest as doubles.
-/// What was searched, and the digest, go into the file's metadata.
+/// The search and the digest go into the file's metadata.
 ///
 /// # Errors
 /// Those of the writer.

@@ -37,7 +37,7 @@ pub fn figures(statistics: &Statistics) -> [f64; COLUMNS.len()] {
 }
 
 impl Rank {
-    /// Whether `a` is strictly better than `b`. What is not defined is worse than everything.
+    /// Whether `a` is strictly better than `b`. A figure that is not defined is worse than everything.
     #[must_use]
     pub fn better(self) -> fn(&Statistics, &Statistics) -> bool {
         fn above(a: f64, b: f64) -> bool {

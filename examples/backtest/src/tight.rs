@@ -1,5 +1,5 @@
-//! One run of two averages as the tightest loop that computes the same figures: arrays, no objects. What the
-//! bench measures everything else against. Long only, all cash, filled at the next open.
+//! One run of two averages as the tightest loop that computes the same figures: arrays, no objects. The
+//! bench measures everything else against it. Long only, all cash, filled at the next open.
 
 use crate::messages::Bar;
 

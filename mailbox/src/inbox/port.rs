@@ -19,8 +19,8 @@ pub(super) struct PortEntry<T> {
 
 /// The shared half of an inbox, at which messages are handed in.
 ///
-/// [`Inbox::new`](super::Inbox::new) keeps it in memory of its own. Who has a struct behind an `Arc` anyway
-/// may put the port in there instead, implement [`AsRef`] for it, and read it with
+/// [`Inbox::new`](super::Inbox::new) keeps it in memory of its own. Code that has a struct behind an `Arc`
+/// anyway may put the port in there instead, implement [`AsRef`] for it, and read it with
 /// [`Inbox::of`](super::Inbox::of).
 pub struct Port<T> {
     pub(super) state: Spin<State<T>>,

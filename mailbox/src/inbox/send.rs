@@ -74,9 +74,9 @@ impl<T> fmt::Display for SendError<T> {
 /// A place in the line for room in one inbox, for a sender that takes whichever of several inboxes has room
 /// first. It holds no message.
 ///
-/// Whoever waits offers to all of them, [stands in line](Self::stand) at each, offers once more, and only
-/// then sleeps. Where an offer is taken, it says so to that inbox's place ([`served`](Self::served)) and
-/// drops the others, which hand the wake-ups that they may have had on to the next in line.
+/// A sender that waits offers to all of them, [stands in line](Self::stand) at each, offers once more, and
+/// only then sleeps. Where an offer is taken, it says so to that inbox's place ([`served`](Self::served))
+/// and drops the others, which hand the wake-ups that they may have had on to the next in line.
 ///
 /// ```
 /// use std::sync::Arc;

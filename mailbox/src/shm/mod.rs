@@ -81,10 +81,11 @@
 //! who say so ([`ShmSendError::Busy`]); as a reader under `Block` it makes the ring full.
 //!
 //! # Trust
-//! Nobody trusts what is in the segment. Its size is fixed by seals of the kernel, so reading it cannot end a
-//! process with SIGBUS; its geometry is read once; every position, length and sequence is checked before it
-//! is used, and a record after it was copied. What cannot be is a named [`ShmFault`]. A process that may
-//! write to a segment can still write messages of its own, or close it: all of them are the same user's.
+//! Nobody trusts what is in the segment. Its size is fixed by seals of the kernel, so reading it cannot end
+//! a process with SIGBUS; its geometry is read once; every position, length and sequence is checked before
+//! it is used, and a record after it was copied. A value that cannot be is a named [`ShmFault`]. A process
+//! that may write to a segment can still write messages of its own, or close it: all of them are the same
+//! user's.
 //!
 //! `tests.rs` compares random use with a plain model and overwrites every word, `kills.rs` kills processes at
 //! every `Point`, and `models.rs` has the models for loom. In a model the kernel's locks are

@@ -166,7 +166,7 @@ impl ShmWriter {
 
     /// Waits until a message of so many bytes has room, or the segment is closed: spinning for `spin`, then
     /// asleep, for `limit` in all. Whether that is so; others may be quicker to use it. Readers that have
-    /// died are let go. What is staged is published before, if the ring is shared.
+    /// died are let go. Staged records are published before, if the ring is shared.
     pub fn wait_room(&mut self, len: usize, spin: Duration, limit: Duration) -> bool {
         self.core.wait_room(len as u64, spin, limit)
     }

@@ -67,8 +67,8 @@ impl<M: SharedWords> WriterCore<M> {
         writer
     }
 
-    /// An owner that had this writer's lock before it is dead, and nobody else can tell any more: the lock is
-    /// held. What it has left is put in order here, and others may write.
+    /// An owner that had this writer's lock before it is dead, and nobody else can tell any more: the lock
+    /// is held. Its rest is put in order here, and others may write.
     fn bury(&mut self) {
         let owner = self.word(OWNER);
         let other = owner.load(Ordering::Relaxed);

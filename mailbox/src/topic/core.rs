@@ -2,8 +2,8 @@
 //!
 //! # Protocol
 //! `word` is `tail << 1 | LOCKED`: the number of messages written to the ring, and the producers' lock.
-//! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). Whoever holds it owns `producer`, the slot of
-//!   position `tail`, the `armed` flags of all seats, and the producers' end of every lane.
+//! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). The thread that holds it owns `producer`, the
+//!   slot of position `tail`, the `armed` flags of all seats, and the producers' end of every lane.
 //! - Unlock: one plain store of the whole word (`Release`), nobody else writes it meanwhile. It publishes the
 //!   new tail (**sync point "message visible"**; it pairs with the `Acquire` in [`Core::tail`]). A reader
 //!   that finds a later locker's value reads from the same release sequence.
@@ -138,7 +138,7 @@ const CLOSED: u8 = 2;
 /// Owned by whoever holds the lock.
 pub(crate) struct Producer<V: Payload> {
     pub(super) limit: u64,
-    /// What is published now is written into it; there is one as long as there are gates.
+    /// Messages that are published now are written into it; there is one as long as there are gates.
     pub(super) ring: Option<Arc<Ring<V>>>,
     /// What `ring` took the place of, the oldest first, as long as subscribers read there.
     pub(super) older: Vec<Arc<Ring<V>>>,
@@ -308,7 +308,7 @@ impl<V: Payload> Core<V> {
         drop(section);
     }
 
-    /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.
+    /// Refuses further messages and subscriptions, wakes everybody. Queued messages can still be read.
     pub(crate) fn close(&self) {
         let section = self.lock();
         self.listeners.gate.store(CLOSED, Ordering::Release);

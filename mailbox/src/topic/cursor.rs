@@ -315,10 +315,10 @@ impl<V: Payload> Cursor<V> {
 }
 
 impl<V: Payload> Drop for Cursor<V> {
-    /// What is left is dropped by the last who leaves it, outside the lock. What is published at this very
-    /// moment is passed inside, as much as fits without an allocation. More of it is passed outside first;
-    /// that comes to an end, because producers cannot get past this cursor's seat, which is told nothing
-    /// meanwhile.
+    /// The rest is dropped by the last who leaves it, outside the lock. A message that is published at this
+    /// very moment is passed inside, as much as fits without an allocation. More of it is passed outside
+    /// first; that comes to an end, because producers cannot get past this cursor's seat, which is told
+    /// nothing meanwhile.
     fn drop(&mut self) {
         let mut unread = 0;
         loop {

@@ -199,7 +199,7 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
     }
 }
 
-/// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the
+/// A run on its way to be handled. All that must outlive a panic lies in registers until its drop tells the
 /// reader.
 struct Progress<'h, R: DrainQueue> {
     reader: *mut R,

@@ -8,7 +8,7 @@ use crate::discard::discard;
 /// How many values fit without an allocation.
 const IN_PLACE: usize = 4;
 
-/// A few values in place, more on the heap. What is left in it is [discarded](discard).
+/// A few values in place, more on the heap. The rest in it is [discarded](discard).
 ///
 /// # Protocol
 /// The first `len` places of `few` are initialized. It is not an array of options: those would all be written

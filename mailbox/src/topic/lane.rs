@@ -9,10 +9,10 @@
 //! seats, like for ring subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on
 //! it.
 //!
-//! A lane under `Block` refuses what it has no room for, and its producers wait as for a gate: the subscriber
-//! makes room under the lane's lock, then reads the count of waiters; a producer puts its waker into the
-//! list, then looks at the lane under its lock. Whoever has the lock second sees what the other has written
-//! before it (**sync point "room or waiter"** of `wait.rs`).
+//! A lane under `Block` refuses what it has no room for, and its producers wait as for a gate: the
+//! subscriber makes room under the lane's lock, then reads the count of waiters; a producer puts its waker
+//! into the list, then looks at the lane under its lock. The thread that has the lock second sees what the
+//! other has written before it (**sync point "room or waiter"** of `wait.rs`).
 
 use std::collections::VecDeque;
 

@@ -297,7 +297,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.badge_of(by))
     }
 
-    /// Refuses further messages and subscriptions and wakes everybody. What is queued can still be read.
+    /// Refuses further messages and subscriptions and wakes everybody. Queued messages can still be read.
     pub fn close(&self) {
         each!(&self.form, core => core.close());
     }

@@ -2,12 +2,12 @@
 //!
 //! # Protocol of the readers
 //! A message with a destructor, or of more than [`KEPT_BYTES_MAX`], counts the subscribers of its ring that
-//! have not passed it: the publisher sets the number, inside the topic's lock, to that of the gates, each of
-//! which passes each position once, whether it reads it, skips it, is moved past it or leaves. Who passes it
-//! as the last drops it. **Sync point "last reader"**: passing is a decrement with `Release`, and who finds
-//! itself the last does so with `Acquire`, so that all other readers are done with it. One that finds the
-//! number at 1 is alone and need not write. The slot is used again only after every cursor is past it, and a
-//! cursor is told after that.
+//! have not passed it: the publisher sets the number, inside the topic's lock, to that of the gates, each
+//! of which passes each position once, whether it reads it, skips it, is moved past it or leaves. The
+//! receiver that passes it as the last drops it. **Sync point "last reader"**: passing is a decrement with
+//! `Release`, and who finds itself the last does so with `Acquire`, so that all other readers are done with
+//! it. One that finds the number at 1 is alone and need not write. The slot is used again only after every
+//! cursor is past it, and a cursor is told after that.
 
 use std::sync::Arc;
 

@@ -306,9 +306,9 @@ impl<V: Payload> Producer<V> {
     }
 
     /// Moves those that hold the tail back past what they have published themselves, where they have read
-    /// everything else. What they were the last to pass goes into `passed`, for the caller to drop, and no
-    /// more than that has memory for: nobody is moved further. Whether anybody was moved, or could be if
-    /// there were memory.
+    /// everything else. Messages that they were the last to pass go into `passed`, for the caller to drop,
+    /// and no more than that has memory for: nobody is moved further. Whether anybody was moved, or could
+    /// be if there were memory.
     #[cold]
     fn move_past_own(&mut self, tail: u64, passed: &mut Vec<V>) -> bool {
         let mut any = false;

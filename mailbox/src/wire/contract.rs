@@ -14,7 +14,7 @@ pub use self::parse::TableError;
 /// types: values are checked against the layouts, and go through as bytes.
 ///
 /// It is made of the *table* of a contract, a text that `mycelium_contract::Contract::table` writes and
-/// `docs/wire.md` describes. What it holds lives as long as the process, a few hundred bytes for each
+/// `docs/wire.md` describes. Its content lives as long as the process, a few hundred bytes for each
 /// message: load a contract once, and hand copies on.
 ///
 /// ```

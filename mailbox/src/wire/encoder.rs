@@ -54,7 +54,7 @@ impl Encoder {
         Self { buffer: AlignedVec::with_capacity(bytes), arena: Arena::new() }
     }
 
-    /// Writes `message` and returns its bytes. What was written before is gone.
+    /// Writes `message` and returns its bytes. Bytes that were written before are gone.
     ///
     /// # Errors
     /// [`WireError::TooLarge`] when the value would be longer than [`VALUE_LEN_MAX`].

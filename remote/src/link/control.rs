@@ -182,7 +182,7 @@ pub enum Reason {
     OwnName,
     /// This node has as many links or handshakes as it takes.
     TooMany,
-    /// What one end has said of where it stands is no longer so. Passes with the next handshake.
+    /// The position that one end has told is no longer so. Passes with the next handshake.
     Stale,
     /// This node may not be connected to by the peer.
     NotAllowed,

@@ -436,8 +436,9 @@ impl Link {
         self.mailboxes.inboxes.get(place).map(|inbox| &*inbox.name)
     }
 
-    /// Says who is behind a mailbox that the peer has opened; `None`: nobody. The peer is told if it does not
-    /// know yet. What is taken is not looked at again when a message comes, and may be [`TAKES_MAX`] kinds.
+    /// Says who is behind a mailbox that the peer has opened; `None`: nobody. The peer is told if it does
+    /// not know yet. A kind that is taken is not looked at again when a message comes; there may be
+    /// [`TAKES_MAX`] kinds.
     pub fn serve(&mut self, place: usize, served: Option<Served>) {
         let credit = self.config.credit;
         let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };

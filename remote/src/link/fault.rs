@@ -261,10 +261,10 @@ impl std::error::Error for SendError {}
 pub enum AttachError {
     /// The link is attached, and the peer is another process than the one at its other end.
     NameTaken,
-    /// What one side has said of where it stands is no longer so. Connect anew at once.
+    /// The position that one side has told is no longer so. Connect anew at once.
     Stale,
-    /// The peer is another process than before, or has forgotten this node. What it had not acknowledged is
-    /// lost, interest and credit are gone. Connect anew at once.
+    /// The peer is another process than before, or has forgotten this node. All that it had not
+    /// acknowledged is lost, interest and credit are gone. Connect anew at once.
     PeerRestarted {
         /// How many messages are lost.
         lost: u64,

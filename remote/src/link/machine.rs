@@ -470,7 +470,7 @@ impl Link {
     }
 
     /// Appends what is to be written to the connection now: whole frames, and about 64 KiB of them at most.
-    /// What it appends counts as written: after a cut, `out` is dropped.
+    /// Bytes that it appends count as written: after a cut, `out` is dropped.
     pub fn fill(&mut self, now: u64, out: &mut Vec<u8>) {
         if !self.attached || out.len() >= FILL_BYTES {
             return;
@@ -509,8 +509,8 @@ impl Link {
         self.tell_flows(out);
     }
 
-    /// Appends the frame that ends the connection in order, behind the last acknowledgement. What was not
-    /// acknowledged by the peer stays in the window.
+    /// Appends the frame that ends the connection in order, behind the last acknowledgement. A frame that
+    /// the peer has not acknowledged stays in the window.
     pub fn bye(&mut self, ended: Ended, out: &mut Vec<u8>) {
         if self.attached {
             // Else the peer would count as lost what has come.

@@ -21,8 +21,8 @@ type PathPlace = usize;
 const ROOT: PathPlace = 0;
 const WORKER: PathPlace = usize::MAX;
 
-/// Every path that a scenario may name, children added by its script included. What may stand at the path of
-/// an instance without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
+/// Every path that a scenario may name, children added by its script included. All that may stand at the
+/// path of an instance without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
 pub(super) struct Paths {
     root: String,
     supervisors: Vec<Above>,

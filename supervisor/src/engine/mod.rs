@@ -9,14 +9,14 @@
 //! # What it promises
 //! - A supervisor hears of each of its lives once that it started or not, and once that it ended. Reports
 //!   about a life that is over mean nothing.
-//! - Reports are dealt with in the order in which the host has them handled. What the engine reports to
-//!   itself (that a supervisor below has started, ended, or is to stop) goes through [`Host::post`] into the
-//!   same order.
+//! - Reports are dealt with in the order in which the host has them handled. A report of the engine to
+//!   itself (that a supervisor below has started, ended, or is to stop) goes through [`Host::post`] into
+//!   the same order.
 //! - A supervisor that is killed takes all below it along before anything else happens, last started first.
 //!   Observers are told of each.
-//! - What a life leaves behind ([`Left`]) goes to the next life of the same child, or is released. A
-//!   supervisor that ends and may be restarted leaves what it keeps to its successor. Nothing is released
-//!   while the supervisor starts or stops a child, because that may still decide whether another life comes.
+//! - The remains of a life ([`Left`]) go to the next life of the same child, or are released. A supervisor
+//!   that ends and may be restarted leaves what it keeps to its successor. Nothing is released while the
+//!   supervisor starts or stops a child, because that may still decide whether another life comes.
 //! - A child that is not ready within its time is given up, which is a start that failed. A child that cannot
 //!   be killed within the time which its host allows is given up too, and is among the
 //!   [missed](Host::missed).
@@ -179,7 +179,7 @@ pub trait Host: Sized {
     /// earlier life of the same child has left it: the host takes it out if this life has it from now on.
     ///
     /// # Errors
-    /// Why it cannot even be launched. What is still in `left` goes on waiting.
+    /// Why it cannot even be launched. The rest in `left` goes on waiting.
     fn start(
         &mut self,
         at: &At<'_, Self>,

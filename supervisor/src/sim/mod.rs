@@ -1,8 +1,8 @@
 //! A dry run: whole trees of [`Supervisor`](crate::Supervisor)s in virtual time, against a script.
 //!
 //! Workers start at once, end when the script says so, and stop at once unless their [`Behaviour`] says
-//! otherwise. The same scenario and seed give the same trace, on any machine. What is due at one time happens
-//! in the order in which it was begun, ends of starts and stops before the timers of supervisors.
+//! otherwise. The same scenario and seed give the same trace, on any machine. Events of one time happen in
+//! the order in which they were begun, ends of starts and stops before the timers of supervisors.
 //!
 //! ```
 //! use mycelium_supervisor::sim::{Act, Behaviour, Exit, Happening, Scenario, Scripted, Tree, simulate};
@@ -116,7 +116,7 @@ pub struct Scenario {
 /// See the [module](self) for an example.
 #[derive(Clone, Debug)]
 pub struct Scripted {
-    /// When, from the start of the tree. What is due at this time in the tree itself comes first.
+    /// When, from the start of the tree. Events that are due at this time in the tree itself come first.
     pub at: Duration,
     /// What.
     pub act: Act,

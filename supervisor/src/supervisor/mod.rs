@@ -1,12 +1,12 @@
 //! One supervisor as a state machine.
 //!
 //! A supervisor does one thing at a time, as OTP's does: start a child, stop a child, or rest
-//! (`Phase::Idle`). What reaches it goes into one mailbox and is dealt with in the order of arrival, each
-//! when the supervisor rests: the exit of a life, a call, another try of a failed restart, a shutdown. While
-//! it is busy it takes in only what it waits for: that the child which it starts has started or failed, that
-//! the child which it stops has ended. An exit belongs to one life: when its turn comes and that life was
-//! settled meanwhile, because its group was stopped, it means nothing. While a child waits for its backoff
-//! the supervisor rests, so it answers.
+//! (`Phase::Idle`). Everything that reaches it goes into one mailbox and is dealt with in the order of
+//! arrival, each when the supervisor rests: the exit of a life, a call, another try of a failed restart, a
+//! shutdown. While it is busy it takes in only what it waits for: that the child which it starts has
+//! started or failed, that the child which it stops has ended. An exit belongs to one life: when its turn
+//! comes and that life was settled meanwhile, because its group was stopped, it means nothing. While a
+//! child waits for its backoff the supervisor rests, so it answers.
 //!
 //! - `start` holds everything that begins a life, `stop` everything that ends one;
 //! - `restart` decides what an exit leads to;

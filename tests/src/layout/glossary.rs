@@ -120,30 +120,78 @@ fn find(text: &str, words: &str) -> Option<usize> {
     })
 }
 
-/// Invariant 17: no sentence of a page begins with a clause as its subject, unless it is a question.
+/// Invariant 17: no sentence of a page begins with a clause as its subject, unless it is a question; nor does
+/// one of the documentation in code, but for the first of an item or section, which may be a phrase: "What it
+/// waits for."
 pub fn check_sentences(files: &[SourceFile]) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let is_page = |file: &&SourceFile| {
+    let is_page = |file: &SourceFile| {
         ["README.md", "ARCHITECTURE.md"].contains(&file.path.as_str())
             || (file.is_in("docs") && file.path.ends_with(".md"))
     };
-    for file in files.iter().filter(is_page) {
-        let text = without_code(&file.text);
-        for clause in CLAUSES {
-            for (at, _) in text.match_indices(clause) {
-                let before = text[..at].trim_end_matches(['*', '_', '"']);
-                let rest = &text[at..];
-                let end = rest.find(['.', '?', '|', ':']).unwrap_or(rest.len());
-                if begins(before) && !rest[end..].starts_with('?') {
-                    let place = format!("{}:{}", file.path, text[..at].matches('\n').count() + 1);
-                    let words: Vec<&str> = rest.split_whitespace().take(6).collect();
-                    let what = format!("\"{} ..\": let the sentence begin with its subject", words.join(" "));
-                    faults.push(Fault::new(17, place, what));
-                }
+    let ships = |file: &SourceFile| {
+        file.is_rust()
+            && file.path.contains("src/")
+            && !file.is_in("tests")
+            && !file.path.contains("/generated/")
+    };
+    let mut faults = Vec::new();
+    for file in files {
+        if is_page(file) {
+            faults.extend(clauses(file, 0, &without_code(&file.text), true));
+        } else if ships(file) {
+            for (line, text) in documentation(&file.text) {
+                faults.extend(clauses(file, line, &without_code(&text), false));
             }
         }
     }
     faults
+}
+
+/// The sentences of a text that begin with a clause; its lines are those of the file from `line` on.
+fn clauses(file: &SourceFile, line: usize, text: &str, with_first: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for clause in CLAUSES {
+        for (at, _) in text.match_indices(clause) {
+            let before = text[..at].trim_end_matches(['*', '_', '"']);
+            let rest = &text[at..];
+            let end = rest.find(['.', '?', '|', ':']).unwrap_or(rest.len());
+            let is_first = before
+                .trim_end()
+                .rsplit('\n')
+                .next()
+                .is_none_or(|line| line.is_empty() || line.starts_with('#'));
+            let counts = with_first || !is_first;
+            if counts && begins(before) && !rest[end..].starts_with('?') {
+                let place = format!("{}:{}", file.path, line + text[..at].matches('\n').count() + 1);
+                let words: Vec<&str> = rest.split_whitespace().take(6).collect();
+                let what = format!("\"{} ..\": let the sentence begin with its subject", words.join(" "));
+                faults.push(Fault::new(17, place, what));
+            }
+        }
+    }
+    faults
+}
+
+/// The documentation of each item of a file, with the number of lines before it.
+fn documentation(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (number, line) in text.lines().enumerate() {
+        let doc = line.trim_start().strip_prefix("//").and_then(|rest| rest.strip_prefix(['/', '!']));
+        let Some(doc) = doc else {
+            goes_on = false;
+            continue;
+        };
+        if !goes_on {
+            found.push((number, String::new()));
+            goes_on = true;
+        }
+        if let Some((_, text)) = found.last_mut() {
+            *text += doc.strip_prefix(' ').unwrap_or(doc);
+            text.push('\n');
+        }
+    }
+    found
 }
 
 /// Whether a sentence begins behind this text. A heading is none.

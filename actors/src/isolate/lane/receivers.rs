@@ -11,7 +11,7 @@
 //! at once in a short list, and else when they are an eighth of all. So coming and leaving cost the same
 //! however many there are, and one receiver that is left is the only one of its list.
 //!
-//! What goes with a receiver may be foreign code: it is dropped while nothing is borrowed.
+//! The drop of a receiver may be foreign code: it is dropped while nothing is borrowed.
 
 use std::cell::{Cell, Ref, RefCell};
 

@@ -74,14 +74,14 @@ impl<A: Actor> SeatWard<A> {
         parts.finish();
     }
 
-    /// What was handled was handled, unless its next life is to try it again.
+    /// The message in hand was handled, unless its next life is to try it again.
     fn settle_attempts(&self) {
         if self.kept.borrow().is_none() {
             self.attempts.borrow_mut().settle();
         }
     }
 
-    /// What was to be tried again is a dead letter: what it was, and how often it was tried.
+    /// The message that was to be tried again is a dead letter: what it was, and how often it was tried.
     fn lose_kept(&self) -> Option<(Label, u32)> {
         let (kept, hand) = self.kept.take()?;
         let label = hand.die();
@@ -163,7 +163,7 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// What it had in hand is done, unless its handler waits or has failed.
+    /// Its message in hand is done, unless its handler waits or has failed.
     pub(crate) fn lay_down(&self) {
         if let Some(ward) = &self.ward
             && self.is_ready()
@@ -250,7 +250,8 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// What its next life was to try again is a dead letter: what it was, and how often it was tried.
+    /// The message that its next life was to try again is a dead letter: what it was, and how often it was
+    /// tried.
     pub(super) fn lose_kept(&self) -> Option<(Label, u32)> {
         self.ward.as_ref()?.lose_kept()
     }

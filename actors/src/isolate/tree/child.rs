@@ -39,8 +39,8 @@ pub(crate) trait SeatedChild {
     fn path(&self) -> Arc<str>;
     /// It says that it is ready.
     fn says_ready(&self);
-    /// Its supervisor wants to know from now on when it has something to do, and when it has done it.
-    /// What it has now, if anything: `true`.
+    /// Its supervisor wants to know from now on when it has something to do, and when it has done it. It
+    /// has something now: `true`.
     fn probe(&self) -> bool;
     /// Whether it has something to do that it has not finished.
     fn is_at_work(&self) -> bool;
@@ -84,7 +84,7 @@ pub(super) enum TreeQuestion {
 }
 
 impl TreeAsk {
-    /// There is no such supervisor. Whoever asked may have left.
+    /// There is no such supervisor. The asker may have left.
     pub(super) fn refuse(self) {
         let error = CallError::NoSupervisor((*self.path).into());
         match self.what {

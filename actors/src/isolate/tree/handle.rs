@@ -24,8 +24,8 @@ use crate::tree::{
 };
 use crate::{Actor, ActorRef, PendingRestart};
 
-/// What it is asked is carried out at once, at the isolate's present time. That runs children's code,
-/// in turn with nothing else.
+/// A call is carried out at once, at the isolate's present time. That runs children's code, in turn with
+/// nothing else.
 #[derive(Clone)]
 pub(crate) struct IsolateTree {
     pub(super) place: Place,

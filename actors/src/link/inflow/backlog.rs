@@ -81,7 +81,7 @@ impl Backlog {
         self.tried.iter().map(|tried| tried.strand).chain(self.others.iter().map(BacklogEntry::strand))
     }
 
-    /// What waits there waits here, in the order in which it has come.
+    /// Messages that wait there wait here, in the order in which they have come.
     pub(super) fn join(&mut self, other: Self) {
         self.tried.extend(other.tried);
         self.others.extend(other.others);

@@ -103,7 +103,7 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// What was in hand is a dead letter.
+    /// The message in hand is a dead letter.
     fn bury_hand(&mut self, hand: Hand<A>, reason: &StopReason) {
         let attempts = self.attempts.settle();
         let message = match hand {

@@ -23,7 +23,7 @@ impl WireSource {
         Self { queue, front: None, kept: false }
     }
 
-    /// The message in front. What cannot be encoded is a dead letter.
+    /// The message in front. A message that cannot be encoded is a dead letter.
     fn load(&mut self) {
         while self.front.is_none() {
             match self.queue.peek(u64::MAX) {

@@ -67,7 +67,7 @@ thread_local! {
 
 /// Publishes messages that took their place elsewhere, at this time; 0: that is not known.
 pub(crate) fn published_before<T>(at: i64, publish: impl FnOnce() -> T) -> T {
-    /// What was there before is there again, however the code ends.
+    /// The tap from before is there again, however the code ends.
     struct Restore(i64);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -264,8 +264,9 @@ impl Tap {
         Ok(value)
     }
 
-    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. Who
-    /// listens alone takes all that is known into `own`, and asks there from then on, which takes no lock.
+    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. An
+    /// ear that listens alone takes all that is known into `own`, and asks there from then on, which takes
+    /// no lock.
     #[inline]
     pub(super) fn published(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
         pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(own, stamp, keep_from))

@@ -40,7 +40,8 @@ pub(crate) fn named(ty: &Type) -> Option<&str> {
     }
 }
 
-/// Definitions with their parts before them. What cannot be ordered contains itself, or what does.
+/// Definitions with their parts before them. A definition that cannot be ordered contains itself, or one
+/// that does.
 pub(crate) struct Order<'c> {
     pub(crate) ordered: Vec<Def<'c>>,
     /// How deep each ordered definition nests, from 1.

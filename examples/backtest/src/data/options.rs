@@ -21,8 +21,7 @@ pub struct ReadOptions {
     pub sort: bool,
     /// Whether rows that cannot be used are left out, and counted, rather than refused with the file.
     pub drop_bad_rows: bool,
-    /// Names of columns in the file, for what they are: `("close", "Last")`. What they are is one of
-    /// [`ROLES`].
+    /// Names of columns in the file, for what they are: `("close", "Last")`. Each role is one of [`ROLES`].
     pub columns: Vec<(String, String)>,
 }
 

@@ -12,12 +12,12 @@
 //!   waited is filled at its limit: by quotes when the other side comes to it, by ticks when one goes
 //!   beyond it.
 //! - A limit is filled at the limit or better, whatever the spread. Stops and market orders slip.
-//! - The position in an asset is netted. What goes against it closes trades, first in first out, and opens
-//!   with what is left. All assets share the cash; what can be bought for follows from the equity. Money that
-//!   was freed after a bar began pays for no fill of that bar; what an open frees pays at that open.
+//! - The position in an asset is netted. A fill against it closes trades, first in first out, and opens
+//!   with what is left. All assets share the cash; what can be bought for follows from the equity. Money
+//!   that was freed after a bar began pays for no fill of that bar; what an open frees pays at that open.
 //! - A stop that was touched and could not be filled whole, for want of volume, goes on at the market from
-//!   the next open on, a stop-limit order as a limit. What is left of an entry ends when its stop loss or
-//!   take profit has begun to close it, or when its trade is closed.
+//!   the next open on, a stop-limit order as a limit. The rest of an entry ends when its stop loss or take
+//!   profit has begun to close it, or when its trade is closed.
 //! - A fill is charged once, however many trades it closes, and whether or not it opens one.
 //! - A protective order belongs to the trade that its order has opened, closes what is left of it, and ends
 //!   with it.
@@ -25,7 +25,7 @@
 //! - An account whose equity at a close is not above zero is liquidated, and trades no more; what it owes
 //!   is written off. With a maintenance margin all positions are closed, with costs, when the equity falls
 //!   below it.
-//! - An order is filled by what begins within the session of its asset. What comes outside of it is seen, and
+//! - An order is filled by what begins within the session of its asset. A price outside of it is seen, and
 //!   the account is valued and looked at by it. A day order works for the session in which it could be filled
 //!   first.
 //! - At the end of a run that leaves no position, orders of the last close close and open nothing.

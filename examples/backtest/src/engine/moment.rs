@@ -137,7 +137,8 @@ impl Engine {
         }
     }
 
-    /// Looks at all orders, for the events that are within their sessions. What protects a trade is first.
+    /// Looks at all orders, for the events that are within their sessions. Orders that protect a trade come
+    /// first.
     fn pass_book(&mut self, events: &[Begun], pass: Pass) {
         let here = self.book.len();
         for place in 0..here {
@@ -216,8 +217,8 @@ impl Engine {
         }
     }
 
-    /// A bar that came as a message may begin before the one before it was taken to be over. What was decided
-    /// on that one was sent when this one began.
+    /// A bar that came as a message may begin before the one before it was taken to be over. Orders that
+    /// were decided on that one were sent when this one began.
     fn correct_arrivals(&mut self, passing: &Passing, asset: u16) {
         let known_ns = self.listings[usize::from(asset)].latest.known_ns;
         let early_ns = known_ns.saturating_sub(passing.timestamp.as_nanos());

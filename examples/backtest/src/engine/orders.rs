@@ -197,7 +197,7 @@ impl Engine {
         reached.passed || reached.bound.is_none_or(|limit| (limit - entry) * side >= 0.0)
     }
 
-    /// What an order has closed before it was refused is closed.
+    /// Lots that an order has closed before it was refused are closed.
     fn keep_closed(&mut self, at: usize, before: i64, lots: i64) {
         if lots != 0 {
             let order = self.book[at].order;
@@ -244,7 +244,7 @@ impl Engine {
         }
     }
 
-    /// The price after slippage. What has a bound, a limit, does not slip.
+    /// The price after slippage. An order with a bound, a limit, does not slip.
     pub(super) fn slipped(&self, asset: usize, price: f64, lots: i64, side: f64, bound: Option<f64>) -> f64 {
         if bound.is_some() {
             return price;

@@ -16,8 +16,8 @@ use crate::messages::Timestamp;
 /// America/New_York"`, are a whole day. Without a zone they are UTC; an offset such as `-05:00` is a zone
 /// too. The default is the day of UTC.
 ///
-/// Days without trade need no list: nothing is filled where there are no prices. What comes after the end of
-/// a day that ends early is still within its hours.
+/// Days without trade need no list: nothing is filled where there are no prices. A price after the end of a
+/// day that ends early is still within its hours.
 ///
 /// ```
 /// use backtest::data::parse_timestamp;

@@ -12,7 +12,7 @@ use crate::strategy::{OpenOrder, OrderRecord, Report, Trade};
 
 impl Report {
     /// Everything but the equity: `assets` (their names), `statistics`, `figures`, `trades`, `open_trades`,
-    /// `orders`, `notes`. What is not defined is `null`.
+    /// `orders`, `notes`. A figure that is not defined is `null`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({

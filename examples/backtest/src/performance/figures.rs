@@ -1,8 +1,8 @@
 //! The figures of one run, defined as backtesting.py 0.6.6 defines them where it has one of that name.
 //!
-//! `E` is the equity at the close of each bar, `C` the close. Days are days of UTC: `D` is the return of each
-//! day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of them. What
-//! is not defined, a ratio without a denominator, is `NaN`.
+//! `E` is the equity at the close of each bar, `C` the close. Days are days of UTC: `D` is the return of
+//! each day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of
+//! them. A figure that is not defined, a ratio without a denominator, is `NaN`.
 
 use crate::data::{NS_PER_DAY, years_between};
 use crate::messages::Bar;

@@ -103,7 +103,8 @@ impl<S: Strategy> Program<S> {
         self
     }
 
-    /// What searches maximise unless `--objective` names something else. What is no number is the worst.
+    /// What searches maximise unless `--objective` names something else. A value that is no number is the
+    /// worst.
     #[must_use]
     pub fn objective(mut self, worth: impl Fn(&Report) -> f64 + Send + Sync + 'static) -> Self {
         self.objective = Some(Box::new(worth));
@@ -317,7 +318,7 @@ macro_rules! program {
 }
 
 /// The `main` of a strategy's own program: the command line `run`, `sweep`, `walk-forward`, `monte-carlo`,
-/// `report` and `merge`. What it takes is what [`program!`](crate::program!) takes.
+/// `report` and `merge`. It takes what [`program!`](crate::program!) takes.
 ///
 /// ```no_run
 /// # use backtest::prelude::*;

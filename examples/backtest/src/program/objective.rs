@@ -95,7 +95,7 @@ impl Objective {
     }
 }
 
-/// Whether `a` is a better score than `b`. What is no number is worse than everything.
+/// Whether `a` is a better score than `b`. A value that is no number is worse than everything.
 pub(super) fn better(a: f64, b: f64) -> bool {
     a > b || (b.is_nan() && !a.is_nan())
 }

@@ -219,7 +219,7 @@ impl Sheet {
 }
 
 impl SheetRow {
-    /// The line of a file. What is no number is an empty field.
+    /// The line of a file. A value that is no number is an empty field.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = self.index.to_string();

@@ -171,8 +171,8 @@ pub(super) fn walk(
     Ok(walk)
 }
 
-/// The figures of all tests, from the last bar before them: an order of that bar is filled on the first test
-/// bar, whose profit counts. What is held before is nothing, so the share of bars held is that of test bars.
+/// The figures of all tests, from the last bar before them: an order of that bar is filled on the first
+/// test bar, whose profit counts. Nothing is held before, so the share of bars held is that of test bars.
 fn figures(bars: &[Bar], walk: &Walk, cash: f64) -> Option<Figures> {
     let bars = bars.get(..=walk.equity.len())?;
     let equity: Vec<f64> = std::iter::once(cash).chain(walk.equity.iter().copied()).collect();

@@ -16,9 +16,9 @@ pub struct BlockSums {
 }
 
 impl BlockSums {
-    /// Cuts returns into so many blocks of equal length. What is left over at the end is left out, as the
-    /// paper does. Of fewer returns than blocks there are none. A return that is no number, after ruin, makes
-    /// a trial the worst wherever its block is.
+    /// Cuts returns into so many blocks of equal length. The remainder at the end is left out, as the paper
+    /// does. Of fewer returns than blocks there are none. A return that is no number, after ruin, makes a
+    /// trial the worst wherever its block is.
     #[must_use]
     pub fn of(returns: &[f64], blocks: usize) -> Self {
         let length = returns.len() / blocks.max(1);

@@ -45,8 +45,8 @@ pub struct OpenOrder {
 /// [`asset`](StrategyContext::asset) gives that of another: `ctx.asset("B").buy(10)`. Cash, equity and the
 /// list of orders are those of the whole account.
 ///
-/// Everything here is as it was at the close of the latest bar, after all that was filled in that bar. What
-/// is sent is filled on later bars.
+/// Everything here is as it was at the close of the latest bar, after all that was filled in that bar. An
+/// order that is sent is filled on later bars.
 pub struct StrategyContext<'a> {
     pub(super) desk: &'a mut Desk,
     pub(super) asset: u16,

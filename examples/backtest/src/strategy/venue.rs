@@ -12,9 +12,9 @@ use crate::tape::{MarketData, Tape};
 /// makes it step.
 ///
 /// # An actor of your own instead of a strategy
-/// Who hears of a [`Bar`] does not know yet what is filled in it: venue and actor hear of it at the same
-/// time. An actor that decides in its handler of `Bar` decides on the account of the bar before, and
-/// backtests too well or too badly without any sign of it. Let it keep the bar, its account from each
+/// An actor that hears of a [`Bar`] does not know yet what is filled in it: venue and actor hear of it at
+/// the same time. An actor that decides in its handler of `Bar` decides on the account of the bar before,
+/// and backtests too well or too badly without any sign of it. Let it keep the bar, its account from each
 /// [`Execution`](crate::messages::Execution), and decide in its handler of [`BarDone`], which comes after
 /// both:
 ///

@@ -1,8 +1,8 @@
 //! Whether bytes are a value, by the rules for readers of `docs/wire.md`.
 //!
-//! What lies elsewhere is claimed from the front to the back: each list or text that an offset leads to lies
-//! before the object that holds the offset, and behind all that was claimed earlier. So no byte is claimed
-//! twice, and the work is bounded by the length.
+//! Content that lies elsewhere is claimed from the front to the back: each list or text that an offset
+//! leads to lies before the object that holds the offset, and behind all that was claimed earlier. So no
+//! byte is claimed twice, and the work is bounded by the length.
 
 use super::{Part, Room, Shape, Ty, Untyped};
 use crate::scalar::Decimal;
