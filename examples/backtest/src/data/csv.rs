@@ -29,8 +29,8 @@ pub fn load_with(path: &Path, options: &ReadOptions) -> Result<(Series, DroppedR
     bars_of(load_any(path, options, true)?)
 }
 
-/// Reads the bars, quotes or ticks of one symbol from a file of CSV or Parquet, with what was left out.
-/// Which they are is said by the options, or follows from the names of the columns.
+/// Reads the bars, quotes or ticks of one symbol from a file of CSV or Parquet, with what was left out. The
+/// options say which they are, or it follows from the names of the columns.
 ///
 /// # Errors
 /// See [`read_with`]; also if the file cannot be opened.

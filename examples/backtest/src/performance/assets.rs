@@ -4,8 +4,8 @@ use super::figures::{largest, mean, ratio};
 use crate::strategy::{Report, Trade};
 use crate::tape::Tape;
 
-/// What the trades in one asset were worth. Money is in units of the currency, `_pct` in percent. What is not
-/// defined, a mean of no trade, is `NaN`.
+/// What the trades in one asset were worth. Money is in units of the currency, `_pct` in percent. A figure
+/// that is not defined, a mean of no trade, is `NaN`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct AssetFigures {
     /// The name of the asset.

@@ -26,8 +26,8 @@ impl Report {
         })
     }
 
-    /// Closed trades as CSV, one row for each, with the names of [`Trade`](crate::strategy::Trade)'s fields and, last, the
-    /// asset's `symbol`.
+    /// Closed trades as CSV, one row for each, with the names of [`Trade`](crate::strategy::Trade)'s fields
+    /// and, last, the asset's `symbol`.
     ///
     /// # Errors
     /// Those of the writer.
