@@ -325,7 +325,10 @@ fn all_commands_trade_quotes() {
         execute("monte-carlo", &file, &["--method", method, "--paths", "9"]).expect(method);
     }
     let error = execute("monte-carlo", &file, &[]).expect_err("no bars");
-    assert!(error.contains("--method is `prices`, which resamples the bars of one asset"), "{error}");
+    assert!(
+        error.contains("--method is `prices`, which resamples bars that begin at the same times"),
+        "{error}"
+    );
     // The crossing of averages, which is built in, takes them too.
     let flags = ["--fast", "5", "--slow", "20", "--out", path(&page)];
     let words = [&["backtest", "report", "--data", path(&file)][..], &flags].concat();

@@ -140,7 +140,7 @@ impl PriceRow for BarRow {
         columns: &BarColumns,
         place: Place<'_>,
     ) -> Result<Loaded, LoadError> {
-        let scale = Scale::of(rows.iter().map(|row| row.exact));
+        let scale = Scale::of(&rows.iter().map(|row| row.exact));
         let mut bars = Vec::with_capacity(rows.len());
         for (at, BarRow { bar, exact }) in rows.into_iter().enumerate() {
             // A price so small beside the others that it rounds to nothing cannot be told from zero.

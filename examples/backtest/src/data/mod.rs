@@ -14,6 +14,7 @@ pub use self::csv::{load, load_prices, load_with, read, read_prices, read_with};
 pub use self::error::{LoadError, RowError};
 pub use self::options::{DroppedRows, ROLES, ReadOptions};
 pub use self::ticks::{Decimal, Scale};
+pub(crate) use self::time::format_moment;
 pub use self::time::{
     NS_PER_DAY, civil_from_days, days_from_civil, format_timestamp, parse_timestamp, parse_timestamp_as,
 };

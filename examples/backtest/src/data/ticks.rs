@@ -84,7 +84,7 @@ impl Scale {
     /// to it, half away from zero. A tick is then still finer than the spacing of the `f64` that was read
     /// from the same text.
     #[must_use]
-    pub fn of(closes: impl Iterator<Item = Decimal> + Clone) -> Self {
+    pub fn of(closes: &(impl Iterator<Item = Decimal> + Clone)) -> Self {
         let wanted = closes.clone().map(|close| close.decimals).max().unwrap_or(0);
         let mut decimals = wanted.min(DECIMALS_MAX);
         while decimals > 0 && !closes.clone().all(|close| fits(close, decimals)) {
@@ -125,7 +125,7 @@ mod tests {
 
     fn scale_of(texts: &[&str]) -> (Scale, Vec<Option<i64>>) {
         let closes: Vec<_> = texts.iter().map(|text| Decimal::parse(text).expect("a number")).collect();
-        let scale = Scale::of(closes.iter().copied());
+        let scale = Scale::of(&closes.iter().copied());
         (scale, closes.iter().map(|close| scale.ticks(*close)).collect())
     }
 

@@ -45,6 +45,17 @@ pub fn format_timestamp(timestamp: Timestamp) -> String {
     }
 }
 
+/// As [`format_timestamp`], for readers. What is over at the end of a day or of a second is booked to its last
+/// nanosecond: then it is that day, or the second that begins.
+pub(crate) fn format_moment(timestamp: Timestamp) -> String {
+    let next_ns = timestamp.as_nanos().saturating_add(1);
+    if next_ns.rem_euclid(NS_PER_DAY) == 0 {
+        return format_timestamp(Timestamp::from_nanos(next_ns.saturating_sub(NS_PER_DAY)));
+    }
+    let whole = next_ns.rem_euclid(NS_PER_SECOND) == 0;
+    format_timestamp(if whole { Timestamp::from_nanos(next_ns) } else { timestamp })
+}
+
 /// Days from 1970-01-01 to a date, negative before it. 0 for a date that does not exist.
 #[must_use]
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
@@ -179,6 +190,11 @@ mod tests {
         assert_eq!(format(nine), "2017-04-19 09:00:00");
         assert_eq!(format(nine + 250_000_000), "2017-04-19 09:00:00.25");
         assert_eq!(format(-NS_PER_DAY), "1969-12-31");
+        let moment = |ns| format_moment(Timestamp::from_nanos(ns));
+        assert_eq!(moment(-1), "1969-12-31");
+        assert_eq!(moment(nine - 1), "2017-04-19 09:00:00");
+        assert_eq!(moment(nine + 250_000_000), "2017-04-19 09:00:00.25");
+        assert_eq!(moment(i64::MAX), format(i64::MAX));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! # Rules
 //! - An order decided on event `i` is filled on later events of its asset alone, and on no bar that began
-//!   before the order could be there. A cancellation undoes nothing in a bar that began before it.
+//!   before the order could be there. A cancellation undoes nothing in a bar that began before it. Where news
+//!   takes its time, events are passed in the sequence in which they are heard of.
 //! - A bar is passed in steps: its open first, for market orders and for stops and limits that the open has
 //!   gone beyond, all of which are filled *at the open*; then what its high and low reach. [`Intrabar`] says
 //!   in which sequence. Within a step, what protects a trade comes first, and the others in the sequence in
@@ -38,6 +39,7 @@ mod account;
 mod book;
 mod carry;
 mod costs;
+mod latency;
 mod models;
 mod moment;
 mod orders;
@@ -50,6 +52,8 @@ pub use self::costs::{
     Commission, Conditions, Filling, Fixed, MakerTaker, PerUnit, RangeShare, Share, Slippage, Tiers,
     VolumeShare,
 };
+pub(crate) use self::latency::parse_duration;
+pub use self::latency::{FeedLatency, Jitter};
 pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError};
 pub use self::session::{Session, SessionError, SessionHours};
 pub use crate::config::FillAt;
@@ -102,6 +106,8 @@ pub struct Engine {
     /// Whether some of them came after the bar that was last told of.
     told: bool,
     attentive: bool,
+    /// Whether events come as messages, which do not say when they are known.
+    by_message: bool,
     /// Whether each event has its [`BarDone`].
     always: bool,
     ruined: bool,
@@ -140,6 +146,7 @@ impl Engine {
             heard: 0,
             told: false,
             attentive: false,
+            by_message: false,
             always: false,
             ruined: false,
             closing: false,
@@ -212,7 +219,8 @@ impl Engine {
         };
         let (until_ns, working) = (self.arrival(), &mut self.book[at]);
         let listing = &self.listings[usize::from(working.order.asset)];
-        let begun = !self.market.latency.is_zero() || listing.may_have_begun(self.carry.known_ns());
+        let late = !self.market.latency.is_zero() || self.market.feed.is_some();
+        let begun = late || listing.may_have_begun(self.carry.known_ns());
         if begun && working.from_ns < until_ns {
             working.until_ns = working.until_ns.min(until_ns);
         } else {
@@ -258,6 +266,7 @@ impl Engine {
     /// As [`on_bar`](Engine::on_bar), of any asset. Numbers count the events of all assets.
     #[inline]
     pub fn on_data(&mut self, asset: u16, number: u32, data: MarketData<'_>) -> Option<BarDone> {
+        self.by_message = true;
         let known = self.known(asset, &data);
         if self.is_quiet() {
             self.look(asset, number, known, data);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::costs::{Commission, Filling, Share, Slippage};
+use super::latency::FeedLatency;
 use super::session::Session;
 use crate::config::FillAt;
 use crate::messages::Timestamp;
@@ -108,9 +109,12 @@ pub struct Market {
     pub borrow: f64,
     /// What positions in perpetual contracts pay.
     pub funding: Option<Arc<dyn Funding>>,
-    /// How long the news of an event takes to the strategy and back to the exchange as an order or a
-    /// cancellation. Nothing that begins before can fill the order.
+    /// How long an order or a cancellation takes to the exchange. Nothing that begins before can fill the
+    /// order.
     pub latency: Duration,
+    /// How long the news of an event takes to the strategy, if it takes any time; `latency` comes on top. On a
+    /// bus it takes as long as it takes.
+    pub feed: Option<Arc<dyn FeedLatency>>,
     /// Where market orders are filled.
     pub fill_at: FillAt,
     /// What happens within a bar.
@@ -144,6 +148,7 @@ impl Default for Market {
             borrow: 0.0,
             funding: None,
             latency: Duration::ZERO,
+            feed: None,
             fill_at: FillAt::NextOpen,
             intrabar: Intrabar::default(),
             at_end: AtEnd::default(),
@@ -207,7 +212,7 @@ impl Market {
                 "a share per year from 0; 0.05 is 5 %",
             ),
         ];
-        if self.fill_at == FillAt::OnClose && !self.latency.is_zero() {
+        if self.fill_at == FillAt::OnClose && (self.feed.is_some() || !self.latency.is_zero()) {
             let reason = "is not zero, but `fill_at` is the close at which an order was decided: choose one"
                 .to_owned();
             return Err(MarketError { term: "latency", reason });

@@ -2,7 +2,7 @@
 
 use super::figures::{largest, mean, ratio};
 use crate::strategy::{Report, Trade};
-use crate::tape::Tape;
+use crate::tape::{Prices, Tape};
 
 /// What the trades in one asset were worth. Money is in units of the currency, `_pct` in percent. A figure
 /// that is not defined, a mean of no trade, is `NaN`.
@@ -51,7 +51,7 @@ impl AssetFigures {
         let of = |sign: f64| returns.iter().fold(0.0, |sum, value| sum + (value * sign).max(0.0));
         let charges = report.charges.iter().filter(|charge| charge.asset == asset);
         let prices = tape.prices(asset);
-        let rows = prices.map_or(0, |prices| prices.len());
+        let rows = prices.map_or(0, Prices::len);
         let price = |at: usize| prices.and_then(|prices| prices.get(at)).map_or(f64::NAN, |row| row.price());
         Self {
             symbol: report.assets.get(usize::from(asset)).cloned().unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
@@ -14,7 +15,7 @@ use crate::args::DataArgs;
 use crate::commands::CommandError;
 use crate::config::ConfigError;
 use crate::data::AssetPrices;
-use crate::engine::{Session, Share};
+use crate::engine::{Jitter, Session, Share, parse_duration};
 use crate::limits::{PATHS_MAX, POINTS_MAX, SHARDS_MAX};
 use crate::results::COLUMNS;
 use crate::strategy::Backtest;
@@ -40,6 +41,12 @@ pub(super) struct TradeArgs {
     /// How many times its money the account can buy
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     leverage: f64,
+    /// How long the news of an event takes to the strategy: `5ms`, or `1ms..5ms` at random
+    #[arg(long, value_name = "TIME")]
+    pub(super) feed_latency: Option<Jitter>,
+    /// How long an order takes from the strategy to the exchange: `5ms`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    latency: Option<Duration>,
     /// Trading hours, outside of which nothing is filled: '09:30-16:00 America/New_York'; UTC without a zone
     #[arg(long, value_name = "HOURS")]
     session: Option<Session>,
@@ -73,7 +80,12 @@ impl TradeArgs {
             }
         }
         let assets = assets.iter().map(|asset| (asset.symbol.clone(), asset.prices.clone()));
-        Ok(Backtest::of(assets)
+        let mut backtest = Backtest::of(assets);
+        if let Some(latency) = self.feed_latency {
+            backtest = backtest.feed_latency(latency);
+        }
+        Ok(backtest
+            .latency(self.latency.unwrap_or_default())
             .cash(self.cash)
             .commission(Share(self.commission))
             .spread(self.spread)
@@ -89,6 +101,12 @@ impl TradeArgs {
             "cash {}, commission {}, spread {}, slippage {}, lot {}, leverage {}",
             self.cash, self.commission, self.spread, self.slippage, self.lot, self.leverage
         );
+        if let Some(latency) = &self.feed_latency {
+            terms.push_str(&format!(", feed latency {latency}"));
+        }
+        if let Some(latency) = self.latency {
+            terms.push_str(&format!(", latency {latency:?}"));
+        }
         if let Some(session) = &self.session {
             terms.push_str(&format!(", session {session}"));
         }

@@ -13,8 +13,10 @@ use super::traded::Traded;
 use super::{ParameterKind, Tunable};
 use crate::commands::{CommandError, draw, effort, make_folder, print_risk, write};
 use crate::config::ConfigError;
-use crate::instance::InstanceError;
-use crate::messages::Bar;
+use crate::data::AssetPrices;
+use crate::instance::{InstanceError, Outcome};
+use crate::messages::{Bar, Timestamp};
+use crate::report::Effort;
 use crate::results::Digest;
 use crate::risk::{Histogram, Risk};
 use crate::runner::run_each;
@@ -22,7 +24,7 @@ use crate::search::{
     Entries, ResampledPath, bootstrapped_returns, drawn_trades, p_value, perturbed, scattered,
     shuffled_trades, spells,
 };
-use crate::source::{Bootstrap, Returns};
+use crate::source::{Bootstrap, Returns, Source as _};
 use crate::strategy::Report;
 use crate::tape::Prices;
 
@@ -51,9 +53,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     if backtest.bars().len() < 2 {
         return Err(CommandError::TooFewBars { bars: backtest.bars().len(), needed: 2 });
     }
-    let moves = moves(&traded);
+    let moves = moves(&traded).unwrap_or_default();
     let history = program.report(backtest, &point)?;
-    check(&flags, &point, &history, &traded)?;
+    check(&flags, &point, &history, (&traded, moves.is_empty()))?;
     let trades = trade_returns(&history, backtest.bars(), cash);
     let returns: Vec<f64> = history.equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
     let spells = spells(&history.trades, &history.equity, cash);
@@ -63,10 +65,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let number = u64::from(path);
         let outcome = match flags.method {
             Method::Prices => {
-                // Refused above, where there are none.
-                let Some(moves) = &moves else { return Err(InstanceError::ResultsLost) };
-                let source = Bootstrap::new(Arc::clone(moves), seed, path, flags.block);
-                program.outcome_on(backtest, source, &point)?
+                let source =
+                    |moves: &Arc<Returns>| Bootstrap::new(Arc::clone(moves), seed, path, flags.block);
+                on_path(program, &traded, &moves, source, &point)?
             }
             Method::Parameters => program.outcome(backtest, &moved(program, &point, &flags, number))?,
             Method::Entries => {
@@ -111,12 +112,19 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let mut text = heading(program, &traded, &point);
     text.push_str(&draw(&Histogram::of_paths(&results), &risk));
     text.push_str(&print_risk(&risk, &history.statistics));
+    text.push_str(&last_lines(&flags, luck, &finished.effort));
+    Ok(text)
+}
+
+/// How likely chance does as well, if that was asked for, and what it took.
+fn last_lines(flags: &MonteFlags, luck: Option<f64>, took: &Effort) -> String {
+    let mut text = String::new();
     if let Some(luck) = luck {
         let _ = writeln!(text, "{:<34}{:>12.2} %", "chance does as well (p-value)", luck * 100.0);
     }
-    text.push_str(&effort(&finished.effort));
-    let _ = writeln!(text, "method {:?}, seed {seed}", flags.method);
-    Ok(text)
+    text.push_str(&effort(took));
+    let _ = writeln!(text, "method {:?}, seed {}", flags.method, flags.seed);
+    text
 }
 
 fn write_files(
@@ -135,12 +143,17 @@ fn write_files(
 }
 
 /// Refuses what there is nothing to resample of.
-fn check(flags: &MonteFlags, point: &[f64], history: &Report, traded: &Traded) -> Result<(), CommandError> {
+fn check(
+    flags: &MonteFlags,
+    point: &[f64],
+    history: &Report,
+    (traded, without_moves): (&Traded, bool),
+) -> Result<(), CommandError> {
     let refuse = |flag, reason: String| Err(ConfigError { flag, reason }.into());
     let others = "take `returns`, `shuffle`, `trades` or `parameters`";
-    if flags.method == Method::Prices && moves(traded).is_none() {
+    if flags.method == Method::Prices && without_moves {
         let reason = format!(
-            "is `prices`, which resamples the bars of one asset, and here is something else; {others}"
+            "is `prices`, which resamples bars that begin at the same times, and here is something else; {others}"
         );
         return refuse("--method", reason);
     }
@@ -170,13 +183,39 @@ fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) ->
     if program.allows(&moved) { moved } else { point.to_vec() }
 }
 
-/// The moves of the only asset, if that has bars.
-fn moves(traded: &Traded) -> Option<Arc<Returns>> {
-    let asset = traded.only()?;
-    match &asset.prices {
-        Prices::Bars(bars) => Returns::of(bars, asset.scale?),
-        _ => None,
+/// The moves of each asset. `None` if there is one without bars, or one whose bars begin at other times.
+fn moves(traded: &Traded) -> Option<Vec<Arc<Returns>>> {
+    let mut times: Option<Vec<Timestamp>> = None;
+    let moves = |asset: &AssetPrices| {
+        let Prices::Bars(bars) = &asset.prices else { return None };
+        let own = || bars.iter().map(|bar| bar.timestamp);
+        let same = times.get_or_insert_with(|| own().collect()).iter().copied().eq(own());
+        if same { Returns::of(bars, asset.scale?) } else { None }
+    };
+    traded.assets.iter().map(moves).collect()
+}
+
+/// Trades a path of the prices. Its draws follow from its number alone, so that all assets have the moves of
+/// the same bars, and what goes together stays together.
+fn on_path(
+    program: &dyn Tunable,
+    traded: &Traded,
+    moves: &[Arc<Returns>],
+    source: impl Fn(&Arc<Returns>) -> Bootstrap,
+    point: &[f64],
+) -> Result<Outcome, InstanceError> {
+    let backtest = &traded.backtest;
+    if let ([moves], false) = (moves, backtest.has_feed_latency()) {
+        return program.outcome_on(backtest, source(moves), point);
     }
+    // A close that was rounded stays within its bar.
+    let whole = |bar: Bar| Bar { high: bar.high.max(bar.close), low: bar.low.min(bar.close), ..bar };
+    let bars = |moves| {
+        let mut source = source(moves);
+        std::iter::from_fn(|| source.next_bar()).map(whole).collect::<Vec<Bar>>()
+    };
+    let resampled = traded.assets.iter().zip(moves).map(|(asset, moves)| (asset.symbol.clone(), bars(moves)));
+    program.outcome(&backtest.on(resampled), point)
 }
 
 /// The profit of each trade over the equity before its entry. `bars` are those of the account.

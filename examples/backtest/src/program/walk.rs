@@ -12,7 +12,7 @@ use super::report::page_of_walk;
 use super::run::table;
 use crate::commands::{CommandError, make_folder, write};
 use crate::config::ConfigError;
-use crate::data::format_timestamp;
+use crate::data::format_moment;
 use crate::ledger::Statistics;
 use crate::messages::Bar;
 use crate::performance::{Figures, exposure_pct, write_equity, write_trades};
@@ -212,7 +212,7 @@ fn fold_table(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> String {
         "{:>5} {:<24} {:<24} {:>10} {:>10} {:>7}  chosen\n",
         "fold", "trained on", "traded", "score", "return %", "trades"
     );
-    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default();
+    let day = |at: usize| bars.get(at).map(|bar| format_moment(bar.timestamp)).unwrap_or_default();
     let span = |range: &std::ops::Range<usize>| format!("{} {}", day(range.start), day(range.end - 1));
     for (number, result) in walk.folds.iter().enumerate() {
         let _ = writeln!(
@@ -232,7 +232,7 @@ fn fold_table(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> String {
 
 /// Folds and figures.
 pub(super) fn to_json(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> Value {
-    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default();
+    let day = |at: usize| bars.get(at).map(|bar| format_moment(bar.timestamp)).unwrap_or_default();
     let fold = |result: &FoldResult| {
         let point: serde_json::Map<String, Value> = program
             .parameters()

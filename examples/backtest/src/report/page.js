@@ -63,8 +63,10 @@
 
   const several = data.assets.length > 1;
   const marks = (asset) => (self) => {
-    const { ctx } = self, size = 5 * devicePixelRatio, { min, max } = self.scales.x;
+    const { ctx } = self, { min, max } = self.scales.x;
     const shown = data.trades.filter((t) => t.asset === asset && t.exit_s >= min && t.entry_s <= max);
+    // Where there are many, they leave the price to be seen; zoomed in, there are fewer.
+    const size = (shown.length > 300 ? 1.5 : 5) * devicePixelRatio;
     const arrow = (time, price, up, filled) => {
       if (time < min || time > max) return;
       const x = self.valToPos(time, 'x', true), y = self.valToPos(price, 'y', true), way = up ? 1 : -1;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::scale::escape;
-use crate::data::format_timestamp;
+use crate::data::{format_moment, format_timestamp};
 use crate::messages::{Bar, Timestamp};
 use crate::performance::{AssetFigures, FigureUnit, Figures, daily_returns, drawdowns};
 use crate::strategy::Trade;
@@ -283,7 +283,7 @@ fn figures(own: Option<Figures>, bars: &[Bar], hold: &[f64]) -> Value {
 }
 
 fn drawdown_rows(bars: &[Bar], equity: &[f64]) -> Value {
-    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp));
+    let day = |at: usize| bars.get(at).map(|bar| format_moment(bar.timestamp));
     let rows = drawdowns(bars, equity, DRAWDOWNS_MAX).into_iter();
     rows.map(|fall| {
         json!([

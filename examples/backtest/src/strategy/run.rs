@@ -18,7 +18,8 @@ use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
 use crate::engine::{
-    AssetTerms, AtEnd, Commission, FillAt, Funding, Intrabar, Market, MarketError, Session, Slippage,
+    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, Session,
+    Slippage,
 };
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
@@ -37,6 +38,8 @@ pub struct Backtest {
     tape: Result<Arc<Tape>, TapeError>,
     market: Market,
     changes: Vec<(String, TermsChange)>,
+    /// The prices as they are heard of, once somebody has asked.
+    heard: OnceLock<Arc<Tape>>,
     /// What buying and holding is measured by, once somebody has asked.
     bars: OnceLock<Arc<[Bar]>>,
 }
@@ -103,6 +106,7 @@ impl Backtest {
             tape: Tape::new(assets).map(Arc::new),
             market: Market::default(),
             changes: Vec::new(),
+            heard: OnceLock::new(),
             bars: OnceLock::new(),
         }
     }
@@ -119,6 +123,7 @@ impl Backtest {
     #[must_use]
     pub fn market(mut self, market: Market) -> Self {
         self.market = market;
+        self.forget();
         self
     }
 
@@ -203,7 +208,17 @@ impl Backtest {
         self
     }
 
-    /// How long the news of an event takes to the strategy and back to the exchange as an order.
+    /// How long the news of an event takes to the strategy: a [`Duration`],
+    /// [`Jitter`](crate::engine::Jitter), or a [`FeedLatency`] of one's own. Events of several assets are
+    /// seen in the sequence in which their news comes.
+    #[must_use]
+    pub fn feed_latency(mut self, latency: impl FeedLatency + 'static) -> Self {
+        self.market.feed = Some(Arc::new(latency));
+        self.forget();
+        self
+    }
+
+    /// How long an order or a cancellation takes to the exchange.
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         self.market.latency = latency;
@@ -235,12 +250,33 @@ impl Backtest {
     /// equal parts at each moment, as bars.
     #[must_use]
     pub fn bars(&self) -> &Arc<[Bar]> {
-        self.bars.get_or_init(|| self.tape.as_ref().map_or_else(|_| Arc::from([]), |tape| tape.benchmark()))
+        self.bars.get_or_init(|| self.tape().map_or_else(|_| Arc::from([]), |tape| tape.benchmark()))
     }
 
-    /// The merged prices, unless they make no tape.
-    pub(crate) fn tape(&self) -> Option<&Arc<Tape>> {
-        self.tape.as_ref().ok()
+    /// The merged prices as they are heard of.
+    pub(crate) fn tape(&self) -> Result<&Arc<Tape>, &TapeError> {
+        let tape = self.tape.as_ref()?;
+        match &self.market.feed {
+            Some(feed) if !tape.is_delayed() => {
+                Ok(self.heard.get_or_init(|| Arc::new(tape.delayed(&**feed))))
+            }
+            _ => Ok(tape),
+        }
+    }
+
+    /// What follows from the prices and the feed is found anew.
+    fn forget(&mut self) {
+        (self.heard, self.bars) = (OnceLock::new(), OnceLock::new());
+    }
+
+    /// The same terms on other prices.
+    pub(crate) fn on<P: Into<Prices>>(&self, assets: impl IntoIterator<Item = (String, P)>) -> Self {
+        Self { market: self.market.clone(), changes: self.changes.clone(), ..Self::of(assets) }
+    }
+
+    /// Whether news takes its time.
+    pub(crate) fn has_feed_latency(&self) -> bool {
+        self.market.feed.is_some()
     }
 
     /// Cash at the start.
@@ -250,18 +286,19 @@ impl Backtest {
 
     /// How many rows of each asset are in these moments.
     pub(crate) fn rows(&self, moments: Range<usize>) -> Vec<usize> {
-        self.tape.as_ref().map(|tape| tape.rows(moments)).unwrap_or_default()
+        self.tape().map(|tape| tape.rows(moments)).unwrap_or_default()
     }
 
     /// The same terms on some of the moments: those of [`bars`](Backtest::bars) with these numbers. Rows of
     /// each asset are numbered from the first of them on.
     #[must_use]
     pub fn part(&self, moments: Range<usize>) -> Self {
-        let tape = self.tape.as_ref().map(|tape| Arc::new(tape.part(moments)));
+        let tape = self.tape().map(|tape| Arc::new(tape.part(moments)));
         Self {
             tape: tape.map_err(Clone::clone),
             market: self.market.clone(),
             changes: self.changes.clone(),
+            heard: OnceLock::new(),
             bars: OnceLock::new(),
         }
     }
@@ -271,13 +308,13 @@ impl Backtest {
     /// # Errors
     /// [`InstanceError`]: terms out of range, or an actor that failed.
     pub fn run(&self, strategy: impl Strategy) -> Result<Report, InstanceError> {
-        let tape = self.tape.clone().map_err(InstanceError::Tape)?;
-        let terms = self.asset_terms(&tape)?;
+        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
+        let terms = self.asset_terms(tape)?;
         let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect(), tape.len());
-        let (trader, events) = self.hosted(&tape, terms, strategy, Some(journal))?;
+        let (trader, events) = self.hosted(tape, terms, strategy, Some(journal))?;
         let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(Vec::new(), 0));
         for asset in 0..tape.assets() as u16 {
-            crate::performance::excursions(&mut journal.trades, asset, &tape);
+            crate::performance::excursions(&mut journal.trades, asset, tape);
         }
         let mut notes = unfilled(&journal.orders);
         let open_trades = journal.open_trades();
@@ -305,9 +342,9 @@ impl Backtest {
     /// # Errors
     /// As [`run`](Backtest::run).
     pub fn outcome(&self, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        let tape = self.tape.clone().map_err(InstanceError::Tape)?;
-        let terms = self.asset_terms(&tape)?;
-        let (trader, events) = self.hosted(&tape, terms, strategy, None)?;
+        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
+        let terms = self.asset_terms(tape)?;
+        let (trader, events) = self.hosted(tape, terms, strategy, None)?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
     }
 
@@ -365,12 +402,16 @@ impl Backtest {
     /// # Errors
     /// As [`run`](Backtest::run); and if there are several assets, because bars that come name none.
     pub fn outcome_on(&self, source: impl Source, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        let tape = self.tape.as_ref().map_err(|error| InstanceError::Tape(error.clone()))?;
+        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
         let terms = self.asset_terms(tape)?;
         let ([AssetTerms { lot, .. }], Some(symbol)) = (&terms[..], tape.symbols().next()) else {
             let reason = format!("is one of {}, and bars of a source name none", terms.len());
             return Err(InstanceError::Market(MarketError { term: "asset", reason }));
         };
+        if self.market.feed.is_some() {
+            let reason = "is for prices in memory; bars of a source do not say when they were".to_owned();
+            return Err(InstanceError::Market(MarketError { term: "feed latency", reason }));
+        }
         let desk = Desk::new(Past::own(1), self.market.cash, [symbol.to_owned()].into(), &[*lot], None);
         let venue = Venue::of(self.market.clone(), terms);
         let (trader, events) = host(Feed::new(source), venue, strategy, desk, self.market.cash)?;

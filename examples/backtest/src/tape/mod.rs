@@ -9,6 +9,9 @@
 //!
 //! Events that become known at the same time, one of each asset at most, are one *moment*: a strategy is
 //! called once, when all of them are taken in. Within a moment, what began first comes first.
+//!
+//! Where the news takes its time ([`FeedLatency`]), a row becomes known so much later, and rows are merged by
+//! that. It is booked to its own time, or to that of an event that was heard of before it, if that is later.
 
 mod price;
 mod prices;
@@ -21,7 +24,7 @@ pub use self::price::MarketData;
 pub use self::prices::{PriceKind, Prices};
 
 use crate::data::{NS_PER_DAY, format_timestamp};
-use crate::engine::{MarketError, Session};
+use crate::engine::{FeedLatency, MarketError, Session};
 use crate::limits::{ASSETS_MAX, EVENTS_MAX};
 use crate::messages::{Bar, Timestamp};
 
@@ -37,6 +40,8 @@ struct OnTape {
     /// When each row is over, in ns, where that does not follow from the rows: of a part of a series, whose
     /// neighbours are elsewhere.
     ends_ns: Option<Arc<[i64]>>,
+    /// When a strategy hears of each row, in ns, if that is later.
+    heard_ns: Option<Arc<[i64]>>,
 }
 
 /// Where an event lies.
@@ -50,6 +55,8 @@ struct Slot {
 /// One event of a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct TapeEvent<'a> {
+    /// Its place on the tape.
+    pub number: usize,
     /// Number of the asset.
     pub asset: u16,
     /// Its place in the asset's series.
@@ -66,6 +73,8 @@ pub struct Tape {
     assets: Vec<OnTape>,
     /// Empty for one asset: then events are its rows.
     slots: Vec<Slot>,
+    /// The time to which each event is booked, in ns, where news of several assets may overtake one another.
+    booked_ns: Option<Arc<[i64]>>,
 }
 
 /// Prices that make no tape.
@@ -103,7 +112,7 @@ impl Tape {
             if let Some((row, reason)) = prices.fault() {
                 return Err(TapeError::Row { symbol, row, reason });
             }
-            listed.push(OnTape { symbol, prices: prices.numbered(), ends_ns: None });
+            listed.push(OnTape { symbol, prices: prices.numbered(), ends_ns: None, heard_ns: None });
         }
         let events: usize = listed.iter().map(|asset| asset.prices.len()).sum();
         if listed.is_empty() {
@@ -112,7 +121,7 @@ impl Tape {
         if listed.len() > ASSETS_MAX || events > EVENTS_MAX {
             return Err(TapeError::TooMany);
         }
-        let mut tape = Self { assets: listed, slots: Vec::new() };
+        let mut tape = Self { assets: listed, slots: Vec::new(), booked_ns: None };
         if tape.assets.len() > 1 {
             tape.slots = tape.merged(events);
         }
@@ -152,7 +161,7 @@ impl Tape {
 
     /// Checks that an asset has something to trade on within its hours.
     pub(crate) fn check_session(&self, asset: u16, session: &Session) -> Result<(), MarketError> {
-        let Some(prices) = self.prices(asset).filter(|prices| prices.len() > 0) else { return Ok(()) };
+        let Some(prices) = self.prices(asset).filter(|prices| !prices.is_empty()) else { return Ok(()) };
         let within = |at| prices.get(at).is_some_and(|data| session.contains(data.timestamp()));
         if session.is_whole_day() || (0..prices.len()).any(within) {
             return Ok(());
@@ -166,8 +175,16 @@ impl Tape {
         Err(MarketError { term: "session", reason })
     }
 
-    /// When a row of an asset becomes known.
+    /// When a strategy hears of a row of an asset.
     fn known_at(&self, asset: usize, at: usize) -> Option<i64> {
+        match &self.assets.get(asset)?.heard_ns {
+            Some(heard_ns) => heard_ns.get(at).copied(),
+            None => self.end_at(asset, at),
+        }
+    }
+
+    /// When a row of an asset is over.
+    fn end_at(&self, asset: usize, at: usize) -> Option<i64> {
         let OnTape { prices, ends_ns, .. } = self.assets.get(asset)?;
         if let Some(ends_ns) = ends_ns {
             return ends_ns.get(at).copied();
@@ -225,7 +242,48 @@ impl Tape {
             *self.slots.get(number)?
         };
         let data = self.assets[usize::from(slot.asset)].prices.get(slot.at as usize)?;
-        Some(TapeEvent { asset: slot.asset, at: slot.at as usize, data, ends_moment: slot.ends_moment })
+        Some(TapeEvent {
+            number,
+            asset: slot.asset,
+            at: slot.at as usize,
+            data,
+            ends_moment: slot.ends_moment,
+        })
+    }
+
+    /// The same prices, each of which is heard of so much after it is over.
+    pub(crate) fn delayed(&self, latency: &dyn FeedLatency) -> Self {
+        let heard = |asset: usize| -> Arc<[i64]> {
+            let mut before_ns = i64::MIN;
+            let rows = 0..self.assets[asset].prices.len();
+            rows.map(|at| {
+                let end_ns = self.end_at(asset, at).unwrap_or_default();
+                let delay = latency.delay(asset as u16, Timestamp::from_nanos(end_ns));
+                let delay_ns = i64::try_from(delay.as_nanos()).unwrap_or(i64::MAX);
+                before_ns = before_ns.max(end_ns.saturating_add(delay_ns));
+                before_ns
+            })
+            .collect()
+        };
+        let mut tape = self.clone();
+        for (at, asset) in tape.assets.iter_mut().enumerate() {
+            asset.heard_ns = Some(heard(at));
+        }
+        if tape.assets.len() > 1 {
+            tape.slots = tape.merged(self.len());
+            let mut latest_ns = i64::MIN;
+            let booked = (0..tape.len()).filter_map(|number| tape.event(number)).map(|event| {
+                latest_ns = latest_ns.max(tape.own_time(&event).as_nanos());
+                latest_ns
+            });
+            tape.booked_ns = Some(booked.collect());
+        }
+        tape
+    }
+
+    /// Whether rows are heard of later than they are over.
+    pub(crate) fn is_delayed(&self) -> bool {
+        self.assets.iter().any(|asset| asset.heard_ns.is_some())
     }
 
     /// When an event becomes known: a bar when it is over.
@@ -256,18 +314,20 @@ impl Tape {
         let rows: Vec<Range<usize>> = rows.into_iter().map(Option::unwrap_or_default).collect();
         let of_asset = |(asset, listed): (usize, &OnTape)| {
             let rows = rows[asset].clone();
-            let known = |at: usize| self.known_at(asset, at).unwrap_or_default();
+            let end = |at: usize| self.end_at(asset, at).unwrap_or_default();
             OnTape {
                 symbol: listed.symbol.clone(),
                 prices: listed.prices.part(rows.clone()).numbered(),
                 // One series has no other that would have to know.
-                ends_ns: (self.assets.len() > 1).then(|| rows.map(known).collect()),
+                ends_ns: (self.assets.len() > 1).then(|| rows.clone().map(end).collect()),
+                heard_ns: listed.heard_ns.as_ref().map(|heard_ns| heard_ns[rows].into()),
             }
         };
         let renumbered =
             |slot: &Slot| Slot { at: slot.at - rows[usize::from(slot.asset)].start as u32, ..*slot };
         Self {
             assets: self.assets.iter().enumerate().map(of_asset).collect(),
+            booked_ns: self.booked_ns.as_ref().map(|booked_ns| booked_ns[events.clone()].into()),
             slots: self.slots.get(events).unwrap_or_default().iter().map(renumbered).collect(),
         }
     }
@@ -336,9 +396,18 @@ impl Tape {
     /// the last instant before it became known, so that a day's bar belongs to its day.
     #[inline]
     pub(crate) fn time_of(&self, event: &TapeEvent<'_>) -> Timestamp {
+        match &self.booked_ns {
+            Some(booked_ns) => Timestamp::from_nanos(booked_ns[event.number]),
+            None => self.own_time(event),
+        }
+    }
+
+    #[inline]
+    fn own_time(&self, event: &TapeEvent<'_>) -> Timestamp {
         match event.data {
             MarketData::Bar(_) if self.assets.len() > 1 => {
-                Timestamp::from_nanos(self.known(event).as_nanos().saturating_sub(1))
+                let end_ns = self.end_at(usize::from(event.asset), event.at).unwrap_or_default();
+                Timestamp::from_nanos(end_ns.saturating_sub(1))
             }
             data => data.timestamp(),
         }

@@ -1,5 +1,8 @@
 //! Anything that calls itself prices in CSV.
 
+use backtest::data::ReadOptions;
+use backtest::tape::Prices;
+
 use crate::{Target, file};
 
 pub(crate) const TARGET: Target = Target {
@@ -20,6 +23,10 @@ pub(crate) const TARGET: Target = Target {
         b"Ticker",
         b"Symbol",
         b"Date",
+        b"Bid",
+        b"Ask",
+        b"Price",
+        b"Size",
         b"nan",
         b"inf",
         b"1e400",
@@ -35,6 +42,12 @@ pub(crate) const TARGET: Target = Target {
 };
 
 fn run(bytes: &[u8]) -> bool {
+    let drop = ReadOptions { drop_bad_rows: true, ..ReadOptions::default() };
+    for options in [ReadOptions::default(), drop] {
+        if let Ok((asset, _)) = backtest::data::read_prices(bytes, &options, "t") {
+            check(&asset.prices);
+        }
+    }
     match backtest::data::read(bytes, None, "t") {
         Ok(series) => {
             assert!(!series.bars.is_empty());
@@ -56,6 +69,31 @@ fn run(bytes: &[u8]) -> bool {
     }
 }
 
+/// Quotes and ticks that nobody could trade on do not come through.
+fn check(prices: &Prices) {
+    let price = |price: f64| assert!(price.is_finite() && price > 0.0, "the price {price}");
+    let size = |size: f64| assert!(size.is_finite() && size >= 0.0, "the size {size}");
+    assert!(!prices.is_empty());
+    match prices {
+        Prices::Bars(_) => {}
+        Prices::Quotes(quotes) => {
+            assert!(quotes.is_sorted_by_key(|quote| quote.timestamp), "in order of time");
+            for quote in quotes.iter() {
+                assert!(quote.bid <= quote.ask, "{quote:?}");
+                [quote.bid, quote.ask].into_iter().for_each(price);
+                [quote.bid_size, quote.ask_size].into_iter().for_each(size);
+            }
+        }
+        Prices::Ticks(ticks) => {
+            assert!(ticks.is_sorted_by_key(|tick| tick.timestamp), "in order of time");
+            for tick in ticks.iter() {
+                price(tick.price);
+                size(tick.size);
+            }
+        }
+    }
+}
+
 fn seeds() -> Vec<Vec<u8>> {
     let stocks = file("examples/backtest/data/stocks.csv");
     let head: Vec<u8> = stocks.split_inclusive(|byte| *byte == b'\n').take(20).flatten().copied().collect();
@@ -71,6 +109,8 @@ fn seeds() -> Vec<Vec<u8>> {
         head,
         b"open_time|open|high|low|close\n# a comment\n1700000000000|1|2|0.5|1.5\n1700003600000|1.5|2|1|1.8\n"
             .to_vec(),
+        b"timestamp,bid,ask,bid_size,ask_size\n1700000000000,1,2,3,4\n1700000000000,1.5,1.5,,0\n".to_vec(),
+        b"time,price,qty\n1700000000000,1,2\n1699999999999,3,-1\n1700000001000,2,\n".to_vec(),
         b"\"Date\";\"Time\";\"Open\";\"High\";\"Low\";\"Close\"\r\n2024-01-31;09:30;1.5;2;1;2\r\n".to_vec(),
     ]
 }
