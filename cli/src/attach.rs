@@ -13,6 +13,7 @@ mod once;
 pub(crate) mod publish;
 pub(crate) mod tap;
 
+use std::collections::HashMap;
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use mycelium::topology::{self, Endpoint, Mode, NODE_VARIABLE, Topology};
 use mycelium::wire;
 use mycelium::{Dialer, LinkAddress, LinkError, LinkOptions, LinkStats, MessageBus, TlsIdentity};
-use mycelium_contract::Contract;
+use mycelium_contract::{Contract, Message};
 
 use crate::outcome::{self, Outcome};
 
@@ -122,9 +123,30 @@ pub(crate) fn no_topic(contracts: &[Contract], topic: &str) -> String {
     format!("no message of the contracts has the topic `{topic}`{hint}")
 }
 
-/// Reads contracts.
+/// Reads contracts, none of which may give a type id to another message than one before.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Contract>, Box<dyn std::error::Error>> {
-    paths.iter().map(|path| Contract::read(path).map_err(|errors| errors.to_string().into())).collect()
+    let read = |path: &PathBuf| Contract::read(path).map_err(|errors| errors.to_string());
+    let contracts = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut known: HashMap<u16, (&Path, &Message)> = HashMap::new();
+    for (path, message) in
+        paths.iter().zip(&contracts).flat_map(|(p, c)| c.messages.iter().map(move |m| (p, m)))
+    {
+        let (first, other) = *known.entry(message.type_id).or_insert((path, message));
+        if (&other.name, &other.topic) != (&message.name, &message.topic) {
+            return Err(format!(
+                "type id {} is `{}` on `{}` in {} and `{}` on `{}` in {}: leave out the contract that the node does not have",
+                message.type_id,
+                other.name,
+                other.topic,
+                first.display(),
+                message.name,
+                message.topic,
+                path.display()
+            )
+            .into());
+        }
+    }
+    Ok(contracts)
 }
 
 impl NodeArgs {

@@ -18,7 +18,9 @@ pub fn read(path: &Path, bytes_max: u64, what: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        let cause = format!("it has more than {bytes_max} bytes, the most that {what} has");
+        let cause = format!(
+            "it has more than {bytes_max} bytes, the most that {what} has: see that it is the right file"
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
     }
     Ok(bytes)

@@ -85,7 +85,9 @@ impl fmt::Display for TopologyError {
         match self {
             Self::Variable { name, remedy } => write!(f, "the variable {name} is not set: {remedy}"),
             Self::Read { path, cause } => {
-                write!(f, "cannot read {}: {cause}: check the path and its permissions", path.display())
+                // A cause of our own says what to do.
+                let remedy = cause.raw_os_error().map_or("", |_| ": check the path and its permissions");
+                write!(f, "cannot read {}: {cause}{remedy}", path.display())
             }
             Self::Mistake { path, mistake } => write!(f, "{}: {mistake}", path.display()),
             Self::Name { path, unknown } => write!(f, "{}: {unknown}", path.display()),

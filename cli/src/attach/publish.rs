@@ -1,5 +1,6 @@
 //! `mycelium pub`.
 
+use std::collections::HashSet;
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
@@ -67,7 +68,10 @@ pub(crate) fn choose<'c>(
     let all = contracts
         .iter()
         .flat_map(|contract| contract.messages.iter().map(move |message| (contract, message)));
-    let suited: Vec<_> = all.filter(|(_, message)| suits(message)).collect();
+    let mut suited: Vec<_> = all.filter(|(_, message)| suits(message)).collect();
+    // One that stands in several contracts is one all the same.
+    let mut seen = HashSet::new();
+    suited.retain(|(_, message)| seen.insert(message.type_id));
     let names = || suited.iter().map(|(_, message)| message.name.as_str());
     let list = || names().collect::<Vec<_>>().join(", ");
     match (name, &*suited) {

@@ -73,6 +73,26 @@ fn bytes_too_many_are_refused_in_each_version_of_fixed_size() {
     assert!(older > 0, "no contract has an older layout of fixed size");
 }
 
+#[test]
+fn a_value_of_too_many_parts_is_refused_with_a_remedy() {
+    let text = "schema: {id: a, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nmessages:\n  \
+                M: {tlv_type: 1, topic: t, domain: d, fields: {x: Vec<bool>}}";
+    let contract = Contract::parse(text, "contracts.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let (model, message) = (Model::new(&contract), &contract.messages[0]);
+    // The list itself is a part too.
+    for (count, fits) in [(decode::PARTS_MAX - 1, true), (decode::PARTS_MAX, false)] {
+        let values = vec![("x".to_owned(), Value::List(vec![Value::Bool(true); count]))];
+        let encoded = encode::message(&model, &message.fields, &values).unwrap();
+        let read = decode::message(&model, message, 1, encoded.root_len, &encoded.bytes);
+        assert_eq!(read.is_ok(), fits, "{count}");
+        if let Err(error) = read {
+            let told = error.to_string();
+            assert!(told.contains("more than 1,048,576 numbers, texts"), "{told}");
+            assert!(told.ends_with("by the type that is generated for it"), "{told}");
+        }
+    }
+}
+
 /// Damage of any kind gives a value or an error, and what is written again of a value is read as the same.
 #[test]
 fn random_and_damaged_bytes_are_values_or_errors() {

@@ -1,5 +1,5 @@
-//! Random contracts and random edits of them: digests, offers, `breaking` and readers agree on who understands
-//! whom. The expectation comes from the shapes themselves, and neither from a digest nor from the comparison.
+//! Random contracts and random edits of them: digests, offers, `breaking` and readers agree on who
+//! understands whom. The expectation comes from the shapes themselves, and from no digest or comparison.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -297,7 +297,7 @@ fn alike(ours: &Contract, theirs: &Contract) -> bool {
     both.into_iter().all(|name| tags(ours, name).iter().zip(&tags(theirs, name)).all(|(a, b)| a == b))
 }
 
-/// What one contract writes, the other reads as the same: all fields that both know, and defaults for the rest.
+/// What one contract writes, the other reads as the same: all fields that both know, and defaults for others.
 fn reads(writer: &Contract, reader: &Contract, has_grown: bool, rng: &mut Random) -> u64 {
     let (from, to) = (Model::new(writer), Model::new(reader));
     let (written, read) = (&writer.messages[0], &reader.messages[0]);

@@ -1,0 +1,104 @@
+//! What is mistyped: wrong paths, addresses and values, told with a remedy and without a node.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const GOOD: &str = "schema: {id: a.b, version: 1}
+domains: [d]
+tag_ranges: {d: [1, 9]}
+messages:
+  Trade: {tlv_type: 1, topic: trades, domain: d, reply: Trade, fields: {lots: u8}}
+";
+
+/// A folder with a contract, others that are wrong or contradict it, and a folder.
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mistyped");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("inner")).unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+    write("contracts.yaml", GOOD.as_bytes());
+    write("marked.yaml", format!("\u{feff}{}", GOOD.replace("u8", "u9")).as_bytes());
+    write("lines.yaml", GOOD.replace("u8", "u9").replace('\n', "\r\n").as_bytes());
+    write("tabs.yaml", GOOD.replace("  Trade", "\tTrade").as_bytes());
+    write("other.yaml", GOOD.replace("Trade", "Order").as_bytes());
+    write("latin.yaml", b"schema: \xe4");
+    write("empty.yaml", b"");
+    folder
+}
+
+/// Exit code and standard error.
+fn said(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+    let output = command.args(args).current_dir(folder).env_remove("MYCELIUM_TOPOLOGY").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn each_mistake_names_its_place_and_says_what_to_do() {
+    let folder = folder();
+    let far = ["--connect", "gone.sock", "--within", "0.2"];
+    let rows: &[(&[&str], &[&str], &[&str])] = &[
+        // What is asked, of a node that is not there or not, and what must be told.
+        (&["tap", "*", "--contract", "gone.yaml"], &far, &["gone.yaml", "check the path"]),
+        (&["tap", "*", "--contract", "inner"], &far, &["inner", "name a file in it"]),
+        (&["tap", "*", "--contract", "empty.yaml"], &far, &["empty.yaml:1:1", "begin with `schema`"]),
+        (&["tap", "*", "--contract", "latin.yaml"], &far, &["latin.yaml:1:9", "save it as UTF-8"]),
+        (&["tap", "*", "--contract", "marked.yaml"], &far, &["marked.yaml:5:", "did you mean `u8`?"]),
+        (&["tap", "*", "--contract", "lines.yaml"], &far, &["lines.yaml:5:", "did you mean `u8`?"]),
+        (&["tap", "*", "--contract", "tabs.yaml"], &far, &["tabs.yaml:5:", "indent with spaces"]),
+        (
+            &["tap", "*", "--contract", "contracts.yaml", "--contract", "other.yaml"],
+            &far,
+            &["type id 1 is `Trade` on `trades` in contracts.yaml and `Order`", "leave out the contract"],
+        ),
+        (&["tap", "trade"], &far, &["has the topic `trade`; did you mean `trades`?"]),
+        (&["pub", "orders", "--json", "{}"], &far, &["has the topic `orders`; their topics are trades"]),
+        (
+            &["tap", "*"],
+            &far,
+            &["no link to unix", "see that the node runs, and that it listens at this path"],
+        ),
+        (&["tap", "*", "--within", "0.2", "--connect", "inner"], &[], &["that is a folder"]),
+        (&["tap", "*", "--within", "0.2", "--connect", "empty.yaml"], &[], &["that is a file and no socket"]),
+        (&["tap", "*", "--connect", ""], &[], &["--connect needs an address: a path such as"]),
+        (&["tap", "*", "--connect", "localhost:99999"], &[], &["`99999` is no port", "unix:localhost:99999"]),
+        (&["tap", "*", "--connect", "192.0.2.1:9"], &[], &["--tls DIRECTORY", "--plaintext"]),
+        (&["latency", "--connect", "127.0.0.1:1", "--within", "0.2"], &[], &["see that the node runs"]),
+        (&["pub", "trades", "--json", "{lots: 1}"], &far, &["this is no JSON", "{\"name\": value}"]),
+        (
+            &["pub", "trades", "--json", "{\"lots\": 1, \"lots\": 2}"],
+            &far,
+            &["`lots` stands twice", "column 19"],
+        ),
+        (&["ask", "desk", "--json", "{}"], &far, &["`desk` is no path of an actor: write NODE/ACTOR"]),
+        (&["ask", "a/b", "--contract", "contracts.yaml", "--json", "[]"], &far, &["takes its fields"]),
+        (&["doctor", "--topology", "gone.toml"], &[], &["cannot read gone.toml", "check the path"]),
+        (&["topology", "check", "gone.toml"], &[], &["cannot read gone.toml", "check the path"]),
+        (
+            &["gen", "--lang", "python", "--out", "empty.yaml"],
+            &[],
+            &["a file is in the way", "path of a folder"],
+        ),
+        (&["gen", "--lang", "rust", "--out", "inner"], &[], &["cannot write inner", "path of a file in it"]),
+        (
+            &["gen", "--lang", "rust", "--out", "none/a.rs"],
+            &[],
+            &["cannot write none/a.rs", "make its folder"],
+        ),
+        (&["breaking", "--against", "gone.yaml"], &[], &["`gone.yaml` is no file", "REVISION:PATH"]),
+    ];
+    for (args, more, parts) in rows {
+        let all: Vec<&str> = args.iter().chain(*more).copied().collect();
+        let (code, err) = said(&folder, &all);
+        assert_eq!(code, Some(2), "{all:?}\n{err}");
+        for part in *parts {
+            assert!(err.contains(part), "{all:?}: `{part}` is not in\n{err}");
+        }
+    }
+    // The same contract twice is one contract.
+    let twice = ["pub", "trades", "--json", "{\"lots\": 1}", "--contract", "contracts.yaml"];
+    let all: Vec<&str> = twice.iter().chain(&["--contract", "contracts.yaml"]).chain(&far).copied().collect();
+    assert!(said(&folder, &all).1.contains("no link to unix"), "{:?}", said(&folder, &all));
+}
