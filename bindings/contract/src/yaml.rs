@@ -171,21 +171,11 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
             "an alias (`*name`) refers to no anchor (`&name`) above it".into(),
             "write the value out, or put text that begins with `*` between quotes",
         ),
-        _ if message(error).contains("unexpected character") => (
+        _ => (
             Code::SYNTAX,
             format!("this is not YAML: {}", message(error)),
-            if message(error).contains("`\\u{") {
-                "remove this character: it stands for no text"
-            } else {
-                "put text that begins with this character between quotes"
-            },
+            syntax_remedy(text, span.at, &message(error)),
         ),
-        _ if message(error).contains("mapping values are not allowed") => (
-            Code::SYNTAX,
-            format!("this is not YAML: {}", message(error)),
-            "put text that has `: ` in it between quotes, or begin another line with this key",
-        ),
-        _ => (Code::SYNTAX, format!("this is not YAML: {}", message(error)), syntax_remedy(text, span.at)),
     };
     report.add(code, span, cause, remedy);
 }
@@ -232,10 +222,16 @@ fn clip_long(text: &str) -> String {
 }
 
 /// Tabs and unquoted `[`, `*`, `%`, `@` are what goes wrong in practice.
-fn syntax_remedy(text: &str, at: Pos) -> &'static str {
+fn syntax_remedy(text: &str, at: Pos, said: &str) -> &'static str {
     let line = usize::try_from(at.line).ok().and_then(|n| n.checked_sub(1)).and_then(|n| text.lines().nth(n));
     let line = line.unwrap_or_default();
-    if line.contains('\t') {
+    if said.contains("`\\u{") {
+        "remove this character: it stands for no text"
+    } else if said.contains("unexpected character") {
+        "put text that begins with this character between quotes"
+    } else if said.contains("mapping values are not allowed") {
+        "put text that has `: ` in it between quotes, or begin another line with this key"
+    } else if line.contains('\t') {
         "indent with spaces; YAML allows no tabs there"
     } else if line.contains("; ") || line.contains('<') {
         "put a type that begins with `[` or stands inside `{}` between quotes: \"[[f64; 2]; 2]\""

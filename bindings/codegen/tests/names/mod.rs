@@ -16,49 +16,238 @@ use crate::{cases, ocaml};
 /// Names that `rkyv`, `bytecheck` and our own Rust code use, in two groups: those of the second are derived
 /// of those of the first, so a contract may not have both.
 const RUST: [&[&str]; 2] = [
-    &[
-        "Tag", "Discriminant", "Variant", "VariantOne", "Contract", "Resolver", "Place", "Error",
-    ],
+    &["Tag", "Discriminant", "Variant", "VariantOne", "Contract", "Resolver", "Place", "Error"],
     &["ArchivedTag", "ArchivedVariantOne", "ArchivedDiscriminant", "OneResolver"],
 ];
 
 /// Names that Python, OCaml, or a user of Rust knows for something else.
 const OTHERS: &[&str] = &[
-    "ArrayLabels", "Atomic", "Bigarray", "Bus", "BytesLabels", "Callback", "Cancel", "CheckBytes", "Class",
-    "ClassVar", "Complex", "Condition", "Context", "Decode", "DecodeError", "Deque", "Deserializer", "Digest", "Domain",
-    "Either", "Encode", "EncodeError", "Entry", "Enum", "Ephemeron", "Fallible", "Field", "Filename",
-    "Flag", "Format", "Fun", "Gc", "Hashtbl", "In", "IntEnum", "InvalidError", "Json", "Layout", "Lazy", "Lexing",
-    "Map", "Marshal", "Messages", "Model", "Module", "Mycelium", "NotImplemented", "Obj", "Ordering", "Out",
-    "Parsing", "Part1", "PhantomData", "Portable", "Printexc", "Printf", "Query", "Queue", "Random", "Range",
-    "Reader", "Rc", "Scanf", "Seq", "Serializer", "Set", "Stack", "StdLabels", "StringLabels", "Struct",
-    "Sys", "TryFrom", "Type", "Uchar", "Uint64", "Union", "Unit", "ValidationError", "ValueError", "View",
-    "Visitor", "Warning", "Weak", "Wire", "WireError",
+    "ArrayLabels",
+    "Atomic",
+    "Bigarray",
+    "Bus",
+    "BytesLabels",
+    "Callback",
+    "Cancel",
+    "CheckBytes",
+    "Class",
+    "ClassVar",
+    "Complex",
+    "Condition",
+    "Context",
+    "Decode",
+    "DecodeError",
+    "Deque",
+    "Deserializer",
+    "Digest",
+    "Domain",
+    "Either",
+    "Encode",
+    "EncodeError",
+    "Entry",
+    "Enum",
+    "Ephemeron",
+    "Fallible",
+    "Field",
+    "Filename",
+    "Flag",
+    "Format",
+    "Fun",
+    "Gc",
+    "Hashtbl",
+    "In",
+    "IntEnum",
+    "InvalidError",
+    "Json",
+    "Layout",
+    "Lazy",
+    "Lexing",
+    "Map",
+    "Marshal",
+    "Messages",
+    "Model",
+    "Module",
+    "Mycelium",
+    "NotImplemented",
+    "Obj",
+    "Ordering",
+    "Out",
+    "Parsing",
+    "Part1",
+    "PhantomData",
+    "Portable",
+    "Printexc",
+    "Printf",
+    "Query",
+    "Queue",
+    "Random",
+    "Range",
+    "Reader",
+    "Rc",
+    "Scanf",
+    "Seq",
+    "Serializer",
+    "Set",
+    "Stack",
+    "StdLabels",
+    "StringLabels",
+    "Struct",
+    "Sys",
+    "TryFrom",
+    "Type",
+    "Uchar",
+    "Uint64",
+    "Union",
+    "Unit",
+    "ValidationError",
+    "ValueError",
+    "View",
+    "Visitor",
+    "Warning",
+    "Weak",
+    "Wire",
+    "WireError",
 ];
 
 /// Names that no definition may have: the check says so.
 const REFUSED: &[&str] = &[
-    "Self", "None", "Some", "Ok", "Err", "Option", "Result", "Vec", "Box", "String",
-    "Bytes", "Timestamp", "Decimal", "U256", "I256", "Message", "Archive", "Archived", "Serialize",
-    "Deserialize", "Default", "Debug", "Clone", "Copy", "Hash", "List", "Array", "Int", "Float", "Bool",
-    "Char", "Buffer", "Stdlib", "Exception", "CONTRACT", "MESSAGES",
+    "Self",
+    "None",
+    "Some",
+    "Ok",
+    "Err",
+    "Option",
+    "Result",
+    "Vec",
+    "Box",
+    "String",
+    "Bytes",
+    "Timestamp",
+    "Decimal",
+    "U256",
+    "I256",
+    "Message",
+    "Archive",
+    "Archived",
+    "Serialize",
+    "Deserialize",
+    "Default",
+    "Debug",
+    "Clone",
+    "Copy",
+    "Hash",
+    "List",
+    "Array",
+    "Int",
+    "Float",
+    "Bool",
+    "Char",
+    "Buffer",
+    "Stdlib",
+    "Exception",
+    "CONTRACT",
+    "MESSAGES",
 ];
 
 /// Fields of a struct, a message and a variant: arguments, locals and bindings of what is generated or
 /// derived.
 const FIELDS: &[&str] = &[
-    "serializer", "deserializer", "resolver", "out", "value", "place", "context", "tag", "tag_ptr",
-    "field_ptr", "out_field", "this", "other", "e", "bytes", "version", "old", "message", "at0", "item0",
-    "value0", "self_0", "resolver_0", "visitor", "key", "w", "q", "r", "v", "v0", "at", "error", "field",
-    "put", "get", "root_len", "layout", "check", "json", "name", "t", "big", "view", "mycelium", "rkyv",
-    "wire", "size_of", "vec", "format", "print", "range", "tuple", "len", "dict", "set", 
-    "property", "typing", "dataclass", "decimal", "make", "equal", "compare",
-    "ignore", "fst", "failwith", "string", "int64", "option", "list", "array", "unit",
+    "serializer",
+    "deserializer",
+    "resolver",
+    "out",
+    "value",
+    "place",
+    "context",
+    "tag",
+    "tag_ptr",
+    "field_ptr",
+    "out_field",
+    "this",
+    "other",
+    "e",
+    "bytes",
+    "version",
+    "old",
+    "message",
+    "at0",
+    "item0",
+    "value0",
+    "self_0",
+    "resolver_0",
+    "visitor",
+    "key",
+    "w",
+    "q",
+    "r",
+    "v",
+    "v0",
+    "at",
+    "error",
+    "field",
+    "put",
+    "get",
+    "root_len",
+    "layout",
+    "check",
+    "json",
+    "name",
+    "t",
+    "big",
+    "view",
+    "mycelium",
+    "rkyv",
+    "wire",
+    "size_of",
+    "vec",
+    "format",
+    "print",
+    "range",
+    "tuple",
+    "len",
+    "dict",
+    "set",
+    "property",
+    "typing",
+    "dataclass",
+    "decimal",
+    "make",
+    "equal",
+    "compare",
+    "ignore",
+    "fst",
+    "failwith",
+    "string",
+    "int64",
+    "option",
+    "list",
+    "array",
+    "unit",
 ];
 
 /// Variants with and without fields.
 const VARIANTS: &[&str] = &[
-    "Tag", "Discriminant", "ArchivedTag", "Archived", "Resolver", "Error", "Output", "Target", "Item", "Ok",
-    "Err", "Some", "Option", "Result", "Vec", "String", "Variant", "VariantOne", "One", "Name", "Mro",
+    "Tag",
+    "Discriminant",
+    "ArchivedTag",
+    "Archived",
+    "Resolver",
+    "Error",
+    "Output",
+    "Target",
+    "Item",
+    "Ok",
+    "Err",
+    "Some",
+    "Option",
+    "Result",
+    "Vec",
+    "String",
+    "Variant",
+    "VariantOne",
+    "One",
+    "Name",
+    "Mro",
 ];
 
 /// How a name is defined.
@@ -75,11 +264,9 @@ const ROLES: [Role; 4] = [Role::UnitEnum, Role::DataEnum, Role::Struct, Role::Me
 /// A contract that defines all names in this role and uses each of them in a struct, a variant and a message.
 /// One that is `small` has no more than these names.
 fn text(names: &[&str], role: Role, small: bool) -> String {
-    let (field_names, variants) =
-        if small { (&FIELDS[..2], &VARIANTS[..3]) } else { (FIELDS, VARIANTS) };
-    let mut text = format!(
-        "schema: {{id: {role:?}.names, version: 1}}\ndomains: [d]\ntag_ranges: {{d: [1, 999]}}\n"
-    );
+    let (field_names, variants) = if small { (&FIELDS[..2], &VARIANTS[..3]) } else { (FIELDS, VARIANTS) };
+    let mut text =
+        format!("schema: {{id: {role:?}.names, version: 1}}\ndomains: [d]\ntag_ranges: {{d: [1, 999]}}\n");
     let own = |wanted: Role, line: fn(&str) -> String| {
         let names = if role == wanted { names } else { &[] };
         names.iter().map(|name| line(name)).collect::<String>()
@@ -150,7 +337,7 @@ fn committed() -> impl Iterator<Item = (String, Contract)> {
 /// The Rust types of contracts full of names that other code uses.
 #[allow(unreachable_pub, reason = "it stands for the module of a user")]
 mod types {
-    include!("../generated/names.rs");
+    include!("../generated/taken.rs");
 }
 
 #[test]
@@ -160,7 +347,7 @@ fn the_committed_source_is_up_to_date() {
         let types = rust(&contract, &Options::default().crate_path("::mycelium_mailbox"));
         let _ = write!(source, "\n/// The contract `{name}`.\npub mod {name} {{\n{types}}}\n");
     }
-    crate::expect_file(&root().join("bindings/codegen/tests/generated/names.rs"), &source);
+    crate::expect_file(&root().join("bindings/codegen/tests/generated/taken.rs"), &source);
 }
 
 #[test]
@@ -235,9 +422,9 @@ fn lines(contract: &Contract) -> (String, usize) {
 
 /// All contracts: the names of Rust, and those of other languages, in each role.
 fn all() -> impl Iterator<Item = (String, Contract)> {
-    let others = ROLES.into_iter().map(|role| {
-        (format!("others_{role:?}").to_lowercase(), contract(OTHERS, role, false))
-    });
+    let others = ROLES
+        .into_iter()
+        .map(|role| (format!("others_{role:?}").to_lowercase(), contract(OTHERS, role, false)));
     committed().chain(others)
 }
 
@@ -262,7 +449,8 @@ fn python_takes_all_names() {
         let path = folder.join(format!("{name}.values"));
         fs::write(&path, values).expect("a file");
         let mut command = Command::new(&interpreter);
-        let output = command.args(["-c", script]).arg(&folder).arg(&name).arg(&path).output().expect("Python");
+        let output =
+            command.args(["-c", script]).arg(&folder).arg(&name).arg(&path).output().expect("Python");
         let told = String::from_utf8_lossy(&output.stdout);
         assert_eq!(told.trim(), count.to_string(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         // Of msgspec the text alone: it is not installed everywhere.
