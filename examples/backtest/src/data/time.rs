@@ -45,8 +45,8 @@ pub fn format_timestamp(timestamp: Timestamp) -> String {
     }
 }
 
-/// As [`format_timestamp`], for readers. What is over at the end of a day or of a second is booked to its last
-/// nanosecond: then it is that day, or the second that begins.
+/// As [`format_timestamp`], for readers. The last nanosecond of a day or of a second, to which things are
+/// booked that are over then, is shown as that day, or as the second that begins.
 pub(crate) fn format_moment(timestamp: Timestamp) -> String {
     let next_ns = timestamp.as_nanos().saturating_add(1);
     if next_ns.rem_euclid(NS_PER_DAY) == 0 {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::chance::Random;
 use crate::messages::Timestamp;
 
-/// How long the news of an event takes from the exchange to a strategy. News of one asset comes in the sequence
-/// of its events: one that would overtake another comes with it.
+/// How long the news of an event takes from the exchange to a strategy. News of one asset comes in the
+/// sequence of its events: one that would overtake another comes with it.
 pub trait FeedLatency: Send + Sync {
     /// Of an event of this asset that was over at this time. It must be the same whenever it is asked.
     fn delay(&self, asset: u16, over: Timestamp) -> Duration;
@@ -26,7 +26,8 @@ impl<F: Fn(u16, Timestamp) -> Duration + Send + Sync> FeedLatency for F {
     }
 }
 
-/// Delays between two bounds, each as likely as the others. They follow from the seed, the asset and the time.
+/// Delays between two bounds, each as likely as the others. They follow from the seed, the asset and the
+/// time.
 ///
 /// `"2ms"` and `"1ms..5ms"` are such delays in text, with seed 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -112,8 +112,8 @@ pub struct Market {
     /// How long an order or a cancellation takes to the exchange. Nothing that begins before can fill the
     /// order.
     pub latency: Duration,
-    /// How long the news of an event takes to the strategy, if it takes any time; `latency` comes on top. On a
-    /// bus it takes as long as it takes.
+    /// How long the news of an event takes to the strategy, if it takes any time; `latency` comes on top. On
+    /// a bus it takes as long as it takes.
     pub feed: Option<Arc<dyn FeedLatency>>,
     /// Where market orders are filled.
     pub fill_at: FillAt,

@@ -121,8 +121,8 @@ impl Engine {
         let mut need = lots.abs() - closing;
         let whole = order.time_in_force == TimeInForce::FillOrKill;
         if need > 0 && (self.closing || closing > 0 && !self.reaches_with_spread(asset, &reached, side)) {
-            // Exits pay no spread, so the limit was reached for what closes alone, and the rest waits. When the
-            // run is over, the rest expires.
+            // Exits pay no spread, so the limit was reached for what closes alone, and the rest waits. When
+            // the run is over, the rest expires.
             if whole {
                 return self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
             }

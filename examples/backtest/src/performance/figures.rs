@@ -40,8 +40,8 @@ pub struct Figures {
     pub calmar: f64,
     /// `return - beta * buy_and_hold`: what the market does not explain.
     pub alpha_pct: f64,
-    /// Covariance of the log returns of `E` and `C`, bar by bar, over the variance of those of `C`. Of quotes,
-    /// ticks and bars below a minute it is taken at the end of each minute.
+    /// Covariance of the log returns of `E` and `C`, bar by bar, over the variance of those of `C`. Of
+    /// quotes, ticks and bars below a minute it is taken at the end of each minute.
     pub beta: f64,
     /// Deepest fall of `E` from its highest value so far; zero or negative.
     pub drawdown_max_pct: f64,

@@ -301,8 +301,8 @@ impl Tape {
         number + rest.iter().position(|slot| slot.ends_moment).unwrap_or(0)
     }
 
-    /// The moments of this range, as a tape of its own: rows are numbered from the first, and become known when
-    /// they do here. Of one asset each row is a moment.
+    /// The moments of this range, as a tape of its own: rows are numbered from the first, and become known
+    /// when they do here. Of one asset each row is a moment.
     #[must_use]
     pub fn part(&self, moments: Range<usize>) -> Self {
         let events = self.events_of(moments);

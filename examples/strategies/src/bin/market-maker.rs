@@ -1,4 +1,4 @@
-//! `cargo run --release -p strategies --bin market-maker -- run --data quotes.csv --size 1 --half-spread 0.02 --most 10`
+//! `cargo run --release -p strategies --bin market-maker -- run --data quotes.csv --half-spread 0.02`
 #![forbid(unsafe_code)]
 
 use strategies::market_maker::MarketMaker;

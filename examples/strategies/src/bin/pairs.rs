@@ -1,4 +1,4 @@
-//! `cargo run --release -p strategies --bin pairs -- run --data prices.csv --symbol IBM --symbol MSFT --leverage 2`
+//! `cargo run --release -p strategies --bin pairs -- run --data prices.csv --symbol IBM --symbol MSFT`
 #![forbid(unsafe_code)]
 
 use strategies::pairs::Pairs;
