@@ -182,7 +182,7 @@ pub use subscriber::{Delivery, Received, Subscriber};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
-pub use tree::{Supervisor, Tree};
+pub use tree::{RunEnd, Supervisor, Tree};
 pub use wire::{WIRE_VALUE_MAX, WireDelivery, WireMessage, WirePublishError, WireSubscriber, WireTopics};
 
 pub use {rand_core, rand_pcg};

@@ -24,6 +24,6 @@
 
 pub use crate::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, MainResult, Message, MessageBus, Publisher,
-    Responder, Result, Service, ServiceContext, Subscriber, Subscription, Subscriptions, Supervisor,
+    Responder, Result, RunEnd, Service, ServiceContext, Subscriber, Subscription, Subscriptions, Supervisor,
     Timestamp, actor, service,
 };

@@ -101,11 +101,18 @@ fn a_desk_passes_its_tests_runs_and_ends_in_order_at_a_signal() {
     }
 ";
     fs::write(&venue, text.replacen("impl Venue {\n", slow, 1)).unwrap();
-    let mut desk = cargo(&project, &["run"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut desk = cargo(&project, &["run"]);
+    let mut desk = desk.env("DESK_SOCKET", "run/desk.sock").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(desk.stdout.take().unwrap());
     let mut first = String::new();
     lines.read_line(&mut first).unwrap();
     assert_eq!(first, "the desk is open; Ctrl-C closes it\n");
+    // As its README says.
+    let mut tap = Command::new(MYCELIUM);
+    tap.args(["tap", "market.quotes", "--connect", "run/desk.sock", "--count", "2"]).current_dir(&project);
+    let tapped = tap.output().unwrap();
+    assert!(tapped.status.success(), "{tapped:?}");
+    assert_eq!(String::from_utf8_lossy(&tapped.stdout).matches("Quote").count(), 2, "{tapped:?}");
     // `cargo run` has become the program.
     let status = Command::new("kill").args(["-INT", &desk.id().to_string()]).status().unwrap();
     assert!(status.success());

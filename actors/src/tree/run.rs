@@ -28,6 +28,19 @@ pub const EXIT_SIGNAL: u8 = 128;
 /// Why a program's tree, or its bus, has ended; see [`Tree::run_until_signal`] and
 /// [`MessageBus::run_until_signal`]. Returned from `main` it sets the exit code, and prints itself to
 /// standard error unless that code is 0.
+///
+/// ```
+/// use mycelium::{MainResult, MessageBus, RunEnd};
+/// use std::time::Duration;
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> MainResult<RunEnd> {
+///     let bus = MessageBus::new();
+///     let ending = bus.clone();
+///     tokio::spawn(async move { ending.shutdown().await }); // in a program a signal
+///     Ok(bus.run_until_signal(Duration::from_secs(10)).await?)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "return it from `main`, or turn it into an `ExitCode`"]
@@ -131,8 +144,7 @@ impl Builder {
     /// Dropped before it is ready, the tree is shut down, and signals do nothing any more.
     ///
     /// ```no_run
-    /// use mycelium::tree::RunEnd;
-    /// use mycelium::{MainResult, MessageBus, Supervisor};
+    /// use mycelium::{MainResult, MessageBus, RunEnd, Supervisor};
     /// use std::time::Duration;
     ///
     /// #[tokio::main]
@@ -259,8 +271,7 @@ impl Tree {
     /// Dropped before it is ready, signals do nothing any more: they have lost their default effect.
     ///
     /// ```no_run
-    /// use mycelium::tree::RunEnd;
-    /// use mycelium::{MainResult, MessageBus, Supervisor};
+    /// use mycelium::{MainResult, MessageBus, RunEnd, Supervisor};
     /// use std::time::Duration;
     ///
     /// #[tokio::main]
@@ -348,8 +359,7 @@ impl MessageBus {
     /// Dropped before it is ready, signals do nothing any more: they have lost their default effect.
     ///
     /// ```no_run
-    /// use mycelium::tree::RunEnd;
-    /// use mycelium::{MainResult, MessageBus, Result, ServiceContext, service};
+    /// use mycelium::{MainResult, MessageBus, Result, RunEnd, ServiceContext, service};
     /// use std::time::Duration;
     ///
     /// struct Beat;
