@@ -1,8 +1,10 @@
 //! The code of `examples/backtest/README.md` that is no file of its own, compiled; `tests/tests/blocks.rs`
 //! compares it with the page.
 #![allow(dead_code, reason = "it reads files that are not here")]
+#![allow(non_local_definitions, reason = "the page has both in one block")]
 #![forbid(unsafe_code)]
 
+use backtest::engine::Share;
 use backtest::prelude::*;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
