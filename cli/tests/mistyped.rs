@@ -54,7 +54,11 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
             &["type id 1 is `Trade` on `trades` in contracts.yaml and `Order`", "leave out the contract"],
         ),
         (&["tap", "trade"], &far, &["has the topic `trade`; did you mean `trades`?"]),
-        (&["pub", "orders", "--json", "{}"], &far, &["has the topic `orders`; their topics are trades"]),
+        (
+            &["pub", "market.bars", "--json", "{}"],
+            &far,
+            &["has the topic `market.bars`; their topics are trades"],
+        ),
         (
             &["tap", "*"],
             &far,
@@ -70,7 +74,7 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
         (
             &["pub", "trades", "--json", "{\"lots\": 1, \"lots\": 2}"],
             &far,
-            &["`lots` stands twice", "column 19"],
+            &["`lots` stands twice", "column 18"],
         ),
         (&["ask", "desk", "--json", "{}"], &far, &["`desk` is no path of an actor: write NODE/ACTOR"]),
         (&["ask", "a/b", "--contract", "contracts.yaml", "--json", "[]"], &far, &["takes its fields"]),
