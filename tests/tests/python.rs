@@ -60,7 +60,7 @@ fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "-p", "mycelium-python", "--target-dir"]).arg(target);
+    build.args(["build", "--quiet", "--locked", "-p", "mycelium-wheel", "--target-dir"]).arg(target);
     said(build.current_dir(root()));
 
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");

@@ -28,6 +28,10 @@ const LOOM_CRATES: &[(&str, &str)] = &[("mailbox", "-p mycelium-mailbox --lib")]
 /// The arithmetic of contract scalars lies behind features that nothing else switches on.
 const SCALARS: &str = "mycelium/rust_decimal,mycelium/ruint,mycelium/jiff,mycelium/chrono";
 
+/// Programs that link the library of another language are behind features: `tests/tests/embedded.rs` builds
+/// and runs them where it is.
+const HOSTS: &str = "mycelium-embedded/python,polyglot/python";
+
 /// Everything that must pass.
 pub(crate) fn test(root: &Path) -> Vec<Step> {
     let mut steps = vec![
@@ -35,7 +39,7 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         Step::cargo("fmt", "fmt --all -- --check"),
         Step::cargo(
             "clippy",
-            &format!("clippy --workspace --all-targets --features {SCALARS} --locked -- -D warnings"),
+            &format!("clippy --workspace --all-targets --features {SCALARS},{HOSTS} --locked -- -D warnings"),
         ),
         Step::cargo("doc", &format!("doc --workspace --no-deps --features {SCALARS} --locked"))
             .env("RUSTDOCFLAGS", "-D warnings"),

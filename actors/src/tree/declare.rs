@@ -37,6 +37,7 @@ use crate::{Actor, OwnThread, Service};
 pub struct Factories {
     actors: BTreeMap<String, Make>,
     services: BTreeMap<String, Make>,
+    schemes: BTreeMap<String, Find>,
     /// They know more of pools than trees do: see `Factories::pool`.
     pub(crate) pools: BTreeMap<String, MakePool>,
 }
@@ -46,6 +47,9 @@ pub(crate) type MakePool = Arc<dyn Fn(&Arc<str>, u32, Option<DeclaredDispatch>) 
 
 /// What a child with this id is started with.
 type Make = Arc<dyn Fn(&Arc<str>) -> Launcher + Send + Sync>;
+
+/// What a child is started with whose name stands behind a scheme; or why there is none of that name.
+type Find = Arc<dyn Fn(&str, &Arc<str>) -> Result<Launcher, String> + Send + Sync>;
 
 impl Factories {
     /// None yet.
@@ -86,6 +90,67 @@ impl Factories {
             Child::actor("", move || make(&id)).0.start
         };
         self.actors.insert(name.into(), Arc::new(child));
+        self
+    }
+
+    /// Children with `actor = "name"` that are described by a [`Child`]: actors of other languages, say.
+    /// `make` is told the id. Of the child counts how it is started, and its thread, health, redelivery,
+    /// start time, `source` and `ready_when_told` where the file does not say them; its other options are
+    /// the file's.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, Factories, Redelivery};
+    /// # use mycelium::{Actor, BoxError};
+    /// # struct Orders;
+    /// # impl Actor for Orders { type Error = BoxError; }
+    ///
+    /// let factories = Factories::new().child("orders", |id| {
+    ///     Child::actor(id, || Orders).redelivery(Redelivery::Retry { attempts: 3 })
+    /// });
+    /// ```
+    #[must_use]
+    pub fn child(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&str) -> Child + Send + Sync + 'static,
+    ) -> Self {
+        self.actors.insert(name.into(), Arc::new(move |id: &Arc<str>| make(id).0.start));
+        self
+    }
+
+    /// Children with `actor = "scheme:name"`, which need not be registered one by one: `find` is told the
+    /// name behind the colon and the id, and says why there is none of that name. See [`child`](Self::child)
+    /// for its options. A name that is registered as a whole counts before.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, Factories};
+    /// use mycelium::{Actor, BoxError, Supervisor};
+    ///
+    /// struct Book { symbol: String }
+    /// impl Actor for Book { type Error = BoxError; }
+    ///
+    /// let factories = Factories::new().scheme("book", |symbol, id| {
+    ///     if symbol.chars().any(|letter| !letter.is_ascii_uppercase()) {
+    ///         return Err(format!("{symbol:?} is no symbol: write capitals, as in book:GOOG"));
+    ///     }
+    ///     let symbol = symbol.to_owned();
+    ///     Ok(Child::actor(id, move || Book { symbol: symbol.clone() }))
+    /// });
+    /// let file = "[tree]\n[[tree.children]]\nid = \"first\"\nactor = \"book:goog\"";
+    /// let error = Supervisor::from_toml(file, &factories).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "line 4, column 9: \"goog\" is no symbol: write capitals, as in book:GOOG"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn scheme(
+        mut self,
+        scheme: impl Into<String>,
+        find: impl Fn(&str, &str) -> Result<Child, String> + Send + Sync + 'static,
+    ) -> Self {
+        let found = move |name: &str, id: &Arc<str>| find(name, id).map(|child| child.0.start);
+        self.schemes.insert(scheme.into(), Arc::new(found));
         self
     }
 
@@ -131,7 +196,24 @@ impl Factories {
             FactoryKind::Actor => &self.actors,
             _ => &self.services,
         };
-        here.get(name).map(|make| make(id)).ok_or_else(|| self.unknown(kind, name))
+        let found = match here.get(name) {
+            Some(make) => make(id),
+            None => match self.scheme_of(kind, name) {
+                Some((find, name)) => find(name, id)?,
+                None => return Err(self.unknown(kind, name)),
+            },
+        };
+        if found.builder().is_some() {
+            let word = kind.word();
+            return Err(format!("`{name}` is registered with a supervisor, which is no {word}"));
+        }
+        Ok(found)
+    }
+
+    /// The scheme of a name, and what stands behind it.
+    fn scheme_of<'n>(&self, kind: FactoryKind, name: &'n str) -> Option<(&Find, &'n str)> {
+        let (scheme, name) = name.split_once(':').filter(|_| kind == FactoryKind::Actor)?;
+        self.schemes.get(scheme).map(|find| (find, name))
     }
 
     fn pool_of(&self, name: &str) -> Result<&MakePool, String> {
@@ -175,6 +257,7 @@ impl fmt::Debug for Factories {
         let names = |kind| self.names(kind).collect::<Vec<_>>();
         f.debug_struct("Factories")
             .field("actors", &names(FactoryKind::Actor))
+            .field("schemes", &self.schemes.keys().collect::<Vec<_>>())
             .field("services", &names(FactoryKind::Service))
             .field("pools", &names(FactoryKind::Pool))
             .finish()
@@ -349,15 +432,17 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
     if let Some(attempts) = care.redelivery_attempts {
         launcher.redelivery = Redelivery::Retry { attempts };
     }
-    launcher.thread = care.thread.map(|declared| {
-        let thread = OwnThread::new(&*child.id);
+    if let Some(declared) = care.thread {
+        // One that has a thread already keeps it: it may be that of another language.
+        let own = launcher.thread.as_deref().cloned();
+        let thread = own.unwrap_or_else(|| OwnThread::new(&*child.id));
         let thread = declared.pin_to.map_or(thread.clone(), |core| thread.pin_to(core as usize));
-        Arc::new(if declared.busy_polling { thread.busy_polling() } else { thread })
-    });
-    launcher.health = care.stuck_after.map(|limit| {
+        launcher.thread = Some(Arc::new(if declared.busy_polling { thread.busy_polling() } else { thread }));
+    }
+    if let Some(limit) = care.stuck_after {
         let health = Health::within(limit);
-        if care.restart_when_stuck { health.restart() } else { health }
-    });
+        launcher.health = Some(if care.restart_when_stuck { health.restart() } else { health });
+    }
     Ok(launcher)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mycelium::wire;
 use mycelium_contract::Digests;
+use mycelium_hosted::{Described, Known};
 use pyo3::prelude::*;
 
 use crate::errors::Class;
@@ -13,10 +14,35 @@ use crate::host::Kinds;
 /// What a process knows of the messages of a contract.
 #[pyclass(frozen, module = "mycelium._native")]
 pub(crate) struct Contract {
-    pub(crate) loaded: wire::Contract,
+    /// `None` for that of a Rust program, which has it as types.
+    loaded: Option<wire::Contract>,
     pub(crate) kinds: Arc<Kinds>,
     schema_digest: u64,
     origin: String,
+}
+
+impl Contract {
+    /// What a Rust program has told of its messages.
+    pub(crate) fn of_program(known: &Known, origin: String) -> Self {
+        Self { loaded: None, kinds: Kinds::new(known.clone()), schema_digest: known.digest(), origin }
+    }
+
+    /// The contract, for a bus or an isolate of its own.
+    ///
+    /// # Errors
+    /// `SchemaError` for that of a Rust program.
+    pub(crate) fn loaded(&self, py: Python<'_>) -> PyResult<wire::Contract> {
+        self.loaded.ok_or_else(|| {
+            Class::Schema.of(
+                py,
+                format!(
+                    "{} has its contract as types of Rust, and only its own bus knows them: give the package that `mycelium gen \
+                     --lang python` has written, or the path of its contracts.yaml",
+                    self.origin
+                ),
+            )
+        })
+    }
 }
 
 #[pymethods]
@@ -36,7 +62,7 @@ impl Contract {
     fn parse(py: Python<'_>, table: &str, schema_digest: u64, origin: String) -> PyResult<Self> {
         let loaded = wire::Contract::parse(table)
             .map_err(|error| Class::Contract.of(py, format!("{origin}: the contract's table: {error}")))?;
-        Ok(Self { loaded, kinds: Kinds::new(loaded), schema_digest, origin })
+        Ok(Self { loaded: Some(loaded), kinds: Kinds::new(Known::of(&loaded)), schema_digest, origin })
     }
 
     #[getter]
@@ -52,15 +78,14 @@ impl Contract {
 
     /// Of each message: type id, name, topic, version, digest.
     fn messages(&self) -> Vec<(u16, &'static str, &'static str, u16, u64)> {
-        let row = |message: wire::Untyped| {
-            let offer = message.offer();
-            (message.type_id(), message.name(), message.topic(), offer.version, message.digest())
+        let row = |message: &Described| {
+            (message.type_id, message.name, message.topic, message.version, message.digest)
         };
-        self.loaded.messages().map(row).collect()
+        self.kinds.known.all().iter().map(row).collect()
     }
 
     fn __repr__(&self) -> String {
-        let count = self.loaded.messages().count();
+        let count = self.kinds.known.all().len();
         format!("<Contract {}: {count} messages, digest 0x{:016x}>", self.origin, self.schema_digest)
     }
 }

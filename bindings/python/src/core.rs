@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use crate::attached::PythonThread;
 use crate::callback::Called;
+use crate::contract::Contract;
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds};
 use crate::wait::{Waited, until};
@@ -41,21 +42,26 @@ impl Drop for Waiting<'_> {
 impl Core {
     pub(crate) fn new(
         py: Python<'_>,
-        kinds: &Arc<Kinds>,
+        contract: &Contract,
         threads: usize,
         topic_capacity: Option<usize>,
         validate: bool,
     ) -> PyResult<Self> {
         let mut builder = hosted::Runtime::builder()
-            .contract(kinds.contract)
+            .contract(contract.loaded(py)?)
             .workers(threads)
             .hooks(Arc::new(PythonThread));
         if let Some(messages) = topic_capacity {
             builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
         let hosted = builder.start().map_err(|error| errors::of(py, &error))?;
+        Ok(Self::over(hosted, &contract.kinds, validate))
+    }
+
+    /// Over a runtime that is there: its own, or that of a Rust program.
+    pub(crate) fn over(hosted: hosted::Runtime, kinds: &Arc<Kinds>, validate: bool) -> Self {
         let (kinds, clock) = (Arc::clone(kinds), hosted.bus().clock());
-        Ok(Self {
+        Self {
             hosted,
             host: Arc::new(Host { kinds, validate, clock, isolate: None }),
             forked: AtomicBool::new(false),
@@ -63,7 +69,7 @@ impl Core {
             waiting: AtomicUsize::new(0),
             called: Called::default(),
             trees: Mutex::default(),
-        })
+        }
     }
 
     /// Whether it may be used.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mycelium::Clock;
 use mycelium::sweep::StopFlag;
-use mycelium::{Clock, wire};
-use mycelium_hosted::{Address, Encoded, Failure, Scope};
+use mycelium_hosted::{Address, Encoded, Failure, Known, Scope};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -16,7 +16,7 @@ use crate::publisher::encoded;
 
 /// The message classes of a contract that were met.
 pub(crate) struct Kinds {
-    pub(crate) contract: wire::Contract,
+    pub(crate) known: Known,
     /// By the address of the class, which is kept.
     met: Mutex<HashMap<usize, Arc<Kind>>>,
 }
@@ -50,8 +50,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Kinds {
-    pub(crate) fn new(contract: wire::Contract) -> Arc<Self> {
-        Arc::new(Self { contract, met: Mutex::default() })
+    pub(crate) fn new(known: Known) -> Arc<Self> {
+        Arc::new(Self { known, met: Mutex::default() })
     }
 
     /// What is known of a message class.
@@ -63,7 +63,7 @@ impl Kinds {
         if let Some(kind) = lock(&self.met).get(&at) {
             return Ok(Arc::clone(kind));
         }
-        let kind = Arc::new(Kind::of(&self.contract, class)?);
+        let kind = Arc::new(Kind::of(&self.known, class)?);
         lock(&self.met).insert(at, Arc::clone(&kind));
         Ok(kind)
     }

@@ -58,15 +58,16 @@ impl Isolate {
         contract: &Bound<'_, Contract>,
         validate: bool,
         held: bool,
-    ) -> Self {
+    ) -> PyResult<Self> {
+        let loaded = contract.get().loaded(contract.py())?;
         let stop = (!held).then(StopFlag::new);
         if let Some(stop) = &stop {
             isolate.stop_on(stop);
         }
         let (clock, contract) = (isolate.clock(), contract.get());
-        let hosted = HostedIsolate::new(isolate, &contract.loaded);
+        let hosted = HostedIsolate::new(isolate, &loaded);
         let kinds = Arc::clone(&contract.kinds);
-        Self {
+        Ok(Self {
             host: Arc::new(Host { kinds, validate, clock, isolate: Some(Apart::new(stop.clone())) }),
             inside: Confined::new(Inside {
                 hosted: RefCell::new(Some(hosted)),
@@ -74,7 +75,7 @@ impl Isolate {
                 trees: RefCell::default(),
             }),
             stop,
-        }
+        })
     }
 
     /// What belongs to its thread, on that thread.
@@ -174,7 +175,7 @@ fn refused(py: Python<'_>, error: &WirePublishError) -> PyErr {
 #[pymethods]
 impl Isolate {
     #[new]
-    fn new(contract: &Bound<'_, Contract>, seed: u64, start: i64, validate: bool) -> Self {
+    fn new(contract: &Bound<'_, Contract>, seed: u64, start: i64, validate: bool) -> PyResult<Self> {
         let isolate = mycelium::Isolate::starting_at(seed, Timestamp::from_nanos(start));
         Self::of(isolate, contract, validate, false)
     }

@@ -1,7 +1,7 @@
 //! What is known of a generated message class.
 
 use mycelium::frame::Header;
-use mycelium::wire;
+use mycelium_hosted::Known;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
@@ -24,7 +24,7 @@ impl Kind {
     ///
     /// # Errors
     /// `TypeError` for what is no generated message class, `SchemaError` for one of another contract.
-    pub(crate) fn of(contract: &wire::Contract, class: &Bound<'_, PyType>) -> PyResult<Self> {
+    pub(crate) fn of(known: &Known, class: &Bound<'_, PyType>) -> PyResult<Self> {
         let py = class.py();
         let constant = |name: &str| class.getattr(name).ok();
         let number = |name: &str| constant(name).and_then(|value| value.extract::<u64>().ok());
@@ -37,33 +37,31 @@ impl Kind {
             )));
         };
         let name = class.name()?.to_string();
-        let known = u16::try_from(type_id).ok().and_then(|type_id| contract.message(type_id));
-        let Some(message) = known else {
+        let message = u16::try_from(type_id).ok().and_then(|type_id| known.get(type_id).ok());
+        let Some(message) = message else {
             return Err(Class::Schema.of(
                 py,
                 format!("{name} (type id {type_id}) is not in the runtime's contract; give the Runtime the contract that the class was generated from"),
             ));
         };
-        if message.name() != name || message.digest() != digest {
+        if message.name != name || message.digest != digest {
             return Err(Class::Schema.of(
                 py,
                 format!(
                     "{name} (type id {type_id}, version {version}, digest 0x{digest:016x}) is not the {} of the runtime's contract \
                      (version {}, digest 0x{:016x}); generate the package again with `mycelium gen --lang python`",
-                    message.name(),
-                    message.offer().version,
-                    message.digest(),
+                    message.name, message.version, message.digest,
                 ),
             ));
         }
         let header = Header {
-            type_id: message.type_id(),
-            version: message.offer().version,
+            type_id: message.type_id,
+            version: message.version,
             root_len: u32::try_from(root_len).unwrap_or(u32::MAX),
             ..Header::default()
         };
         let fixed = class.hasattr("DTYPE")?;
-        let (name, topic) = (message.name(), message.topic());
+        let (name, topic) = (message.name, message.topic);
         Ok(Self { class: class.clone().unbind(), header, name, topic, fixed, decode: decode.unbind() })
     }
 

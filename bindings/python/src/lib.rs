@@ -1,4 +1,9 @@
-//! The native half of the Python package `mycelium`: a bus in a Python process, and its messages as bytes.
+//! Python actors in the supervision trees of a Rust program, and the native half of the Python package
+//! `mycelium`.
+//!
+//! A Rust program links this crate and gives its bus a [`PythonRuntime`]: `Child::python` puts classes of
+//! Python into its trees ([`PythonChild`]), and trees in TOML name them ([`PythonFactories`]). The package
+//! comes with the program; `docs/python.md` of the repository has both sides.
 //!
 //! All that needs no speed is written in Python, in `python/mycelium`: there `Runtime`, `Publisher` and
 //! `Subscription` are made of the classes here. The rules of this half: a thread waits detached from Python
@@ -14,6 +19,7 @@ mod confined;
 mod context;
 mod contract;
 mod core;
+mod embed;
 mod errors;
 mod host;
 mod isolate;
@@ -28,27 +34,34 @@ mod sweep;
 mod tree;
 mod wait;
 
-/// The module `mycelium._native`.
-#[pyo3::pymodule]
-mod _native {
-    #[pymodule_export]
-    use crate::callback::Callback;
-    #[pymodule_export]
-    use crate::context::Context;
-    #[pymodule_export]
-    use crate::contract::Contract;
-    #[pymodule_export]
-    use crate::isolate::{Isolate, IsolateTree, Recorder};
-    #[pymodule_export]
-    use crate::log::LogTap;
-    #[pymodule_export]
-    use crate::publisher::Publisher;
-    #[pymodule_export]
-    use crate::runtime::Runtime;
-    #[pymodule_export]
-    use crate::subscription::Subscription;
-    #[pymodule_export]
-    use crate::sweep::{Sweep, Trial};
-    #[pymodule_export]
-    use crate::tree::Tree;
+use pyo3::prelude::*;
+
+pub use embed::{
+    Argument, PythonActor, PythonBuilder, PythonChild, PythonError, PythonFactories, PythonRuntime,
+};
+pub use mycelium_hosted::{Address, Encoded, Exposed};
+pub use pyo3;
+
+/// Fills the module `mycelium._native`: for the wheel, and for programs that embed Python. `embedded`: which
+/// of both.
+///
+/// # Errors
+/// What Python raises.
+#[doc(hidden)]
+pub fn native_module(module: &Bound<'_, PyModule>, embedded: bool) -> PyResult<()> {
+    module.add("EMBEDDED", embedded)?;
+    module.add_class::<callback::Callback>()?;
+    module.add_class::<context::Context>()?;
+    module.add_class::<contract::Contract>()?;
+    module.add_class::<isolate::Isolate>()?;
+    module.add_class::<isolate::IsolateTree>()?;
+    module.add_class::<isolate::Recorder>()?;
+    module.add_class::<log::LogTap>()?;
+    module.add_class::<publisher::Publisher>()?;
+    module.add_class::<runtime::Runtime>()?;
+    module.add_class::<runtime::Program>()?;
+    module.add_class::<subscription::Subscription>()?;
+    module.add_class::<sweep::Sweep>()?;
+    module.add_class::<sweep::Trial>()?;
+    module.add_class::<tree::Tree>()
 }

@@ -33,6 +33,22 @@ pub(crate) struct Runtime {
     contract: Py<Contract>,
 }
 
+/// The runtime of the Rust program that embeds this interpreter, before Python has a `Runtime` for it.
+#[pyclass(frozen, module = "mycelium._native")]
+pub(crate) struct Program {
+    pub(crate) core: Arc<Core>,
+    pub(crate) contract: Py<Contract>,
+}
+
+/// What a `Runtime` is made of.
+#[derive(FromPyObject)]
+pub(crate) enum Below<'py> {
+    /// A bus of its own.
+    Contract(Bound<'py, Contract>),
+    /// The bus of a Rust program.
+    Program(Bound<'py, Program>),
+}
+
 impl Runtime {
     fn kind(&self, class: &Bound<'_, PyType>) -> PyResult<Arc<Kind>> {
         self.core.host.kinds.of(class)
@@ -45,18 +61,25 @@ impl Runtime {
     #[pyo3(signature = (contract, threads, topic_capacity, validate))]
     fn new(
         py: Python<'_>,
-        contract: Bound<'_, Contract>,
+        contract: Below<'_>,
         threads: usize,
         topic_capacity: Option<usize>,
         validate: bool,
     ) -> PyResult<Self> {
+        let contract = match contract {
+            Below::Contract(contract) => contract,
+            Below::Program(program) => {
+                let Program { core, contract } = program.get();
+                return Ok(Self { core: Arc::clone(core), contract: contract.clone_ref(py) });
+            }
+        };
         if !(1..=THREADS_MAX).contains(&threads) {
             return Err(PyValueError::new_err(format!("threads is {threads}: choose 1 to {THREADS_MAX}")));
         }
         if topic_capacity == Some(0) {
             return Err(PyValueError::new_err("topic_capacity is a number of messages from 1 on"));
         }
-        let core = Core::new(py, &contract.get().kinds, threads, topic_capacity, validate)?;
+        let core = Core::new(py, contract.get(), threads, topic_capacity, validate)?;
         Ok(Self { core: Arc::new(core), contract: contract.unbind() })
     }
 

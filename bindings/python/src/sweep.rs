@@ -39,7 +39,7 @@ impl Trial {
         self.0.seed()
     }
 
-    fn isolate(&self, contract: &Bound<'_, Contract>, start: i64, validate: bool) -> Isolate {
+    fn isolate(&self, contract: &Bound<'_, Contract>, start: i64, validate: bool) -> PyResult<Isolate> {
         let isolate = self.0.isolate_at(Timestamp::from_nanos(start));
         Isolate::of(isolate, contract, validate, true)
     }

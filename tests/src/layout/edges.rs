@@ -37,6 +37,7 @@ const PLACES: &[Place] = &[
         folder: "bindings/python",
         uses: &["mycelium", "mycelium-contract", "mycelium-hosted"],
     },
+    Place { name: "mycelium-wheel", folder: "bindings/python/wheel", uses: &["mycelium-python"] },
     Place {
         name: "mycelium-cli",
         folder: "cli",

@@ -195,7 +195,8 @@ const MUTABLE: &[&str] =
     &["Mutex", "RwLock", "OnceLock", "LazyLock", "OnceCell", "RefCell", "Cell", "Atomic", "DashMap"];
 
 /// Folders in which `unsafe` may be written.
-const UNSAFE_FOLDERS: &[&str] = &["mailbox", "bindings/ffi", "bindings/python", "bindings/ocaml"];
+const UNSAFE_FOLDERS: &[&str] =
+    &["mailbox", "bindings/ffi", "bindings/python", "bindings/python/wheel", "bindings/ocaml"];
 
 /// The longest source file, in lines.
 const FILE_LINES_MAX: usize = 600;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._actor import Actor, Context, Timer, ask, on, on_batch
 from ._contract import load as load_contract
+from ._host import host
 from ._log import follow as follow_logging
 from ._isolate import Isolate, IsolatePublisher, IsolateTree, Recorder, Spawned
 from ._native import Callback, Contract
@@ -69,6 +70,7 @@ __all__ = [
     "UnsupportedError",
     "ask",
     "follow_logging",
+    "host",
     "load_contract",
     "on",
     "on_batch",

@@ -12,7 +12,8 @@ from . import _native
 logger = logging.getLogger("mycelium")
 
 
-_tap: _native.LogTap | None = _native.LogTap.install()
+# A Rust program that embeds Python hears its events by itself.
+_tap: _native.LogTap | None = None if _native.EMBEDDED else _native.LogTap.install()
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
 

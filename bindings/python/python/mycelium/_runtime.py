@@ -72,6 +72,13 @@ class Runtime(Closing, _native.Runtime):
         _open.add(self)
         return self
 
+    @classmethod
+    def _of_program(cls, program: _native.Program) -> Self:
+        """Over the bus of the Rust program that embeds this interpreter."""
+        self = super().__new__(cls, program, 1, None, True)
+        _open.add(self)
+        return self
+
     def publisher(self, message_type: type[M]) -> Publisher[M]:
         """A publisher of messages of this class."""
         return Publisher(self.publisher_of(message_type))

@@ -1,0 +1,103 @@
+//! Children of declared trees that are registered with what they are started with.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mycelium::tree::{Backoff, Child, Factories, Redelivery};
+use mycelium::{
+    Actor, BoxError, Context, Handler, MessageBus, OwnThread, Responder, Supervisor, ThreadHooks,
+};
+
+/// Fails at 13.
+#[derive(Default)]
+struct Adder(u32);
+
+impl Actor for Adder {
+    type Error = BoxError;
+}
+
+impl Handler<u32> for Adder {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *number == 13 {
+            return Err("an unlucky number".into());
+        }
+        self.0 += number;
+        Ok(())
+    }
+}
+
+struct Sum;
+impl Responder<Sum> for Adder {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.0
+    }
+}
+
+/// How many threads have begun with these hooks.
+#[derive(Default)]
+struct Attached(AtomicU32);
+impl ThreadHooks for Attached {
+    fn started(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The name of the thread of whoever answers.
+struct ThreadName;
+impl Responder<ThreadName> for Adder {
+    type Reply = Option<String>;
+    async fn answer(&mut self, _: &ThreadName, _: &mut Context<Self>) -> Option<String> {
+        std::thread::current().name().map(str::to_owned)
+    }
+}
+
+#[tokio::test]
+async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_says_nothing() {
+    let hooks = Arc::new(Attached::default());
+    let of_child = Arc::clone(&hooks);
+    let child = move |id: &str| {
+        let thread = OwnThread::new(format!("own-{id}")).hooks(Arc::clone(&of_child) as _);
+        let child = Child::actor("any", Adder::default).on_thread(thread);
+        child.redelivery(Redelivery::Retry { attempts: 3 }).backoff(Backoff::default())
+    };
+    let by_scheme = child.clone();
+    let factories = Factories::new()
+        .child("plain", child)
+        .scheme("odd", move |name, id| match name {
+            "adder" => Ok(by_scheme(id)),
+            other => Err(format!("nothing odd is called {other:?}")),
+        })
+        .child("tree", |id| Child::supervisor(Supervisor::builder(id)));
+    let file = |actor: &str, more: &str| {
+        format!(
+            "[tree]\nintensity = 9\n[[tree.children]]\nid = \"one\"\nactor = \"{actor}\"\n\
+             backoff = {{ initial_ms = 0, cap_ms = 0 }}\n{more}"
+        )
+    };
+    let cases = [
+        ("plain", "", "own-one", 2),
+        ("odd:adder", "thread = { busy_polling = true }", "own-one", 2),
+        ("plain", "redelivery_attempts = 2", "own-one", 1),
+    ];
+    for (at, (actor, more, thread, retried)) in (1..).zip(cases) {
+        let bus = MessageBus::new();
+        let tree = Supervisor::from_toml(&file(actor, more), &factories).unwrap().start(&bus).await.unwrap();
+        let one = tree.actor_ref::<Adder>("root/one").unwrap();
+        assert_eq!(one.ask(ThreadName).await.unwrap().as_deref(), Some(thread), "{actor} {more}");
+        one.tell(13).await.unwrap();
+        assert_eq!(one.ask(Sum).await.unwrap(), 0);
+        assert_eq!(bus.dead_letters().retried, retried, "{actor} {more}");
+        assert_eq!(hooks.0.load(Ordering::SeqCst), at, "the hooks of its thread were kept");
+        tree.shutdown().await.unwrap();
+    }
+    for (actor, text) in [
+        ("odd:other", "line 5, column 9: nothing odd is called \"other\""),
+        ("even:adder", "line 5, column 9: no actor `even:adder` is registered; registered are plain, tree"),
+        ("tree", "line 5, column 9: `tree` is registered with a supervisor, which is no actor"),
+    ] {
+        let error = Supervisor::from_toml(&file(actor, ""), &factories).unwrap_err();
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -1,0 +1,38 @@
+"""Finds the package `mycelium` in the program that embeds this interpreter."""
+
+import importlib.abc
+import importlib.machinery
+import sys
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def __init__(self, modules):
+        # By name: whether it is a package, and its text.
+        self._modules = modules
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self._modules:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, origin="embedded", is_package=self.is_package(name))
+
+    def is_package(self, name):
+        return self._modules[name][0]
+
+    def get_source(self, name):
+        return self._modules[name][1]
+
+    def get_code(self, name):
+        return compile(self.get_source(name), f"embedded/{name.replace('.', '/')}.py", "exec", dont_inherit=True)
+
+
+def install(modules, native):
+    """From now on `import mycelium` has the package of the program; whether it was so before."""
+    if sys.modules.setdefault("mycelium._native", native) is not native:
+        return True
+    # A package that is installed may be of another version: that of the program comes first.
+    sys.meta_path.insert(0, Finder(modules))
+    # Nobody finalises this interpreter, and so nobody writes what a buffer still holds.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+    return False

@@ -1,0 +1,269 @@
+//! Python actors in a Rust program.
+//!
+//! The interpreter is started once for the process, by whoever needs it first, without signal handlers, and
+//! is never finalised: threads of actors may be attached at any time. Each bus that wants Python has a
+//! [`PythonRuntime`] of its own over it.
+
+mod actor;
+mod argument;
+mod error;
+mod interpreter;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium::wire::Messages;
+use mycelium::{MessageBus, ThreadHooks};
+use mycelium_hosted::{self as hosted, Address, Exposed};
+use pyo3::prelude::*;
+use tokio::runtime::Handle;
+
+pub use self::actor::{PythonActor, PythonChild, PythonFactories};
+pub use self::argument::Argument;
+pub use self::error::PythonError;
+use self::interpreter::HOST_MODULE;
+use crate::attached::PythonThread;
+use crate::contract::Contract;
+use crate::core::Core;
+use crate::runtime::Program;
+
+/// What a runtime is called unless told otherwise.
+const NAME: &str = "main";
+
+/// The side of a bus that Python sees: its actors are children of the program's supervision trees, and
+/// `mycelium.host()` in Python is this bus. Cloning is cheap.
+///
+/// ```no_run
+/// use mycelium::tree::{Child, Redelivery};
+/// use mycelium::{MessageBus, Supervisor};
+/// use mycelium_python::{PythonChild, PythonRuntime};
+/// # mod generated {
+/// #     pub struct Contract;
+/// #     impl mycelium::wire::Messages for Contract {
+/// #         fn each<V: mycelium::wire::Visitor>(&self, _: &mut V) {}
+/// #     }
+/// #     pub const CONTRACT: Contract = Contract;
+/// # }
+/// # use generated::CONTRACT; // In place of mycelium::contracts!()
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), mycelium::BoxError> {
+/// let bus = MessageBus::builder().contract(CONTRACT).build();
+/// let python = PythonRuntime::builder(&bus).contract(CONTRACT).path("models").start()?;
+/// let model = python.actor("signals:Model")?; // class Model(mycelium.Actor), in models/signals.py
+/// let desk = Supervisor::builder("desk")
+///     .child(Child::python("model", &model).redelivery(Redelivery::Retry { attempts: 3 }));
+/// let tree = desk.start(&bus).await?;
+/// tree.drain(std::time::Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PythonRuntime(Arc<Guest>);
+
+struct Guest {
+    core: Arc<Core>,
+    /// The `Runtime` of Python.
+    runtime: Py<PyAny>,
+    name: String,
+    handle: Handle,
+}
+
+type Share = Box<dyn FnOnce(MessageBus, Handle, Arc<dyn ThreadHooks>) -> hosted::Runtime + Send>;
+
+/// Sets the Python of a bus up: see [`PythonRuntime::builder`].
+#[must_use = "a builder starts nothing before `start`"]
+pub struct PythonBuilder {
+    bus: MessageBus,
+    share: Option<Share>,
+    handle: Option<Handle>,
+    folders: Vec<PathBuf>,
+    name: String,
+    validate: bool,
+}
+
+impl PythonBuilder {
+    /// The messages that Python sees: those that the bus was given
+    /// ([`BusBuilder::contract`](mycelium::BusBuilder::contract)), mostly the `CONTRACT` of generated code.
+    /// It is needed.
+    pub fn contract(mut self, messages: impl Messages + Send + 'static) -> Self {
+        self.share =
+            Some(Box::new(move |bus, handle, hooks| hosted::Runtime::share(bus, &messages, handle, hooks)));
+        self
+    }
+
+    /// A folder in which Python looks for modules before all others: `sys.path` of the whole process.
+    /// May be called several times. Besides, Python looks where its installation says: an active virtual
+    /// environment (its `bin` first on PATH), PYTHONPATH, and its own packages.
+    pub fn path(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folders.push(folder.into());
+        self
+    }
+
+    /// The name by which Python finds this bus, `mycelium.host("main")`, where the process has several.
+    /// "main" unless set.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Whether what Python publishes is checked against the rules of the contract, as it is unless set. The
+    /// bus checks values of types that Rust has in any case.
+    pub fn validate(mut self, validate: bool) -> Self {
+        self.validate = validate;
+        self
+    }
+
+    /// The runtime of tokio that the bus runs on; that of the caller, unless set.
+    pub fn runtime(mut self, handle: Handle) -> Self {
+        self.handle = Some(handle);
+        self
+    }
+
+    /// Starts the interpreter, if nobody has done so before, and gives it the bus. Blocks while Python
+    /// imports the package, for some tens of milliseconds.
+    ///
+    /// # Errors
+    /// [`PythonError`] without a contract, outside of a runtime of tokio, for a name that another bus of this
+    /// process has, and where Python cannot load the package. An interpreter that cannot be started at all
+    /// ends the process, with its own message: PYTHONHOME is wrong then, mostly.
+    pub fn start(self) -> Result<PythonRuntime, PythonError> {
+        let Self { bus, share, handle, folders, name, validate } = self;
+        let share = share.ok_or_else(|| {
+            PythonError::new(
+                "Python has no messages: give `PythonBuilder::contract` what the bus was given, the `CONTRACT` of \
+                 generated code",
+            )
+        })?;
+        let handle = handle.or_else(|| Handle::try_current().ok()).ok_or_else(|| {
+            PythonError::new(
+                "there is no runtime of tokio here: start Python inside of one, or give it with `PythonBuilder::runtime`",
+            )
+        })?;
+        Python::initialize();
+        Python::attach(|py| {
+            let host = interpreter::prepare(py, &folders)?;
+            let hosted = share(bus, handle.clone(), Arc::new(PythonThread));
+            let contract = Contract::of_program(hosted.known(), format!("the Rust program's bus {name:?}"));
+            let core = Arc::new(Core::over(hosted, &contract.kinds, validate));
+            let program = Program { core: Arc::clone(&core), contract: Py::new(py, contract)? };
+            let runtime = host.call_method1("enter", (program, &name))?.unbind();
+            Ok(PythonRuntime(Arc::new(Guest { core, runtime, name, handle })))
+        })
+        .map_err(|error: PyErr| PythonError::raised(&error))
+    }
+}
+
+impl PythonRuntime {
+    /// Python for this bus, which needs a contract.
+    pub fn builder(bus: &MessageBus) -> PythonBuilder {
+        PythonBuilder {
+            bus: bus.clone(),
+            share: None,
+            handle: None,
+            folders: Vec::new(),
+            name: NAME.to_owned(),
+            validate: true,
+        }
+    }
+
+    /// An actor of the class at this path, such as `"desk.models:Signals"`, made without arguments: imports
+    /// the module, and checks the class and its messages. Nothing runs before it is a child of a tree.
+    ///
+    /// # Errors
+    /// [`PythonError`]: there is no such module or class, it raises when it is imported, it is no
+    /// `mycelium.Actor`, its messages are not those of the bus, or it takes arrays and there is no numpy.
+    pub fn actor(&self, class: &str) -> Result<PythonActor, PythonError> {
+        self.actor_with(class, [])
+    }
+
+    /// The same with arguments by name, for each life.
+    ///
+    /// # Errors
+    /// Those of [`actor`](Self::actor), and arguments that its `__init__` does not take.
+    ///
+    /// ```no_run
+    /// # fn with(python: &mycelium_python::PythonRuntime) -> Result<(), mycelium_python::PythonError> {
+    /// let model = python.actor_with("signals:Model", [("window", 20.into()), ("symbol", "GOOG".into())])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn actor_with<'a>(
+        &self,
+        class: &str,
+        arguments: impl IntoIterator<Item = (&'a str, Argument)>,
+    ) -> Result<PythonActor, PythonError> {
+        let arguments = arguments.into_iter().collect();
+        PythonActor::new(self, class, arguments)
+    }
+
+    /// The actor of Python at this path of a tree, such as `"desk/model"`, or the Rust actor that was exposed
+    /// under this name: told and asked in bytes, `Encoded::of(&message)`.
+    ///
+    /// # Errors
+    /// [`PythonError`]: nobody is there.
+    pub fn address(&self, path: &str) -> Result<Address, PythonError> {
+        self.0.core.hosted.address(path).map_err(|error| PythonError::new(error.to_string()))
+    }
+
+    /// Has a Rust actor found under `name` by Python's `ask` and `tell`. The last one of a name counts.
+    /// Actors of Python are found by their paths.
+    pub fn expose(&self, name: &str, exposed: Exposed) {
+        self.0.core.hosted.expose(name, exposed);
+    }
+
+    /// Ends what Python has begun on the bus by itself: its callbacks, subscriptions and trees. The bus and
+    /// the interpreter go on. Trees of the program that have Python actors are to be shut down before.
+    ///
+    /// # Errors
+    /// [`PythonError`]: something did not end within `limit`, an actor of a tree that still runs among it. It
+    /// is closed all the same.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it goes on in the background.
+    pub async fn close(&self, limit: Duration) -> Result<(), PythonError> {
+        let guest = Arc::clone(&self.0);
+        let closing = self.0.handle.spawn_blocking(move || guest.close(limit));
+        closing.await.unwrap_or_else(|error| Err(PythonError::new(error.to_string())))
+    }
+}
+
+impl Guest {
+    fn close(&self, limit: Duration) -> Result<(), PythonError> {
+        Python::attach(|py| {
+            self.leave(py);
+            self.core.close(py, limit).map_err(|error| PythonError::raised(&error))
+        })
+    }
+
+    /// Python finds the bus by its name no more.
+    fn leave(&self, py: Python<'_>) {
+        let left =
+            py.import(HOST_MODULE).and_then(|host| host.call_method1("leave", (&self.name, &self.runtime)));
+        // It is there since `enter`, and raises nothing.
+        drop(left);
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        Python::try_attach(|py| self.leave(py));
+    }
+}
+
+impl fmt::Debug for PythonRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PythonRuntime").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PythonBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PythonBuilder")
+            .field("name", &self.name)
+            .field("folders", &self.folders)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+# Generated from the contract polyglot version 1: edit that, not this.
+# mypy: ignore-errors
+# pyright: basic
+"""The messages of the contract polyglot version 1."""
+
+from __future__ import annotations
+
+import enum as _enum
+import struct as _struct
+import typing as _typing
+from collections import deque as _deque
+from dataclasses import dataclass as _dataclass, field as _field
+from decimal import Decimal
+
+from . import _wire
+from ._wire import DecodeError, EncodeError, InvalidError, TruncatedError, ValidationError, VersionError, from_datetime, to_datetime
+
+SCHEMA_ID = "polyglot"
+SCHEMA_VERSION = 1
+SCHEMA_DIGEST = 0x9733A98749EE80AB
+
+# What a runtime knows of the contract: `mycelium.Runtime(contract=THIS_PACKAGE)`.
+CONTRACT = (
+    "mycelium contract 1\x0a"
+    "schema polyglot 1\x0a"
+    "message Tick 1 1 ticks\x0a"
+    "field number 1 u64\x0a"
+    "field price 1 f64\x0a"
+    "message Signal 2 1 signals\x0a"
+    "field number 1 u64\x0a"
+    "field score 1 f64\x0a"
+    "field window 1 u32\x0a"
+)
+
+
+@_dataclass(slots=True)
+class Tick:
+    """A price of the feed, counted over all its lives."""
+
+    number: int
+    price: float
+
+    NAME: _typing.ClassVar[str] = "Tick"
+    TYPE_ID: _typing.ClassVar[int] = 1
+    TOPIC: _typing.ClassVar[str] = "ticks"
+    VERSION: _typing.ClassVar[int] = 1
+    ROOT_LEN: _typing.ClassVar[int] = 16
+    DIGEST: _typing.ClassVar[int] = 0x9B6545A816BF570E
+    # For numpy: numpy.frombuffer(values, dtype=DTYPE).
+    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "price"], "formats": ["<u8", "<f8"], "offsets": [0, 8], "itemsize": 16}
+
+    def encode(self) -> bytes:
+        """The value as it stands on the wire. Raises EncodeError; does not validate."""
+        return _encode_Tick(self)
+
+    @classmethod
+    def decode(cls, value: bytes, version: int = 1, root_len: int = 16) -> Tick:
+        """The message that stands in these bytes, written with this version and root length: both are in the frame. Raises DecodeError; does not validate."""
+        return _decode_Tick(value, version, root_len)
+
+    def validate(self) -> None:
+        """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
+
+
+@_dataclass(slots=True)
+class Signal:
+    """How far the last price is from the mean of those before, in standard deviations."""
+
+    number: int
+    score: float
+    window: int
+
+    NAME: _typing.ClassVar[str] = "Signal"
+    TYPE_ID: _typing.ClassVar[int] = 2
+    TOPIC: _typing.ClassVar[str] = "signals"
+    VERSION: _typing.ClassVar[int] = 1
+    ROOT_LEN: _typing.ClassVar[int] = 24
+    DIGEST: _typing.ClassVar[int] = 0x68440942FE8488EE
+    # For numpy: numpy.frombuffer(values, dtype=DTYPE).
+    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "score", "window"], "formats": ["<u8", "<f8", "<u4"], "offsets": [0, 8, 16], "itemsize": 24}
+
+    def encode(self) -> bytes:
+        """The value as it stands on the wire. Raises EncodeError; does not validate."""
+        return _encode_Signal(self)
+
+    @classmethod
+    def decode(cls, value: bytes, version: int = 1, root_len: int = 24) -> Signal:
+        """The message that stands in these bytes, written with this version and root length: both are in the frame. Raises DecodeError; does not validate."""
+        return _decode_Signal(value, version, root_len)
+
+    def validate(self) -> None:
+        """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
+
+
+_get_num_b, _put_num_b = _wire.number_get("b"), _wire.number_put("b")
+_get_num_B, _put_num_B = _wire.number_get("B"), _wire.number_put("B")
+_get_num_h, _put_num_h = _wire.number_get("h"), _wire.number_put("h")
+_get_num_H, _put_num_H = _wire.number_get("H"), _wire.number_put("H")
+_get_num_i, _put_num_i = _wire.number_get("i"), _wire.number_put("i")
+_get_num_I, _put_num_I = _wire.number_get("I"), _wire.number_put("I")
+_get_num_q, _put_num_q = _wire.number_get("q"), _wire.number_put("q")
+_get_num_Q, _put_num_Q = _wire.number_get("Q"), _wire.number_put("Q")
+_get_num_f, _put_num_f = _wire.number_get("f"), _wire.number_put("f")
+_get_num_d, _put_num_d = _wire.number_get("d"), _wire.number_put("d")
+_format_1 = _struct.Struct("<Qd")
+_format_2 = _struct.Struct("<QdI")
+_format_3 = _struct.Struct("<QdI4x")
+
+
+def _get_Tick_1(r, at):
+    v0, v1, = _format_1.unpack_from(r.buf, at + 0)
+    return Tick(number=v0, price=v1)
+
+
+def _put_Tick(value, w, at, q):
+    _format_1.pack_into(w, at + 0, value.number, value.price)
+
+
+_layouts_Tick = ((1, 16, 8),)
+_gets_Tick = (_get_Tick_1,)
+_fields_Tick = (
+    ("number", None, _put_num_Q, 8),
+    ("price", None, _put_num_d, 8),
+)
+
+
+def _encode_Tick(value):
+    try:
+        return _format_1.pack(value.number, value.price)
+    except Exception as error:
+        raise _wire.why(value, _fields_Tick, error) from None
+
+
+def _decode_Tick(value, version, root_len):
+    if version == 1 and root_len == 16 and len(value) == 16:
+        v0, v1, = _format_1.unpack(value)
+        return Tick(v0, v1)
+    r, at, layout = _wire.root("Tick", value, version, root_len, _layouts_Tick, 1, True)
+    return _gets_Tick[layout](r, at)
+
+
+def _get_Signal_1(r, at):
+    v0, v1, v2, = _format_2.unpack_from(r.buf, at + 0)
+    return Signal(number=v0, score=v1, window=v2)
+
+
+def _put_Signal(value, w, at, q):
+    _format_2.pack_into(w, at + 0, value.number, value.score, value.window)
+
+
+_layouts_Signal = ((1, 24, 8),)
+_gets_Signal = (_get_Signal_1,)
+_fields_Signal = (
+    ("number", None, _put_num_Q, 8),
+    ("score", None, _put_num_d, 8),
+    ("window", None, _put_num_I, 4),
+)
+
+
+def _encode_Signal(value):
+    try:
+        return _format_3.pack(value.number, value.score, value.window)
+    except Exception as error:
+        raise _wire.why(value, _fields_Signal, error) from None
+
+
+def _decode_Signal(value, version, root_len):
+    if version == 1 and root_len == 24 and len(value) == 24:
+        v0, v1, v2, = _format_3.unpack(value)
+        return Signal(v0, v1, v2)
+    r, at, layout = _wire.root("Signal", value, version, root_len, _layouts_Signal, 1, True)
+    return _gets_Signal[layout](r, at)
+
+
+# The messages by their type id.
+MESSAGES: dict[int, type] = {
+    1: Tick,
+    2: Signal,
+}
+
+__all__ = [
+    "Tick",
+    "Signal",
+    "CONTRACT",
+    "MESSAGES",
+    "SCHEMA_DIGEST",
+    "SCHEMA_ID",
+    "SCHEMA_VERSION",
+    "DecodeError",
+    "EncodeError",
+    "InvalidError",
+    "TruncatedError",
+    "ValidationError",
+    "VersionError",
+    "from_datetime",
+    "to_datetime",
+]

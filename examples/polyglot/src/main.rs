@@ -1,0 +1,76 @@
+//! A feed and a desk in Rust and a model in Python under one supervision tree, in one process. The model is
+//! killed, and heals. The README shows what is seen.
+#![forbid(unsafe_code)]
+
+mod market;
+mod timeline;
+
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium::tree::Factories;
+use mycelium::{MainResult, MessageBus, Result, Supervisor};
+use mycelium_python::{PythonFactories, PythonRuntime};
+
+use market::{Desk, Feed, Market};
+use timeline::Timeline;
+
+mycelium::contracts!(); // Tick, Signal, and CONTRACT
+
+/// How long the mailboxes may take to drain at the end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the reader watches what goes well.
+const SCENE: Duration = Duration::from_millis(400);
+
+#[tokio::main]
+async fn main() -> MainResult<ExitCode> {
+    Ok(run().await?)
+}
+
+async fn run() -> Result<ExitCode> {
+    let market = Arc::new(Market::default());
+    let bus = MessageBus::builder().contract(CONTRACT).build();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+    let python = PythonRuntime::builder(&bus).contract(CONTRACT).path(folder).start()?;
+    let factories = factories(&market).python(&python);
+    let timeline = Timeline::begin();
+    let root = Supervisor::from_toml(include_str!("../tree.toml"), &factories)?;
+    let tree = root.on_event(timeline.observer()).start(&bus).await?;
+    tokio::select! {
+        // Ctrl-C ends it as the end of the script does: Python has no signal handler here.
+        end = tree.run_until_signal(DRAIN_LIMIT) => return Ok(end?.report()),
+        played = play(&market, &timeline) => played?,
+    }
+    timeline.say("the script is over: draining");
+    timeline.say(&tree.drain(DRAIN_LIMIT).await?.to_string());
+    timeline.say(&market.account());
+    python.close(DRAIN_LIMIT).await?;
+    bus.shutdown().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the names in `tree.toml` stand for.
+fn factories(market: &Arc<Market>) -> Factories {
+    let (desk, feed) = (Arc::clone(market), Arc::clone(market));
+    Factories::new()
+        .actor("desk", move || Desk { market: Arc::clone(&desk) })
+        .service("feed", move || Feed { market: Arc::clone(&feed) })
+}
+
+/// Does the damage.
+async fn play(market: &Market, timeline: &Timeline) -> Result {
+    timeline.say("the feed is Rust, the model is Python: each millisecond a tick");
+    tokio::time::sleep(SCENE).await;
+    timeline.say(&market.latest());
+    timeline.say("a tick with a price of zero: the model raises");
+    market.poison();
+    timeline.wait_for("waiting root/model", 1).await?;
+    timeline.say("the feed goes on, and its ticks wait in the model's mailbox");
+    timeline.wait_for("started root/model", 2).await?;
+    timeline.say("the next life has them as arrays, in order");
+    tokio::time::sleep(SCENE).await;
+    timeline.say(&market.latest());
+    Ok(())
+}

@@ -1,0 +1,132 @@
+"""The actors of the tests."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import threading
+import time
+import weakref
+
+import mycelium
+import messages
+from messages import Tick, Told, Words
+from mycelium import Actor, ask, on
+
+# The tests look at the reasons of ends; thousands of tracebacks would hide what they print.
+logging.getLogger("mycelium").addHandler(logging.NullHandler())
+
+lives: weakref.WeakSet[Actor] = weakref.WeakSet()
+
+
+class Model(Actor):
+    """Answers each tick; fails at what is below zero."""
+
+    def __init__(self, by: str = "model") -> None:
+        lives.add(self)
+        self.itself = self
+        self.by = by
+        self.handled = 0
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        if tick.number == -2:
+            sys.exit("it wants to end the process")
+        if tick.number == -3:
+            raise KeyboardInterrupt
+        if tick.number < 0:
+            self.fails(tick.number)
+        self.handled += 1
+        self.ctx.publish(Told(tick.number, self.by))
+
+    def fails(self, number: int) -> None:
+        raise ValueError(f"{number} is no number to work on")
+
+    @ask(Words)
+    def words(self, query: Words) -> Words:
+        if query.text == "runtime":
+            found = self.ctx.runtime is mycelium.host(query_name(self.ctx.runtime))
+            return Words(f"{found}")
+        if query.text == "thread":
+            return Words(f"{threading.get_ident()}")
+        return Words(f"{self.handled} by {self.by}: {query.text}")
+
+
+def query_name(runtime: mycelium.Runtime) -> str:
+    from mycelium import _host
+
+    return next(name for name, known in _host._programs.items() if known is runtime)
+
+
+class Retries(Model):
+    """Fails at a number the first time."""
+
+    seen: set[int] = set()
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        if tick.number not in Retries.seen:
+            Retries.seen.add(tick.number)
+            self.fails(tick.number)
+        self.ctx.publish(Told(tick.number, self.by))
+
+
+class Slow(Model):
+    """Takes its time, outside of Python."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        time.sleep(0.005)
+        self.ctx.publish(Told(tick.number, "slow"))
+
+
+class Stuck(Model):
+    """Waits for ever at a number."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        while tick.number == 13:
+            time.sleep(0.001)
+        self.ctx.publish(Told(tick.number, "stuck"))
+
+
+class Asks(Actor):
+    """Asks a Rust actor."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        answer = self.ctx.runtime.ask("rust", Words(str(tick.number)), Words)
+        self.ctx.publish(Told(tick.number, answer.text))
+
+
+class Foreign(Actor):
+    """Its messages are of another version of the contract."""
+
+
+class Old(Tick):
+    DIGEST = 1
+
+
+Foreign.tick = on(Old)(lambda self, tick: None)
+Foreign.tick.__name__ = "tick"
+Foreign.__init_subclass__.__func__(Foreign)
+
+not_an_actor = 3
+
+
+def hear(name: str, into: list[int]) -> mycelium.Callback:
+    """What any module does with the bus of the program."""
+    return mycelium.host(name).subscribe(Told, lambda told: into.append(told.number))
+
+
+def living() -> int:
+    """How many instances of actors there are."""
+    gc.collect()
+    return len(lives)
+
+
+def attached() -> int:
+    from mycelium import _threads
+
+    return len(_threads.alive)

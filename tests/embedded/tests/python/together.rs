@@ -1,0 +1,89 @@
+//! One bus for both languages, and several buses in one interpreter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use mycelium::tree::Child;
+use mycelium::{Actor, BoxError, Context, Handler, Responder};
+use mycelium_embedded::{Told, Words};
+use mycelium_python::pyo3::prelude::*;
+use mycelium_python::pyo3::types::PyList;
+use mycelium_python::{Exposed, PythonChild};
+
+use crate::common::{WATCHDOG, desk, end, publish, root, told, turn, until};
+
+/// A Rust actor, that Python asks and whose bus it shares.
+struct Clerk(Arc<AtomicI64>);
+impl Actor for Clerk {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut mycelium::Subscriptions<Self>) {
+        topics.on::<Told>();
+    }
+}
+impl Handler<Told> for Clerk {
+    async fn handle(&mut self, told: &Told, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.fetch_add(told.number, Ordering::SeqCst);
+        Ok(())
+    }
+}
+impl Responder<Words> for Clerk {
+    type Reply = Words;
+    async fn answer(&mut self, query: &Words, _: &mut Context<Self>) -> Words {
+        Words { text: format!("Rust has heard {}", query.text) }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn python_asks_rust_and_hears_the_bus_of_the_program() {
+    let _turn = turn().await;
+    let (bus, python) = desk("shared");
+    let sum = Arc::new(AtomicI64::new(0));
+    let heard = Arc::clone(&sum);
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    let asks = Child::python("asks", &python.actor("models:Asks").unwrap());
+    let clerk = Child::actor("clerk", move || Clerk(Arc::clone(&heard)));
+    let tree = root(0).child(clerk).child(asks).start(&bus).await.unwrap();
+    let clerk = tree.actor_ref::<Clerk>("root/clerk").unwrap();
+    python.expose("rust", Exposed::new().answers::<Words, Words>(clerk.reply_recipient()));
+    let into = Python::attach(|py| {
+        let into = PyList::empty(py);
+        py.import("models").unwrap().call_method1("hear", ("shared", &into)).unwrap();
+        into.unbind()
+    });
+    let length = || Python::attach(|py| into.bind(py).len());
+    publish(&bus, [3, 4]).await;
+    let both = told(&mut tolds, 2).await;
+    assert_eq!(both, [(3, "Rust has heard 3".to_owned()), (4, "Rust has heard 4".to_owned())]);
+    until("both languages have heard it", || sum.load(Ordering::SeqCst) == 7 && length() == 2).await;
+    tree.shutdown().await.unwrap();
+    python.close(WATCHDOG).await.unwrap();
+    let ended = Python::attach(|py| {
+        py.import("models").unwrap().call_method1("hear", ("shared", &into)).unwrap_err().to_string()
+    });
+    assert!(ended.contains("ClosedError"), "{ended}");
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn buses_of_one_process_do_not_know_of_each_other() {
+    let _turn = turn().await;
+    let ((left, of_left), (right, of_right)) = (desk("left"), desk("right"));
+    let start = async |bus: &mycelium::MessageBus, python: &mycelium_python::PythonRuntime, by: &str| {
+        let model = python.actor_with("models:Model", [("by", by.into())]).unwrap();
+        root(0).child(Child::python("model", &model)).start(bus).await.unwrap()
+    };
+    let (tree_left, tree_right) =
+        (start(&left, &of_left, "left").await, start(&right, &of_right, "right").await);
+    let (mut on_left, mut on_right) =
+        (left.subscriber::<Told>().unwrap(), right.subscriber::<Told>().unwrap());
+    publish(&left, [1]).await;
+    publish(&right, [2]).await;
+    assert_eq!(told(&mut on_left, 1).await, [(1, "left".to_owned())]);
+    assert_eq!(told(&mut on_right, 1).await, [(2, "right".to_owned())]);
+    assert!(on_left.try_recv().is_none() && on_right.try_recv().is_none());
+    let unnamed =
+        Python::attach(|py| py.import("mycelium").unwrap().call_method0("host").unwrap_err().to_string());
+    assert!(unnamed.contains("host('left')"), "{unnamed}");
+    end(tree_left, of_left, left).await;
+    end(tree_right, of_right, right).await;
+}

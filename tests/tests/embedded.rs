@@ -1,0 +1,54 @@
+//! Rust programs that host other languages: built with the languages' libraries, apart from the workspace,
+//! which needs none of them.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// The folder of programs of a virtual environment with what the tests need, whose Python has a shared
+/// library.
+fn environment(target: &Path) -> PathBuf {
+    let script = root().join("tests/python/venv.sh");
+    let told = said(Command::new("sh").arg(script).arg(target.join("python-venv")));
+    let python = PathBuf::from(told.trim());
+    let shared = "import sysconfig; print(sysconfig.get_config_var('Py_ENABLE_SHARED') or 0)";
+    assert_eq!(
+        said(Command::new(&python).args(["-c", shared])).trim(),
+        "1",
+        "{}: a program that embeds Python needs its shared library: install it (libpython3-dev on Debian; \
+         PYTHON_CONFIGURE_OPTS=--enable-shared for pyenv), set PYTHON to that Python, and remove {}",
+        python.display(),
+        target.join("python-venv").display()
+    );
+    python.parent().expect("it lies in a folder").to_owned()
+}
+
+#[test]
+fn rust_programs_host_python_actors() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let programs = environment(target);
+    // As an active virtual environment.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path =
+        std::env::join_paths(std::iter::once(programs.clone()).chain(std::env::split_paths(&path))).unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut test = Command::new(cargo);
+    test.args(["test", "--quiet", "--locked", "-p", "mycelium-embedded", "-p", "polyglot", "--features"]);
+    test.args(["mycelium-embedded/python,polyglot/python", "--target-dir"]).arg(target).current_dir(root());
+    test.env("PATH", path).env("PYO3_PYTHON", programs.join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    let told = said(&mut test);
+    let passed = told.split("test result: ok. ").skip(1);
+    let passed: u32 = passed.filter_map(|rest| rest.split(' ').next()?.parse::<u32>().ok()).sum();
+    assert!(passed >= 12, "{passed} tests: {told}");
+}
