@@ -65,6 +65,24 @@ impl StopReason {
         })
     }
 
+    /// The reason of code that has returned this error. Its text and its destructor are the user's code: a
+    /// panic in one of them is the reason.
+    #[cold]
+    pub(crate) fn of_error<E: fmt::Display>(error: E) -> Self {
+        let text = Self::catch(|| error.to_string());
+        // Apart: a destructor that panics while the text unwinds would abort the process.
+        let dropped = Self::catch(|| drop(error));
+        let panicked = |what: &str, reason: &Self| {
+            let Self::Panicked(panic) = reason else { return reason.clone() };
+            Self::Panicked(format!("the {what} of its error panicked: {panic}").into())
+        };
+        match (text, dropped) {
+            (Ok(text), Ok(())) => Self::Failed(text.into()),
+            (Err(reason), _) => panicked("text", &reason),
+            (Ok(_), Err(reason)) => panicked("destructor", &reason),
+        }
+    }
+
     /// The reason that a caught panic's payload stands for.
     pub(crate) fn from_panic(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload

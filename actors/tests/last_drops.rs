@@ -99,14 +99,16 @@ impl Service for Fails {
 #[test]
 fn a_service_whose_error_panics_has_panicked() {
     on_both_runtimes(async || {
-        for told in [true, false] {
+        for (told, part) in [(true, "text"), (false, "destructor")] {
+            let panicked =
+                || StopReason::Panicked(format!("the {part} of its error panicked: an error fails").into());
             let service = MessageBus::new().spawn_service(Fails { told }).unwrap();
-            assert_eq!(service.ended().await, StopReason::Panicked("an error fails".into()));
+            assert_eq!(service.ended().await, panicked());
             let mut isolate = Isolate::new(1);
             let service = isolate.spawn_service(Fails { told }).unwrap();
             isolate.on_failure(OnFailure::GoOn);
             let ended = isolate.block_on(service.ended()).unwrap();
-            assert_eq!(ended, StopReason::Panicked("an error fails".into()));
+            assert_eq!(ended, panicked());
         }
     });
 }

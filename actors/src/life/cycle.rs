@@ -60,6 +60,16 @@ pub(crate) enum Happening {
     NoMore { shut_down: bool },
 }
 
+impl Happening {
+    /// Code of the actor has ended its life for this reason.
+    pub(crate) fn by(reason: StopReason) -> Self {
+        match reason {
+            StopReason::Panicked(_) => Self::Broke(reason),
+            _ => Self::Failed(reason),
+        }
+    }
+}
+
 /// What a host does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {

@@ -207,7 +207,7 @@ impl<A: Actor> Body<A> {
             self.happens(Happening::Started);
             self.fate.iter_mut().for_each(|fate| fate.started());
         }
-        self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
+        self.look_after(started.map(|()| 0).map_err(StopReason::of_error));
     }
 
     /// Handles messages until none is left or other tasks are to run.
@@ -320,11 +320,7 @@ impl<A: Actor> Body<A> {
             Some(watch) => watch.follow("batch_ended", None, ending).await,
         };
         match ended {
-            Ok(ended) => {
-                self.look_after(
-                    ended.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())),
-                );
-            }
+            Ok(ended) => self.look_after(ended.map(|()| 0).map_err(StopReason::of_error)),
             Err(given_up) => self.panicked(&given_up),
         }
     }
@@ -389,7 +385,7 @@ impl<A: Actor> Body<A> {
     fn look_after_interrupt(&mut self, result: SourceDrained) {
         if let Err(reason) = result {
             self.keep_hand(&reason);
-            return self.happens(Happening::Failed(reason));
+            return self.happens(Happening::by(reason));
         }
         self.address.presence.settle();
         let asked = self.ctx.wants_stop().then_some(Stop::Life);

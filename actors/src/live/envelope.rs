@@ -337,6 +337,6 @@ pub(super) fn call<'a, A: Handler<M>, M: Sync>(
 async fn drained<E: fmt::Display>(handling: impl Future<Output = Result<(), E>>) -> SourceDrained {
     match handling.await {
         Ok(()) => Ok(1),
-        Err(error) => Err(StopReason::Failed(error.to_string().into())),
+        Err(error) => Err(StopReason::of_error(error)),
     }
 }

@@ -340,8 +340,8 @@ impl Post {
             // Nothing of the service is used after a panic, so nothing half-changed can be seen.
             Some(StopReason::catch(|| {
                 // The code of its error is its own, too.
-                let failed = |error: E| StopReason::Failed(error.to_string().into());
-                current::poll_service(current, &self.ending, &self.waits, || looping.poll(cx).map_err(failed))
+                let poll = || looping.poll(cx).map_err(StopReason::of_error);
+                current::poll_service(current, &self.ending, &self.waits, poll)
             }))
         };
         let mut polled = poll(cx);

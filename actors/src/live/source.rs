@@ -210,7 +210,7 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
     fn finish(result: Self::Result) -> SourceDrained {
         match result {
             Ok(()) => Ok(1),
-            Err(error) => Err(StopReason::Failed(error.to_string().into())),
+            Err(error) => Err(StopReason::of_error(error)),
         }
     }
 }

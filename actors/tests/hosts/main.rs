@@ -27,6 +27,7 @@ mod delivery;
 mod destructors;
 mod drain;
 mod ends;
+mod errors;
 mod full;
 mod graceful;
 mod identity;
