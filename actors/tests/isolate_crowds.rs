@@ -13,7 +13,7 @@ use common::wire::{Mine, Price};
 use heap::made_by_this_thread;
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, OnFailure, Service, ServiceContext,
-    Subscription, Subscriptions, WireMessage,
+    Subscription, Subscriptions, Supervisor, WireMessage,
 };
 use mycelium_random::{Random, seeds};
 
@@ -102,6 +102,39 @@ fn coming_and_leaving_allocates_the_same_in_a_crowd_of_any_size() {
         let (few, many) = (each(64), each(2_048));
         assert!(many <= 2 * few, "{way:?}: {many} allocations for one of 2,048, {few} for one of 64");
     }
+}
+
+/// Looks its neighbour up when it starts.
+struct Neighbour(u64);
+impl Actor for Neighbour {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let last = format!("root/{}", self.0.saturating_sub(1));
+        let there = ctx.lookup::<Self>(&last).ok_or("it has started before")?;
+        assert!(there.is_alive());
+        let next = format!("root/{}", self.0 + 1);
+        assert!(ctx.lookup::<Self>(&next).is_none(), "it has not started");
+        Ok(())
+    }
+}
+
+#[test]
+fn children_find_each_other_at_the_same_cost_in_a_family_of_any_size() {
+    let each = |children: u64| {
+        let mut root = Supervisor::builder("root");
+        for number in 0..children {
+            root = root.actor(number.to_string(), move || Neighbour(number));
+        }
+        let mut isolate = Isolate::new(1);
+        let before = made_by_this_thread();
+        let tree = isolate.supervise(&root).unwrap();
+        let made = (made_by_this_thread() - before) / children;
+        assert!(tree.actor_ref::<Neighbour>(&format!("root/{}", children - 1)).is_some());
+        made
+    };
+    each(64);
+    let (few, many) = (each(64), each(2_048));
+    assert!(many <= few, "{many} allocations for one of 2,048, {few} for one of 64");
 }
 
 #[test]

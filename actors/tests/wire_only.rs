@@ -1,9 +1,15 @@
-//! Subscriptions to some of the messages of a topic.
+//! Subscriptions in bytes: to some of the messages of a topic, and to very many topics.
 #![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use mycelium::frame::Header;
 use mycelium::wire::Contract;
-use mycelium::{MessageBus, SpawnError, Subscription, WirePublishError, WireTopics};
+use mycelium::{Isolate, MessageBus, SpawnError, Subscription, WireMessage, WirePublishError, WireTopics};
+use mycelium_random::{Random, seeds};
 
 const TABLE: &str = "mycelium contract 1\nschema two 1\n\
     message Tick 1 1 pulse\nfield number 1 u64\nmessage Tock 2 1 pulse\nfield number 1 u64\n";
@@ -28,4 +34,87 @@ async fn messages_that_are_not_wanted_take_no_room_and_make_nobody_wait() {
     assert_eq!(got, (0..12).collect::<Vec<_>>(), "in the order of the bus");
     let missing = bus.subscribe_wire(pulse().only([3])).err().unwrap();
     assert_eq!(missing, SpawnError::UnknownTopic { topic: "pulse (type id 3)".to_owned() });
+}
+
+/// A contract with so many topics of one message each.
+fn topics(count: u16) -> Contract {
+    let messages = (1..=count).map(|id| format!("message M{id} {id} 1 t{id}\nfield number 1 u64\n"));
+    Contract::parse(&format!("mycelium contract 1\nschema many 1\n{}", messages.collect::<String>())).unwrap()
+}
+
+fn publish(isolate: &mut Isolate, type_id: u16, number: u64) {
+    let header = Header { type_id, version: 1, root_len: 8, ..Header::default() };
+    isolate.publish_wire(&header, &number.to_le_bytes()).unwrap();
+    isolate.run().unwrap();
+}
+
+fn number(message: &WireMessage) -> u64 {
+    u64::from_le_bytes(message.bytes().try_into().unwrap())
+}
+
+struct Bell;
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_subscriber_of_an_isolate_that_waits_is_known_once_however_many_topics_it_has() {
+    let wakers = |count| {
+        let mut isolate = Isolate::new(1);
+        isolate.contract(topics(count));
+        let mut ears = isolate.subscribe_wire("*").unwrap();
+        let bell = Arc::new(Bell);
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut next = pin!(ears.recv());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let known = Arc::strong_count(&bell);
+        publish(&mut isolate, count, 7);
+        assert!(Arc::strong_count(&bell) < known, "it was woken");
+        let Poll::Ready(Some(got)) = next.poll(&mut Context::from_waker(&waker)) else {
+            panic!("it has come")
+        };
+        assert_eq!(number(&got), 7);
+        known
+    };
+    assert_eq!(wakers(1_000), wakers(10));
+}
+
+#[test]
+fn a_subscriber_of_an_isolate_has_the_order_of_a_naive_model_whatever_its_policy_drops() {
+    for seed in seeds(60) {
+        let mut random = Random::new(seed);
+        let capacity = 1 + random.below(3) as usize;
+        let oldest = random.chance(50);
+        let how = if oldest { Subscription::drop_oldest() } else { Subscription::drop_newest() };
+        let mut isolate = Isolate::new(1);
+        isolate.contract(topics(5));
+        let mut ears = isolate.subscribe_wire_with("*", how.capacity(capacity)).unwrap();
+        let mut model = vec![VecDeque::new(); 5];
+        for event in 0..400 {
+            if random.chance(60) {
+                let topic = random.below(5) as usize;
+                publish(&mut isolate, topic as u16 + 1, event);
+                let queue = &mut model[topic];
+                if queue.len() < capacity || oldest {
+                    queue.push_back(event);
+                    if queue.len() > capacity {
+                        queue.pop_front();
+                    }
+                }
+                continue;
+            }
+            let mut expected = || {
+                let next = (0..5).filter_map(|topic| Some((*model[topic].front()?, topic))).min();
+                next.and_then(|(_, topic)| model[topic].pop_front())
+            };
+            if random.chance(50) {
+                assert_eq!(ears.try_recv().as_ref().map(number), expected());
+            } else {
+                let most = random.below(6) as usize;
+                let mut got = Vec::new();
+                ears.drain(most, |seen| got.push(u64::from_le_bytes(seen.bytes.try_into().unwrap())));
+                assert_eq!(got, std::iter::from_fn(expected).take(most).collect::<Vec<_>>());
+            }
+        }
+    }
 }

@@ -25,7 +25,6 @@ use mycelium_mailbox::{Line, discard};
 use super::apart::Apart;
 use super::bounds::Bounds;
 use super::changes::LaneChanges;
-use super::feed::AnyFeed;
 use super::lane::AnyLane;
 use super::names::SeatNames;
 use super::signals::LoopSignals;
@@ -40,6 +39,7 @@ use crate::dead_letters::Letters;
 use crate::wire::Table;
 
 pub(crate) use self::ends::Parts;
+use self::feeds::FeedTable;
 pub(crate) use self::places::EventPlace;
 pub(crate) use self::publish::Refusal;
 use self::seats::SeatTable;
@@ -82,14 +82,12 @@ pub(crate) struct IsolateCore {
     pub(super) stop_markers: RefCell<BTreeSet<u32>>,
     seats: SeatTable,
     timers: RefCell<IsolateTimers>,
-    feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
+    feeds: FeedTable,
     /// The actors whose batches end before the clock moves, in the order in which those began.
     batches: Line<u32>,
     /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed
     /// begins to fire.
     other_work: Cell<i64>,
-    /// When the next feed is due, and which.
-    next_feed: Cell<Option<(i64, u32)>>,
     /// How many events had been taken when a feed began to fire.
     fed_at: Cell<usize>,
     /// How many messages were retained.
@@ -157,10 +155,9 @@ impl IsolateCore {
             stop_markers: RefCell::default(),
             seats: SeatTable::default(),
             timers: RefCell::default(),
-            feeds: RefCell::default(),
+            feeds: FeedTable::default(),
             batches: Line::new(usize::MAX, OUTSIDE),
             other_work: Cell::new(i64::MIN),
-            next_feed: Cell::new(None),
             fed_at: Cell::new(usize::MAX),
             retained: Cell::new(0),
             signals,
@@ -253,7 +250,7 @@ impl IsolateCore {
         }
         // A batch ends before the clock moves, and after all that is due now.
         let until = if self.batches.is_empty() { until } else { until.min(self.now.get()) };
-        let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
+        let feed = self.feeds.first().filter(|(at, _)| *at <= until);
         let limit = feed.map_or(until, |(at, _)| at);
         let taken = self.timers.borrow_mut().take(limit, |fire| self.is_stale(fire));
         let Taken::Due(at, due) = taken else {

@@ -22,6 +22,8 @@ use crate::{Message, PublishError, Timestamp};
 
 /// What the core knows of a feed.
 pub(crate) trait AnyFeed: 'static {
+    /// Its number among the feeds of its isolate, once it was added; 0 before.
+    fn number(&self) -> &Cell<u64>;
     /// When its next message is due; `None` when it is over or was refused.
     fn at(&self) -> Option<i64>;
     /// The service that waits for it.
@@ -41,6 +43,7 @@ pub(crate) trait AnyFeed: 'static {
 
 struct Feed<M, I> {
     seat: u32,
+    number: Cell<u64>,
     messages: RefCell<I>,
     /// Whether the iterator knows an end.
     is_bounded: bool,
@@ -106,6 +109,10 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
 }
 
 impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<M, I> {
+    fn number(&self) -> &Cell<u64> {
+        &self.number
+    }
+
     fn at(&self) -> Option<i64> {
         self.at.get()
     }
@@ -190,6 +197,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
         if let Some(messages) = this.messages.take() {
             let feed = Rc::new(Feed {
                 seat: this.place.seat(),
+                number: Cell::new(0),
                 is_bounded: messages.size_hint().1.is_some(),
                 messages: RefCell::new(messages),
                 next: RefCell::new(None),
@@ -216,7 +224,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
         feed.wakes(core, cx.waker());
         if feed.at().is_none() && feed.publish(core).is_some() {
             // It was its turn.
-            core.look_at_feeds();
+            core.list_feed(feed);
             return Poll::Pending;
         }
         match feed.refusal.take() {

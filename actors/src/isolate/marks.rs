@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::Isolate;
 use super::gauge::Gauge;
 use super::handle::{IsolateRef, Place, Room, direct_rule, push};
 use super::lane::Lane;
@@ -60,6 +61,16 @@ impl<A: Actor> IsolateRef<A> {
         inboxes
             .get(&self.place.seat())
             .map_or(0, |lanes| lanes.iter().map(|direct| direct.lane.waiting()).sum())
+    }
+}
+
+impl Isolate {
+    /// How many messages and queries wait for actors that were sent to them alone: for those that have ended
+    /// too, until they are counted as dead letters.
+    pub(crate) fn told_waiting(&self) -> u64 {
+        let inboxes = self.core.inboxes.borrow();
+        let lanes = inboxes.values().flatten().map(|direct| &direct.lane);
+        lanes.filter(|lane| lane.name() != MARKER).map(|lane| lane.waiting() as u64).sum()
     }
 }
 

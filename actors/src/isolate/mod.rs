@@ -384,7 +384,7 @@ impl Isolate {
                 foreign.retain(|seat| core.seat(*seat).is_some());
                 core.renew_ways(ways);
                 if core.has_trees() {
-                    core.tend_trees();
+                    core.tend_trees().map_err(|over| core.over(over))?;
                 }
                 if signals.take_pause() {
                     return Ok(());

@@ -155,7 +155,9 @@ impl<A: Actor> Seat<A> {
     /// Calls `f` with the actor, if none of its code runs or waits.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut A) -> R) -> Option<R> {
         let result = self.stage.with(|bundle| f(&mut bundle.actor));
-        if let Some(stop) = self.stop_asked.get() {
+        if self.kill_asked.get() {
+            self.kill();
+        } else if let Some(stop) = self.stop_asked.get() {
             self.ask_stop(stop);
         }
         result
@@ -245,8 +247,7 @@ impl<A: Actor> Seat<A> {
         match (self.state(), result) {
             (LifeState::Parting | LifeState::Ending, _) => return self.happens(Happening::Said),
             (_, Err(error)) => {
-                let reason = StopReason::Failed(error.to_string().into());
-                return self.happens(Happening::Failed(reason));
+                return self.happens(Happening::by(StopReason::of_error(error)));
             }
             (LifeState::Starting, Ok(())) => {
                 self.happens(Happening::Started);
@@ -453,6 +454,10 @@ impl<A: Actor> AnySeat for Seat<A> {
         if self.parked.has_given() && self.is_ready() {
             self.core.enqueue_resume(self.index);
         }
+    }
+
+    fn number(&self) -> u32 {
+        self.index
     }
 
     fn name(&self) -> &'static str {

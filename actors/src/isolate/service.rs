@@ -34,6 +34,8 @@ pub(crate) struct ServiceSeat<S: Service> {
     life: RefCell<ServiceLife>,
     /// Whether the loop of this life was polled: it waits, then.
     begun: Cell<bool>,
+    /// Its code runs or is dropped now, further up the stack.
+    busy: Cell<bool>,
     /// Who waits for it to be told to stop.
     stop_watchers: RefCell<Vec<Waker>>,
     /// What its loop waits for, besides what may still come.
@@ -66,6 +68,7 @@ impl<S: Service> ServiceSeat<S> {
             run: RefCell::new(Some(run_in(core, index, service, origin))),
             life: RefCell::default(),
             begun: Cell::new(false),
+            busy: Cell::new(false),
             stop_watchers: RefCell::default(),
             wait: Cell::new(SeatWait::Outside),
             retired: RefCell::default(),
@@ -84,22 +87,43 @@ impl<S: Service> ServiceSeat<S> {
         self.life.borrow_mut().step(event) == ServiceAct::Drop
     }
 
+    /// Notes that its code runs or is dropped, up to the drop of this.
+    fn is_busy(&self) -> impl Drop + use<'_, S> {
+        struct Busy<'a>(&'a Cell<bool>);
+        impl Drop for Busy<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        self.busy.set(true);
+        Busy(&self.busy)
+    }
+
+    /// Whether it is in its loop.
+    fn runs(&self) -> bool {
+        self.busy.get() || self.run.borrow().is_some()
+    }
+
     /// Its code goes, if it is to go where it waits. Where it runs or is dropped, further up the stack, it
     /// has not come to a wait.
     fn may_go(&self) {
-        if self.run.try_borrow().is_ok_and(|run| run.is_some()) && self.is_to_go(ServiceEvent::Waits) {
+        if !self.busy.get() && self.runs() && self.is_to_go(ServiceEvent::Waits) {
             self.go();
         }
     }
 
     /// Its code goes, whoever's code runs now. Where it is its own, it goes when that waits.
     fn go(&self) {
-        let Ok(mut slot) = self.run.try_borrow_mut() else { return };
-        let run = slot.take();
-        drop(slot);
+        if self.busy.get() {
+            return;
+        }
+        let run = self.run.take();
         let caller = self.core.calls_others();
         self.core.running.set(self.index);
-        let left = StopReason::catch(|| drop(run));
+        let left = StopReason::catch(|| {
+            let _busy = self.is_busy();
+            drop(run);
+        });
         drop(caller);
         self.has_left(left.err());
     }
@@ -111,7 +135,8 @@ impl<S: Service> ServiceSeat<S> {
         self.core.judge(S::name(), self.index, &reason);
         drop(self.stop_watchers.take());
         if let Some(ward) = &self.ward {
-            ward.over(&reason);
+            let over = ward.over(&reason);
+            over.into_iter().for_each(|reason| self.has_ended_as_child(reason));
         } else {
             *self.ended.borrow_mut() = Some(reason.clone());
             self.core.left_alone(S::name(), self.index, reason);
@@ -140,20 +165,18 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         self.core.running.set(self.index);
         self.core.went_on.set(self.index);
         self.begun.set(true);
+        let busy = self.is_busy();
         let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
         self.wait.set(self.core.take_wait(self.index));
         let Poll::Ready((service, result)) = polled else {
-            drop(slot);
+            drop((slot, busy));
             return self.may_go();
         };
         let over = slot.take();
         drop(slot);
         self.is_to_go(match result {
             Ok(()) => ServiceEvent::Returned,
-            Err(error) => {
-                let failed = StopReason::catch(move || StopReason::Failed(error.to_string().into()));
-                ServiceEvent::Failed(failed.unwrap_or_else(|panicked| panicked))
-            }
+            Err(error) => ServiceEvent::Failed(StopReason::of_error(error)),
         });
         let left = StopReason::catch(|| {
             drop(over);
@@ -163,7 +186,12 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
                 Some(_) => drop(service),
             }
         });
+        drop(busy);
         self.has_left(left.err());
+    }
+
+    fn number(&self) -> u32 {
+        self.index
     }
 
     fn name(&self) -> &'static str {
@@ -178,7 +206,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let wait = self.wait.get();
         let is_at_rest = self.core.rests(self.index)
             || matches!(wait, SeatWait::End(_) | SeatWait::TreeEnd | SeatWait::EndOfTime);
-        (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
+        (self.runs() && !is_at_rest).then(|| Waiting {
             actor: self.core.identity(self.index, S::name()),
             waits_for: wait.told(&self.core),
         })

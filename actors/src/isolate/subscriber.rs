@@ -14,6 +14,7 @@ use super::queue::{Kept, PolicyQueue};
 use super::retained::PublishedAt;
 use super::steps::goes_on;
 use super::waits::Rest;
+use super::wire::EarFronts;
 use super::{OUTSIDE, let_go};
 use crate::{Delivery, Message, SpawnError, Subscription};
 
@@ -41,6 +42,8 @@ pub(super) struct SubscriberQueue<M> {
     given: RefCell<VecDeque<Queued<M>>>,
     waker: RefCell<Option<Waker>>,
     rest: Cell<Option<Rest>>,
+    /// What it has in common with the other queues of a subscriber of bytes, and its number among them.
+    fronts: Option<(Rc<EarFronts>, usize)>,
 }
 
 impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
@@ -60,7 +63,11 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
             core.running.set(self.place.seat());
         }
         let entry = || Queued { message: message.share(), stamp, sender };
+        let was_empty = self.waiting() == 0;
         let Kept::InPlaceOf(old) = self.queue.offer(&message, entry) else { return false };
+        if let Some((fronts, number)) = &self.fronts {
+            fronts.has_come(*number, stamp, was_empty);
+        }
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
             drop(self.rest.take());
@@ -72,7 +79,11 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
 
     fn give(&self, PublishedAt { sender, .. }: PublishedAt, message: Lent<'_, M>) {
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
+        let was_empty = self.waiting() == 0;
         self.given.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
+        if let Some((fronts, number)) = &self.fronts {
+            fronts.has_come(*number, stamp, was_empty);
+        }
     }
 }
 
@@ -111,16 +122,23 @@ impl<M: 'static> SubscriberQueue<M> {
     pub(super) fn new(place: Place, how: &Subscription<M>, gauge: Rc<Gauge>) -> Self {
         let (given, waker, rest) = Default::default();
         let (open, queue) = (Cell::new(true), PolicyQueue::new(how, gauge, place.seat()));
-        Self { place, echo: how.echo, open, queue, given, waker, rest }
+        Self { place, echo: how.echo, open, queue, given, waker, rest, fronts: None }
     }
 
-    pub(super) fn has_closed(&self) -> bool {
-        !self.open.get()
+    /// One of several queues, and its number among them.
+    pub(super) fn among(self, fronts: &Rc<EarFronts>, number: usize) -> Self {
+        fronts.has_opened();
+        Self { fronts: Some((Rc::clone(fronts), number)), ..self }
     }
 
     /// What `look` sees of the oldest message.
     pub(super) fn peek<R>(&self, look: impl FnOnce(&M) -> R) -> Option<R> {
         self.front(|front| look(&front.message))
+    }
+
+    /// The stamp of the oldest message.
+    pub(super) fn front_stamp(&self) -> Option<u64> {
+        self.front(|front| front.stamp)
     }
 
     fn front<R>(&self, look: impl FnOnce(&Queued<M>) -> R) -> Option<R> {
@@ -132,7 +150,7 @@ impl<M: 'static> SubscriberQueue<M> {
     }
 
     /// Wakes `waker` when the next message is there.
-    pub(super) fn wake(&self, waker: &Waker) {
+    fn wake(&self, waker: &Waker) {
         *self.waker.borrow_mut() = Some(waker.clone());
     }
 
@@ -150,7 +168,11 @@ impl<M: 'static> SubscriberQueue<M> {
     }
 
     pub(super) fn close(&self) {
-        self.open.set(false);
+        if self.open.replace(false)
+            && let Some((fronts, _)) = &self.fronts
+        {
+            fronts.has_closed();
+        }
         // Whoever waits learns that nothing more comes.
         let waker = self.waker.borrow_mut().take();
         drop(self.rest.take());

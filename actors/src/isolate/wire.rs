@@ -1,5 +1,7 @@
 //! Frames into and out of the topics of an isolate.
 
+mod ears;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -8,22 +10,22 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::wire::{Encoder, Messages, Visitor, Wire, WireError};
-use mycelium_mailbox::{Confined, Held, Lent, Shared};
+use mycelium_mailbox::{Held, Lent, Shared};
 use mycelium_remote::frame::Header;
 
+pub(super) use self::ears::EarFronts;
+pub(crate) use self::ears::IsolateEars;
 use super::core::{IsolateCore, Refusal};
 use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::{HandsOn, LaneReceiving, Receive};
 use super::retained::PublishedAt;
 use super::seat::{AnySeat, Seat};
-use super::steps::{enter, goes_on, step};
+use super::steps::{enter, step};
 use super::sub::{HandleStep, Rule, TopicWay};
-use super::subscriber::SubscriberQueue;
-use super::waits::Rest;
 use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
-use crate::wire::{Carried, Kind, Known, Table, WireDelivery, WireMessage, WireValue};
+use crate::wire::{Carried, Kind, Known, Table, WireMessage, WireValue};
 use crate::{
     Actor, Handler, PublishError, Retention, SpawnError, Subscription, WirePublishError, WireSubscriber,
     WireTopics,
@@ -483,109 +485,5 @@ impl<A: Handler<WireMessage>> Seat<A> {
     fn part(&self, known: &Known) {
         AnySeat::left(self, TopicWay::wire(known.kind.type_id));
         known.port().isolate().remove_of(known.kind, &self.core, self.index);
-    }
-}
-
-/// The queue of one message of a [`WireSubscriber`](crate::WireSubscriber).
-struct WireInlet {
-    /// The message, in the table.
-    at: usize,
-    /// The place among the receivers of its topic.
-    ticket: u64,
-    queue: Confined<SubscriberQueue<WireMessage>>,
-}
-
-/// The isolate's half of a [`WireSubscriber`](crate::WireSubscriber): one queue for each message.
-pub(crate) struct IsolateEars {
-    place: Place,
-    table: Table,
-    inlets: Vec<WireInlet>,
-    /// While its service waits for the next message.
-    rest: Option<Rest>,
-}
-
-impl IsolateEars {
-    pub(crate) fn new(
-        place: Place,
-        topics: &WireTopics,
-        how: Subscription<WireMessage>,
-    ) -> Result<Self, SpawnError> {
-        let table = place.core().ok_or(SpawnError::WrongThread)?.table.borrow().clone();
-        let wanted = topics.among(&table)?;
-        let mut ears = Self { place, table, inlets: Vec::new(), rest: None };
-        for at in wanted {
-            let known = ears.table.known()[at].enabled()?;
-            let made = RefCell::new(None);
-            let make = |gauge: &Rc<Gauge>| {
-                let inlet = Rc::new(SubscriberQueue::new(ears.place.clone(), &how, Rc::clone(gauge)));
-                *made.borrow_mut() = Some(Rc::clone(&inlet));
-                Box::new(inlet) as Box<dyn Receive<WireMessage>>
-            };
-            let ticket = known.port().isolate().listen(known.kind, &ears.place, &how, &make)?;
-            let queue = made.take().map(Confined::new);
-            ears.inlets.extend(queue.map(|queue| WireInlet { at, ticket, queue }));
-        }
-        Ok(ears)
-    }
-
-    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
-        let got = self.try_recv();
-        if got.is_some() || self.inlets().all(SubscriberQueue::has_closed) {
-            if got.is_none() && !goes_on(cx) {
-                return Poll::Pending;
-            }
-            self.rest = None;
-            return Poll::Ready(got);
-        }
-        self.inlets().for_each(|inlet| inlet.wake(cx.waker()));
-        if self.rest.is_none() {
-            self.rest = Rest::begin(&self.place);
-        }
-        Poll::Pending
-    }
-
-    /// Nobody waits for the next message any more.
-    pub(crate) fn forget_wait(&mut self) {
-        self.rest = None;
-    }
-
-    pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
-        let message = self.first()?.take()?;
-        Some(WireMessage::clone(&message))
-    }
-
-    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
-        let mut seen = 0;
-        while seen < most
-            && let Some(inlet) = self.first()
-            && let Some(message) = inlet.peek(WireMessage::clone)
-        {
-            // Passed afterwards: should `look` panic, it is still in front.
-            look(message.delivery());
-            drop(inlet.take());
-            seen += 1;
-        }
-        seen
-    }
-
-    /// Where the message waits that is next.
-    fn first(&self) -> Option<&SubscriberQueue<WireMessage>> {
-        let waiting = self.inlets().filter_map(|inlet| Some((inlet.peek(WireMessage::stamp)?, inlet)));
-        waiting.min_by_key(|(stamp, _)| *stamp).map(|(_, inlet)| inlet)
-    }
-
-    fn inlets(&self) -> impl Iterator<Item = &SubscriberQueue<WireMessage>> {
-        self.inlets.iter().filter_map(|inlet| inlet.queue.get())
-    }
-}
-
-impl Drop for IsolateEars {
-    fn drop(&mut self) {
-        self.inlets().for_each(SubscriberQueue::close);
-        let Some(core) = self.place.core() else { return };
-        for WireInlet { at, ticket, .. } in &self.inlets {
-            let known = &self.table.known()[*at];
-            known.port().isolate().remove(known.kind, core, *ticket);
-        }
     }
 }

@@ -46,8 +46,8 @@ pub enum Loss {
     DeadLetter,
     /// It waited for a subscriber that has left.
     LeftBehind,
-    /// It waits in a subscriber's queue; or, on a live bus, in the mailbox of an actor, behind the one that
-    /// is in hand.
+    /// It waits in a subscriber's queue; or, told or asked, in the inbox of an actor, behind the one that is
+    /// in hand.
     Waiting,
 }
 
@@ -126,7 +126,7 @@ impl sealed::Counts for Isolate {
         self.stats().dead_letters
     }
     fn told(&self) -> u64 {
-        0
+        self.told_waiting()
     }
 }
 

@@ -26,6 +26,7 @@ mod sources;
 mod weak;
 
 pub use crate::error::KILL_GRACE;
+pub(crate) use below::take_below;
 pub use child::{Builder, Child, Redelivery, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};

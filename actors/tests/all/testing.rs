@@ -28,6 +28,38 @@ fn fails(test: impl FnOnce()) -> String {
     said(catch_unwind(AssertUnwindSafe(test)))
 }
 
+/// Waits a second over each number.
+struct Ponders;
+impl Actor for Ponders {
+    type Error = BoxError;
+}
+impl Handler<u32> for Ponders {
+    async fn handle(&mut self, _: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_guard_of_an_isolate_counts_what_was_told_and_waits() {
+    let mut isolate = Guarded::new(Isolate::new(1));
+    let actor = isolate.spawn(Ponders).unwrap();
+    for number in 0..4_u32 {
+        isolate.tell(&actor, number).unwrap();
+    }
+    let said = "messages were lost:\n  all messages: 4 still waiting";
+    assert_eq!(isolate.losses().to_string(), said, "queued");
+    isolate.run_for(Duration::from_millis(1_500)).unwrap();
+    let said = "messages were lost:\n  all messages: 2 still waiting";
+    assert_eq!(isolate.losses().to_string(), said, "behind the one in hand");
+    actor.stop_gracefully();
+    assert_eq!(isolate.losses().to_string(), said, "a marker is no message");
+    assert_eq!(fails(|| drop(isolate)), said);
+    let mut isolate = Guarded::new(Isolate::new(1)).allow_all(Loss::Waiting);
+    let actor = isolate.spawn(Ponders).unwrap();
+    isolate.tell(&actor, 1_u32).unwrap();
+}
+
 #[test]
 fn an_expectation_that_fails_shows_both_messages_and_those_before() {
     let mut isolate = Isolate::new(1);

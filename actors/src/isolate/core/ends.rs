@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::IsolateCore;
 use crate::StopReason;
+use crate::isolate::bounds::Over;
 use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
@@ -86,15 +87,22 @@ impl IsolateCore {
     }
 
     /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
+    ///
+    /// # Errors
+    /// The run is over, and something is still reported.
     #[cold]
-    pub(crate) fn tend_trees(&self) {
+    pub(crate) fn tend_trees(&self) -> Result<(), Over> {
         for tree in self.trees() {
             tree.tend(self);
+            if tree.is_told() {
+                self.take_step()?;
+            }
         }
         let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
         for tree in ended {
             self.remove_feed(&*tree);
         }
+        Ok(())
     }
 
     /// Whether a tree is to be tended.
@@ -109,7 +117,6 @@ impl IsolateCore {
     /// already.
     pub(crate) fn dismantle(&self) {
         self.closed.set(true);
-        self.next_feed.set(None);
         let mut parts = Parts::new();
         // One by one: a destructor that panics while another unwinds would abort the process.
         let mut timers = self.timers.take();

@@ -17,6 +17,8 @@ use crate::{Monitor, StopReason};
 pub(crate) trait AnySeat: 'static {
     /// Polls whatever this seat has parked, then delivers what waited behind it.
     fn resume(&self);
+    /// Its number.
+    fn number(&self) -> u32;
     fn name(&self) -> &'static str;
     /// Tells it that its batch of messages has ended. Only actors that want to know open one.
     fn end_batch(&self) {}

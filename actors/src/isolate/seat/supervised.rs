@@ -125,7 +125,7 @@ pub(crate) fn seat_actor<A: Actor>(
         || -> Result<(), SpawnError> { wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat)) };
     let failed = match StopReason::catch(subscribed) {
         Ok(Ok(())) => return Ok(seat),
-        Ok(Err(error)) => StopReason::Failed(error.to_string().into()),
+        Ok(Err(error)) => StopReason::of_error(error),
         Err(panicked) => panicked,
     };
     seat.retire(false);
@@ -362,7 +362,11 @@ impl<A: Actor> SeatedChild for Seat<A> {
     fn retire(&self, shut_down: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
-        if !self.has_ended() {
+        if self.is_running() {
+            // Its own code has brought this about: it goes as soon as that waits or returns, with what it has
+            // in hand.
+            AnySeat::kill(self);
+        } else if !self.has_ended() {
             self.happens(Happening::NoMore { shut_down });
             // Unless it waited for that.
             self.happens(Happening::Killed);

@@ -22,13 +22,23 @@ pub(super) struct ServiceWard<S> {
     /// Whether its supervisor wants to know that it makes progress.
     probed: Cell<bool>,
     last_end: RefCell<Option<StopReason>>,
+    /// No other life comes: it ends as soon as its code has come to a wait. Whether it was shut down.
+    retired: Cell<Option<bool>>,
 }
 
 impl<S> ServiceWard<S> {
-    /// A life is over.
-    pub(super) fn over(&self, reason: &StopReason) {
+    /// A life is over. Why the whole is, if it is too.
+    pub(super) fn over(&self, reason: &StopReason) -> Option<StopReason> {
         *self.last_end.borrow_mut() = Some(reason.clone());
         self.reporter.parked(reason);
+        self.retired.get().map(|shut_down| self.reason(shut_down))
+    }
+
+    /// Why the whole is over.
+    fn reason(&self, shut_down: bool) -> StopReason {
+        let last = self.last_end.take();
+        let by_itself = last.filter(|reason| !(shut_down && *reason == StopReason::Normal));
+        by_itself.unwrap_or(StopReason::Shutdown)
     }
 }
 
@@ -41,6 +51,7 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
         factory: Factory::clone(factory),
         probed: Cell::new(false),
         last_end: RefCell::default(),
+        retired: Cell::new(None),
     };
     let seat: Rc<dyn AnySeat> = Rc::new(ServiceSeat {
         core: Rc::clone(&core),
@@ -49,6 +60,7 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
         run: RefCell::default(),
         life: RefCell::default(),
         begun: Cell::new(false),
+        busy: Cell::new(false),
         stop_watchers: RefCell::default(),
         wait: Cell::new(SeatWait::Outside),
         retired: RefCell::default(),
@@ -58,6 +70,16 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
     });
     core.add_quiet_seat(Rc::clone(&seat));
     seat
+}
+
+impl<S: Service> ServiceSeat<S> {
+    /// It has ended for good, and was its supervisor's.
+    pub(super) fn has_ended_as_child(&self, reason: StopReason) {
+        *self.ended.borrow_mut() = Some(reason);
+        self.core.seat_ended(self.index);
+        self.watchers.take().into_iter().for_each(Waker::wake);
+        self.core.may_be_free(self.index);
+    }
 }
 
 impl<S: Service> SeatedChild for ServiceSeat<S> {
@@ -74,7 +96,7 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
                 self.core.enqueue_resume(self.index);
                 ward.reporter.started();
             }
-            Err(reason) => ward.over(&reason),
+            Err(reason) => _ = ward.over(&reason),
         }
     }
 
@@ -122,12 +144,12 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         if self.has_ended() {
             return;
         }
-        let by_itself = ward.last_end.take().filter(|reason| !(shut_down && *reason == StopReason::Normal));
-        let reason = by_itself.unwrap_or(StopReason::Shutdown);
-        *self.ended.borrow_mut() = Some(reason);
+        if self.busy.get() {
+            // Its own code has brought this about: it ends when that has come to a wait.
+            return ward.retired.set(Some(shut_down));
+        }
+        let reason = ward.reason(shut_down);
         drop(self.run.take());
-        self.core.seat_ended(self.index);
-        self.watchers.take().into_iter().for_each(Waker::wake);
-        self.core.may_be_free(self.index);
+        self.has_ended_as_child(reason);
     }
 }

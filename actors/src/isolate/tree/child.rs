@@ -18,7 +18,7 @@ use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::retained::PublishedAt;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
-use crate::tree::{CallError, Launcher, Pools};
+use crate::tree::{CallError, Launcher, Pools, take_below};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -66,6 +66,17 @@ pub(super) enum Told {
     Kill,
 }
 
+impl Told {
+    /// Whether another life may follow at once.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Report(_, Report::Event(Event::StartFailed(..))) | Self::Parked(..) => true,
+            Self::Report(_, report) => report.end().is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 
@@ -101,14 +112,18 @@ pub(crate) struct TreePost {
     told: RefCell<VecDeque<Told>>,
     signals: Arc<LoopSignals>,
     pub(super) pools: Pools,
+    /// The seats that its children took last, by their paths: for those who look each other up while their
+    /// supervisors are at work.
+    places: RefCell<BTreeMap<Arc<str>, u32>>,
 }
 
 impl TreePost {
     pub(super) fn new(core: &IsolateCore) -> Rc<Self> {
         let number = core.trees_made.get();
         core.trees_made.set(number + 1);
-        let (told, signals, pools) = (RefCell::default(), Arc::clone(core.signals()), Pools::default());
-        Rc::new(Self { number, told, signals, pools })
+        let signals = Arc::clone(core.signals());
+        let (told, pools, places) = Default::default();
+        Rc::new(Self { number, told, signals, pools, places })
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -122,6 +137,12 @@ impl TreePost {
 
     pub(super) fn take(&self) -> Option<Told> {
         self.told.borrow_mut().pop_front()
+    }
+
+    /// Its turn comes when the run goes on.
+    pub(super) fn put_back(&self, told: Told) {
+        self.told.borrow_mut().push_front(told);
+        self.signals.raise();
     }
 
     /// See [`Host::unheard_ends`](mycelium_supervisor::engine::Host::unheard_ends).
@@ -142,6 +163,22 @@ impl TreePost {
 
     pub(super) fn is_empty(&self) -> bool {
         self.told.borrow().is_empty()
+    }
+
+    /// The child at this path has this seat from now on.
+    pub(super) fn place(&self, path: Arc<str>, seat: u32) {
+        self.places.borrow_mut().insert(path, seat);
+    }
+
+    /// The seat that the child at this path took last.
+    pub(super) fn place_of(&self, path: &str) -> Option<u32> {
+        self.places.borrow().get(path).copied()
+    }
+
+    /// A child is no more, with all below it.
+    pub(super) fn forget(&self, path: &str) {
+        take_below(&mut self.places.borrow_mut(), path);
+        self.pools.forget(path);
     }
 
     pub(super) fn clear(&self) {

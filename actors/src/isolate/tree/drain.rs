@@ -50,7 +50,7 @@ impl IsolateTree {
         if late.is_empty() && busy.is_empty() && killed.is_empty() && messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: self.place.now().saturating_since(began) });
         }
-        Err(DrainError { limit, sources: late, busy, left, messages, killed })
+        Err(DrainError { limit, sources: late, busy, left, messages, killed, stuck: false })
     }
 
     async fn stop_sources(&self, deadline: Timestamp, late: &mut Vec<Arc<str>>) -> usize {

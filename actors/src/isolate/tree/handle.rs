@@ -273,11 +273,12 @@ impl TreeRun {
     pub(in crate::isolate) fn actor_at<A: Actor>(&self, core: &IsolateCore, path: &str) -> Option<u32> {
         let seat = match self.is_at_work() {
             false => self.seat(path)?,
-            // Its supervisors run `started` of the one who looks, so the seats are looked through.
-            true => core.seats().into_iter().find_map(|(_, seat)| {
+            // Its supervisors run `started` of the one who looks.
+            true => {
                 let is_it = |child: &dyn SeatedChild| child.tree() == self.number() && *child.path() == *path;
-                (!seat.has_ended() && seat.as_child().is_some_and(is_it)).then_some(seat)
-            })?,
+                let seat = core.seat(self.place_of(path)?)?;
+                Some(seat).filter(|seat| !seat.has_ended() && seat.as_child().is_some_and(is_it))?
+            }
         };
         Some(seat.into_any().downcast::<SeatOf<A>>().ok()?.index)
     }

@@ -23,9 +23,15 @@ use crate::isolate::{RunError, remember};
 use crate::tree::{Builder, CallError, MissedMark, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
+/// How many lives may end in a row before each further one counts as a step of the run (lives). Large trees
+/// shut down so, and groups restart; what goes on is a child that fails in each life.
+const ENDS_IN_A_ROW: u32 = 1_024;
+
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
     post: Rc<TreePost>,
+    /// Among the feeds of the isolate.
+    feed: Cell<u64>,
     /// When the tree itself has something to do next.
     due: Cell<Option<i64>>,
     end: RefCell<Option<ExitReason>>,
@@ -54,8 +60,8 @@ impl TreeRun {
         let engine = Engine::new(&mut seats, path, root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
         let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
-        let (due, end, ready, watchers) = Default::default();
-        Ok(Rc::new(Self { post, due, end, ready, watchers, run: RefCell::new(run) }))
+        let (feed, due, end, ready, watchers) = Default::default();
+        Ok(Rc::new(Self { post, feed, due, end, ready, watchers, run: RefCell::new(run) }))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -81,14 +87,24 @@ impl TreeRun {
 
     /// Deals with what was reported.
     pub(crate) fn tend(&self, core: &IsolateCore) {
-        if !self.post.is_empty() {
+        if self.is_told() {
             self.with_run(core, |_| ());
         }
+    }
+
+    /// Whether something is reported that nobody has dealt with.
+    pub(in crate::isolate) fn is_told(&self) -> bool {
+        !self.post.is_empty()
     }
 
     /// Its pools.
     pub(in crate::isolate) fn pools(&self) -> &Pools {
         &self.post.pools
+    }
+
+    /// The seat that the child at this path took last.
+    pub(super) fn place_of(&self, path: &str) -> Option<u32> {
+        self.post.place_of(path)
     }
 
     /// Its number in the isolate.
@@ -213,7 +229,7 @@ impl TreeRun {
         let since = i128::from(core.now.get()) - i128::from(run.epoch);
         run.now = run.now.max(Duration::from_nanos(u64::try_from(since).unwrap_or(0)));
         let result = f(&mut run);
-        run.drain();
+        run.drain(core);
         let due = run.next_due();
         let (ready, end) = (run.seats.ready, run.seats.end.clone());
         let gave_up = run.seats.gave_up.clone();
@@ -233,7 +249,7 @@ impl TreeRun {
             self.watchers.take().into_iter().for_each(Waker::wake);
         }
         if self.due.replace(due) != due {
-            core.look_at_feeds();
+            core.list_feed(self);
         }
         Some(result)
     }
@@ -241,6 +257,10 @@ impl TreeRun {
 
 /// A tree is due at times of its own, as a feed is: after the actors' timers of that moment.
 impl AnyFeed for TreeRun {
+    fn number(&self) -> &Cell<u64> {
+        &self.feed
+    }
+
     fn at(&self) -> Option<i64> {
         self.due.get()
     }
@@ -257,9 +277,21 @@ impl AnyFeed for TreeRun {
 }
 
 impl RunState {
-    /// Deals with what is reported until nothing is any more.
-    fn drain(&mut self) {
+    /// Deals with what is reported until nothing is any more, or the run is over: children that fail at once
+    /// in each life, and are restarted without a backoff, would keep it for ever.
+    fn drain(&mut self, core: &IsolateCore) {
+        let mut ends = 0;
         while let Some(told) = self.post.take() {
+            ends += u32::from(told.is_end());
+            if ends > ENDS_IN_A_ROW && told.is_end() && core.take_step().is_err() {
+                if let Told::Parked(life, _) = &told
+                    && let Some(Body::Worker(running)) = self.engine.body(*life)
+                {
+                    // The error names it.
+                    core.went_on.set(running.seat.number());
+                }
+                return self.post.put_back(told);
+            }
             let (to, report) = match told {
                 Told::Report(to, report) => (to, report),
                 Told::Parked(life, reason) => match self.engine.body(life) {

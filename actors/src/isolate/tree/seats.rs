@@ -110,11 +110,15 @@ impl Host for Seats {
             return Ok(Begun::Supervisor { flags: builder.flags, children: builder.children.clone() });
         }
         let seat = match left.take() {
-            Some(Left::Worker(seat)) => seat,
+            // One that was killed in its backoff has no other life in it.
+            Some(Left::Worker(seat)) if !seat.has_ended() => seat,
             _ => {
                 let (tells, attempts_max) = (spec.start.tells, spec.start.redelivery.attempts_max());
                 let (path, post) = (at.child_path(&spec.id), Rc::clone(&self.post));
-                spec.start.take_seat(SeatSite { core, post, path, tells, attempts_max })?
+                let site = SeatSite { core, post, path: Arc::clone(&path), tells, attempts_max };
+                let seat = spec.start.take_seat(site)?;
+                self.post.place(path, seat.number());
+                seat
             }
         };
         if spec.start.is_source() {
@@ -215,7 +219,7 @@ impl Host for Seats {
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
         let path = at.child_path(id);
         self.sources.forget(&path);
-        self.post.pools.forget(&path);
+        self.post.forget(&path);
     }
 
     fn decided(&mut self, at: &At<'_, Self>) {
