@@ -4,12 +4,12 @@
 
 mod common;
 
-use std::panic::panic_any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use common::{Tick, on_both_runtimes};
-use mycelium::tree::{Child, Notice};
+use mycelium::tree::{Child, ExitReason, Notice};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, PublishError, SpawnError, Subscriptions, Supervisor,
 };
@@ -122,4 +122,20 @@ fn a_factory_whose_drop_panics_costs_its_supervisor_nothing() {
         assert!(quiet.is_alive());
         tree.shutdown().await.unwrap();
     });
+}
+
+#[test]
+fn a_tree_whose_runtime_goes_while_a_thread_unwinds_was_killed() {
+    let started = Mutex::new(None);
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let below = Supervisor::builder("below").actor("quiet", || Quiet);
+        let root = Supervisor::builder("root").supervisor(below);
+        let tree = runtime.block_on(root.start(&MessageBus::new())).unwrap();
+        *started.lock().unwrap() = Some(tree);
+        panic!("told to unwind");
+    }));
+    assert!(unwound.is_err());
+    let tree = started.into_inner().unwrap().unwrap();
+    assert_eq!(tree.end_reason(), Some(ExitReason::Killed), "no supervisor has panicked");
 }

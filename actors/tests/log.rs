@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
@@ -76,7 +77,27 @@ fn listed() -> Vec<(String, String, String)> {
     rows.map(|cells| (cells[2].clone(), cells[1].clone(), cells[3].clone())).collect()
 }
 
-#[tokio::test]
+/// A tree whose supervisor is kept by a factory for longer than anybody waits.
+async fn a_tree_that_goes_on() {
+    let (bus, gate, lives) = (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+    let (held, count) = (Arc::clone(&gate), Arc::clone(&lives));
+    let child = Child::future("again", move || {
+        if count.fetch_add(1, Ordering::SeqCst) == 1 {
+            held.wait();
+        }
+        async { Err("over".into()) }
+    });
+    let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
+    let tree = root.start(&bus).await.unwrap();
+    while lives.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(tree.shutdown_within(Duration::ZERO).await.unwrap_err().stuck);
+    gate.wait();
+    tree.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_logged_is_listed_with_its_level() {
     let lines = Lines::default();
     tracing::subscriber::set_global_default(lines.clone()).unwrap();
@@ -100,6 +121,7 @@ async fn what_is_logged_is_listed_with_its_level() {
     let circuit = CircuitBreaker::new("venue", policy).unwrap();
     circuit.call(&bus.clock(), async { Err::<(), _>("refused") }).await.unwrap_err();
     bus.shutdown().await.unwrap();
+    a_tree_that_goes_on().await;
 
     let (logged, listed) = (lines.0.lock().unwrap().clone(), listed());
     for (level, target, message) in [
@@ -108,6 +130,7 @@ async fn what_is_logged_is_listed_with_its_level() {
         ("INFO", "mycelium::supervision", "child restarted"),
         ("ERROR", "mycelium::supervision", "too many restarts: the supervisor ends"),
         ("WARN", "mycelium::resilience", "the circuit opened"),
+        ("INFO", "mycelium::shutdown", "the tree that went on has ended"),
     ] {
         let line = (level.to_owned(), target.to_owned(), message.to_owned());
         assert!(logged.contains(&line), "{line:?} is not in {logged:#?}");

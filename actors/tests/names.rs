@@ -70,3 +70,21 @@ fn a_child_finds_those_that_were_started_before_it_while_its_tree_starts() {
     }
     assert_eq!(in_vain.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn the_names_of_a_tree_are_free_when_its_end_is_known() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let bus = MessageBus::builder().runtime(runtime.handle().clone()).build();
+    runtime.block_on(async {
+        for _ in 0..3_000 {
+            let root = Supervisor::builder("root").actor("other", || Other);
+            let tree = root.start(&bus).await.unwrap();
+            assert!(bus.spawn_named("root/other", Other).is_err());
+            tree.shutdown().await.unwrap();
+            assert!(bus.lookup::<Other>("root/other").is_none());
+            let other = bus.spawn_named("root/other", Other).unwrap();
+            other.stop();
+            other.ended().await;
+        }
+    });
+}

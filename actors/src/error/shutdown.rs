@@ -24,6 +24,9 @@ pub struct ShutdownError {
     /// The paths of children of trees that missed their shutdown time, or the deadline, and were killed. One
     /// that could not be killed is among `missed` too.
     pub children: Vec<Arc<str>>,
+    /// The paths of trees that have not ended and go on: code that never awaits, such as a factory, keeps
+    /// their supervisors. Each says in the log when it ends.
+    pub stuck: Vec<Arc<str>>,
     /// What linked buses had not acknowledged by the deadline, by link.
     pub links: Vec<LinkLoss>,
 }
@@ -44,6 +47,10 @@ impl fmt::Display for ShutdownError {
         let mut between = "";
         for path in &self.children {
             write!(f, "{between} {path} (killed)")?;
+            between = ",";
+        }
+        for path in &self.stuck {
+            write!(f, "{between} {path} (goes on: code that never awaits keeps its supervisor)")?;
             between = ",";
         }
         for Missed { actor, killed } in &self.missed {

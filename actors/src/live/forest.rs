@@ -37,9 +37,9 @@ pub(crate) trait Standing: Send + Sync {
 pub(crate) trait Falling: Send + Sync {
     /// The actors in it.
     fn actors(&self) -> Vec<ActorId>;
-    /// It goes on, though it was killed.
-    fn outlives(&self);
-    /// The paths of those who had to be killed since then; its own, if it goes on.
+    /// It goes on, though it was killed: its path.
+    fn outlives(&self) -> Arc<str>;
+    /// The paths of those who had to be killed since then.
     fn missed(&self) -> Vec<Arc<str>>;
 }
 
@@ -161,6 +161,9 @@ impl ForestPlace {
 
     /// The tree has ended.
     pub(crate) fn end(self, reason: ExitReason) {
+        // First: whoever hears of the end may take its names.
+        let standing = self.core.forest.lock().standing.remove(&self.number);
+        drop(standing);
         let _ = self.ended.set(reason);
     }
 }
@@ -208,12 +211,12 @@ impl Felling {
         self.ended.wait().await;
     }
 
-    /// It goes on, though it was killed.
-    pub(crate) fn outlives(&self) {
-        self.falling.iter().for_each(|falling| falling.outlives());
+    /// It goes on, though it was killed: its path, if anything of it is there.
+    pub(crate) fn outlives(&self) -> Option<Arc<str>> {
+        self.falling.as_ref().map(|falling| falling.outlives())
     }
 
-    /// The paths of those who had to be killed meanwhile; its own, if it goes on.
+    /// The paths of those who had to be killed meanwhile.
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
         self.falling.as_ref().map(|falling| falling.missed()).unwrap_or_default()
     }

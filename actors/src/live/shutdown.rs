@@ -148,10 +148,11 @@ async fn kill(
         }
     }
     let felled = Instant::now() + KILL_GRACE * 2;
+    let mut stuck = Vec::new();
     for tree in unfelled {
         // A root gives up on what cannot be killed after its own grace.
         if by(felled, tree.ended()).await.is_none() {
-            tree.outlives();
+            stuck.extend(tree.outlives());
         }
     }
     late.iter().for_each(|member| member.kill());
@@ -166,5 +167,5 @@ async fn kill(
         }
     }
     let children: Vec<_> = trees.iter().flat_map(Felling::missed).collect();
-    ShutdownError { missed, children, links: Vec::new() }
+    ShutdownError { missed, children, stuck, links: Vec::new() }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::{self as pure, Call};
 
-use super::handle::{CallError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
+use super::handle::{CallError, GOES_ON, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
 use super::live::LiveTree;
 use super::shell::TreeShared;
 use crate::dead_letters::Account;
@@ -43,12 +43,14 @@ pub struct DrainError {
     pub busy: Vec<Arc<str>>,
     /// The messages that they left behind, by actor and message. All of it is among the bus's dead
     /// letters too.
-    pub left: Vec<Left>,
+    pub left: Box<[Left]>,
     /// How many messages those are, also where there were too many actors to list each.
     pub messages: u64,
     /// Children that did not stop within their shutdown time, and were killed. Where a bus has ended,
-    /// [`ShutdownError`] names them.
+    /// [`ShutdownError`] names them, and the trees that go on.
     pub killed: Vec<Arc<str>>,
+    /// The tree has not ended and goes on: see [`TreeShutdownError::stuck`](super::TreeShutdownError::stuck).
+    pub stuck: bool,
 }
 
 /// Messages that one actor did not handle.
@@ -93,6 +95,9 @@ impl fmt::Display for DrainError {
             (&self.killed, "was killed, because it missed its shutdown time"),
         ] {
             paths.iter().try_for_each(|path| write!(f, "\n  {path} {what}"))?;
+        }
+        if self.stuck {
+            write!(f, "\n  {GOES_ON}")?;
         }
         self.left.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
         write!(f, "\n  {} messages were not handled; they are dead letters", self.messages)
@@ -174,8 +179,9 @@ impl LiveTree {
         let account = bus.core.dead_letters.open_account(Some(shared.number));
         let rest = bring_to_rest(bus, limit, || vec![Arc::clone(shared)]).await;
         // What it kills is found below.
-        self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
-        rest.outcome(began, limit, account.close(), shared.missed().since(before))
+        let stuck = self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
+        let end = TreeEnd { killed: shared.missed().since(before), stuck };
+        rest.outcome(began, limit, account.close(), end)
     }
 }
 
@@ -191,8 +197,8 @@ pub(super) async fn drain_bus(
     let has_trees = bus.core.forest.stands();
     let closed =
         bus.shutdown_within(if has_trees { TREE_SHUTDOWN_DEADLINE } else { SHUTDOWN_DEADLINE }).await;
-    // The bus names those that had to be killed.
-    (rest.outcome(began, limit, account.close(), Vec::new()), closed)
+    // The bus names those that had to be killed, and the trees that go on.
+    (rest.outcome(began, limit, account.close(), TreeEnd::default()), closed)
 }
 
 /// The trees of a bus that have not ended.
@@ -208,21 +214,28 @@ struct AtRest {
     busy: Vec<Arc<str>>,
 }
 
+/// What the end of a tree took.
+#[derive(Default)]
+struct TreeEnd {
+    killed: Vec<Arc<str>>,
+    stuck: bool,
+}
+
 impl AtRest {
     fn outcome(
         self,
         began: Instant,
         limit: Duration,
         account: Account,
-        killed: Vec<Arc<str>>,
+        end: TreeEnd,
     ) -> Result<Drained, DrainError> {
-        let Self { stopped, late, busy } = self;
-        if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
+        let (Self { stopped, late, busy }, TreeEnd { killed, stuck }) = (self, end);
+        if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 && !stuck {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
         }
         let messages = account.messages;
         let left = left_of(account);
-        Err(DrainError { limit, sources: late, busy, left, messages, killed })
+        Err(DrainError { limit, sources: late, busy, left, messages, killed, stuck })
     }
 }
 
@@ -331,7 +344,7 @@ fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
 }
 
 /// What an account says, by the names of the actors.
-pub(crate) fn left_of(account: Account) -> Vec<Left> {
+pub(crate) fn left_of(account: Account) -> Box<[Left]> {
     let rows = account.rows.into_iter();
     let left = rows.map(|((actor, message, topic, in_hand), messages)| Left {
         actor: actor.text(),

@@ -145,22 +145,34 @@ fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result 
     )
 }
 
-/// The tree has ended, and some children had to be killed because they missed their shutdown time. Live, the
-/// root itself is among them if code that never awaits, such as a factory, keeps a supervisor from ending.
+/// Some children of a tree had to be killed because they missed their shutdown time. The tree has ended,
+/// unless it is [`stuck`](Self::stuck).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TreeShutdownError {
     /// Their paths, among them those that were killed earlier in the life of the tree.
     pub missed: Vec<Arc<str>>,
+    /// The tree has not ended and goes on: code that never awaits, such as a factory, keeps a supervisor of
+    /// it. The log says when it ends. Only live.
+    pub stuck: bool,
 }
 
 impl fmt::Display for TreeShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "killed because they missed their shutdown time: {}", self.missed.join(", "))
+        let Self { missed, stuck } = self;
+        if !missed.is_empty() {
+            write!(f, "killed because they missed their shutdown time: {}", missed.join(", "))?;
+        }
+        let between = if missed.is_empty() { "" } else { "; " };
+        if *stuck { write!(f, "{between}{GOES_ON}") } else { Ok(()) }
     }
 }
 
 impl std::error::Error for TreeShutdownError {}
+
+/// What is said of a tree that cannot be ended.
+pub(super) const GOES_ON: &str =
+    "the tree goes on: code that never awaits, such as a factory, keeps a supervisor of it";
 
 /// Says in the log what a tree cannot do in a program whose panics end the process.
 pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
@@ -332,18 +344,21 @@ impl Tree {
     /// within [`KILL_GRACE`](super::KILL_GRACE) goes on.
     ///
     /// # Errors
-    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same, unless its root is
-    /// among them.
+    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same, unless it is
+    /// [stuck](TreeShutdownError::stuck).
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        match &self.backend {
-            TreeBackend::Isolate(isolate) => isolate.stop_within(limit).await,
+        let stuck = match &self.backend {
+            TreeBackend::Isolate(isolate) => {
+                isolate.stop_within(limit).await;
+                false
+            }
             TreeBackend::Live(live) => live.stop_within(limit).await,
-        }
+        };
         let missed = self.missed();
-        if missed.is_empty() { Ok(()) } else { Err(TreeShutdownError { missed }) }
+        if missed.is_empty() && !stuck { Ok(()) } else { Err(TreeShutdownError { missed, stuck }) }
     }
 
     /// The children that had to be killed so far because they missed their shutdown time.

@@ -32,6 +32,7 @@ impl LiveTree {
         let core = Arc::clone(&shared.bus.core);
         let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
         let place = ForestPlace::new(&core, shared.number, &ended, standing);
+        let told_of = Arc::clone(&shared);
         let leash = spawn_supervisor(
             root,
             &root.id,
@@ -41,7 +42,10 @@ impl LiveTree {
                 // Whoever started the tree may have left.
                 let _ = ready.send(());
             }),
-            Box::new(move |reason, _| place.end(reason)),
+            Box::new(move |reason, _| {
+                told_of.has_ended();
+                place.end(reason);
+            }),
         )
         .map_err(StartError::Spec)?;
         core.forest.plant(shared.number, Arc::new(leash.loose()), &ended);
@@ -85,15 +89,19 @@ impl LiveTree {
         self.leash.stop(true);
     }
 
-    pub(crate) async fn stop_within(&self, limit: Duration) {
+    /// Ends it; whether it goes on, though it was killed.
+    pub(crate) async fn stop_within(&self, limit: Duration) -> bool {
         self.stop();
-        if within_anywhere(limit, self.ended.wait()).await.is_none() {
-            self.leash.kill();
-            // The root gives up on what cannot be killed after its own grace.
-            if within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none() {
-                self.shared.outlives();
-            }
+        if within_anywhere(limit, self.ended.wait()).await.is_some() {
+            return false;
         }
+        self.leash.kill();
+        // The root gives up on what cannot be killed after its own grace.
+        let stuck = within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none();
+        if stuck {
+            self.shared.outlives();
+        }
+        stuck
     }
 
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {

@@ -6,7 +6,10 @@ mod care;
 mod shared;
 mod tasks;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
@@ -18,6 +21,7 @@ pub(crate) use self::shared::{Mailbox, Placed, Replier, TreeShared};
 pub(crate) use self::tasks::{Suspended, Tasks, Word};
 use super::child::Builder;
 use super::launch::{Launcher, Life, fitting};
+use crate::StopReason;
 use crate::error::KILL_GRACE;
 use crate::live::Control;
 use crate::rt::{self, Instant};
@@ -130,39 +134,49 @@ pub(crate) fn spawn_supervisor(
     let epoch = tasks.epoch;
     let shell = Shell { path: Arc::clone(path), engine, epoch, tasks, next_call: 0 };
     let (path, shared) = (Arc::clone(path), Arc::clone(shared));
-    let end = SupervisorEnd { path, shared, mailbox, on_exit: Some(on_exit) };
+    let end = SupervisorEnd { path, shared, mailbox, on_exit };
     rt::spawn(async move {
-        let mut end = end;
-        let (reason, estate) = shell.run(mail).await;
+        let (mut shell, mut mail) = (shell, mail);
+        let (reason, estate) = match unbroken(shell.run(&mut mail)).await {
+            Ok(ended) => ended,
+            Err(panicked) => {
+                shell.kill_lives();
+                let verdict = format!("the supervisor has {panicked}");
+                (ExitReason::Abnormal(verdict.into()), Estate::new())
+            }
+        };
+        // Children and calls may hold users' values: a destructor that panics has been told of.
+        let _ = StopReason::catch(|| drop(shell));
+        let _ = StopReason::catch(|| drop(mail));
         end.tell(reason, estate);
     });
     Ok(StopTether(Arc::new(Held(post))))
 }
 
-/// The end of a supervisor's task, of which whoever started it is told.
+/// Polls a supervisor until it has ended or panicked. One that goes down with its runtime does neither.
+async fn unbroken<T>(run: impl Future<Output = T>) -> Result<T, StopReason> {
+    let mut run = pin!(run);
+    poll_fn(|cx| match StopReason::catch(|| run.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}
+
+/// The end of a supervisor's task, of which its starter is told. A runtime that goes down takes the
+/// starter with it.
 struct SupervisorEnd {
     path: Arc<str>,
     shared: Arc<TreeShared>,
     mailbox: Mailbox,
-    on_exit: Option<OnExit>,
+    on_exit: OnExit,
 }
 
 impl SupervisorEnd {
-    fn tell(&mut self, reason: ExitReason, estate: Estate) {
-        let Some(on_exit) = self.on_exit.take() else { return };
+    fn tell(self, reason: ExitReason, estate: Estate) {
         self.shared.set_backoffs(&self.path, Vec::new());
         self.shared.forget_supervisor(&self.path, &self.mailbox);
-        on_exit(reason, estate);
-    }
-}
-
-impl Drop for SupervisorEnd {
-    /// A panic in the supervisor itself is an end like others. A runtime that goes down takes whoever would
-    /// be told with it.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.tell(ExitReason::Abnormal("the supervisor has panicked".into()), Estate::new());
-        }
+        (self.on_exit)(reason, estate);
     }
 }
 
@@ -174,19 +188,8 @@ struct Shell {
     next_call: u64,
 }
 
-impl Drop for Shell {
-    /// A supervisor that panics leaves nobody behind without one.
-    fn drop(&mut self) {
-        if std::thread::panicking()
-            && let Some(node) = self.engine.node(ROOT)
-        {
-            node.core().lives().filter_map(|child| self.life(child)).for_each(Life::kill);
-        }
-    }
-}
-
 impl Shell {
-    async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) -> (ExitReason, Estate) {
+    async fn run(&mut self, mail: &mut mpsc::UnboundedReceiver<Mail>) -> (ExitReason, Estate) {
         let (mut alarm, mut in_a_row) = (TreeAlarm::default(), 0_u32);
         loop {
             if let Some(end) = self.tasks.end.take() {
@@ -198,7 +201,7 @@ impl Shell {
                 biased;
                 Some(mail_now) = mail.recv() => {
                     if let Mail::Kill = mail_now {
-                        return (self.kill_all(&mut mail).await, Estate::new());
+                        return (self.kill_all(mail).await, Estate::new());
                     }
                     if self.is_failed_restart(&mail_now) {
                         rt::sleep(RETRY_PAUSE).await;
@@ -284,6 +287,13 @@ impl Shell {
         }
     }
 
+    /// It has panicked, and leaves nobody behind without a supervisor.
+    fn kill_lives(&self) {
+        if let Some(node) = self.engine.node(ROOT) {
+            node.core().lives().filter_map(|child| self.life(child)).for_each(Life::kill);
+        }
+    }
+
     fn is_failed_restart(&self, mail: &Mail) -> bool {
         let Some(node) = self.engine.node(ROOT) else { return false };
         let failed = match mail {
@@ -297,7 +307,7 @@ impl Shell {
     }
 
     /// Ends everything below at once.
-    async fn kill_all(mut self, mail: &mut mpsc::UnboundedReceiver<Mail>) -> ExitReason {
+    async fn kill_all(&mut self, mail: &mut mpsc::UnboundedReceiver<Mail>) -> ExitReason {
         let mut open = Vec::new();
         if let Some(node) = self.engine.node(ROOT) {
             // Last started first, as they would be stopped.

@@ -240,10 +240,20 @@ fn a_tree_that_a_factory_keeps_from_ending_is_named() {
         while lives.load(Ordering::SeqCst) < 2 {
             tokio::time::sleep(SHORT / 10).await;
         }
-        assert_eq!(tree.shutdown_within(SHORT).await.unwrap_err().missed, ["root".into()]);
+        let error = tree.shutdown_within(SHORT).await.unwrap_err();
+        assert!(error.stuck && error.missed.is_empty() && tree.missed().is_empty(), "{error}");
+        assert!(error.to_string().starts_with("the tree goes on: code that never awaits"), "{error}");
         assert_eq!(tree.end_reason(), None);
-        assert_eq!(bus.shutdown_within(SHORT).await.unwrap_err().children, ["root".into()]);
+        let error = tree.drain(SHORT).await.unwrap_err();
+        assert!(error.stuck && error.killed.is_empty(), "{error}");
+        assert!(error.to_string().contains("\n  the tree goes on: code"), "{error}");
+        let error = bus.shutdown_within(SHORT).await.unwrap_err();
+        assert_eq!(error.stuck, ["root".into()]);
+        assert!(error.children.is_empty(), "{error}");
+        assert!(error.to_string().contains(" root (goes on: code that never awaits"), "{error}");
         barrier.wait();
         tree.ended().await;
+        tree.shutdown().await.unwrap();
+        bus.shutdown().await.unwrap();
     });
 }

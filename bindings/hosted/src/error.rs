@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mycelium::tree::{CallError, StartError};
+use mycelium::tree::{CallError, StartError, TreeShutdownError};
 use mycelium::wire::ValueError;
 use mycelium::{AskError, ShutdownError, SpawnError, TellError, WirePublishError};
 
@@ -98,7 +98,7 @@ pub enum Error {
     /// Actors, services or children did not end in time.
     Shutdown(ShutdownError),
     /// Children of a tree did not end in time and were killed.
-    Killed(Vec<Arc<str>>),
+    Killed(Vec<TreeShutdownError>),
     /// A callback has not returned in time, and so one of those, if it is an actor's, was not ended.
     Callback(Option<Box<Error>>),
     /// Threads of the system could not be started.
@@ -260,11 +260,10 @@ impl fmt::Display for Error {
             Self::Ask(error) => error.fmt(f),
             Self::Answer(failure) => write!(f, "whoever was asked failed to answer: {failure}"),
             Self::Shutdown(error) => error.fmt(f),
-            Self::Killed(paths) => write!(
-                f,
-                "killed because they missed their shutdown time: {}; give them more of it, or have their callbacks return",
-                paths.join(", ")
-            ),
+            Self::Killed(trees) => {
+                trees.iter().try_for_each(|error| write!(f, "{error}; "))?;
+                f.write_str("give them more of it, or have their callbacks return")
+            }
             Self::Callback(ended) => {
                 f.write_str(
                     "a callback has not returned in time: it runs on, and none comes after it; have it return, or give it more time",

@@ -493,7 +493,7 @@ impl Runtime {
         let mut missed = Vec::new();
         for tree in trees.iter().rev().filter_map(Weak::upgrade) {
             if let Err(error) = block_on(tree.shutdown_within(left())) {
-                missed.extend(error.missed);
+                missed.push(error);
             }
         }
         if missed.is_empty() { Ok(()) } else { Err(Error::Killed(missed)) }

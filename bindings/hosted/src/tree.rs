@@ -78,11 +78,11 @@ impl HostedTree {
     /// Ends the tree, its children in reverse order, within `limit`; what is left then is killed.
     ///
     /// # Errors
-    /// [`Error::Killed`] names who was killed; [`Error::Inside`].
+    /// [`Error::Killed`] names who was killed, and says if the tree goes on all the same; [`Error::Inside`].
     pub fn shutdown(&self, limit: Duration) -> Result<(), Error> {
         self.runtime.check_outside("to shut a tree down")?;
         let _entered = self.runtime.enter();
-        block_on(self.tree.shutdown_within(limit)).map_err(|error| Error::Killed(error.missed))
+        block_on(self.tree.shutdown_within(limit)).map_err(|error| Error::Killed(vec![error]))
     }
 
     /// Why it has ended, if it has, or does within `limit`.

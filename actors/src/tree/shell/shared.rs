@@ -11,7 +11,7 @@ use pure::{CALLS_MAX, ChildInfo, Jitter};
 use super::{Mail, Tasks};
 use crate::live::{Falling, Standing};
 use crate::rt::Instant;
-use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::below::take_below;
 use crate::tree::child::Builder;
 use crate::tree::handle::CallError;
@@ -114,6 +114,8 @@ pub(crate) struct TreeShared {
     backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
     #[cfg(unix)]
     pub(crate) groups: Arc<crate::tree::process::Groups>,
+    /// It was killed and has not ended in time.
+    goes_on: AtomicBool,
     /// The child with which the root passed its intensity.
     gave_up: OnceLock<Arc<str>>,
 }
@@ -139,6 +141,7 @@ impl TreeShared {
             backoffs,
             #[cfg(unix)]
             groups,
+            goes_on: AtomicBool::new(false),
             gave_up,
         }
     }
@@ -199,7 +202,20 @@ impl TreeShared {
 
     /// The tree goes on though it was killed: code that never awaits keeps its supervisor.
     pub(crate) fn outlives(&self) {
-        self.missed().add(Arc::clone(&self.root));
+        if !self.goes_on.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "mycelium::shutdown",
+                tree = &*self.root,
+                "a tree was killed and goes on: code that never awaits, such as a factory, keeps a supervisor of it"
+            );
+        }
+    }
+
+    /// The tree has ended.
+    pub(crate) fn has_ended(&self) {
+        if self.goes_on.load(Ordering::Relaxed) {
+            tracing::info!(target: "mycelium::shutdown", tree = &*self.root, "the tree that went on has ended");
+        }
     }
 
     /// The sources that were started since they were taken last, in the order of their first starts.
@@ -296,8 +312,9 @@ impl Falling for FallingTree {
         self.shared.actors().values().map(|placed| placed.id).collect()
     }
 
-    fn outlives(&self) {
+    fn outlives(&self) -> Arc<str> {
         self.shared.outlives();
+        Arc::clone(&self.shared.root)
     }
 
     fn missed(&self) -> Vec<Arc<str>> {
