@@ -2,6 +2,7 @@
 //! compares it with the page.
 #![allow(dead_code, reason = "it reads files that are not here")]
 #![allow(non_local_definitions, reason = "the page has both in one block")]
+#![allow(clippy::new_ret_no_self, reason = "the page calls the function that it makes a program of so")]
 #![forbid(unsafe_code)]
 
 use backtest::engine::Share;
