@@ -2,6 +2,7 @@
 
 mod asks;
 mod offers;
+mod telling;
 
 use std::fmt;
 use std::future::Future;
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
+pub(crate) use self::telling::{Tellable, Telling, TellingLater, rare};
 use crate::context::Either;
-use crate::isolate::{IsolateRef, Place, Tied, stepped};
+use crate::isolate::{IsolateRef, Place, Tied};
 use crate::live::{Address, CancelPoint, Member, Watched, block_on, cancellable, poll_turn, turn};
 use crate::{Actor, ActorId, Identity, StopReason, Takes, TellError};
 
@@ -200,27 +202,17 @@ impl<A: Actor> ActorRef<A> {
     /// # }
     /// ```
     #[inline]
-    pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    pub fn tell<M>(&self, message: M) -> impl Future<Output = Result<(), TellError<M>>> + Send
     where
         A: Takes<M>,
         M: Send + 'static,
     {
-        match &self.backend {
-            ReferenceBackend::Isolate(isolate) => isolate.tell(message).await,
-            // First without waiting, so that the message is moved once from here into its queue.
-            ReferenceBackend::Live(live) => {
-                turn().await;
-                match live.offer(message) {
-                    Ok(()) => Ok(()),
-                    // What is rare lies elsewhere: this future is moved and dropped for each message.
-                    Err(refused) => Box::pin(live.wait_to_tell(refused.into_inner())).await,
-                }
-            }
-            ReferenceBackend::Nowhere(_) => {
-                let ended = TellError::Stopped(message, Some(Arc::new(self.identity())));
-                Box::pin(stepped(Err(ended))).await
-            }
-        }
+        Telling::new(self, message)
+    }
+
+    /// The error of a tell to nobody.
+    fn ended_before<M>(&self, message: M) -> TellError<M> {
+        TellError::Stopped(message, Some(Arc::new(self.identity())))
     }
 
     /// Puts a message into the actor's inbox from code that is not async, and keeps the thread while it is
@@ -299,7 +291,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.try_tell(message),
             ReferenceBackend::Live(live) => live.try_tell(message),
-            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message, Some(Arc::new(self.identity())))),
+            ReferenceBackend::Nowhere(_) => Err(self.ended_before(message)),
         }
     }
 

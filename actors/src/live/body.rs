@@ -3,10 +3,11 @@
 //! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. All that must outlive a
 //! panic lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
+mod caught;
 mod hand;
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop, discard};
 use tokio::runtime::Handle;
 
+use self::caught::caught;
 use self::hand::{Hand, KeptMessage};
 use super::address::Address;
 use super::context::LiveContext;
@@ -145,7 +147,8 @@ impl<A: Actor> Body<A> {
             match self.act {
                 Act::Begin => self.start().await,
                 Act::Work | Act::Nothing => {
-                    let work = self.work().await;
+                    let worked = caught(pin!(self.work())).await;
+                    let Ok(work) = worked.map_err(|panicked| self.panicked(&panicked)) else { continue };
                     if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
                         self.commit_direct();
                         self.end_batch().await;

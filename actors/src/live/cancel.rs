@@ -78,11 +78,18 @@ pub(crate) struct CancelPoint {
 impl CancelPoint {
     /// Keeps the point in `at`, or puts one there, if the code that runs is that of a service that ends at
     /// its next wait: whether it is.
+    #[inline]
     pub(crate) fn holds(at: &mut Option<Self>, cx: &TaskContext<'_>) -> bool {
-        if !current::ends() {
-            *at = None;
-            return false;
+        if current::ends() {
+            return Self::hold(at, cx);
         }
+        *at = None;
+        false
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hold(at: &mut Option<Self>, cx: &TaskContext<'_>) -> bool {
         let before = at.as_ref().map(|point| point.poll);
         let poll = current::count_point(before, cx.waker());
         match at {

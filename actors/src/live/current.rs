@@ -280,16 +280,21 @@ pub(crate) fn sender_on(bus: usize) -> u64 {
 }
 
 /// Whether the code that runs is that of a service that ends at its next wait.
+#[inline]
 pub(crate) fn ends() -> bool {
     let now = NOW.with(Cell::get);
-    if now.ends || !now.looks {
-        return now.ends;
-    }
+    now.ends || (now.looks && comes_to_its_end())
+}
+
+/// Whether that of a service has been told to end by now.
+#[cold]
+#[inline(never)]
+fn comes_to_its_end() -> bool {
     let ending = ENDING.with(Cell::take);
     let ends = ending.as_deref().is_some_and(ServiceEnding::is_due);
     ENDING.with(|kept| kept.set(ending));
     if ends {
-        NOW.with(|kept| kept.set(Current { ends, ..now }));
+        NOW.with(|kept| kept.set(Current { ends, ..kept.get() }));
     }
     ends
 }

@@ -144,12 +144,13 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing was sent.
-    pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    #[inline]
+    pub fn tell<M>(&self, message: M) -> impl Future<Output = Result<(), TellError<M>>> + Send
     where
         A: Takes<M>,
         M: Send + 'static,
     {
-        self.state.tell(message).await
+        self.state.tell(message)
     }
 
     /// Tells one worker from code that is not async, and keeps the thread while all who may have the message

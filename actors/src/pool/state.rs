@@ -1,5 +1,7 @@
 //! What the references to one pool share: its workers, and how messages get to them.
 
+mod tells;
+
 use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::feed::PoolFeed;
 use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
 use crate::error::Asked;
-use crate::isolate::{step, stepped};
+use crate::isolate::stepped;
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -354,45 +356,6 @@ impl<A: Actor> PoolState<A> {
             }
         }
         Err(if full { PoolRefusal::Full(what) } else { PoolRefusal::Gone(what) })
-    }
-
-    pub(super) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
-    where
-        A: Takes<M>,
-        M: Send + 'static,
-    {
-        if self.is_live {
-            turn().await;
-        }
-        let key = self.key_of(&message);
-        match self.offer_message(key, message) {
-            // Boxed, so that a tell that need not wait keeps no room for it.
-            Err(TellError::Full(message, _)) => Box::pin(self.wait_to_tell(key, message)).await,
-            Err(error) => {
-                step().await;
-                Err(self.named(key, error))
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-
-    async fn wait_to_tell<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>
-    where
-        A: Takes<M>,
-        M: Send + 'static,
-    {
-        let mut elsewhere = None;
-        let give = |worker: &_, message| give(worker, message, &mut elsewhere);
-        let told = self.wait_to_offer(key, message, ActorRef::lane_for::<M>, give);
-        let told = told.await;
-        if told.is_err() {
-            step().await;
-        }
-        // Whoever waits finds all of them full only if it would wait for itself.
-        told.map_err(|refusal| match self.named(key, refusal.told(elsewhere)) {
-            TellError::Full(message, whose) => TellError::Itself(message, whose),
-            other => other,
-        })
     }
 
     pub(super) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>

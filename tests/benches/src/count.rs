@@ -10,10 +10,13 @@ use std::process::ExitCode;
 use crate::ask::{Bare, ask_once};
 use crate::carrier::flow_once;
 use crate::crowd::{Kameo, come_and_go};
+use crate::harness::median;
 use crate::heard::one_of;
 use crate::links::{Kind, on_one_thread};
-use crate::load::{Flavour, Small};
+use crate::load::{Flavour, Large, Small};
 use crate::ours::{Ask, Idle, Tell, Topic};
+use crate::pool::pooled_by_key;
+use crate::supervised::crashes;
 
 /// Makes this program do one thing so many times, on one thread, and end.
 pub(crate) const FLAG: &str = "--count";
@@ -30,6 +33,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
         Some(match wanted.as_str() {
             "publish" => flow_once::<Topic<Small>, Small>(1, 1, number).await,
             "publish-to-16" => flow_once::<Topic<Small>, Small>(1, 16, number).await,
+            "publish-large" => flow_once::<Topic<Large>, Large>(1, 1, number).await,
             "tell" => flow_once::<Tell<Small>, Small>(1, 1, number).await,
             "ask" => ask_once::<Ask>(0.0, number).await,
             "bare-ask" => ask_once::<Bare>(0.0, number).await,
@@ -38,6 +42,8 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "link-tcp" => on_one_thread(Kind::Tcp, number).await,
             #[cfg(target_os = "linux")]
             "link-shm" => on_one_thread(Kind::Shm, number).await,
+            "crash" => median(&crashes(actors, 0).await),
+            "pool-by-key" => pooled_by_key(number).await,
             "kameo-spawn" => come_and_go::<Kameo>(actors).await,
             heard => match heard.strip_prefix("heard-")?.parse() {
                 Ok(topics @ 1..) => one_of(topics, number).await,
@@ -47,7 +53,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn, link, link-tcp, link-shm, heard-N"
+            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, heard-N"
         );
         return ExitCode::from(2);
     };

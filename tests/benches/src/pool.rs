@@ -77,18 +77,23 @@ pub(crate) fn pools(report: &mut Report) {
 }
 
 fn flow<P: Pooled>(flavour: Flavour, way: Way) -> Round {
-    Box::new(move || flavour.run(flow_once::<P>(way)))
+    Box::new(move || flavour.run(flow_once::<P>(way, MESSAGES)))
 }
 
-async fn flow_once<P: Pooled>(way: Way) -> f64 {
-    let tally = Arc::new(Tally { left: AtomicU64::new(MESSAGES), done: Notify::new() });
+/// Nanoseconds per message, of ours by key.
+pub(crate) async fn pooled_by_key(messages: u64) -> f64 {
+    flow_once::<Ours>(Way::ByKey, messages).await
+}
+
+async fn flow_once<P: Pooled>(way: Way, messages: u64) -> f64 {
+    let tally = Arc::new(Tally { left: AtomicU64::new(messages), done: Notify::new() });
     let mut pool = P::start(way, Arc::clone(&tally)).await;
     let begin = Instant::now();
-    for number in 0..MESSAGES {
+    for number in 0..messages {
         pool.send(Small::new(number)).await;
     }
     tally.done.notified().await;
-    let spent = begin.elapsed().as_nanos() as f64 / MESSAGES as f64;
+    let spent = begin.elapsed().as_nanos() as f64 / messages as f64;
     pool.stop().await;
     spent
 }

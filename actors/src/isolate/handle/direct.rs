@@ -141,12 +141,13 @@ impl<A: Actor> IsolateRef<A> {
         }
     }
 
-    pub(crate) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    /// Queues a message that was offered in vain.
+    pub(crate) async fn wait_to_tell<M>(&self, refused: TellError<M>) -> Result<(), TellError<M>>
     where
         A: Takes<M>,
         M: Send + 'static,
     {
-        let mut attempt = self.offer(message);
+        let mut attempt = Err(refused);
         loop {
             match attempt {
                 // The inbox of an actor that waits for room in it stays as it is.
