@@ -5,6 +5,11 @@ class Misfit(Exception):
         self.reason = f"is {shown(value)}, which is no {kind}{why}"
         self.path = ""
 
+    @staticmethod
+    def of(value: object, error: Exception) -> Misfit:
+        """Of a value whose own code failed when it was looked at."""
+        return error if isinstance(error, Misfit) else Misfit(value, f"value of its type: {type(error).__name__}")
+
     def told(self, name: str) -> EncodeError:
         return _not_encoded(name, self.path.lstrip("."), self.reason)
 
@@ -23,9 +28,12 @@ def fit(name: str, fits: Fit, value: object) -> None:
 def _integer(kind: str, low: int, high: int) -> Fit:
     def fits(value: typing.Any) -> None:
         if type(value) is not int:
-            if is_truth(value) or isinstance(value, enum.Enum) or not hasattr(value, "__index__"):
+            if is_no_number(value):
                 raise Misfit(value, kind)
-            value = operator.index(value)
+            try:
+                value = operator.index(value)
+            except Exception:  # an array has the method, and fails in it
+                raise Misfit(value, kind) from None
         if not low <= value <= high:
             raise Misfit(value, kind, f": {low} to {high}")
 
@@ -40,18 +48,27 @@ fit_u256, fit_i256 = _integer("U256", 0, (1 << 256) - 1), _integer("I256", -(1 <
 fit_timestamp = _integer("Timestamp", -(1 << 63), (1 << 63) - 1)
 
 
-def _float(kind: str) -> Fit:
+def _float(kind: str, code: str) -> Fit:
+    pack = struct.Struct("<" + code).pack
+    fits_any = code == "d"
+
     def fits(value: typing.Any) -> None:
         if type(value) is float:
-            return
-        is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
-        if not is_number or is_truth(value) or isinstance(value, enum.Enum):
+            if fits_any:
+                return
+        elif is_no_number(value):
             raise Misfit(value, kind)
+        try:
+            pack(value)
+        except OverflowError:
+            raise Misfit(value, kind, ": it is too large") from None
+        except Exception:
+            raise Misfit(value, kind) from None
 
     return fits
 
 
-fit_f32, fit_f64 = _float("f32"), _float("f64")
+fit_f32, fit_f64 = _float("f32", "f"), _float("f64", "d")
 
 
 def fit_bool(value: object) -> None:
@@ -62,8 +79,13 @@ def fit_bool(value: object) -> None:
 def fit_decimal(value: object) -> None:
     if not isinstance(value, decimal.Decimal):
         raise Misfit(value, "Decimal: write decimal.Decimal(..)")
-    if not value.is_finite():
-        raise Misfit(value, "Decimal: it is no number")
+    digits, exponent = value.as_tuple()[1:]
+    if len(digits) < _DECIMAL_DIGITS_MAX and type(exponent) is int and -_DECIMAL_SCALE_MAX <= exponent <= 0:
+        return
+    try:
+        put_decimal(value, bytearray(_DECIMAL.size), 0, deque())
+    except ValueError as error:
+        raise Misfit(value, "Decimal", f": {error}") from None
 
 
 def fit_string(value: object) -> None:
@@ -75,38 +97,42 @@ def fit_string(value: object) -> None:
         raise Misfit(value, "String", f": {error}") from None
 
 
-def fit_bytes(value: object) -> None:
-    try:
-        blob(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise Misfit(value, "Bytes") from None
-
-
-def fit_blob(count: int, kind: str) -> Fit:
-    def fits(value: typing.Any) -> None:
-        fit_bytes(value)
-        if len(blob(value)) != count:
-            raise Misfit(value, kind)
-
-    return fits
-
-
 def fit_list(inner: Fit, kind: str, count: typing.Optional[int] = None) -> Fit:
     def fits(value: typing.Any) -> None:
         if not is_list(value):
             raise Misfit(value, kind)
         if count is not None and len(value) != count:
             raise Misfit(value, kind, f": it has {len(value)} elements")
-        at = 0
+        at, item = 0, value
         try:
             for item in value:
                 inner(item)
                 at += 1
-        except Misfit as misfit:
-            misfit.path = f"[{at}]{misfit.path}"
-            raise
+        except Exception as error:
+            misfit = Misfit.of(item, error)
+            if item is not value:  # it is that of an element, and not of the list itself
+                misfit.path = f"[{at}]{misfit.path}"
+            raise misfit from None
 
     return fits
+
+
+def fit_blob(count: typing.Optional[int], kind: str) -> Fit:
+    def fits(value: typing.Any) -> None:
+        if isinstance(value, (list, tuple)):
+            octets(value)
+        try:
+            length = len(blob(value))
+        except Exception:
+            raise Misfit(value, kind) from None
+        if count is not None and length != count:
+            raise Misfit(value, kind, f": it has {length} bytes")
+
+    octets = fit_list(fit_u8, kind)
+    return fits
+
+
+fit_bytes = fit_blob(None, "Bytes")
 
 
 def fit_option(inner: Fit) -> Fit:
@@ -123,11 +149,16 @@ def fit_enum(kind: type) -> Fit:
 
 def _fields(fields: tuple, value: object) -> None:
     for field, fits in fields:
+        one = None
         try:
-            fits(getattr(value, field))
-        except Misfit as misfit:
+            one = getattr(value, field)
+            fits(one)
+        except Exception as error:
+            misfit = Misfit.of(one, error)
+            if isinstance(error, AttributeError) and not hasattr(value, field):
+                misfit.reason = "is not there"
             misfit.path = f".{field}{misfit.path}"
-            raise
+            raise misfit from None
 
 
 def fit_record(kind: type, fields: tuple) -> Fit:

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import array
 import datetime
 import decimal
 import enum
-import math
 import operator
+import reprlib
 import struct
 import typing
 from collections import deque
+from collections.abc import Mapping
 
 class DecodeError(ValueError):
     """Bytes are no value of the message."""
@@ -129,7 +131,7 @@ def root(
 def variant(puts: dict, value: object, name: str) -> tuple:
     found = puts.get(type(value))
     if found is None:
-        raise TypeError(f"{value!r} is no {name}")
+        raise TypeError(f"{shown(value)} is no {name}")
     return found
 
 
@@ -209,23 +211,36 @@ def is_truth(value: object) -> bool:
 
 def is_list(value: object) -> bool:
     """Whether it has elements in an order and is neither a text nor bytes."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return True
     ordered = hasattr(value, "__len__") and hasattr(value, "__getitem__")
-    return ordered and not isinstance(value, (str, bytes, bytearray, dict))
+    return ordered and not isinstance(value, (str, bytes, bytearray, Mapping))
+
+
+def is_no_number(value: object) -> bool:
+    """Whether it is none although `struct` may take it for one: a truth value, a member, an array, a text."""
+    if is_truth(value) or isinstance(value, (enum.Enum, str)) or getattr(value, "ndim", 0):
+        return True
+    return getattr(getattr(value, "dtype", None), "kind", None) == "b"
 
 
 def numbers(*values: object) -> None:
-    """Refuses what `struct` takes for a number although it is a truth value or the member of an enum."""
+    """Refuses what is no number although `struct` takes it for one."""
     for value in values:
-        if is_truth(value) or isinstance(value, enum.Enum):
-            raise TypeError(f"{value!r} is no number")
+        if type(value) not in _PLAIN and is_no_number(value):
+            raise TypeError(f"{shown(value)} is no number")
 
 
 def elements(value: typing.Any) -> None:
     """The same for the elements of a list or an array."""
     if not is_list(value):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{shown(value)} is no list")
     kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if kind not in ("i", "u", "f") and not _PLAIN.issuperset(map(type, value)):
+    if kind in ("i", "u", "f"):
+        if value.ndim != 1:
+            raise TypeError(f"an array of {value.ndim} dimensions is no list")
+    elif not _PLAIN.issuperset(map(type, value)):
         numbers(*value)
 
 
@@ -234,7 +249,7 @@ _PLAIN = frozenset((int, float))
 
 def truth(value: object) -> int:
     if not is_truth(value):
-        raise TypeError(f"{value!r} is no bool")
+        raise TypeError(f"{shown(value)} is no bool")
     return 1 if value else 0
 
 
@@ -245,19 +260,32 @@ def wide(value: int, signed: bool) -> bytes:
 
 def is_of(kind: type, value: object) -> None:
     if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
+        raise TypeError(f"{shown(value)} is no {kind.__name__}")
 
 
 def utf8(value: str) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{shown(value)} is no text")
     return value.encode("utf-8")
 
 
-def blob(value: bytes) -> bytes:
-    if isinstance(value, (int, str)):
-        raise TypeError(f"{value!r} are no bytes")
+def blob(value: typing.Any) -> bytes:
+    """The bytes that a value is. `bytes()` alone would make them of numbers and arrays too."""
+    if type(value) is bytes:
+        return value
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            fit_u8(item)
+        return bytes(value)
+    if not isinstance(value, (bytes, bytearray, memoryview, array.array)):
+        view = memoryview(value)
+        if view.ndim != 1 or view.format not in _OCTETS:
+            raise TypeError(f"{shown(value)} has elements that are no bytes")
     return bytes(value)
+
+
+# As buffers name their elements: unsigned integers of 8 bits.
+_OCTETS = frozenset(("B", "c", "<B", "<c"))
 
 
 def blob_of(value: bytes, length: int) -> bytes:
@@ -269,7 +297,7 @@ def blob_of(value: bytes, length: int) -> bytes:
 
 def items(value: list, count: int) -> list:
     if not is_list(value):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{shown(value)} is no list")
     if len(value) != count:
         raise ValueError(f"{len(value)} elements where there must be {count}")
     return value
@@ -304,13 +332,13 @@ def put_bytes(value: bytes, w: bytearray, at: int, q: deque) -> None:
 def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None:
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise ValueError(f"{value} is no number")
+        raise ValueError("it is no number")
     count, scale = len(digits), -exponent
     # Zeros at the end go where there is no room for them.
     while count and not digits[count - 1] and (scale > _DECIMAL_SCALE_MAX or count > _DECIMAL_DIGITS_MAX and scale > 0):
         count, scale = count - 1, scale - 1
     if count > _DECIMAL_DIGITS_MAX:
-        raise ValueError(_too_many_digits(value))
+        raise ValueError(_TOO_MANY_DIGITS)
     # From the digits, and exact: no context of decimals has a say.
     mantissa = int(decimal.Decimal((0, digits[:count], 0)))
     if scale < 0:
@@ -320,18 +348,16 @@ def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None
     if not mantissa:
         scale = min(scale, _DECIMAL_SCALE_MAX)
     if scale > _DECIMAL_SCALE_MAX or mantissa >> 96:
-        raise ValueError(_too_many_digits(value))
+        raise ValueError(_TOO_MANY_DIGITS)
     _DECIMAL.pack_into(w, at, mantissa & 0xFFFFFFFFFFFFFFFF, mantissa >> 64, scale, 1 if sign and mantissa else 0, 0)
 
 
-def _too_many_digits(value: decimal.Decimal) -> str:
-    shown = str(value) if len(value.as_tuple().digits) <= 60 else f"{value:.60E}..."
-    return f"{shown} has more digits than a Decimal of 96 bits and 28 places: round it first, such as by quantize()"
+_TOO_MANY_DIGITS = "it has more digits than a Decimal of 96 bits and 28 places: round it first, such as by quantize()"
 
 
 def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.Any, size: int, align: int) -> None:
     if not is_list(value):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{shown(value)} is no list")
     inner: deque = deque()
     if out is not None:
         for item in value:
@@ -363,7 +389,7 @@ def why(value: object, fits: typing.Callable[[typing.Any], None], fields: tuple,
     except Misfit as misfit:
         return misfit.told(name)
     for field, out, put, size in fields:
-        one = getattr(value, field)
+        one = getattr(value, field, None)
         try:
             w, q = bytearray(), deque()
             if out is not None:
@@ -377,7 +403,7 @@ def why(value: object, fits: typing.Callable[[typing.Any], None], fields: tuple,
 
 
 def _not_encoded(name: str, field: str, reason: str) -> EncodeError:
-    error = EncodeError(f"{name}.{field} {reason}")
+    error = EncodeError(f"{name}.{field} {reason}" if field else f"{name} {reason}")
     error.field, error.reason = field, reason
     return error
 
@@ -386,7 +412,7 @@ def below(name: str, path: str, error: EncodeError) -> EncodeError:
     """The same error, seen from the message that holds the value at this path."""
     if error.field is None:
         return EncodeError(f"{name}.{path}: {error}")
-    return _not_encoded(name, f"{path}.{error.field}", error.reason)
+    return _not_encoded(name, f"{path}.{error.field}" if error.field else path, error.reason)
 
 
 def number_get(code: str) -> typing.Callable[[Reader, int], typing.Any]:
@@ -450,13 +476,41 @@ def unruly(message: str, value: object, field: str, error: Exception) -> EncodeE
 
 
 def f32(value: float) -> float:
-    """The value as it is read from 32 bits: infinite where they do not hold it."""
-    try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
+    """The value as it is read from 32 bits."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "..."
+    """How the text of a value begins. Each value has one, and not much more than that is written."""
+    kind = type(value)
+    try:
+        if kind in (str, bytes, bytearray):
+            text = repr(value[:_SHOWN_MAX])  # type: ignore[index]
+        elif kind in (list, tuple, dict, set, frozenset):
+            text = _SHORT.repr(value)
+        elif kind is int and value.bit_length() > _SHOWN_BITS_MAX:  # type: ignore[attr-defined]
+            text = f"an integer of {value.bit_length()} bits"  # type: ignore[attr-defined]
+        else:
+            text = repr(value)
+    except Exception:  # its own code makes the text
+        text = f"a value of type {kind.__name__}"
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
+
+
+_SHOWN_MAX = 80
+_SHOWN_BITS_MAX = 1024
+
+
+class _Short(reprlib.Repr):
+    """Of lists as many elements as have room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = _SHOWN_MAX // 2
+
+    def repr1(self, x: typing.Any, level: int) -> str:
+        return super().repr1(x, level) if type(x) in (list, tuple, dict, set, frozenset) else shown(x)
+
+
+_SHORT = _Short()

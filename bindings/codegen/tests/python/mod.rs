@@ -120,6 +120,9 @@ fn python_rounds_nothing_silently() {
                 point: {type: Point, default: {x: 1, side: Buy}}\n      \
                 points: {type: Vec<Point>, default: []}\n  \
                 Flat: {tlv_type: 5, topic: exact, domain: d, fields: {side: Side, whole: u8, wide: I256, real: f32, flag: bool}}\n  \
+                Raw:\n    tlv_type: 6\n    topic: exact\n    domain: d\n    fields:\n      \
+                data: Bytes\n      octets: Vec<u8>\n      pair: \"[u8; 2]\"\n      \
+                single: f32\n      singles: \"[f32; 2]\"\n      double: f64\n      amount: Decimal\n  \
                 Blob:\n    tlv_type: 3\n    topic: exact\n    domain: d\n    fields: {data: Vec<u8>}\n";
     let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
     let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
