@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use mycelium_codegen::{Model, decode, encode, show};
 use mycelium_contract::{Contract, Field, Message, Severity, Type, Value, breaking};
-use mycelium_random::{Random, cases, seed};
+use mycelium_random::{Random, seeds};
 
 use crate::{offer, random};
 
@@ -335,10 +335,10 @@ fn breaks(old: &Contract, new: &Contract) -> Vec<String> {
 
 #[test]
 fn digests_offers_and_breaking_agree_with_what_readers_make_of_each_other() {
-    let rng = &mut Random::new(seed());
     let mut known: HashMap<u64, String> = HashMap::new();
     let (mut pairs, mut fine, mut refused, mut told, mut read) = (0, 0, 0, 0, 0);
-    for _ in 0..cases(CASES) {
+    for seed in seeds(CASES) {
+        let rng = &mut Random::new(seed);
         let draft = Draft::new(rng);
         let old = Contract::parse(&draft.text(), "old").unwrap_or_else(|e| panic!("{e}\n{}", draft.text()));
         let mut changed = draft.clone();
@@ -380,11 +380,14 @@ fn digests_offers_and_breaking_agree_with_what_readers_make_of_each_other() {
         if broken.is_empty() { fine += 1 } else { told += 1 }
     }
     println!("{pairs} pairs: {fine} fine, {told} told, {refused} refused; {read} values read");
-    let enough = pairs / 20;
-    assert!(
-        fine > enough && refused > enough && read > pairs,
-        "{pairs} pairs: {fine}, {refused}, {told}, {read}"
-    );
+    // A short run may hold one kind of pairs alone.
+    if pairs >= 100 {
+        let enough = pairs / 20;
+        assert!(
+            fine > enough && refused > enough && read > pairs,
+            "{pairs} pairs: {fine}, {refused}, {told}, {read}"
+        );
+    }
     let mut texts: Vec<&String> = known.values().collect();
     texts.sort_unstable();
     texts.dedup();

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use crate::check::Drafts;
 use crate::check::fields::{self, Growth};
-use crate::check::keys::{Entry, Keys, at_most, entries, integer};
+use crate::check::keys::{Entry, Keys, SPLIT, at_most, entries, integer};
 use crate::check::names::{self, Naming};
 use crate::check::types::{Definition, Definitions};
 use crate::diagnostic::{Report, Span};
 use crate::limits::{DATA_VARIANTS_MAX, DEFINITIONS_MAX, DESCRIPTION_BYTES_MAX, VARIANTS_MAX};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Contract, EnumDef, StructDef, Variant};
+
+/// The remedy where there are too many variants.
+const SECOND_ENUM: &str = "define a second enum for some of them";
 
 /// Names of messages, structs and enums, which are Rust types of one module and so must differ.
 #[derive(Default)]
@@ -46,7 +49,7 @@ pub(super) fn definitions(keys: &Keys<'_>, names: &mut Names, report: &mut Repor
     {
         let Some(node) = keys.get(key).filter(|n| n.kind != Kind::Null) else { continue };
         let found = entries(node, &format!("`{key}`"), report);
-        if !at_most(found.len(), DEFINITIONS_MAX / 2, key, node.span, report) {
+        if !at_most(found.len(), DEFINITIONS_MAX / 2, (key, SPLIT), node.span, report) {
             continue;
         }
         for entry in found.iter().filter(|e| names.claim(e, what, report)).collect::<Vec<_>>() {
@@ -98,7 +101,10 @@ pub(super) fn read_enums<'n>(
                 };
                 let cause =
                     format!("the variants of {what} must be a list of 1 to {VARIANTS_MAX}, not {found}");
-                let remedy = "write them like `[Buy, Sell]`, or `- Buy` lines";
+                let remedy = match &node.kind {
+                    Kind::List(list) if !list.is_empty() => SECOND_ENUM,
+                    _ => "write them like `[Buy, Sell]`, or `- Buy` lines",
+                };
                 report.add(Code::WRONG_SHAPE, node.span, cause, remedy);
                 &[]
             }
@@ -109,7 +115,7 @@ pub(super) fn read_enums<'n>(
         }
         unit_growth(&def, entry.span, report);
         let with_fields = def.variants.iter().filter(|variant| !variant.fields.is_empty()).count();
-        at_most(with_fields, DATA_VARIANTS_MAX, "variants with fields", entry.span, report);
+        at_most(with_fields, DATA_VARIANTS_MAX, ("variants with fields", SECOND_ENUM), entry.span, report);
         contract.enums.push(def);
     }
 }

@@ -11,6 +11,9 @@ use crate::limits::{DESCRIPTION_BYTES_MAX, FIELDS_MAX};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Contract, Field, Type, Value};
 
+/// The remedy where there are too many fields.
+const INTO_STRUCT: &str = "put some of them into a struct, and add a field of it";
+
 const KEYS: &[&str] = &["type", "description", "default", "since", "validation"];
 
 /// A field with what is read in the second pass.
@@ -48,7 +51,7 @@ pub(crate) fn read<'n>(
                 "add one, such as `at: Timestamp`",
             );
         }
-        if !at_most(map.len(), FIELDS_MAX, &format!("fields in {what}"), node.span, report) {
+        if !at_most(map.len(), FIELDS_MAX, (&format!("fields in {what}"), INTO_STRUCT), node.span, report) {
             return Vec::new();
         }
     }

@@ -118,7 +118,11 @@ impl<'n> Keys<'n> {
             Kind::Null => String::new(),
             _ => {
                 let cause = format!("`{name}` of {} must be text, not {}", self.what, node.shape());
-                report.add(Code::WRONG_SHAPE, node.span, cause, "put it between quotes");
+                let remedy = match &node.kind {
+                    Kind::List(_) | Kind::Map(_) => "write one text, without brackets or braces",
+                    _ => "put it between quotes",
+                };
+                report.add(Code::WRONG_SHAPE, node.span, cause, remedy);
                 String::new()
             }
         }
@@ -148,15 +152,18 @@ pub(crate) fn integer(
     None
 }
 
-/// Reports when there are more than `max` of something. The remedy fits what it is.
-pub(crate) fn at_most(count: usize, max: usize, what: &str, span: Span, report: &mut Report<'_>) -> bool {
+/// The remedy where there is too much in one file.
+pub(crate) const SPLIT: &str = "split the contract into several files";
+
+/// Reports when there are more than `max` of something, with the remedy for it.
+pub(crate) fn at_most(
+    count: usize,
+    max: usize,
+    (what, remedy): (&str, &str),
+    span: Span,
+    report: &mut Report<'_>,
+) -> bool {
     if count > max {
-        let remedy = match what.split(' ').next() {
-            Some("fields") => "put some of them into a struct, and add a field of it",
-            Some("variants") => "define a second enum for some of them",
-            Some("domains") => "put the messages of several domains into one",
-            _ => "split the contract into several files",
-        };
         report.add(Code::LIMIT, span, format!("{count} {what}, above the limit of {max}"), remedy);
     }
     count <= max

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::check::Drafts;
 use crate::check::definitions::Names;
 use crate::check::fields::{self, Draft, Growth};
-use crate::check::keys::{Entry, Keys, at_most, entries, integer};
+use crate::check::keys::{Entry, Keys, SPLIT, at_most, entries, integer};
 use crate::check::top::unknown_domain;
 use crate::check::types::Definition;
 use crate::check::types::Definitions;
@@ -31,7 +31,7 @@ pub(super) fn read_messages<'n>(
 ) {
     let Some(node) = keys.need("messages", "{Bar: {tlv_type: 100, ...}}", report) else { return };
     let found = entries(node, "`messages`", report);
-    if !at_most(found.len(), MESSAGES_MAX, "messages", node.span, report) {
+    if !at_most(found.len(), MESSAGES_MAX, ("messages", SPLIT), node.span, report) {
         return;
     }
     if matches!(&node.kind, Kind::Map(map) if map.is_empty()) {

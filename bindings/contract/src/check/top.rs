@@ -7,6 +7,12 @@ use crate::limits::{DESCRIPTION_BYTES_MAX, DOMAINS_MAX, RESERVED_IDS_FROM};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Domain, Schema, TagRange};
 
+/// What there may be too many of, and the remedy.
+const MERGE: (&str, &str) = ("domains", "put the messages of several domains into one");
+
+/// So many domains are read, also where they are too many: otherwise each use of one were a mistake too.
+const DOMAINS_READ_MAX: usize = 4 * DOMAINS_MAX;
+
 pub(super) fn schema(keys: &Keys<'_>, report: &mut Report<'_>) -> Schema {
     let mut schema = Schema { id: String::new(), version: 1 };
     let Some(node) = keys.need("schema", "{id: acme.trading, version: 1}", report) else { return schema };
@@ -39,8 +45,9 @@ pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
         }
     };
     match &node.kind {
-        Kind::List(list) if at_most(list.len(), DOMAINS_MAX, "domains", node.span, report) => {
-            for item in list {
+        Kind::List(list) => {
+            at_most(list.len(), DOMAINS_MAX, MERGE, node.span, report);
+            for item in list.iter().take(DOMAINS_READ_MAX) {
                 match &item.kind {
                     Kind::Text(name) => {
                         add(Entry { name, span: item.span, value: item }, String::new(), report);
@@ -49,15 +56,16 @@ pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
                         Code::WRONG_SHAPE,
                         item.span,
                         format!("a domain in a list is a name, not {}", item.shape()),
-                        "write `- market_data`; with descriptions, `market_data: prices` lines without `-`",
+                        "write its name alone, such as `market_data`; with descriptions, `market_data: prices` lines without `-`",
                     ),
                 }
             }
         }
-        Kind::List(_) => {}
-        Kind::Map(map) if !at_most(map.len(), DOMAINS_MAX, "domains", node.span, report) => {}
-        _ => {
-            for entry in entries(node, "`domains`", report) {
+        other => {
+            if let Kind::Map(map) = other {
+                at_most(map.len(), DOMAINS_MAX, MERGE, node.span, report);
+            }
+            for entry in entries(node, "`domains`", report).into_iter().take(DOMAINS_READ_MAX) {
                 let description = match &entry.value.kind {
                     Kind::Text(text) if text.len() <= DESCRIPTION_BYTES_MAX => text.trim_end().to_owned(),
                     Kind::Null => String::new(),
