@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import array
 import datetime
 import decimal
-import math
+import enum
+import operator
+import reprlib
 import struct
 import typing
 from collections import deque
+from collections.abc import Mapping
 
 class DecodeError(ValueError):
     """Bytes are no value of the message."""
@@ -97,9 +101,8 @@ def root(
     value: bytes,
     version: int,
     root_len: int,
-    layouts: tuple[tuple[int, int, int], ...],
+    layouts: tuple[tuple[int, int, int, bool], ...],
     newest: int,
-    fixed: bool,
 ) -> tuple[Reader, int, int]:
     """A reader, where the root starts, and which layout it has: its place in `layouts`."""
     if version > newest:
@@ -118,8 +121,8 @@ def root(
     start = len(value) - root_len
     if start < 0:
         raise TruncatedError(f"{name}: {len(value)} bytes, the root alone has {root_len}")
-    if fixed and version <= newest and at == len(layouts) - 1 and start > 0:
-        raise InvalidError(f"{name}: {start} bytes too many")
+    if layouts[at][3] and version <= newest and start > 0:
+        raise InvalidError(f"{name}: it is of fixed size, and {start} bytes are too many")
     if start % layouts[at][2]:
         raise InvalidError(f"{name}: the root starts at byte {start}, which is no multiple of {layouts[at][2]}")
     return Reader(value, start), start, at
@@ -128,7 +131,7 @@ def root(
 def variant(puts: dict, value: object, name: str) -> tuple:
     found = puts.get(type(value))
     if found is None:
-        raise TypeError(f"{value!r} is no {name}")
+        raise TypeError(f"{shown(value)} is no {name}")
     return found
 
 
@@ -200,16 +203,89 @@ def pad(w: bytearray, align: int) -> int:
     return len(w)
 
 
+def is_truth(value: object) -> bool:
+    """Whether it is a truth value: Python's, or numpy's, which is of another type."""
+    kind = type(value)
+    return isinstance(value, bool) or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
+
+
+def is_list(value: object) -> bool:
+    """Whether it has elements in an order and is neither a text nor bytes."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return True
+    ordered = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return ordered and not isinstance(value, (str, bytes, bytearray, Mapping))
+
+
+def is_no_number(value: object) -> bool:
+    """Whether it is none although `struct` may take it for one: a truth value, a member, an array, a text."""
+    if is_truth(value) or isinstance(value, (enum.Enum, str)) or getattr(value, "ndim", 0):
+        return True
+    return getattr(getattr(value, "dtype", None), "kind", None) == "b"
+
+
+def numbers(*values: object) -> None:
+    """Refuses what is no number although `struct` takes it for one."""
+    for value in values:
+        if type(value) not in _PLAIN and is_no_number(value):
+            raise TypeError(f"{shown(value)} is no number")
+
+
+def elements(value: typing.Any) -> None:
+    """The same for the elements of a list or an array."""
+    if not is_list(value):
+        raise TypeError(f"{shown(value)} is no list")
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind in ("i", "u", "f"):
+        if value.ndim != 1:
+            raise TypeError(f"an array of {value.ndim} dimensions is no list")
+    elif not _PLAIN.issuperset(map(type, value)):
+        numbers(*value)
+
+
+_PLAIN = frozenset((int, float))
+
+
+def truth(value: object) -> int:
+    if not is_truth(value):
+        raise TypeError(f"{shown(value)} is no bool")
+    return 1 if value else 0
+
+
+def wide(value: int, signed: bool) -> bytes:
+    numbers(value)
+    return operator.index(value).to_bytes(32, "little", signed=signed)
+
+
+def is_of(kind: type, value: object) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{shown(value)} is no {kind.__name__}")
+
+
 def utf8(value: str) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{shown(value)} is no text")
     return value.encode("utf-8")
 
 
-def blob(value: bytes) -> bytes:
-    if isinstance(value, (int, str)):
-        raise TypeError(f"{value!r} are no bytes")
+def blob(value: typing.Any) -> bytes:
+    """The bytes that a value is. `bytes()` alone would make them of numbers and arrays too."""
+    if type(value) is bytes:
+        return value
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            fit_u8(item)
+        return bytes(value)
+    if not isinstance(value, (bytes, bytearray, memoryview, array.array)):
+        view = memoryview(value)
+        if view.ndim != 1 or view.format not in _OCTETS:
+            raise TypeError(f"{shown(value)} has elements that are no bytes")
     return bytes(value)
+
+
+# As buffers name their elements: unsigned integers of 8 bits.
+_OCTETS = frozenset(("B", "c", "<B", "<c"))
 
 
 def blob_of(value: bytes, length: int) -> bytes:
@@ -220,6 +296,8 @@ def blob_of(value: bytes, length: int) -> bytes:
 
 
 def items(value: list, count: int) -> list:
+    if not is_list(value):
+        raise TypeError(f"{shown(value)} is no list")
     if len(value) != count:
         raise ValueError(f"{len(value)} elements where there must be {count}")
     return value
@@ -254,13 +332,13 @@ def put_bytes(value: bytes, w: bytearray, at: int, q: deque) -> None:
 def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None:
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise ValueError(f"{value} is no number")
+        raise ValueError("it is no number")
     count, scale = len(digits), -exponent
     # Zeros at the end go where there is no room for them.
     while count and not digits[count - 1] and (scale > _DECIMAL_SCALE_MAX or count > _DECIMAL_DIGITS_MAX and scale > 0):
         count, scale = count - 1, scale - 1
     if count > _DECIMAL_DIGITS_MAX:
-        raise ValueError(_too_many_digits(value))
+        raise ValueError(_TOO_MANY_DIGITS)
     # From the digits, and exact: no context of decimals has a say.
     mantissa = int(decimal.Decimal((0, digits[:count], 0)))
     if scale < 0:
@@ -270,16 +348,16 @@ def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None
     if not mantissa:
         scale = min(scale, _DECIMAL_SCALE_MAX)
     if scale > _DECIMAL_SCALE_MAX or mantissa >> 96:
-        raise ValueError(_too_many_digits(value))
+        raise ValueError(_TOO_MANY_DIGITS)
     _DECIMAL.pack_into(w, at, mantissa & 0xFFFFFFFFFFFFFFFF, mantissa >> 64, scale, 1 if sign and mantissa else 0, 0)
 
 
-def _too_many_digits(value: decimal.Decimal) -> str:
-    shown = str(value) if len(value.as_tuple().digits) <= 60 else f"{value:.60E}..."
-    return f"{shown} has more digits than a Decimal of 96 bits and 28 places: round it first, such as by quantize()"
+_TOO_MANY_DIGITS = "it has more digits than a Decimal of 96 bits and 28 places: round it first, such as by quantize()"
 
 
 def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.Any, size: int, align: int) -> None:
+    if not is_list(value):
+        raise TypeError(f"{shown(value)} is no list")
     inner: deque = deque()
     if out is not None:
         for item in value:
@@ -294,6 +372,7 @@ def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.A
 
 
 def out_numbers(value: list, w: bytearray, q: deque, code: str, size: int) -> None:
+    elements(value)
     q.append(pad(w, size))
     w.extend(struct.pack(f"<{len(value)}{code}", *value))
 
@@ -302,11 +381,15 @@ def put_list(value: list, w: bytearray, at: int, q: deque) -> None:
     _CELL.pack_into(w, at, q.popleft() - at, len(value))
 
 
-def why(value: object, fields: tuple, error: Exception) -> EncodeError:
-    """Which field cannot be encoded: the first that cannot be encoded alone."""
+def why(value: object, fits: typing.Callable[[typing.Any], None], fields: tuple, error: Exception) -> EncodeError:
+    """Which field cannot be encoded: the first that is no value of its type, or cannot be encoded alone."""
     name = type(value).__name__
+    try:
+        fits(value)
+    except Misfit as misfit:
+        return misfit.told(name)
     for field, out, put, size in fields:
-        one = getattr(value, field)
+        one = getattr(value, field, None)
         try:
             w, q = bytearray(), deque()
             if out is not None:
@@ -314,17 +397,13 @@ def why(value: object, fields: tuple, error: Exception) -> EncodeError:
             at = pad(w, 8)
             w.extend(bytes(size))
             put(one, w, at, q)
-        except KeyError:
-            return _not_encoded(name, field, f"is {one!r}, which is no value of its enum")
         except Exception as inner:  # whatever it was, it is this field's
-            shown = repr(one)
-            shown = shown if len(shown) <= 80 else shown[:80] + "..."
-            return _not_encoded(name, field, f"is {shown}: {inner}")
+            return _not_encoded(name, field, f"is {shown(one)}: {inner}")
     return EncodeError(f"{name}: {error}")
 
 
 def _not_encoded(name: str, field: str, reason: str) -> EncodeError:
-    error = EncodeError(f"{name}.{field} {reason}")
+    error = EncodeError(f"{name}.{field} {reason}" if field else f"{name} {reason}")
     error.field, error.reason = field, reason
     return error
 
@@ -333,7 +412,7 @@ def below(name: str, path: str, error: EncodeError) -> EncodeError:
     """The same error, seen from the message that holds the value at this path."""
     if error.field is None:
         return EncodeError(f"{name}.{path}: {error}")
-    return _not_encoded(name, f"{path}.{error.field}", error.reason)
+    return _not_encoded(name, f"{path}.{error.field}" if error.field else path, error.reason)
 
 
 def number_get(code: str) -> typing.Callable[[Reader, int], typing.Any]:
@@ -347,8 +426,11 @@ def number_get(code: str) -> typing.Callable[[Reader, int], typing.Any]:
 
 def number_put(code: str) -> typing.Callable[..., None]:
     pack_into = struct.Struct("<" + code).pack_into
+    plain = float if code in "fd" else int
 
     def put(value: typing.Any, w: bytearray, at: int, q: deque) -> None:
+        if type(value) is not plain:
+            numbers(value)
         pack_into(w, at, value)
 
     return put
@@ -360,7 +442,7 @@ def get_bool(r: Reader, at: int) -> bool:
 
 
 def put_bool(value: bool, w: bytearray, at: int, q: deque) -> None:
-    w[at] = 1 if value else 0
+    w[at] = truth(value)
 
 
 def get_u256(r: Reader, at: int) -> int:
@@ -368,7 +450,7 @@ def get_u256(r: Reader, at: int) -> int:
 
 
 def put_u256(value: int, w: bytearray, at: int, q: deque) -> None:
-    w[at : at + 32] = value.to_bytes(32, "little")
+    w[at : at + 32] = wide(value, False)
 
 
 def get_i256(r: Reader, at: int) -> int:
@@ -376,14 +458,11 @@ def get_i256(r: Reader, at: int) -> int:
 
 
 def put_i256(value: int, w: bytearray, at: int, q: deque) -> None:
-    w[at : at + 32] = value.to_bytes(32, "little", signed=True)
+    w[at : at + 32] = wide(value, True)
 
 
 def broken(message: str, field: str, value: object, must: str) -> ValidationError:
-    shown = repr(value)
-    if len(shown) > 80:
-        shown = shown[:80] + "..."
-    return ValidationError(message, field, f"is {shown}, must be {must}")
+    return ValidationError(message, field, f"is {shown(value)}, must be {must}")
 
 
 def broken_length(message: str, field: str, length: int, must: str) -> ValidationError:
@@ -392,14 +471,228 @@ def broken_length(message: str, field: str, length: int, must: str) -> Validatio
 
 def unruly(message: str, value: object, field: str, error: Exception) -> EncodeError:
     """A field to whose value no rule can be applied."""
-    shown = repr(getattr(value, field))
-    shown = shown if len(shown) <= 80 else shown[:80] + "..."
-    return _not_encoded(message, field, f"is {shown}, which is no value of its type: {type(error).__name__}: {error}")
+    told = f"is {shown(getattr(value, field))}, which is no value of its type: {type(error).__name__}: {error}"
+    return _not_encoded(message, field, told)
 
 
 def f32(value: float) -> float:
-    """The value as it is read from 32 bits: infinite where they do not hold it."""
+    """The value as it is read from 32 bits."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def shown(value: object) -> str:
+    """How the text of a value begins. Each value has one, and not much more than that is written."""
+    kind = type(value)
     try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
+        if kind in (str, bytes, bytearray):
+            text = repr(value[:_SHOWN_MAX])  # type: ignore[index]
+        elif kind in (list, tuple, dict, set, frozenset):
+            text = _SHORT.repr(value)
+        elif kind is int and value.bit_length() > _SHOWN_BITS_MAX:  # type: ignore[attr-defined]
+            text = f"an integer of {value.bit_length()} bits"  # type: ignore[attr-defined]
+        else:
+            text = repr(value)
+    except Exception:  # its own code makes the text
+        text = f"a value of type {kind.__name__}"
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
+
+
+_SHOWN_MAX = 80
+_SHOWN_BITS_MAX = 1024
+
+
+class _Short(reprlib.Repr):
+    """Of lists as many elements as have room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = _SHOWN_MAX // 2
+
+    def repr1(self, x: typing.Any, level: int) -> str:
+        return super().repr1(x, level) if type(x) in (list, tuple, dict, set, frozenset) else shown(x)
+
+
+_SHORT = _Short()
+
+
+class Misfit(Exception):
+    """A value that is none of its type. Whatever holds it puts its own place before `path`."""
+
+    def __init__(self, value: object, kind: str, why: str = "") -> None:
+        self.reason = f"is {shown(value)}, which is no {kind}{why}"
+        self.path = ""
+
+    @staticmethod
+    def of(value: object, error: Exception) -> Misfit:
+        """Of a value whose own code failed when it was looked at."""
+        return error if isinstance(error, Misfit) else Misfit(value, f"value of its type: {type(error).__name__}")
+
+    def told(self, name: str) -> EncodeError:
+        return _not_encoded(name, self.path.lstrip("."), self.reason)
+
+
+Fit = typing.Callable[[typing.Any], None]
+
+
+def fit(name: str, fits: Fit, value: object) -> None:
+    """Raises EncodeError for the first part of the value that is none of its type."""
+    try:
+        fits(value)
+    except Misfit as misfit:
+        raise misfit.told(name) from None
+
+
+def _integer(kind: str, low: int, high: int) -> Fit:
+    def fits(value: typing.Any) -> None:
+        if type(value) is not int:
+            if is_no_number(value):
+                raise Misfit(value, kind)
+            try:
+                value = operator.index(value)
+            except Exception:  # an array has the method, and fails in it
+                raise Misfit(value, kind) from None
+        if not low <= value <= high:
+            raise Misfit(value, kind, f": {low} to {high}")
+
+    return fits
+
+
+fit_u8, fit_i8 = _integer("u8", 0, 0xFF), _integer("i8", -0x80, 0x7F)
+fit_u16, fit_i16 = _integer("u16", 0, 0xFFFF), _integer("i16", -0x8000, 0x7FFF)
+fit_u32, fit_i32 = _integer("u32", 0, (1 << 32) - 1), _integer("i32", -(1 << 31), (1 << 31) - 1)
+fit_u64, fit_i64 = _integer("u64", 0, (1 << 64) - 1), _integer("i64", -(1 << 63), (1 << 63) - 1)
+fit_u256, fit_i256 = _integer("U256", 0, (1 << 256) - 1), _integer("I256", -(1 << 255), (1 << 255) - 1)
+fit_timestamp = _integer("Timestamp", -(1 << 63), (1 << 63) - 1)
+
+
+def _float(kind: str, code: str) -> Fit:
+    pack = struct.Struct("<" + code).pack
+    fits_any = code == "d"
+
+    def fits(value: typing.Any) -> None:
+        if type(value) is float:
+            if fits_any:
+                return
+        elif is_no_number(value):
+            raise Misfit(value, kind)
+        try:
+            pack(value)
+        except OverflowError:
+            raise Misfit(value, kind, ": it is too large") from None
+        except Exception:
+            raise Misfit(value, kind) from None
+
+    return fits
+
+
+fit_f32, fit_f64 = _float("f32", "f"), _float("f64", "d")
+
+
+def fit_bool(value: object) -> None:
+    if not is_truth(value):
+        raise Misfit(value, "bool")
+
+
+def fit_decimal(value: object) -> None:
+    if not isinstance(value, decimal.Decimal):
+        raise Misfit(value, "Decimal: write decimal.Decimal(..)")
+    digits, exponent = value.as_tuple()[1:]
+    if len(digits) < _DECIMAL_DIGITS_MAX and type(exponent) is int and -_DECIMAL_SCALE_MAX <= exponent <= 0:
+        return
+    try:
+        put_decimal(value, bytearray(_DECIMAL.size), 0, deque())
+    except ValueError as error:
+        raise Misfit(value, "Decimal", f": {error}") from None
+
+
+def fit_string(value: object) -> None:
+    if not isinstance(value, str):
+        raise Misfit(value, "String")
+    try:
+        value.isascii() or value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Misfit(value, "String", f": {error}") from None
+
+
+def fit_list(inner: Fit, kind: str, count: typing.Optional[int] = None) -> Fit:
+    def fits(value: typing.Any) -> None:
+        if not is_list(value):
+            raise Misfit(value, kind)
+        if count is not None and len(value) != count:
+            raise Misfit(value, kind, f": it has {len(value)} elements")
+        at, item = 0, value
+        try:
+            for item in value:
+                inner(item)
+                at += 1
+        except Exception as error:
+            misfit = Misfit.of(item, error)
+            if item is not value:  # it is that of an element, and not of the list itself
+                misfit.path = f"[{at}]{misfit.path}"
+            raise misfit from None
+
+    return fits
+
+
+def fit_blob(count: typing.Optional[int], kind: str) -> Fit:
+    def fits(value: typing.Any) -> None:
+        if isinstance(value, (list, tuple)):
+            octets(value)
+        try:
+            length = len(blob(value))
+        except Exception:
+            raise Misfit(value, kind) from None
+        if count is not None and length != count:
+            raise Misfit(value, kind, f": it has {length} bytes")
+
+    octets = fit_list(fit_u8, kind)
+    return fits
+
+
+fit_bytes = fit_blob(None, "Bytes")
+
+
+def fit_option(inner: Fit) -> Fit:
+    return lambda value: None if value is None else inner(value)
+
+
+def fit_enum(kind: type) -> Fit:
+    def fits(value: object) -> None:
+        if type(value) is not kind:
+            raise Misfit(value, kind.__name__)
+
+    return fits
+
+
+def _fields(fields: tuple, value: object) -> None:
+    for field, fits in fields:
+        one = None
+        try:
+            one = getattr(value, field)
+            fits(one)
+        except Exception as error:
+            misfit = Misfit.of(one, error)
+            if isinstance(error, AttributeError) and not hasattr(value, field):
+                misfit.reason = "is not there"
+            misfit.path = f".{field}{misfit.path}"
+            raise misfit from None
+
+
+def fit_record(kind: type, fields: tuple) -> Fit:
+    def fits(value: object) -> None:
+        if type(value) is not kind and not isinstance(value, kind):
+            raise Misfit(value, kind.__name__)
+        _fields(fields, value)
+
+    return fits
+
+
+def fit_variant(name: str, variants: dict) -> Fit:
+    def fits(value: object) -> None:
+        fields = variants.get(type(value))
+        if fields is None:
+            raise Misfit(value, name)
+        _fields(fields, value)
+
+    return fits
