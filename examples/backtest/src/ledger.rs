@@ -1,7 +1,7 @@
 //! Equity and statistics of one run, in constant time and space per bar.
 
 use crate::account::Account;
-use crate::data::{NS_PER_DAY, years_between};
+use crate::data::{NS_PER_DAY, annual_growth_pct, years_of_days};
 use crate::messages::{Fill, FillKind, Timestamp};
 
 /// Trading days per year, for annualised figures.
@@ -23,7 +23,7 @@ pub struct Statistics {
     /// Sharpe ratio from compounded returns and volatility by the definition of backtesting.py, with 252 days
     /// whatever the data. That of [`Figures`](crate::performance::Figures) has the days of the data.
     pub sharpe_daily252: f64,
-    /// Compound annual growth rate over calendar time, in percent.
+    /// Compound annual growth rate over calendar time, in percent; not defined for less than a day.
     pub cagr_pct: f64,
     /// Share of bars during which a position was held, in percent.
     pub exposure_pct: f64,
@@ -177,7 +177,7 @@ impl Ledger {
         }
         let (sharpe_simple_daily252, sharpe_daily252) = self.sharpe();
         let growth = self.equity / self.first_equity;
-        let years = years_between(self.first_ns, self.last_ns);
+        let years = years_of_days(self.first_ns, self.last_ns);
         let drawdown = 1.0 - self.trough / self.trough_peak;
         let statistics = Statistics {
             equity_final: self.equity,
@@ -187,7 +187,7 @@ impl Ledger {
             max_drawdown_pct: 0.0 - 100.0 * drawdown,
             sharpe_simple_daily252,
             sharpe_daily252,
-            cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
+            cagr_pct: annual_growth_pct(growth, years),
             exposure_pct: f64::from(self.covered_bars) / f64::from(self.bars.max(1)) * 100.0,
         };
         (statistics, self.curve)

@@ -177,7 +177,8 @@ fn all_commands_take_assets_of_other_calendars() {
     let flags = ["--window", "3..=9:2", "--train", "20", "--test", "10", "--out", path(&page)];
     assert!(run("report", &flags).expect("report").contains("\nasset "));
     let walked = at("walk");
-    let flags = ["--window", "3..=9:2", "--train", "20", "--test", "10", "--out", path(&walked)];
+    let folds = ["--window", "3..=9:2", "--train", "20", "--test", "10", "--out", path(&walked)];
+    let flags = [&folds[..], &["--objective", "return_pct"]].concat();
     run("walk-forward", &flags).expect("walk-forward");
     assert_eq!(held(&at("walk"))["assets"].as_array().map(Vec::len), Some(2));
     for method in ["returns", "shuffle", "trades", "parameters"] {
@@ -272,7 +273,8 @@ fn a_walk_forward_over_two_assets_trades_each_moment_once() {
         let moments = Backtest::of(assets.clone()).bars().clone();
         let files = assets.map(|(name, bars)| written(folder.path(), name, &bars));
         let out = folder.path().join(format!("{seed}"));
-        let flags = ["--window", "3..=6", "--train", "21", "--test", "7", "--out", path(&out)];
+        let folds = ["--window", "3..=6", "--train", "21", "--test", "7", "--out", path(&out)];
+        let flags = [&folds[..], &["--objective", "return_pct"]].concat();
         execute("walk-forward", &files.each_ref().map(PathBuf::as_path), &flags).expect("it runs");
         let equity = std::fs::read_to_string(out.join("equity.csv")).expect("written");
         let times: Vec<&str> = equity.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
@@ -285,4 +287,42 @@ fn a_walk_forward_over_two_assets_trades_each_moment_once() {
             assert!(entry + 25.0 * HOUR_NS as f64 > first.as_nanos() as f64, "seed {seed}: {trade}");
         }
     }
+}
+
+/// The legs of a pair are one unit of a shuffle: apart, each would be a gain or a loss that nobody had.
+#[test]
+fn a_shuffle_of_two_assets_ends_where_the_run_did_and_keeps_its_legs_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let costs = ["--commission", "0.001", "--leverage", "2", "--window", "20"];
+    let method = ["--method", "shuffle", "--paths", "40", "--out", path(folder.path()), "--json"];
+    let flags = [&["--symbol", "IBM", "--symbol", "MSFT"], &costs[..], &method].concat();
+    let shuffled = json(&execute("monte-carlo", &[&stocks()], &flags).expect("it runs"));
+    let end = shuffled["history"]["return_pct"].as_f64().expect("a number");
+    let paths = std::fs::read_to_string(folder.path().join("paths.csv")).expect("written");
+    let ends: Vec<f64> = paths
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(1).and_then(|end| end.parse().ok()).expect("a number"))
+        .collect();
+    assert_eq!(ends.len(), 40);
+    assert!(ends.iter().all(|of| (of - end).abs() < 1e-6), "{end} is not {ends:?}");
+    // One leg gains what the other one loses, at the same times: no sequence of them falls.
+    let day = |at: i64, close: f64| Bar {
+        timestamp: Timestamp::from_nanos(at * 24 * HOUR_NS),
+        open: close,
+        high: close,
+        low: close,
+        close,
+        ..Bar::default()
+    };
+    // Bought at 90 and left at 110, again and again: what the first asset wins, the second loses.
+    let up = |at: i64| day(at, if at % 10 < 5 { 90.0 } else { 110.0 });
+    let hedged = [("A", (0..40).map(up).collect::<Vec<_>>()), ("B", (0..40).map(up).collect())];
+    let files = hedged.map(|(name, bars)| written(folder.path(), name, &bars));
+    let files = files.each_ref().map(PathBuf::as_path);
+    let flags = ["--window", "3", "--lot", "0.001", "--method", "shuffle", "--paths", "20", "--json"];
+    let shuffled = json(&execute("monte-carlo", &files, &flags).expect("it runs"));
+    assert!(shuffled["history"]["n_trades"].as_u64() > Some(4), "{shuffled}");
+    let deepest = shuffled["risk"]["median_drawdown_pct"].as_f64().expect("a number");
+    assert!(deepest > -0.1, "{deepest}");
 }

@@ -44,6 +44,8 @@ fn the_usual_shapes_of_quotes_and_trades_are_read() {
         "exchange;timestamp;local_timestamp;ask_amount;ask_price;bid_price;bid_amount\nx;1704187800500000;1;4;100.5;99.5;3\nx;1704187800500000;1;;100;99;1\n",
         "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time\n1,99.5,3,100.5,4,1704187800500\n2,99,1,100,0,1704187800500\n",
         "sip_timestamp,bid_price,ask_price,bid_size,ask_size\n1704187800500000000,99.5,100.5,3,4\n1704187800500000000,99,100,1,0\n",
+        // Of an event of a book, the price is that of an order, and the best bid and ask stand beside it.
+        "ts_recv,ts_event,rtype,action,side,depth,price,size,flags,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00\n1,1704187800500000000,1,A,B,0,42,9,0,99.5,100.5,3,4\n2,1704187800500000000,1,C,A,0,43,9,0,99,100,1,0\n",
     ] {
         let (prices, dropped) = read(text, &ReadOptions::default()).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!((shown(&prices), dropped.count), (quotes.map(str::to_owned).to_vec(), 0), "{text}");
@@ -57,6 +59,16 @@ fn the_usual_shapes_of_quotes_and_trades_are_read() {
     ] {
         let (prices, _) = read(text, &ReadOptions::default()).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(shown(&prices), ticks, "{text}");
+    }
+    // An order that was added or cancelled is no trade.
+    for (text, column) in [
+        ("ts_event,action,side,price,size\n1704187800500000000,T,B,99.5,3\n", "action"),
+        ("ts_event,Order_Id,price,size\n1704187800500000000,7,99.5,3\n", "Order_Id"),
+    ] {
+        let error = read(text, &ReadOptions::default()).expect_err("an event of a book").to_string();
+        assert!(error.contains(&format!("`{column}`")) && error.contains("--kind ticks"), "{error}");
+        let options = ReadOptions { kind: Some(PriceKind::Ticks), ..ReadOptions::default() };
+        assert_eq!(shown(&read(text, &options).expect("it was said").0), ["09:30:00.5 99.5 3"]);
     }
     // Without sizes there are none.
     let (prices, _) =
@@ -317,13 +329,19 @@ fn all_commands_trade_quotes() {
     digest("optimise", "best", &["--runs", "4"]);
     let (page, walked) = (at("page.html"), at("walked"));
     let folds = ["--half-spread", "0.01,0.02", "--train", "900", "--test", "500", "--out"];
+    // A stretch of a day has no Sharpe ratio to choose by.
+    let error = execute("walk-forward", &file, &[&folds[..], &[path(&walked)]].concat()).expect_err("a day");
+    assert!(error.contains("no point has a `sharpe`"), "{error}");
+    let folds = [&["--objective", "return_pct"], &folds[..]].concat();
     execute("report", &file, &[&folds[..], &[path(&page)]].concat()).expect("report");
     execute("walk-forward", &file, &[&folds[..], &[path(&walked)]].concat()).expect("walk-forward");
     let equity = std::fs::read_to_string(walked.join("equity.csv")).expect("written");
     assert_eq!(equity.lines().count(), 1 + 3_000 - 900);
-    for method in ["returns", "shuffle", "trades", "parameters", "entries"] {
+    for method in ["returns", "parameters"] {
         execute("monte-carlo", &file, &["--method", method, "--paths", "9"]).expect(method);
     }
+    let error = execute("monte-carlo", &file, &["--method", "entries"]).expect_err("quotes");
+    assert!(error.contains("--method is `entries`") && error.contains("the spread"), "{error}");
     let error = execute("monte-carlo", &file, &[]).expect_err("no bars");
     assert!(
         error.contains("--method is `prices`, which resamples bars that begin at the same times"),

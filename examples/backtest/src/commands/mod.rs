@@ -51,6 +51,8 @@ pub enum CommandError {
     },
     /// Not one run came to its end.
     NothingFinished(String),
+    /// No point of a search has a score: there is no best one.
+    NoScore(String),
     /// The command line of a program cannot be read, or asks for help.
     Usage(clap::Error),
     /// A file that was given does not fit.
@@ -190,6 +192,7 @@ impl fmt::Display for CommandError {
             }
             Self::Usage(error) => write!(f, "{error}"),
             Self::Unusable { file, reason } => write!(f, "{file}: {reason}"),
+            Self::NoScore(why) => write!(f, "--objective {why}"),
             Self::NothingFinished(why) => write!(f, "no run came to its end: {why}"),
         }
     }

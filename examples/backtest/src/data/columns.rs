@@ -1,6 +1,6 @@
 //! Which column is which, by the names in the header.
 
-use super::kinds::{ASKS, BIDS, PRICES};
+use super::kinds::{ASKS, BIDS, BOOK_EVENTS, PRICES};
 use super::{LoadError, ReadOptions, parse_timestamp};
 use crate::tape::PriceKind;
 
@@ -62,17 +62,24 @@ impl<'a> Header<'a> {
     }
 
     /// What the rows are: as was said, or as the names say.
-    pub(super) fn kind(&self) -> PriceKind {
+    ///
+    /// # Errors
+    /// [`LoadError::BookEvents`]: prices that may be those of orders.
+    pub(super) fn kind(&self) -> Result<PriceKind, LoadError> {
         let has = |role: &str, names: &[&str]| {
             self.options.named(role).is_some() || names.iter().any(|name| self.find(name).is_some())
         };
-        match self.options.kind {
+        let event = BOOK_EVENTS.iter().find_map(|name| self.find(name));
+        Ok(match self.options.kind {
             Some(kind) => kind,
             None if ["open", "high", "low", "close"].iter().any(|name| has(name, &[name])) => PriceKind::Bars,
             None if has("bid", &BIDS) || has("ask", &ASKS) => PriceKind::Quotes,
-            None if has("price", &PRICES) => PriceKind::Ticks,
+            None if has("price", &PRICES) => match event {
+                Some(at) => return Err(LoadError::BookEvents { column: shown(&self.fields[at]) }),
+                None => PriceKind::Ticks,
+            },
             None => PriceKind::Bars,
-        }
+        })
     }
 
     /// The columns that rows of each kind have.
@@ -215,7 +222,7 @@ mod tests {
                 if columns.is_empty() { Ok(Vec::new()) } else { ReadOptions::parse_columns(columns) };
             let options = ReadOptions { columns: columns.expect("columns"), ..ReadOptions::default() };
             let fields = ::csv::StringRecord::from(names.to_vec());
-            Header::new(&fields, 1, &options).expect("a header").kind()
+            Header::new(&fields, 1, &options).expect("a header").kind().expect("a kind")
         };
         assert_eq!(kind(&["Time", "Open", "High", "Low", "Close", "Bid", "Ask"], ""), PriceKind::Bars);
         assert_eq!(kind(&["Gmt time", "Ask", "Bid", "AskVolume", "BidVolume"], ""), PriceKind::Quotes);

@@ -119,7 +119,7 @@ fn read_any(
     }
     let header = Header::new(&fields, lines.at(fields.position()), options)?;
     let file = TextFile { reader, lines, fields: &fields, options, name };
-    match header.kind() {
+    match header.kind()? {
         PriceKind::Bars => file.rows::<BarRow>(&header),
         kind if bars => Err(LoadError::OtherKind(kind)),
         PriceKind::Quotes => file.rows::<Quote>(&header),

@@ -20,6 +20,12 @@ pub enum LoadError {
     Empty(PriceKind),
     /// The file holds another kind of rows than bars, which are wanted.
     OtherKind(PriceKind),
+    /// The file has prices beside a column of events of an order book. They may be those of orders that were
+    /// added or cancelled, at which nobody traded.
+    BookEvents {
+        /// The name of the column.
+        column: String,
+    },
     /// The file is of another kind, by its first bytes.
     OtherFormat {
         /// What it is, e.g. `a gzip archive`.
@@ -206,9 +212,16 @@ impl fmt::Display for LoadError {
             Self::MissingColumn { line, column, present, suggestion } => {
                 missing_column(f, *line, column, present, suggestion.as_deref())
             }
+            Self::BookEvents { column } => write!(
+                f,
+                "a price beside `{}` may be that of an order, and not of a trade; if each row is a trade, say \
+                 --kind ticks, and otherwise keep the rows of trades alone",
+                Quoted(column)
+            ),
             Self::NamedColumn { role, name, present } => write!(
                 f,
-                "no column `{}`, which --columns names for `{role}`; the header has: {}",
+                "no column `{}`, which --columns names for `{role}` in each file; the header has: {}. Where \
+                 files have other names, rename columns so that all of them have the same",
                 Quoted(name),
                 Listed(present)
             ),

@@ -161,11 +161,11 @@ pub(super) struct QuoteColumns {
 }
 
 /// What bids, asks and their sizes are called, by the data vendors and exchanges that are met most.
-pub(super) const BIDS: [&str; 6] =
-    ["bid", "bid_price", "bidprice", "bid price", "best_bid", "best_bid_price"];
-pub(super) const ASKS: [&str; 7] =
-    ["ask", "ask_price", "askprice", "ask price", "best_ask", "best_ask_price", "offer"];
-const BID_SIZES: [&str; 9] = [
+pub(super) const BIDS: [&str; 7] =
+    ["bid", "bid_price", "bidprice", "bid price", "best_bid", "best_bid_price", "bid_px_00"];
+pub(super) const ASKS: [&str; 8] =
+    ["ask", "ask_price", "askprice", "ask price", "best_ask", "best_ask_price", "offer", "ask_px_00"];
+const BID_SIZES: [&str; 10] = [
     "bid_size",
     "bidsize",
     "bid size",
@@ -175,8 +175,9 @@ const BID_SIZES: [&str; 9] = [
     "bid_volume",
     "best_bid_qty",
     "best_bid_size",
+    "bid_sz_00",
 ];
-const ASK_SIZES: [&str; 9] = [
+const ASK_SIZES: [&str; 10] = [
     "ask_size",
     "asksize",
     "ask size",
@@ -186,6 +187,7 @@ const ASK_SIZES: [&str; 9] = [
     "ask_volume",
     "best_ask_qty",
     "best_ask_size",
+    "ask_sz_00",
 ];
 
 impl PriceRow for Quote {
@@ -255,6 +257,9 @@ pub(super) struct TickColumns {
 
 /// What the price and the size of a trade are called.
 pub(super) const PRICES: [&str; 3] = ["price", "trade_price", "last"];
+/// Columns of events of an order book. A price beside them may be that of an order that was added, changed or
+/// cancelled.
+pub(super) const BOOK_EVENTS: [&str; 2] = ["action", "order_id"];
 const SIZES: [&str; 6] = ["size", "qty", "quantity", "amount", "volume", "trade_size"];
 
 impl PriceRow for Tick {

@@ -61,6 +61,16 @@ impl Series {
     }
 }
 
+/// As `years_between`, and `NaN` for less than a day: growth of a minute says nothing of a year.
+pub(crate) fn years_of_days(first_ns: i64, last_ns: i64) -> f64 {
+    if last_ns.saturating_sub(first_ns) < NS_PER_DAY { f64::NAN } else { years_between(first_ns, last_ns) }
+}
+
+/// Compound growth a year, in percent. Not defined where the years are not, also without any growth.
+pub(crate) fn annual_growth_pct(growth: f64, years: f64) -> f64 {
+    if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN }
+}
+
 /// Years of 365.25 days between two timestamps in nanoseconds; parts of a second are dropped.
 #[must_use]
 pub fn years_between(first_ns: i64, last_ns: i64) -> f64 {

@@ -34,7 +34,7 @@ pub(super) fn load(
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let fields: ::csv::StringRecord = schema.columns().iter().map(|column| column.path().string()).collect();
     let header = Header::new(&fields, 1, options)?;
-    match header.kind() {
+    match header.kind()? {
         PriceKind::Bars => rows::<BarRow>(&reader, &fields, &header, options, name),
         kind if bars => Err(LoadError::OtherKind(kind)),
         PriceKind::Quotes => rows::<Quote>(&reader, &fields, &header, options, name),

@@ -4,7 +4,8 @@
 //! each day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of
 //! them. A figure that is not defined, a ratio without a denominator, is `NaN`.
 
-use crate::data::{NS_PER_DAY, years_between};
+use super::calendar::days_per_year;
+use crate::data::{NS_PER_DAY, annual_growth_pct, years_of_days};
 use crate::messages::Bar;
 use crate::risk::{quantile, shortfall};
 use crate::strategy::Trade;
@@ -30,7 +31,7 @@ pub struct Figures {
     pub return_annual_pct: f64,
     /// `sqrt((var(D) + (1 + g)^2)^days - (1 + g)^(2 days))`, with the variance of a sample.
     pub volatility_annual_pct: f64,
-    /// `(E_last / E_first)^(1 / years) - 1`, with years of 365.25 days.
+    /// `(E_last / E_first)^(1 / years) - 1`, with years of 365.25 days; not defined for less than a day.
     pub cagr_pct: f64,
     /// Annual return over annual volatility; the return without risk is zero.
     pub sharpe: f64,
@@ -84,10 +85,12 @@ pub struct Figures {
     /// Kurtosis of `D`: 3 for a normal distribution; both moments of the population.
     pub kurtosis: f64,
     /// Turnover: half the value of entries and exits of closed trades, over the mean equity, per year of
-    /// 365.25 days. Buying with everything and selling it once a year is about 1.
+    /// 365.25 days; not defined for less than a day. Buying with everything and selling it once a year is
+    /// about 1.
     pub turnover_annual: f64,
-    /// Trading days in a year: 365 if the data has weekends, else 252; 52, 12 or 1 for weekly, monthly and
-    /// yearly bars.
+    /// Trading days in a year: 365 if days of weekends have rows as others have, else 252; for rows that are
+    /// rarer as many as there are, such as 52, 12 or 1 for weekly, monthly and yearly bars. Days count once,
+    /// however many rows they have.
     pub days_per_year: f64,
 }
 
@@ -101,14 +104,16 @@ impl Figures {
         let daily = Daily::of(bars, equity, days_per_year);
         let drawdowns = Drawdowns::of(bars, equity);
         let growth = end / start;
-        let years = years_between(first.timestamp.as_nanos(), last.timestamp.as_nanos());
+        let years = years_of_days(first.timestamp.as_nanos(), last.timestamp.as_nanos());
         let return_pct = (end - start) / start * 100.0;
         let buy_and_hold_pct = (last.close - first.close) / first.close * 100.0;
         let beta = beta(bars, equity);
         let returns: Vec<f64> = trades.iter().map(|trade| trade.return_pct / 100.0).collect();
         let durations: Vec<f64> =
             trades.iter().map(|trade| days(trade.exit_time, trade.entry_time)).collect();
-        let traded: f64 = trades.iter().map(|t| t.size.abs() * (t.entry_price + t.exit_price)).sum();
+        // The sum of nothing would be -0.
+        let value = |trade: &Trade| trade.size.abs() * (trade.entry_price + trade.exit_price);
+        let traded = trades.iter().fold(0.0, |sum, trade| sum + value(trade));
         let turnover = traded / 2.0 / mean(equity);
         let profits: Vec<f64> = trades.iter().map(|trade| trade.profit).collect();
         let wins = profits.iter().filter(|profit| **profit > 0.0).count() as f64;
@@ -120,13 +125,12 @@ impl Figures {
             exposure_pct: exposure_pct(bars, trades),
             equity_final: end,
             equity_peak: equity.iter().copied().fold(f64::MIN, f64::max),
-            // The sum of nothing would be -0.
             commissions: trades.iter().fold(0.0, |sum, trade| sum + trade.commission),
             return_pct,
             buy_and_hold_pct,
             return_annual_pct: daily.annual * 100.0,
             volatility_annual_pct: daily.volatility * 100.0,
-            cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
+            cagr_pct: annual_growth_pct(growth, years),
             sharpe: ratio(daily.annual, daily.volatility),
             sortino: ratio(daily.annual, daily.downside * days_per_year.sqrt()),
             calmar: ratio(daily.annual, drawdowns.deepest),
@@ -151,7 +155,7 @@ impl Figures {
             expected_shortfall_95_pct: daily.shortfall_95 * 100.0,
             skewness: daily.skewness,
             kurtosis: daily.kurtosis,
-            turnover_annual: if years > 0.0 { turnover / years } else { f64::NAN },
+            turnover_annual: turnover / years,
             days_per_year,
         })
     }
@@ -277,24 +281,6 @@ impl Daily {
             kurtosis,
         }
     }
-}
-
-/// Trading days per year, from the median distance of bars and from what falls on weekends.
-fn days_per_year(bars: &[Bar]) -> f64 {
-    let stamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
-    let mut steps: Vec<i64> = stamps.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-    steps.sort_unstable();
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(NS_PER_DAY) / NS_PER_DAY;
-    match median {
-        7 => return 52.0,
-        28..=31 => return 12.0,
-        365 | 366 => return 1.0,
-        _ => {}
-    }
-    // 1970-01-01 was a Thursday: Saturday and Sunday are two and three days later.
-    let weekend = |stamp: &&i64| matches!((*stamp).div_euclid(NS_PER_DAY).rem_euclid(7), 2 | 3);
-    let share = stamps.iter().filter(weekend).count() as f64 / stamps.len().max(1) as f64;
-    if share > 2.0 / 7.0 * 0.6 { 365.0 } else { 252.0 }
 }
 
 fn beta(bars: &[Bar], equity: &[f64]) -> f64 {

@@ -1,12 +1,14 @@
 //! What a run was worth: figures from its trades and its equity.
 
 mod assets;
+mod calendar;
 mod export;
 mod extremes;
 mod figures;
 mod table;
 
 pub use self::assets::AssetFigures;
+pub(crate) use self::calendar::count_days;
 pub(crate) use self::export::{write_equity, write_trades};
 pub use self::figures::{DrawdownSpan, Figures, daily_returns, drawdowns};
 pub(crate) use self::figures::{daily_changes, exposure_pct, mean, shape, variance};

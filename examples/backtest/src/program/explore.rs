@@ -154,3 +154,18 @@ pub(super) fn warning(
         format!("point {index} ({})", args::show(program, search.points.get(*index)))
     })
 }
+
+/// That there is no best row, if none has a score; joined to what is said already.
+pub(super) fn unscored(
+    search: &Search,
+    sheet: &Sheet,
+    bars: &[Bar],
+    warning: Option<String>,
+) -> Option<String> {
+    if !sheet.is_unscored() {
+        return warning;
+    }
+    let why = search.objective.unscored(bars, sheet.traded());
+    let why = format!("{why}. The first of {} runs is shown, and it is not the best.", sheet.rows.len());
+    Some(warning.map_or(why.clone(), |warning| format!("{warning} {why}")))
+}

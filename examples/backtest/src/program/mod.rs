@@ -173,7 +173,8 @@ trait Tunable: Sync {
     fn outcome(&self, backtest: &Backtest, point: &[f64]) -> Result<Outcome, InstanceError>;
     /// Runs and keeps everything.
     fn report(&self, backtest: &Backtest, point: &[f64]) -> Result<Report, InstanceError>;
-    /// As `report`, with nothing traded before the moment of the number `from`.
+    /// As `report`, with nothing traded before the moment of the number `from`. Orders are not kept: those of
+    /// the moments before would be among them.
     fn report_from(&self, backtest: &Backtest, from: usize, point: &[f64]) -> Result<Report, InstanceError>;
     /// Runs on other bars than those of the backtest.
     fn outcome_on(
@@ -214,11 +215,9 @@ impl<S: Strategy> Tunable for Program<S> {
     }
 
     fn report_from(&self, backtest: &Backtest, from: usize, point: &[f64]) -> Result<Report, InstanceError> {
-        let before = backtest.rows(0..from);
-        let events = before.iter().sum::<usize>() as u32;
+        let events = backtest.rows(0..from).iter().sum::<usize>() as u32;
         let mut report = backtest.run(FromEvent { strategy: (self.make)(point), from: events })?;
-        let first = |asset: u16| before.get(usize::from(asset)).copied().unwrap_or(0);
-        report.orders.retain(|record| record.placed_bar as usize + 1 >= first(record.order.asset));
+        report.orders.clear();
         Ok(report)
     }
 

@@ -19,14 +19,18 @@ use crate::messages::{Bar, Timestamp};
 use crate::report::Effort;
 use crate::results::Digest;
 use crate::risk::{Histogram, Risk};
-use crate::runner::run_each;
+use crate::runner::{Finished, run_each};
 use crate::search::{
     Entries, ResampledPath, bootstrapped_returns, drawn_trades, p_value, perturbed, scattered,
-    shuffled_trades, spells,
+    shuffled_trades, spells, trade_units,
 };
 use crate::source::{Bootstrap, Returns, Source as _};
-use crate::strategy::Report;
+use crate::strategy::{OrderRecord, Report};
 use crate::tape::Prices;
+
+/// A p-value of such a run is not that of its moments alone.
+const ENTERED_AT_LIMITS: &str = "the run has entered at limits, and chance enters at the market: the p-value \
+     tells of the prices of limits as well as of the moments";
 
 /// What is made anew in each path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,9 +39,9 @@ pub(super) enum Method {
     Prices,
     /// The returns of the equity: a block bootstrap
     Returns,
-    /// The sequence of the trades: each once
+    /// The sequence of the trades: each once; trades that were open at one time are one
     Shuffle,
-    /// The trades: as many, drawn with replacement
+    /// The trades: as many, drawn with replacement; trades that were open at one time are one
     Trades,
     /// The parameters: each moved at random
     Parameters,
@@ -55,8 +59,8 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     }
     let moves = moves(&traded).unwrap_or_default();
     let history = program.report(backtest, &point)?;
-    check(&flags, &point, &history, (&traded, moves.is_empty()))?;
-    let trades = trade_returns(&history, backtest.bars(), cash);
+    let trades = trade_units(&history.trades, &history.charges, cash);
+    check(&flags, &point, (&history, trades.len()), (&traded, moves.is_empty()))?;
     let returns: Vec<f64> = history.equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
     let spells = spells(&history.trades, &history.equity, cash);
     let paths: Vec<u32> = (0..flags.paths).collect();
@@ -83,7 +87,18 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         Ok((ResampledPath { return_pct, max_drawdown_pct }, outcome.events))
     })?;
     finished.effort.digest = digest(&finished.rows);
-    let warning = finished.warning(paths.len(), "paths", |path| format!("path {path}"));
+    told(program, &flags, &finished, &history, &heading(program, &traded, &point))
+}
+
+/// Writes and prints what the paths have come to.
+fn told(
+    program: &dyn Tunable,
+    flags: &MonteFlags,
+    finished: &Finished<u32, ResampledPath>,
+    history: &Report,
+    heading: &str,
+) -> Result<String, CommandError> {
+    let warning = finished.warning(flags.paths as usize, "paths", |path| format!("path {path}"));
     let results: Vec<ResampledPath> = finished.rows.iter().map(|(_, path)| *path).collect();
     let Some(risk) = Risk::of_paths(&results) else {
         return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
@@ -93,12 +108,18 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     if let Some(warning) = &warning {
         eprintln!("warning: {warning}");
     }
+    let limited =
+        flags.method == Method::Entries && history.orders.iter().any(OrderRecord::has_entered_at_limit);
+    if limited {
+        eprintln!("warning: {ENTERED_AT_LIMITS}");
+    }
     let object = json!({
         "program": program.name(),
         "method": format!("{:?}", flags.method).to_lowercase(),
         "risk": risk,
         "history": history.statistics,
         "p_value": luck,
+        "entered_at_limits": limited,
         "failed": finished.failed,
         "interrupted": finished.interrupted,
         "digest": format!("{:016x}", finished.effort.digest),
@@ -109,10 +130,10 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     if flags.json {
         return Ok(format!("{object}\n"));
     }
-    let mut text = heading(program, &traded, &point);
+    let mut text = heading.to_owned();
     text.push_str(&draw(&Histogram::of_paths(&results), &risk));
     text.push_str(&print_risk(&risk, &history.statistics));
-    text.push_str(&last_lines(&flags, luck, &finished.effort));
+    text.push_str(&last_lines(flags, luck, &finished.effort));
     Ok(text)
 }
 
@@ -146,7 +167,7 @@ fn write_files(
 fn check(
     flags: &MonteFlags,
     point: &[f64],
-    history: &Report,
+    (history, units): (&Report, usize),
     (traded, without_moves): (&Traded, bool),
 ) -> Result<(), CommandError> {
     let refuse = |flag, reason: String| Err(ConfigError { flag, reason }.into());
@@ -161,9 +182,22 @@ fn check(
         let reason = format!("is `entries`, which trades one asset, and there are several; {others}");
         return refuse("--method", reason);
     }
+    let is_bars = |asset: &AssetPrices| matches!(asset.prices, Prices::Bars(_));
+    if flags.method == Method::Entries && !traded.assets.iter().all(is_bars) {
+        let reason = format!(
+            "is `entries`, which enters and leaves at the market, and here are quotes or ticks: it would tell \
+             whether the spread was paid or earned, and not whether the moments were well chosen; {others}"
+        );
+        return refuse("--method", reason);
+    }
     if history.trades.is_empty() && matches!(flags.method, Method::Shuffle | Method::Trades | Method::Entries)
     {
         return refuse("--method", "needs trades, and there were none".to_owned());
+    }
+    if history.trades.len() > 1 && units == 1 && matches!(flags.method, Method::Shuffle | Method::Trades) {
+        let reason = "draws trades, and all of them were open at one time or overlap: there is no other \
+                      sequence; take `returns`";
+        return refuse("--method", reason.to_owned());
     }
     if point.is_empty() && flags.method == Method::Parameters {
         return refuse("--method", "is `parameters`, and the strategy has none".to_owned());
@@ -216,17 +250,6 @@ fn on_path(
     };
     let resampled = traded.assets.iter().zip(moves).map(|(asset, moves)| (asset.symbol.clone(), bars(moves)));
     program.outcome(&backtest.on(resampled), point)
-}
-
-/// The profit of each trade over the equity before its entry. `bars` are those of the account.
-fn trade_returns(report: &Report, bars: &[Bar], cash: f64) -> Vec<f64> {
-    let share = |trade: &crate::strategy::Trade| {
-        let entry = bars.partition_point(|bar| bar.timestamp < trade.entry_time);
-        let before = entry.checked_sub(1).and_then(|at| report.equity.get(at));
-        let equity = before.copied().unwrap_or(cash);
-        if equity > 0.0 { trade.profit / equity } else { 0.0 }
-    };
-    report.trades.iter().map(share).collect()
 }
 
 fn digest(rows: &[(u32, ResampledPath)]) -> u64 {

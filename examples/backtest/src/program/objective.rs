@@ -3,7 +3,8 @@
 use super::Tunable;
 use crate::instance::InstanceError;
 use crate::ledger::Statistics;
-use crate::performance::{FigureRow, Figures};
+use crate::messages::Bar;
+use crate::performance::{FigureRow, Figures, count_days};
 use crate::results::{COLUMNS, figures};
 use crate::strategy::{Backtest, Report};
 
@@ -82,6 +83,23 @@ impl Objective {
         }
         let report = program.report(backtest, point)?;
         Ok(Scored { statistics: report.statistics, score: self.of(program, &report), events: report.events })
+    }
+
+    /// Why no point has a score on these bars, and what to take instead. `traded` says whether there were
+    /// trades.
+    pub(super) fn unscored(&self, bars: &[Bar], traded: bool) -> String {
+        let name = &self.name;
+        let why = match (&self.kind, count_days(bars)) {
+            (ObjectiveKind::Own, _) => "the program's own objective is no number for any of them".to_owned(),
+            _ if !traded => "nothing was traded".to_owned(),
+            // A deviation needs two returns, and a return needs two days.
+            (_, 1) => "these prices are of 1 day, and figures by returns of days need 3".to_owned(),
+            (_, days @ 0..3) => {
+                format!("these prices are of {days} days, and figures by returns of days need 3")
+            }
+            _ => "it is not defined for any of the runs".to_owned(),
+        };
+        format!("no point has a `{name}`: {why}; take --objective return_pct")
     }
 
     /// What a run that was kept is worth.

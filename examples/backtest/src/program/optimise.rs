@@ -73,6 +73,10 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let Some(best) = sheet.best() else {
         return Err(CommandError::NothingFinished(missing.unwrap_or_default()));
     };
+    if sheet.is_unscored() {
+        let why = search.objective.unscored(traded.backtest.bars(), sheet.traded());
+        return Err(CommandError::NoScore(format!("finds nothing in {} runs: {why}", sheet.rows.len())));
+    }
     if let Some(took) = &mut took {
         took.digest = sheet.digest();
     }

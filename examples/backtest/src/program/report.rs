@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clap::ArgMatches;
 
 use super::Tunable;
-use super::args::{self, ExploreFlags, ReportFlags, TradeArgs, flags};
-use super::explore::{check_blocks, explore, panel, sober, warning};
+use super::args::{self, ExploreFlags, ReportFlags, Search, TradeArgs, flags};
+use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::run::{asset_table, by_asset};
 use super::sweep::empty;
 use super::traded::Traded;
@@ -14,7 +14,7 @@ use super::walk::{Folding, Walk, to_json, walk};
 use crate::commands::{CommandError, write};
 use crate::report::{Page, PageAsset, SearchPanel, render};
 use crate::search::BlockSums;
-use crate::strategy::Report;
+use crate::strategy::{Backtest, Report};
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: ReportFlags = flags(matches)?;
@@ -38,18 +38,14 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     };
     let point = sheet.rows[best].point.clone();
     let report = program.report(backtest, &point)?;
-    let facts = if sheet.rows.len() > 1 {
+    missing = unscored(&search, &sheet, backtest.bars(), missing);
+    let facts = if sheet.rows.len() > 1 && !sheet.is_unscored() {
         sober(&sheet, &report, backtest.bars(), &sums, blocks)
     } else {
         Vec::new()
     };
-    let mut folds = None;
-    if let (Some(train), Some(test)) = (flags.train, flags.test) {
-        let folding = Folding { train, test, anchored: flags.anchored };
-        let walk = walk(program, &folding, &search, how.threads, backtest)?;
-        folds = Some(to_json(program, &walk, backtest.bars()));
-        missing = missing.or(walk.warning);
-    }
+    let (folds, unwalked) = folds(program, &flags, &search, backtest)?;
+    missing = missing.or(unwalked);
     if let Some(missing) = &missing {
         eprintln!("warning: {missing}");
     }
@@ -63,6 +59,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         facts: &facts,
         folds,
         warning: missing.as_deref(),
+        unscored: sheet.is_unscored(),
     });
     write(&flags.out, |out| out.write_all(html.as_bytes()))?;
     let mut text = super::run::heading(program, &traded, &point);
@@ -78,6 +75,23 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     Ok(text)
 }
 
+/// The folds, if they were asked for, and what is missing of them.
+fn folds(
+    program: &dyn Tunable,
+    flags: &ReportFlags,
+    search: &Search,
+    backtest: &Backtest,
+) -> Result<(Option<serde_json::Value>, Option<String>), CommandError> {
+    let (Some(train), Some(test)) = (flags.train, flags.test) else { return Ok((None, None)) };
+    let folding = Folding { train, test, anchored: flags.anchored };
+    match walk(program, &folding, search, flags.explore.search.threads, backtest) {
+        Ok(walk) => Ok((Some(to_json(program, &walk, backtest.bars())), walk.warning)),
+        // The page has the rest.
+        Err(CommandError::NoScore(why)) => Ok((None, Some(format!("The walk-forward {why}.")))),
+        Err(error) => Err(error),
+    }
+}
+
 /// What the page of a run, of a search or of both is made of.
 pub(super) struct PageOfRun<'a> {
     pub(super) program: &'a dyn Tunable,
@@ -89,12 +103,16 @@ pub(super) struct PageOfRun<'a> {
     pub(super) facts: &'a [(String, String)],
     pub(super) folds: Option<serde_json::Value>,
     pub(super) warning: Option<&'a str>,
+    /// Whether no run of the search has a score.
+    pub(super) unscored: bool,
 }
 
 /// The page of one run.
 pub(super) fn page(of: &PageOfRun<'_>) -> String {
     let values = args::show(of.program, of.point);
-    let runs = of.search.as_ref().map_or(String::new(), |search| format!("Best of {} runs. ", search.total));
+    let first = if of.unscored { "First" } else { "Best" };
+    let runs = |search: &SearchPanel| format!("{first} of {} runs. ", search.total);
+    let runs = of.search.as_ref().map_or(String::new(), runs);
     let values = if values.is_empty() { String::new() } else { format!(" With {values}.") };
     let stretches = of.traded.stretches("; ");
     let summary = format!("{runs}{stretches}.{values} {}.", capitalised(&of.trade.describe()));

@@ -37,6 +37,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
             facts: &[],
             folds: None,
             warning: None,
+            unscored: false,
         });
         write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
         if flags.parquet {

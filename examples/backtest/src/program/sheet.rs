@@ -81,6 +81,19 @@ impl Sheet {
         (0..self.rows.len()).reduce(choose)
     }
 
+    /// Whether there are several rows and none has a score: the first one is then the best by its place
+    /// alone.
+    #[must_use]
+    pub fn is_unscored(&self) -> bool {
+        self.rows.len() > 1 && self.rows.iter().all(|row| row.score.is_nan())
+    }
+
+    /// Whether there was a trade in any row.
+    pub(super) fn traded(&self) -> bool {
+        let column = COLUMNS.iter().position(|name| *name == "n_trades").unwrap_or(0);
+        self.rows.iter().any(|row| row.figures[column] > 0.0)
+    }
+
     /// The best rows, best first; of equals the first.
     #[must_use]
     pub fn ranked(&self, count: usize) -> Vec<&SheetRow> {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::ArgMatches;
 
 use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, TradeArgs, flags};
-use super::explore::{check_blocks, explore, panel, sober, warning};
+use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::report::{PageOfRun, page};
 use super::sheet::{Sheet, SheetRow};
 use super::traded::Traded;
@@ -59,6 +59,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let Some(best) = sheet.best() else {
         return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
     };
+    let warning = unscored(&search, &sheet, traded.backtest.bars(), warning);
     let missing = (wanted.len() - sheet.rows.len(), warning);
     let whole = missing.0 == 0;
     let mut text =
@@ -100,7 +101,7 @@ impl Searched<'_> {
         let Self { program, sheet, traded, .. } = *self;
         let point = sheet.rows[best].point.clone();
         let report = program.report(&traded.backtest, &point)?;
-        let facts = if sheet.rows.len() > 1 {
+        let facts = if sheet.rows.len() > 1 && !sheet.is_unscored() {
             sober(sheet, &report, traded.backtest.bars(), self.sums, self.blocks)
         } else {
             Vec::new()
@@ -115,6 +116,7 @@ impl Searched<'_> {
             facts: &facts,
             folds: None,
             warning: self.warning,
+            unscored: sheet.is_unscored(),
         });
         let place = self.output.out.join("report.html");
         write(&place, |out| out.write_all(html.as_bytes()))?;

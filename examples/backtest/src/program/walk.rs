@@ -37,6 +37,7 @@ pub(super) struct FoldResult {
 }
 
 /// All tests, one behind the other.
+#[derive(Default)]
 pub(super) struct Walk {
     pub(super) folds: Vec<FoldResult>,
     /// Equity at each test bar. Each test begins with what the one before has left.
@@ -47,7 +48,8 @@ pub(super) struct Walk {
     pub(super) trades: Vec<Trade>,
     /// Figures of the stitched equity.
     pub(super) figures: Option<Figures>,
-    /// Growth a year outside, over the mean growth a year inside of what was chosen.
+    /// Mean log growth of a moment outside, over the mean of that inside of what was chosen, fold by fold.
+    /// Not defined where nothing has moved inside, or an account was used up.
     pub(super) efficiency: f64,
     /// If it ended early, why.
     pub(super) warning: Option<String>,
@@ -113,21 +115,17 @@ pub(super) fn walk(
         .map_err(|error| ConfigError { flag: "--train", reason: error.to_string() })?;
     // The rows of each asset before the first test.
     let before_tests = backtest.rows(0..train);
-    let mut walk = Walk {
-        folds: Vec::new(),
-        equity: Vec::new(),
-        exposure: Vec::new(),
-        trades: Vec::new(),
-        figures: None,
-        efficiency: f64::NAN,
-        warning: None,
-    };
+    // A part of the night has no hours of the session. The whole has.
+    backtest.check()?;
+    let mut walk = Walk::default();
     let start_cash = backtest.start_cash();
     let mut cash = start_cash;
+    // The rows of each asset before the training of the fold.
+    let (mut unseen, mut counted) = (vec![0; before_tests.len()], 0);
     for (number, fold) in all.iter().enumerate() {
-        let Some((point, score, inside)) =
-            choose(program, search, threads, &backtest.part(fold.train.clone()))?
-        else {
+        let training = backtest.part(fold.train.clone());
+        let place = format!("fold {} of {}", number + 1, all.len());
+        let Some((point, score, inside)) = choose(program, search, threads, &training, &place)? else {
             walk.warning = Some(format!("ended after {number} of {} folds.", all.len()));
             break;
         };
@@ -140,7 +138,10 @@ pub(super) fn walk(
         walk.equity.extend_from_slice(own);
         walk.exposure.extend_from_slice(report.exposure.get(from..).unwrap_or_default());
         cash = own.last().copied().unwrap_or(cash);
-        let unseen = backtest.rows(0..fold.train.start);
+        for (rows, more) in unseen.iter_mut().zip(backtest.rows(counted..fold.train.start)) {
+            *rows += more;
+        }
+        counted = fold.train.start;
         let moved = |asset: u16, bar: u32| {
             let of = |rows: &[usize]| rows.get(usize::from(asset)).copied().unwrap_or(0) as u32;
             (bar + of(&unseen)).saturating_sub(of(&before_tests))
@@ -160,15 +161,23 @@ pub(super) fn walk(
         }));
         // Nobody trades on with nothing.
         if cash.is_nan() || cash <= 0.0 {
-            walk.warning = Some(format!("the account was used up in fold {} of {}.", number + 1, all.len()));
+            walk.warning = Some(format!("the account was used up in {place}."));
             break;
         }
     }
     walk.figures = figures(&bars[train - 1..], &walk, start_cash);
-    let inside = walk.folds.iter().map(|fold| fold.inside.cagr_pct).sum::<f64>() / walk.folds.len() as f64;
-    let outside = walk.figures.map_or(f64::NAN, |figures| figures.cagr_pct);
-    walk.efficiency = if inside == 0.0 { f64::NAN } else { outside / inside };
+    walk.efficiency = efficiency(&walk, start_cash);
     Ok(walk)
+}
+
+/// Growth of a moment, and not of a year: that of a fold of minutes would be beyond all numbers.
+fn efficiency(walk: &Walk, start_cash: f64) -> f64 {
+    let inside = |fold: &FoldResult| (fold.inside.return_pct / 100.0).ln_1p() / fold.fold.train.len() as f64;
+    let inside = walk.folds.iter().map(inside).sum::<f64>() / walk.folds.len() as f64;
+    let end = walk.equity.last().copied().unwrap_or(start_cash);
+    let outside = (end / start_cash).ln() / walk.equity.len() as f64;
+    let efficiency = outside / inside;
+    if efficiency.is_finite() && inside.is_finite() { efficiency } else { f64::NAN }
 }
 
 /// The figures of all tests, from the last bar before them: an order of that bar is filled on the first
@@ -183,12 +192,13 @@ fn figures(bars: &[Bar], walk: &Walk, cash: f64) -> Option<Figures> {
 type Chosen = (Vec<f64>, f64, Statistics);
 
 /// The best point on these bars; of equals the first. `None` if it was interrupted, or if no run came to its
-/// end.
+/// end. An error if there is a choice and no point has a score.
 fn choose(
     program: &dyn Tunable,
     search: &Search,
     threads: Option<usize>,
     backtest: &Backtest,
+    place: &str,
 ) -> Result<Option<Chosen>, CommandError> {
     let indices: Vec<usize> = (0..search.points.count()).collect();
     let finished = run_each(&indices, threads, "fold", |index| {
@@ -203,7 +213,12 @@ fn choose(
         let point = args::show(program, search.points.get(*index));
         eprintln!("warning: {} points failed; the first is {point}: {why}", finished.failed);
     }
+    let traded = finished.rows.iter().any(|(_, scored)| scored.statistics.n_trades != 0);
     let best = finished.rows.into_iter().reduce(|a, b| if better(b.1.score, a.1.score) { b } else { a });
+    if indices.len() > 1 && best.as_ref().is_some_and(|(_, best)| best.score.is_nan()) {
+        let why = search.objective.unscored(backtest.bars(), traded);
+        return Err(CommandError::NoScore(format!("finds nothing in {place}: {why}")));
+    }
     Ok(best.map(|(index, scored)| (search.points.get(index).to_vec(), scored.score, scored.statistics)))
 }
 

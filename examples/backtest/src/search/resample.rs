@@ -24,8 +24,8 @@ pub fn compound(returns: impl IntoIterator<Item = f64>) -> ResampledPath {
 }
 
 /// Trades in a random sequence, each once: where the equity ends stays, how deep it falls on the way does
-/// not. Path `path` of those that follow from `seed`. A return is the profit of a trade over the equity
-/// before it.
+/// not. Path `path` of those that follow from `seed`. Returns are those of
+/// [`trade_units`](crate::search::trade_units).
 #[must_use]
 pub fn shuffled_trades(returns: &[f64], seed: u64, path: u64) -> ResampledPath {
     let mut returns = returns.to_vec();

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::context::OpenOrder;
-use crate::messages::{Charge, Execution, FillKind, OrderCause, OrderStatus, OrderUpdate, Timestamp};
+use crate::messages::{
+    Charge, Execution, FillKind, OrderCause, OrderStatus, OrderType, OrderUpdate, Timestamp,
+};
 
 /// Most remarks that are kept; what comes after is counted.
 const NOTES_MAX: usize = 1_000;
@@ -71,6 +73,14 @@ pub struct OrderRecord {
     pub money: f64,
     /// What a lot would have cost, if money was the cause.
     pub lot_price: f64,
+}
+
+impl OrderRecord {
+    /// Whether it has opened a trade at a limit, or added to one.
+    pub(crate) fn has_entered_at_limit(&self) -> bool {
+        let limited = matches!(self.order.ticket.kind(), OrderType::Limit | OrderType::StopLimit);
+        limited && self.order.opened && self.filled > 0.0
+    }
 }
 
 /// An entry that is not closed, or not wholly.
@@ -175,6 +185,7 @@ impl Journal {
             let value = record.price * record.filled + execution.price * units;
             record.filled += units;
             record.price = value / record.filled;
+            record.order.opened |= execution.kind == FillKind::Open;
         }
         if execution.kind == FillKind::Open {
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == execution.trade) {

@@ -38,6 +38,8 @@ pub struct Backtest {
     tape: Result<Arc<Tape>, TapeError>,
     market: Market,
     changes: Vec<(String, TermsChange)>,
+    /// Whether these are some of the moments of another one, in which a session may have no hours.
+    is_part: bool,
     /// The prices as they are heard of, once somebody has asked.
     heard: OnceLock<Arc<Tape>>,
     /// What buying and holding is measured by, once somebody has asked.
@@ -106,6 +108,7 @@ impl Backtest {
             tape: Tape::new(assets).map(Arc::new),
             market: Market::default(),
             changes: Vec::new(),
+            is_part: false,
             heard: OnceLock::new(),
             bars: OnceLock::new(),
         }
@@ -290,7 +293,8 @@ impl Backtest {
     }
 
     /// The same terms on some of the moments: those of [`bars`](Backtest::bars) with these numbers. Rows of
-    /// each asset are numbered from the first of them on.
+    /// each asset are numbered from the first of them on. A part in which no price begins within the hours of
+    /// its session is no error, and has no fills.
     #[must_use]
     pub fn part(&self, moments: Range<usize>) -> Self {
         let tape = self.tape().map(|tape| Arc::new(tape.part(moments)));
@@ -298,6 +302,7 @@ impl Backtest {
             tape: tape.map_err(Clone::clone),
             market: self.market.clone(),
             changes: self.changes.clone(),
+            is_part: true,
             heard: OnceLock::new(),
             bars: OnceLock::new(),
         }
@@ -363,6 +368,12 @@ impl Backtest {
         run_all(parameters, threads, "strategies", |parameter| self.outcome(strategy(parameter)))
     }
 
+    /// Whether prices and terms fit.
+    pub(crate) fn check(&self) -> Result<(), InstanceError> {
+        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
+        self.asset_terms(tape).map(drop)
+    }
+
     /// The terms of each asset, checked.
     fn asset_terms(&self, tape: &Tape) -> Result<Vec<AssetTerms>, InstanceError> {
         self.market.check().map_err(InstanceError::Market)?;
@@ -376,7 +387,8 @@ impl Backtest {
             change(&mut all[at]);
             self.market.with(&all[at]).check().map_err(InstanceError::Market)?;
         }
-        for (terms, at) in all.iter().zip(0..) {
+        // A night is no mistake of a part.
+        for (terms, at) in all.iter().zip(0..).filter(|_| !self.is_part) {
             tape.check_session(at, &terms.session).map_err(InstanceError::Market)?;
         }
         Ok(all)

@@ -73,6 +73,8 @@ pub struct Tape {
     assets: Vec<OnTape>,
     /// Empty for one asset: then events are its rows.
     slots: Vec<Slot>,
+    /// Behind which slot each moment ends.
+    moment_ends: Vec<u32>,
     /// The time to which each event is booked, in ns, where news of several assets may overtake one another.
     booked_ns: Option<Arc<[i64]>>,
 }
@@ -112,7 +114,9 @@ impl Tape {
             if let Some((row, reason)) = prices.fault() {
                 return Err(TapeError::Row { symbol, row, reason });
             }
-            listed.push(OnTape { symbol, prices: prices.numbered(), ends_ns: None, heard_ns: None });
+            // Too many assets are refused below.
+            let number = u16::try_from(listed.len()).unwrap_or(u16::MAX);
+            listed.push(OnTape { symbol, prices: prices.numbered(number), ends_ns: None, heard_ns: None });
         }
         let events: usize = listed.iter().map(|asset| asset.prices.len()).sum();
         if listed.is_empty() {
@@ -121,9 +125,10 @@ impl Tape {
         if listed.len() > ASSETS_MAX || events > EVENTS_MAX {
             return Err(TapeError::TooMany);
         }
-        let mut tape = Self { assets: listed, slots: Vec::new(), booked_ns: None };
+        let mut tape = Self { assets: listed, slots: Vec::new(), moment_ends: Vec::new(), booked_ns: None };
         if tape.assets.len() > 1 {
             tape.slots = tape.merged(events);
+            tape.moment_ends = moment_ends(&tape.slots);
         }
         Ok(tape)
     }
@@ -169,7 +174,7 @@ impl Tape {
         let first = prices.get(0).map(|data| format_timestamp(data.timestamp())).unwrap_or_default();
         let reason = format!(
             "is {session}, and no price of `{}` begins then; the first is at {first} UTC. Bars of a day have no \
-             hours",
+             hours: beside prices of an asset that has, give each its own terms in code",
             self.assets[usize::from(asset)].symbol
         );
         Err(MarketError { term: "session", reason })
@@ -271,6 +276,7 @@ impl Tape {
         }
         if tape.assets.len() > 1 {
             tape.slots = tape.merged(self.len());
+            tape.moment_ends = moment_ends(&tape.slots);
             let mut latest_ns = i64::MIN;
             let booked = (0..tape.len()).filter_map(|number| tape.event(number)).map(|event| {
                 latest_ns = latest_ns.max(tape.own_time(&event).as_nanos());
@@ -317,7 +323,7 @@ impl Tape {
             let end = |at: usize| self.end_at(asset, at).unwrap_or_default();
             OnTape {
                 symbol: listed.symbol.clone(),
-                prices: listed.prices.part(rows.clone()).numbered(),
+                prices: listed.prices.part(rows.clone()),
                 // One series has no other that would have to know.
                 ends_ns: (self.assets.len() > 1).then(|| rows.clone().map(end).collect()),
                 heard_ns: listed.heard_ns.as_ref().map(|heard_ns| heard_ns[rows].into()),
@@ -325,35 +331,39 @@ impl Tape {
         };
         let renumbered =
             |slot: &Slot| Slot { at: slot.at - rows[usize::from(slot.asset)].start as u32, ..*slot };
+        let slots: Vec<Slot> =
+            self.slots.get(events.clone()).unwrap_or_default().iter().map(renumbered).collect();
         Self {
             assets: self.assets.iter().enumerate().map(of_asset).collect(),
-            booked_ns: self.booked_ns.as_ref().map(|booked_ns| booked_ns[events.clone()].into()),
-            slots: self.slots.get(events).unwrap_or_default().iter().map(renumbered).collect(),
+            booked_ns: self.booked_ns.as_ref().map(|booked_ns| booked_ns[events].into()),
+            moment_ends: moment_ends(&slots),
+            slots,
         }
     }
 
-    /// How many rows of each asset are in these moments.
+    /// How many rows of each asset are in these moments. It takes as long as there are events in them; of one
+    /// asset no time.
     pub(crate) fn rows(&self, moments: Range<usize>) -> Vec<usize> {
+        let events = self.events_of(moments);
+        if self.assets.len() == 1 {
+            return vec![events.len()];
+        }
         let mut rows = vec![0; self.assets.len()];
-        for event in self.events_of(moments).filter_map(|number| self.event(number)) {
-            rows[usize::from(event.asset)] += 1;
+        for slot in self.slots.get(events).unwrap_or_default() {
+            rows[usize::from(slot.asset)] += 1;
         }
         rows
     }
 
     /// The events of these moments.
     fn events_of(&self, moments: Range<usize>) -> Range<usize> {
-        if self.assets.len() == 1 {
-            let count = self.len();
-            return moments.start.min(count)..moments.end.min(count);
-        }
-        let mut ends = (1..=self.slots.len()).filter(|end| self.slots[end - 1].ends_moment);
-        let count = moments.len();
-        let start = match moments.start {
+        let end = |moments: usize| match moments {
+            _ if self.assets.len() == 1 => moments.min(self.len()),
             0 => 0,
-            first => ends.nth(first - 1).unwrap_or(self.slots.len()),
+            count => self.moment_ends.get(count - 1).map_or(self.slots.len(), |end| *end as usize),
         };
-        start..if count == 0 { start } else { ends.nth(count - 1).unwrap_or(self.slots.len()) }
+        let start = end(moments.start);
+        start..end(moments.end).max(start)
     }
 
     /// Time and value of all assets in equal parts at each moment, as bars: what buying and holding is
@@ -414,6 +424,12 @@ impl Tape {
     }
 }
 
+/// Behind which of these each moment ends.
+fn moment_ends(slots: &[Slot]) -> Vec<u32> {
+    let ends = slots.iter().zip(1..).filter(|(slot, _)| slot.ends_moment);
+    ends.map(|(_, end)| end).collect()
+}
+
 /// How long a bar lasts. Nothing says it of the last one but the bar before; of a single one it is a day.
 fn length_ns(bars: &[Bar], at: usize) -> i64 {
     let start_ns = |at: usize| bars.get(at).map(|bar| bar.timestamp.as_nanos());
@@ -430,7 +446,11 @@ impl fmt::Display for TapeError {
         match self {
             Self::NoAsset => f.write_str("there is no asset: give at least one series"),
             Self::SameName(symbol) => {
-                write!(f, "two assets are called `{symbol}`: give each a name of its own")
+                write!(
+                    f,
+                    "two assets are called `{symbol}`: give each a name of its own. A file without a column of \
+                     symbols has its own name: rename one, or add the column"
+                )
             }
             Self::TooMany => {
                 write!(f, "more than {ASSETS_MAX} assets or {EVENTS_MAX} events: run parts of them")

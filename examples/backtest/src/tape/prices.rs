@@ -69,6 +69,54 @@ impl From<Vec<Tick>> for Prices {
     }
 }
 
+/// A row that bears its place, and that of its asset if it names one.
+trait Numbered: Copy {
+    fn number(self) -> (u32, Option<u16>);
+    fn with_number(self, index: u32, asset: u16) -> Self;
+}
+
+impl Numbered for Bar {
+    fn number(self) -> (u32, Option<u16>) {
+        (self.index, None)
+    }
+
+    fn with_number(self, index: u32, _asset: u16) -> Self {
+        Self { index, ..self }
+    }
+}
+
+impl Numbered for Quote {
+    fn number(self) -> (u32, Option<u16>) {
+        (self.index, Some(self.asset))
+    }
+
+    fn with_number(self, index: u32, asset: u16) -> Self {
+        Self { index, asset, ..self }
+    }
+}
+
+impl Numbered for Tick {
+    fn number(self) -> (u32, Option<u16>) {
+        (self.index, Some(self.asset))
+    }
+
+    fn with_number(self, index: u32, asset: u16) -> Self {
+        Self { index, asset, ..self }
+    }
+}
+
+fn is_numbered<R: Numbered>(rows: &[R], asset: u16) -> bool {
+    let is_own = |(row, at): (&R, u32)| {
+        let (index, named) = row.number();
+        index == at && named.is_none_or(|named| named == asset)
+    };
+    rows.iter().zip(0..).all(is_own)
+}
+
+fn renumbered<R: Numbered>(rows: &[R], asset: u16) -> Arc<[R]> {
+    rows.iter().zip(0..).map(|(row, index)| row.with_number(index, asset)).collect()
+}
+
 impl Prices {
     /// How many rows there are.
     #[must_use]
@@ -112,12 +160,18 @@ impl Prices {
         (0..self.len()).map(|at| self.get(at).map_or((0.0, 0.0), |data| (data.low(), data.high())))
     }
 
-    /// These rows alone.
+    /// These rows alone, numbered from the first of them.
     pub(super) fn part(&self, rows: Range<usize>) -> Self {
         match self {
-            Self::Bars(bars) => Self::Bars(bars[rows].into()),
-            Self::Quotes(quotes) => Self::Quotes(quotes[rows].into()),
-            Self::Ticks(ticks) => Self::Ticks(ticks[rows].into()),
+            Self::Bars(bars) => Self::Bars(renumbered(&bars[rows], 0)),
+            Self::Quotes(quotes) => {
+                let asset = quotes.first().map_or(0, |quote| quote.asset);
+                Self::Quotes(renumbered(&quotes[rows], asset))
+            }
+            Self::Ticks(ticks) => {
+                let asset = ticks.first().map_or(0, |tick| tick.asset);
+                Self::Ticks(renumbered(&ticks[rows], asset))
+            }
         }
     }
 
@@ -125,13 +179,16 @@ impl Prices {
         self.get(at).map_or(i64::MAX, |data| data.timestamp().as_nanos())
     }
 
-    /// Bars whose numbers are their places: those of a part of a series were others.
-    pub(super) fn numbered(self) -> Self {
-        let Self::Bars(bars) = self else { return self };
-        if bars.iter().zip(0..).all(|(bar, at)| bar.index == at) {
-            return Self::Bars(bars);
+    /// Rows whose numbers are their places, and whose asset is this one.
+    pub(super) fn numbered(self, asset: u16) -> Self {
+        match self {
+            Self::Bars(bars) if is_numbered(&bars, asset) => Self::Bars(bars),
+            Self::Bars(bars) => Self::Bars(renumbered(&bars, asset)),
+            Self::Quotes(quotes) if is_numbered(&quotes, asset) => Self::Quotes(quotes),
+            Self::Quotes(quotes) => Self::Quotes(renumbered(&quotes, asset)),
+            Self::Ticks(ticks) if is_numbered(&ticks, asset) => Self::Ticks(ticks),
+            Self::Ticks(ticks) => Self::Ticks(renumbered(&ticks, asset)),
         }
-        Self::Bars(bars.iter().zip(0..).map(|(bar, index)| Bar { index, ..*bar }).collect())
     }
 
     /// The first row whose prices nobody can trade at, or that is before the one above it.

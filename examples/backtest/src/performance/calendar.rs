@@ -1,0 +1,56 @@
+//! How many days with prices a year has.
+
+use crate::data::NS_PER_DAY;
+use crate::messages::Bar;
+
+/// So many weeks between the first one and the last one say how many days a week has.
+const WEEKS_MIN: usize = 3;
+
+/// Days of a week, at most, that make a series one of some days a week. A week of a stock has 4.8 with its
+/// holidays.
+const RARE_MAX: f64 = 3.75;
+
+/// How many days of UTC have a row.
+pub(crate) fn count_days(bars: &[Bar]) -> usize {
+    days(bars).len()
+}
+
+/// The days of UTC that have a row, from 1970 on, each once.
+fn days(bars: &[Bar]) -> Vec<i64> {
+    let mut days: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY)).collect();
+    days.dedup();
+    days
+}
+
+/// Trading days per year: from the median distance of the days that have rows, from how many of them a week
+/// has, and from what falls on weekends.
+pub(super) fn days_per_year(bars: &[Bar]) -> f64 {
+    let days = days(bars);
+    let mut steps: Vec<i64> = days.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    steps.sort_unstable();
+    match steps.get(steps.len() / 2).copied().unwrap_or(1) {
+        7 => return 52.0,
+        28..=31 => return 12.0,
+        365 | 366 => return 1.0,
+        rare @ 8.. => return 365.25 / rare as f64,
+        _ => {}
+    }
+    if let Some(rare) = days_per_week(&days).filter(|count| *count <= RARE_MAX) {
+        return 52.0 * rare;
+    }
+    // 1970-01-01 was a Thursday: Saturday and Sunday are two and three days later.
+    let weekend = |day: &&i64| matches!(day.rem_euclid(7), 2 | 3);
+    let share = days.iter().filter(weekend).count() as f64 / days.len().max(1) as f64;
+    if share > 2.0 / 7.0 * 0.6 { 365.0 } else { 252.0 }
+}
+
+/// The mean number of days of the weeks that have any, without the first and the last week, which may be cut.
+fn days_per_week(days: &[i64]) -> Option<f64> {
+    // Weeks begin on Monday, and 1970 began on a Thursday.
+    let week = |day: i64| day.saturating_add(3).div_euclid(7);
+    let (first, last) = (week(*days.first()?), week(*days.last()?));
+    let whole = || days.iter().map(|day| week(*day)).filter(|week| (first + 1..last).contains(week));
+    let mut weeks: Vec<i64> = whole().collect();
+    weeks.dedup();
+    (weeks.len() >= WEEKS_MIN).then(|| whole().count() as f64 / weeks.len() as f64)
+}
