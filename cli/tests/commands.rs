@@ -57,7 +57,7 @@ fn words(line: &str) -> Vec<String> {
             '\'' => quoted = !quoted,
             '#' if !quoted && word.is_empty() => break,
             c if c.is_whitespace() && !quoted => {
-                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)))
+                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
             }
             c => word.push(c),
         }

@@ -13,10 +13,15 @@ import mycelium
 import pytest
 from desk import Level, Side, Trade
 
-# A test that hangs is killed, and says where each thread was.
-faulthandler.dump_traceback_later(240, exit=True)
-
 CONTRACT = mycelium.load_contract(desk)
+
+
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    """Ends a test that hangs, and says where each thread was. The bound is that of one test."""
+    faulthandler.dump_traceback_later(240, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
