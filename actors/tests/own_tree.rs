@@ -13,7 +13,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use common::{Heard, PERIOD};
-use mycelium::tree::{Backoff, Child, ExitReason, Notice};
+use mycelium::tree::{Backoff, Child, ExitReason, Notice, Redelivery};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, RunError, Service, ServiceContext, Subscription,
     Subscriptions, Supervisor, Tree,
@@ -61,6 +61,15 @@ struct AtDrop(Site, &'static str);
 impl Drop for AtDrop {
     fn drop(&mut self) {
         self.0.shut(self.1);
+    }
+}
+
+/// Ends the tree when it is dropped, and panics.
+struct PanicsAtDrop(Site, &'static str);
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        self.0.shut(self.1);
+        assert!(std::thread::panicking(), "told to panic");
     }
 }
 
@@ -176,14 +185,20 @@ enum Spot {
     Handler,
     HandlerThenWait,
     HandlerThenError,
+    HandlerThenPanic,
+    WaitThenPanic,
+    PanicOfFuture,
     Started,
+    StartedThenPanic,
     Stopping,
+    StoppingThenPanic,
     DropOfActor,
 }
 
 struct Acts {
     site: Site,
     spot: Spot,
+    life: u32,
     _last: Option<AtDrop>,
 }
 impl Actor for Acts {
@@ -192,27 +207,41 @@ impl Actor for Acts {
         topics.on::<Tick>();
     }
     async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
-        if self.spot == Spot::Started {
+        if matches!(self.spot, Spot::Started | Spot::StartedThenPanic) {
             self.site.shut("started");
         }
+        assert!(self.spot != Spot::StartedThenPanic || self.life == 0, "told to panic");
         Ok(())
     }
     async fn stopping(&mut self, _: &mycelium::StopReason, _: &mut Context<Self>) {
-        if self.spot == Spot::Stopping {
+        if matches!(self.spot, Spot::Stopping | Spot::StoppingThenPanic) {
             self.site.shut("stopping");
         }
+        assert!(self.spot != Spot::StoppingThenPanic, "told to panic");
     }
 }
 impl Handler<Tick> for Acts {
     async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let last = |word| PanicsAtDrop(self.site.clone(), word);
         match self.spot {
-            Spot::Started => return Err("to start anew".into()),
-            Spot::Stopping | Spot::DropOfActor => return Ok(()),
+            Spot::Started | Spot::StartedThenPanic => return Err("to start anew".into()),
+            Spot::Stopping | Spot::StoppingThenPanic | Spot::DropOfActor => return Ok(()),
+            Spot::WaitThenPanic => {
+                let _last = last("drop");
+                self.site.shut("handler");
+                ctx.sleep(Duration::from_secs(1)).await;
+            }
+            Spot::PanicOfFuture => {
+                let _last = last("drop");
+                ctx.sleep(Duration::from_millis(1)).await;
+                panic!("told to panic");
+            }
             _ => self.site.shut("handler"),
         }
         match self.spot {
             Spot::HandlerThenWait => ctx.sleep(Duration::from_secs(1)).await,
             Spot::HandlerThenError => return Err("told to fail".into()),
+            Spot::HandlerThenPanic => panic!("told to panic"),
             _ => {}
         }
         self.site.heard.add("after");
@@ -220,35 +249,64 @@ impl Handler<Tick> for Acts {
     }
 }
 
-#[test]
-fn an_actor_that_ends_its_own_tree_has_no_panic_and_ends_once() {
-    for (spot, heard, dead) in [
-        (Spot::Handler, &["handler", "after"][..], 0),
-        (Spot::HandlerThenWait, &["handler"], 1),
-        (Spot::HandlerThenError, &["handler"], 1),
-        (Spot::Started, &["started"], 1),
-        (Spot::Stopping, &["stopping"], 0),
-        (Spot::DropOfActor, &["drop"], 0),
-    ] {
-        let (before, mut letters) = (PANICS.get(), 0);
-        let child = |site: &Site| {
-            let site = site.clone();
-            Child::actor("s", move || {
-                let last = (spot == Spot::DropOfActor).then(|| AtDrop(site.clone(), "drop"));
-                Acts { site: site.clone(), spot, _last: last }
-            })
-        };
-        let (site, told) = run(child, |isolate, tree| {
-            isolate.publish(Tick).unwrap();
-            let _ = isolate.run();
-            if matches!(spot, Spot::Stopping | Spot::DropOfActor) {
-                tree.stop();
-            }
-            letters = isolate.stats().dead_letters;
+/// An actor that ends its tree at this spot, and has a message tried so often; what was heard, the panics, the
+/// dead letters, and how often its observer was told of an end of the actor.
+fn act(spot: Spot, attempts: u32) -> (Vec<String>, u32, u64, usize) {
+    let (before, mut letters) = (PANICS.get(), 0);
+    let child = |site: &Site| {
+        let (site, lives) = (site.clone(), AtomicU32::new(0));
+        let child = Child::actor("s", move || {
+            let last = (spot == Spot::DropOfActor).then(|| AtDrop(site.clone(), "drop"));
+            let life = lives.fetch_add(1, Ordering::Relaxed);
+            Acts { site: site.clone(), spot, life, _last: last }
         });
-        assert_eq!(site.heard.words(), heard, "{spot:?}");
-        assert_eq!(PANICS.get(), before, "{spot:?}: {told:?}");
-        assert_eq!(letters, dead, "{spot:?}: {told:?}");
+        child.redelivery(Redelivery::Retry { attempts })
+    };
+    let mut actor = None;
+    let (site, told) = run(child, |isolate, tree| {
+        actor = tree.actor_ref::<Acts>("root/s");
+        isolate.publish(Tick).unwrap();
+        let _ = isolate.run();
+        if matches!(spot, Spot::Stopping | Spot::StoppingThenPanic | Spot::DropOfActor) {
+            tree.stop();
+        }
+        let actor = actor.as_ref().unwrap();
+        isolate.block_on(actor.ended()).unwrap();
+        assert!(!actor.is_alive(), "{spot:?}");
+        letters = isolate.stats().dead_letters;
+        match (isolate.shutdown(), spot) {
+            (Ok(_), _) => {}
+            // Its last words leave the shutdown of before no time.
+            (Err(RunError::Late(late)), Spot::Stopping | Spot::StoppingThenPanic) => {
+                assert!(late.missed.is_empty(), "{spot:?}: {late}");
+            }
+            (Err(error), _) => panic!("{spot:?}: {error}"),
+        }
+    });
+    let told = told.iter().filter(|told| told.starts_with("s ")).count();
+    (site.heard.words(), PANICS.get() - before, letters, told)
+}
+
+#[test]
+fn an_actor_that_ends_its_own_tree_ends_once_and_leaves_nothing_behind() {
+    for (spot, heard, panics, dead, ends) in [
+        (Spot::Handler, &["handler", "after"][..], 0, 0, 1),
+        (Spot::HandlerThenWait, &["handler"], 0, 1, 1),
+        (Spot::HandlerThenError, &["handler"], 0, 1, 1),
+        (Spot::HandlerThenPanic, &["handler"], 1, 1, 1),
+        (Spot::WaitThenPanic, &["handler", "drop"], 1, 1, 1),
+        (Spot::PanicOfFuture, &["drop"], 1, 1, 1),
+        (Spot::Started, &["started"], 0, 1, 1),
+        (Spot::StartedThenPanic, &["started"], 1, 1, 1),
+        (Spot::Stopping, &["stopping"], 0, 0, 1),
+        (Spot::StoppingThenPanic, &["stopping"], 1, 0, 1),
+        (Spot::DropOfActor, &["drop"], 0, 0, 1),
+    ] {
+        for attempts in [1, 2] {
+            let seen = act(spot, attempts);
+            let heard = heard.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(seen, (heard, panics, dead, ends), "{spot:?}, {attempts} attempts");
+        }
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) struct SeatWard<A: Actor> {
     topics: RefCell<Vec<TopicWay>>,
     /// What its life before has, and this one has not asked for yet.
     inherited: RefCell<Vec<TopicWay>>,
+    /// No other life comes: it ends as soon as its code has come to a wait or to its end. Whether it was shut
+    /// down.
+    retired: Cell<Option<bool>>,
 }
 
 impl<A: Actor> SeatWard<A> {
@@ -118,6 +121,7 @@ pub(crate) fn seat_actor<A: Actor>(
         kept: RefCell::default(),
         topics: RefCell::default(),
         inherited: RefCell::default(),
+        retired: Cell::new(None),
     };
     let seat = Rc::new(Seat::of(Rc::clone(&core), index, waker, Bundle { actor, ctx }, Some(Box::new(ward))));
     core.add_quiet_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
@@ -268,7 +272,17 @@ impl<A: Actor> Seat<A> {
                 return self.happens(Happening::Broke(panicked));
             }
         }
-        ward.reporter.parked(&self.reason());
+        match ward.retired.get() {
+            // Nobody else would answer.
+            Some(shut_down) => self.has_no_more(shut_down),
+            None => ward.reporter.parked(&self.reason()),
+        }
+    }
+
+    /// No other life comes.
+    fn has_no_more(&self, shut_down: bool) {
+        self.happens(Happening::NoMore { shut_down });
+        self.ward.iter().for_each(|ward| ward.clear());
     }
 
     /// It is over for good.
@@ -363,8 +377,9 @@ impl<A: Actor> SeatedChild for Seat<A> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
         if self.is_running() {
-            // Its own code has brought this about: it goes as soon as that waits or returns, with what it has
-            // in hand.
+            // Its own code has brought this about: it goes as soon as that waits, returns or panics, with what
+            // it has in hand.
+            ward.retired.set(Some(shut_down));
             AnySeat::kill(self);
         } else if !self.has_ended() {
             self.happens(Happening::NoMore { shut_down });
