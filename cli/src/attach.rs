@@ -280,11 +280,10 @@ impl Goal {
             Ok(node) => Ok(Attached { bus, dialer, node, within }),
             Err(_) => {
                 let fault = dialer.fault();
+                let remedy = where_to_look(&self.address, fault.as_deref());
                 let fault = fault.as_deref().unwrap_or("nobody has answered");
-                let remedy = where_to_look(&self.address);
                 let called = self.expected.as_ref().map_or(String::new(), |name| format!("`{name}` at "));
-                Err(format!("no link to {called}{} within {within:?}: {fault}; {remedy}", self.address)
-                    .into())
+                Err(format!("no link to {called}{} within {within:?}: {fault}{remedy}", self.address).into())
             }
         }
     }
@@ -348,15 +347,14 @@ fn address(text: &str) -> Result<LinkAddress, Box<dyn std::error::Error>> {
         Some(("tcp", address)) => Endpoint::Tcp(address.into()),
         Some(("unix", path)) => Endpoint::Unix(path.into()),
         Some(("shm", path)) => Endpoint::Shm(path.into()),
-        Some((_, port)) if !text.contains('/') && port.rsplit(':').next().is_some_and(is_port) => {
-            Endpoint::Tcp(text.into())
-        }
-        Some((_, port)) if !text.contains('/') && port.bytes().all(|digit| digit.is_ascii_digit()) => {
-            return Err(format!(
-                "`{text}`: `{port}` is no port, which is 1 to 65535; a path of a socket is written unix:{text}"
-            )
-            .into());
-        }
+        Some(_) if !text.contains('/') => match text.rsplit_once(':').map_or("", |(_, port)| port) {
+            port if is_port(port) => Endpoint::Tcp(text.into()),
+            "" => return Err(format!("`{text}` lacks its port, which is 1 to 65535{}", or_path(text)).into()),
+            port if text.starts_with('[') || port.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-')) => {
+                return Err(format!("`{text}`: `{port}` is no port, which is 1 to 65535{}", or_path(text)).into());
+            }
+            _ => Endpoint::Unix(text.into()),
+        },
         _ if text.is_empty() => return Err(
             "--connect needs an address: a path such as run/desk.sock, or a host and port such as 127.0.0.1:7000"
                 .into(),
@@ -367,23 +365,38 @@ fn address(text: &str) -> Result<LinkAddress, Box<dyn std::error::Error>> {
 }
 
 fn is_port(text: &str) -> bool {
-    text.parse::<u16>().is_ok()
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// What to look at when nobody answers there.
-fn where_to_look(address: &LinkAddress) -> &'static str {
+/// How to write what looks like a host and a port, and is meant as a path.
+fn or_path(text: &str) -> String {
+    format!("; a path of a socket is written unix:{text}")
+}
+
+/// What to look at when nobody answers there. A fault without a number of the system is of a peer that does, and
+/// has its own remedy.
+fn where_to_look(address: &LinkAddress, fault: Option<&str>) -> &'static str {
+    if fault.is_some_and(|fault| !fault.contains("os error")) {
+        return "";
+    }
     let path = match address {
         #[cfg(unix)]
         LinkAddress::Unix(path) => path,
         #[cfg(target_os = "linux")]
         LinkAddress::Shm(path) => path,
-        _ => return "see that the node runs and listens there",
+        _ => return "; see that the node runs and listens there",
     };
     match path.metadata() {
-        Ok(data) if data.is_dir() => "that is a folder: give the path of the socket in it",
-        Ok(data) if data.is_file() => "that is a file and no socket: give the path at which the node listens",
-        Ok(_) => "see that the node runs: an old socket stays where its process was killed",
-        Err(_) => "see that the node runs, and that it listens at this path",
+        Ok(data) if data.is_dir() => "; that is a folder: give the path of the socket in it",
+        Ok(data) if data.is_file() => {
+            "; that is a file and no socket: give the path at which the node listens"
+        }
+        // Connected to, and then cut off.
+        Ok(_) if fault.is_some_and(|fault| !fault.contains("refused")) => {
+            "; see that a node of Mycelium listens there"
+        }
+        Ok(_) => "; see that the node runs: an old socket stays where its process was killed",
+        Err(_) => "; see that the node runs, and that it listens at this path",
     }
 }
 

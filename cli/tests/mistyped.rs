@@ -68,6 +68,13 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
         (&["tap", "*", "--within", "0.2", "--connect", "empty.yaml"], &[], &["that is a file and no socket"]),
         (&["tap", "*", "--connect", ""], &[], &["--connect needs an address: a path such as"]),
         (&["tap", "*", "--connect", "localhost:99999"], &[], &["`99999` is no port", "unix:localhost:99999"]),
+        (&["tap", "*", "--connect", "[::1]:70000"], &[], &["`70000` is no port", "unix:[::1]:70000"]),
+        (&["tap", "*", "--connect", "[::1]:http"], &[], &["`http` is no port"]),
+        (&["tap", "*", "--connect", "fe80::1:99999"], &[], &["`99999` is no port"]),
+        (&["tap", "*", "--connect", "127.0.0.1:0"], &[], &["`0` is no port"]),
+        (&["tap", "*", "--connect", "localhost:+80"], &[], &["`+80` is no port"]),
+        (&["tap", "*", "--connect", "localhost:-1"], &[], &["`-1` is no port"]),
+        (&["tap", "*", "--connect", "localhost:"], &[], &["`localhost:` lacks its port", "unix:localhost:"]),
         (&["tap", "*", "--connect", "192.0.2.1:9"], &[], &["--tls DIRECTORY", "--plaintext"]),
         (&["latency", "--connect", "127.0.0.1:1", "--within", "0.2"], &[], &["see that the node runs"]),
         (&["pub", "trades", "--json", "{lots: 1}"], &far, &["this is no JSON", "{\"name\": value}"]),
@@ -101,6 +108,17 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
             assert!(err.contains(part), "{all:?}: `{part}` is not in\n{err}");
         }
     }
+    // Of a live listener that is no node, nobody is told that it does not run.
+    let listener = std::os::unix::net::UnixListener::bind(folder.join("other.sock")).unwrap();
+    std::thread::spawn(move || {
+        for peer in listener.incoming() {
+            let _ =
+                peer.and_then(|mut peer| std::io::Write::write_all(&mut peer, &[b'!'; 4_096]).map(|()| peer));
+        }
+    });
+    let (code, err) = said(&folder, &["tap", "*", "--connect", "other.sock", "--within", "2"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("Mycelium") && !err.contains("see that the node runs"), "{err}");
     // The same contract twice is one contract.
     let twice = ["pub", "trades", "--json", "{\"lots\": 1}", "--contract", "contracts.yaml"];
     let all: Vec<&str> = twice.iter().chain(&["--contract", "contracts.yaml"]).chain(&far).copied().collect();

@@ -76,7 +76,10 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, ty: &Type, json: &Json, at: &str) -> Result<Value, String> {
-        self.left = self.left.checked_sub(1).ok_or(format!("the value has more than {PARTS_MAX} parts"))?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| format!("the value has more than {PARTS_MAX} parts: publish it from a program"))?;
         let wrong = |expected: &str| format!("{}: {ty} takes {expected}, not {}", place(at), shape(json));
         match (ty, json) {
             (Type::Bool, Json::Bool(value)) => Ok(Value::Bool(*value)),
