@@ -102,6 +102,32 @@ fn code_outside_reads_what_an_isolate_publishes_as_bytes_and_in_order() {
 }
 
 #[test]
+fn code_that_looks_at_a_message_may_have_it_dropped_for_a_newer_one_and_sees_that_too() {
+    for (how, prices) in [
+        (Subscription::drop_oldest().capacity(1), &[1, 2][..]),
+        (Subscription::drop_oldest().capacity(2), &[1, 2, 3]),
+    ] {
+        let mut isolate = isolate();
+        let mut ticks = isolate.subscribe_wire_with("ticks", how).unwrap();
+        let (last, waiting) = prices.split_last().unwrap();
+        for price in waiting {
+            isolate.publish(Tick { price: *price }).unwrap();
+        }
+        isolate.run().unwrap();
+        let mut seen = Vec::new();
+        ticks.drain(usize::MAX, |frame| {
+            if seen.is_empty() {
+                isolate.publish(Tick { price: *last }).unwrap();
+                isolate.run().unwrap();
+            }
+            seen.push(Tick::decode(frame.bytes).unwrap().price);
+        });
+        assert_eq!(seen, prices);
+        assert_eq!(isolate.topics().iter().map(|topic| topic.waiting).sum::<u64>(), 0);
+    }
+}
+
+#[test]
 fn a_queue_outside_that_is_full_refuses_or_drops_as_its_policy_says() {
     let mut isolate = isolate();
     let mut strict = isolate.subscribe_wire_with("ticks", Subscription::block().capacity(2)).unwrap();

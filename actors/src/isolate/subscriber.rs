@@ -32,6 +32,13 @@ impl<M> Clone for Queued<M> {
     }
 }
 
+/// Which message is the oldest of a queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct FrontPlace {
+    is_given: bool,
+    stamp: u64,
+}
+
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
 pub(super) struct SubscriberQueue<M> {
     place: Place,
@@ -141,6 +148,18 @@ impl<M: 'static> SubscriberQueue<M> {
         self.front(|front| front.stamp)
     }
 
+    /// Where the oldest message is, for [`take_seen`](Self::take_seen).
+    pub(super) fn front_place(&self) -> Option<FrontPlace> {
+        let is_given = !self.given.borrow().is_empty();
+        Some(FrontPlace { is_given, stamp: self.front_stamp()? })
+    }
+
+    /// Takes the message that was in front there. Code that has run since may have had its policy drop it, or
+    /// have closed the queue: then nothing is taken.
+    pub(super) fn take_seen(&self, seen: FrontPlace) -> Option<Shared<M>> {
+        if self.front_place()? == seen { self.take() } else { None }
+    }
+
     fn front<R>(&self, look: impl FnOnce(&Queued<M>) -> R) -> Option<R> {
         let given = self.given.borrow();
         match given.front() {
@@ -215,15 +234,18 @@ impl<M: Message> IsolateSubscriber<M> {
 
     pub(crate) fn drain(&self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
         let Some(inlet) = self.inlet.get() else { return 0 };
-        let most = most.min(inlet.waiting());
-        for _ in 0..most {
+        let (most, mut seen) = (most.min(inlet.waiting()), 0);
+        while seen < most
+            && let Some(place) = inlet.front_place()
+            && let Some(front) = inlet.front(Queued::clone)
+        {
             // Passed afterwards: should `each` panic, it is still in front.
-            let Some(front) = inlet.front(Queued::clone) else { break };
             let sender = (front.sender != OUTSIDE).then(|| id_of(front.sender));
             each(Delivery::new(&front.message, front.stamp, sender));
-            drop(inlet.take());
+            drop(inlet.take_seen(place));
+            seen += 1;
         }
-        most
+        seen
     }
 
     /// Nobody waits for the next message any more.

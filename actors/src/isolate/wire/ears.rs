@@ -156,11 +156,12 @@ impl IsolateEars {
         let mut seen = 0;
         while seen < most
             && let Some((number, inlet)) = self.first()
+            && let Some(place) = inlet.front_place()
             && let Some(message) = inlet.peek(WireMessage::clone)
         {
             // Passed afterwards: should `look` panic, it is still in front.
             look(message.delivery());
-            let seen_message = inlet.take();
+            let seen_message = inlet.take_seen(place);
             self.has_left(number, inlet);
             drop(seen_message);
             seen += 1;
