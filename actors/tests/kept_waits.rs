@@ -5,6 +5,7 @@
 mod common;
 
 use std::future::{Future as _, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -168,4 +169,19 @@ fn the_clock_moves_for_no_sleep_that_was_let_go() {
         isolate.run().unwrap();
         assert_eq!(isolate.now().as_nanos(), 0, "{seconds}");
     }
+}
+
+#[test]
+fn a_tell_that_is_polled_after_it_was_ready_panics_as_an_async_fn_does() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let napping = bus.spawn(Napping(Log::default())).unwrap();
+        let mut tell = pin!(napping.tell(Tick(1)));
+        tell.as_mut().await.unwrap();
+        let again = || tell.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
+        let panicked = catch_unwind(AssertUnwindSafe(again)).unwrap_err();
+        let text = panicked.downcast_ref::<&str>().unwrap();
+        assert!(text.contains("polled after it was ready"), "{text}");
+        bus.shutdown().await.unwrap();
+    });
 }

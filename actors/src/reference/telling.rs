@@ -24,7 +24,7 @@ pub(crate) trait Tellable<M>: Sync {
     fn tell_now(&self, message: M) -> Result<(), TellingLater<'_, M>>;
 }
 
-/// The future of a tell. Polled after it was ready, it is pending for ever.
+/// The future of a tell. Polled after it was ready, it panics, as that of an `async fn` does.
 #[must_use = "nothing is sent before this is awaited"]
 pub(crate) struct Telling<'a, M, T> {
     to: &'a T,
@@ -75,7 +75,9 @@ impl<M> TellWait<'_, M> {
     #[cold]
     #[inline(never)]
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), TellError<M>>> {
-        let waits = self.0.as_mut().map_or(Poll::Pending, |waits| waits.as_mut().poll(cx));
+        // Pending would keep a `select!` without a guard for ever.
+        let Some(waits) = &mut self.0 else { panic!("a tell was polled after it was ready") };
+        let waits = waits.as_mut().poll(cx);
         if waits.is_ready() {
             self.0 = None;
         }
