@@ -38,7 +38,7 @@ pub(crate) trait Falling: Send + Sync {
     /// The actors in it.
     fn actors(&self) -> Vec<ActorId>;
     /// It goes on, though it was killed: its path.
-    fn outlives(&self) -> Arc<str>;
+    fn outlives(&self) -> Option<Arc<str>>;
     /// The paths of those who had to be killed since then.
     fn missed(&self) -> Vec<Arc<str>>;
 }
@@ -213,7 +213,7 @@ impl Felling {
 
     /// It goes on, though it was killed: its path, if anything of it is there.
     pub(crate) fn outlives(&self) -> Option<Arc<str>> {
-        self.falling.as_ref().map(|falling| falling.outlives())
+        self.falling.as_ref()?.outlives()
     }
 
     /// The paths of those who had to be killed meanwhile.

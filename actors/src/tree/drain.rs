@@ -97,7 +97,7 @@ impl fmt::Display for DrainError {
             paths.iter().try_for_each(|path| write!(f, "\n  {path} {what}"))?;
         }
         if self.stuck {
-            write!(f, "\n  {GOES_ON}")?;
+            write!(f, "\n  the tree {GOES_ON}")?;
         }
         self.left.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
         write!(f, "\n  {} messages were not handled; they are dead letters", self.messages)

@@ -150,6 +150,8 @@ fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TreeShutdownError {
+    /// The path of the tree.
+    pub tree: Arc<str>,
     /// Their paths, among them those that were killed earlier in the life of the tree.
     pub missed: Vec<Arc<str>>,
     /// The tree has not ended and goes on: code that never awaits, such as a factory, keeps a supervisor of
@@ -159,12 +161,12 @@ pub struct TreeShutdownError {
 
 impl fmt::Display for TreeShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { missed, stuck } = self;
+        let Self { tree, missed, stuck } = self;
         if !missed.is_empty() {
             write!(f, "killed because they missed their shutdown time: {}", missed.join(", "))?;
         }
         let between = if missed.is_empty() { "" } else { "; " };
-        if *stuck { write!(f, "{between}{GOES_ON}") } else { Ok(()) }
+        if *stuck { write!(f, "{between}the tree {tree} {GOES_ON}") } else { Ok(()) }
     }
 }
 
@@ -172,7 +174,7 @@ impl std::error::Error for TreeShutdownError {}
 
 /// What is said of a tree that cannot be ended.
 pub(super) const GOES_ON: &str =
-    "the tree goes on: code that never awaits, such as a factory, keeps a supervisor of it";
+    "goes on: code that never awaits, such as a factory, keeps a supervisor of it";
 
 /// Says in the log what a tree cannot do in a program whose panics end the process.
 pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
@@ -358,7 +360,14 @@ impl Tree {
             TreeBackend::Live(live) => live.stop_within(limit).await,
         };
         let missed = self.missed();
-        if missed.is_empty() && !stuck { Ok(()) } else { Err(TreeShutdownError { missed, stuck }) }
+        if missed.is_empty() && !stuck {
+            return Ok(());
+        }
+        let tree = match &self.backend {
+            TreeBackend::Isolate(isolate) => isolate.path().unwrap_or_default(),
+            TreeBackend::Live(live) => Arc::clone(live.shared().root()),
+        };
+        Err(TreeShutdownError { tree, missed, stuck })
     }
 
     /// The children that had to be killed so far because they missed their shutdown time.

@@ -23,6 +23,15 @@ pub(crate) struct LiveTree {
     ended: Arc<SetOnce<ExitReason>>,
 }
 
+/// Says that the tree has ended when it is dropped: by its root, or with the runtime.
+struct EndTold(Arc<TreeShared>);
+
+impl Drop for EndTold {
+    fn drop(&mut self) {
+        self.0.has_ended();
+    }
+}
+
 impl LiveTree {
     pub(crate) async fn start(root: &Builder, shared: Arc<TreeShared>) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
@@ -32,7 +41,7 @@ impl LiveTree {
         let core = Arc::clone(&shared.bus.core);
         let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
         let place = ForestPlace::new(&core, shared.number, &ended, standing);
-        let told_of = Arc::clone(&shared);
+        let told_of = EndTold(Arc::clone(&shared));
         let leash = spawn_supervisor(
             root,
             &root.id,
@@ -43,7 +52,7 @@ impl LiveTree {
                 let _ = ready.send(());
             }),
             Box::new(move |reason, _| {
-                told_of.has_ended();
+                drop(told_of);
                 place.end(reason);
             }),
         )
@@ -97,11 +106,7 @@ impl LiveTree {
         }
         self.leash.kill();
         // The root gives up on what cannot be killed after its own grace.
-        let stuck = within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none();
-        if stuck {
-            self.shared.outlives();
-        }
-        stuck
+        within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none() && self.shared.outlives()
     }
 
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {

@@ -140,7 +140,8 @@ pub(crate) fn spawn_supervisor(
         let (reason, estate) = match unbroken(shell.run(&mut mail)).await {
             Ok(ended) => ended,
             Err(panicked) => {
-                shell.kill_lives();
+                // Whatever that panics, the end is told: else whoever is above would wait for it.
+                let _ = StopReason::catch(|| shell.kill_lives());
                 let verdict = format!("the supervisor has {panicked}");
                 (ExitReason::Abnormal(verdict.into()), Estate::new())
             }
@@ -290,7 +291,8 @@ impl Shell {
     /// It has panicked, and leaves nobody behind without a supervisor.
     fn kill_lives(&self) {
         if let Some(node) = self.engine.node(ROOT) {
-            node.core().lives().filter_map(|child| self.life(child)).for_each(Life::kill);
+            let lives = node.core().lives().filter_map(|child| self.life(child));
+            lives.for_each(|life| _ = StopReason::catch(|| life.kill()));
         }
     }
 

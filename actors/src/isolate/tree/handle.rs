@@ -228,6 +228,11 @@ impl IsolateTree {
         }
     }
 
+    /// Its path; on another thread none.
+    pub(crate) fn path(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(self.tree.get()?.path()))
+    }
+
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
         self.tree.get().map(TreeRun::missed).unwrap_or_default()
     }

@@ -29,6 +29,7 @@ const ENDS_IN_A_ROW: u32 = 1_024;
 
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
+    path: Arc<str>,
     post: Rc<TreePost>,
     /// Among the feeds of the isolate.
     feed: Cell<u64>,
@@ -57,11 +58,11 @@ impl TreeRun {
         let post = TreePost::new(core);
         let mut seats = Seats::new(core, &post, root);
         let (path, children) = (Arc::clone(&root.id), root.children.clone());
-        let engine = Engine::new(&mut seats, path, root.flags, children, true, Estate::new())?;
+        let engine = Engine::new(&mut seats, Arc::clone(&path), root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
         let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
         let (feed, due, end, ready, watchers) = Default::default();
-        Ok(Rc::new(Self { post, feed, due, end, ready, watchers, run: RefCell::new(run) }))
+        Ok(Rc::new(Self { path, post, feed, due, end, ready, watchers, run: RefCell::new(run) }))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -70,6 +71,10 @@ impl TreeRun {
 
     pub(crate) fn end(&self) -> Option<ExitReason> {
         self.end.borrow().clone()
+    }
+
+    pub(crate) fn path(&self) -> &Arc<str> {
+        &self.path
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -11,7 +11,7 @@ use pure::{CALLS_MAX, ChildInfo, Jitter};
 use super::{Mail, Tasks};
 use crate::live::{Falling, Standing};
 use crate::rt::Instant;
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::below::take_below;
 use crate::tree::child::Builder;
 use crate::tree::handle::CallError;
@@ -95,6 +95,11 @@ impl<T> Drop for Replier<T> {
 /// Paths of children, and until when each waits for its restart.
 type Backoffs = Vec<(Arc<str>, Instant)>;
 
+/// A tree was killed and has not ended in time.
+const OUTLIVES: usize = 1;
+/// A tree has ended.
+const HAS_ENDED: usize = 2;
+
 /// What all supervisors of one tree share.
 pub(crate) struct TreeShared {
     pub(crate) bus: MessageBus,
@@ -114,8 +119,9 @@ pub(crate) struct TreeShared {
     backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
     #[cfg(unix)]
     pub(crate) groups: Arc<crate::tree::process::Groups>,
-    /// It was killed and has not ended in time.
-    goes_on: AtomicBool,
+    /// Whether it [goes on](OUTLIVES) and [has ended](HAS_ENDED), in one: whichever comes second knows of the
+    /// other.
+    late: AtomicUsize,
     /// The child with which the root passed its intensity.
     gave_up: OnceLock<Arc<str>>,
 }
@@ -141,7 +147,7 @@ impl TreeShared {
             backoffs,
             #[cfg(unix)]
             groups,
-            goes_on: AtomicBool::new(false),
+            late: AtomicUsize::new(0),
             gave_up,
         }
     }
@@ -149,6 +155,11 @@ impl TreeShared {
     /// The references of the actors, by path.
     pub(crate) fn actors(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Placed>> {
         lock(&self.actors)
+    }
+
+    /// The path of the tree.
+    pub(crate) fn root(&self) -> &Arc<str> {
+        &self.root
     }
 
     /// Where a supervisor takes calls.
@@ -200,20 +211,23 @@ impl TreeShared {
         lock(&self.missed)
     }
 
-    /// The tree goes on though it was killed: code that never awaits keeps its supervisor.
-    pub(crate) fn outlives(&self) {
-        if !self.goes_on.swap(true, Ordering::Relaxed) {
+    /// The tree goes on though it was killed: code that never awaits keeps its supervisor. `false`: it has
+    /// ended just now.
+    pub(crate) fn outlives(&self) -> bool {
+        let before = self.late.fetch_or(OUTLIVES, Ordering::Relaxed);
+        if before == 0 {
             tracing::warn!(
                 target: "mycelium::shutdown",
                 tree = &*self.root,
                 "a tree was killed and goes on: code that never awaits, such as a factory, keeps a supervisor of it"
             );
         }
+        before & HAS_ENDED == 0
     }
 
     /// The tree has ended.
     pub(crate) fn has_ended(&self) {
-        if self.goes_on.load(Ordering::Relaxed) {
+        if self.late.fetch_or(HAS_ENDED, Ordering::Relaxed) == OUTLIVES {
             tracing::info!(target: "mycelium::shutdown", tree = &*self.root, "the tree that went on has ended");
         }
     }
@@ -312,9 +326,8 @@ impl Falling for FallingTree {
         self.shared.actors().values().map(|placed| placed.id).collect()
     }
 
-    fn outlives(&self) -> Arc<str> {
-        self.shared.outlives();
-        Arc::clone(&self.shared.root)
+    fn outlives(&self) -> Option<Arc<str>> {
+        self.shared.outlives().then(|| Arc::clone(&self.shared.root))
     }
 
     fn missed(&self) -> Vec<Arc<str>> {
@@ -331,6 +344,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::Supervisor;
+
+    #[test]
+    fn a_tree_that_has_ended_by_the_time_it_is_looked_at_does_not_go_on() {
+        let shared = TreeShared::new(MessageBus::new(), &Supervisor::builder("root"));
+        assert!(shared.outlives() && shared.outlives());
+        shared.has_ended();
+        assert!(!shared.outlives());
+        let shared = TreeShared::new(MessageBus::new(), &Supervisor::builder("root"));
+        shared.has_ended();
+        assert!(!shared.outlives(), "nobody would say when it ends");
+    }
 
     #[test]
     fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
