@@ -249,8 +249,8 @@ impl Handler<Tick> for Acts {
     }
 }
 
-/// An actor that ends its tree at this spot, and has a message tried so often; what was heard, the panics, the
-/// dead letters, and how often its observer was told of an end of the actor.
+/// An actor that ends its tree at this spot, and has a message tried so often; what was heard, the panics,
+/// the dead letters, and how often its observer was told of an end of the actor.
 fn act(spot: Spot, attempts: u32) -> (Vec<String>, u32, u64, usize) {
     let (before, mut letters) = (PANICS.get(), 0);
     let child = |site: &Site| {

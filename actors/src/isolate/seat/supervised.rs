@@ -377,8 +377,8 @@ impl<A: Actor> SeatedChild for Seat<A> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
         if self.is_running() {
-            // Its own code has brought this about: it goes as soon as that waits, returns or panics, with what
-            // it has in hand.
+            // Its own code has brought this about: it goes as soon as that waits, returns or panics, with
+            // what it has in hand.
             ward.retired.set(Some(shut_down));
             AnySeat::kill(self);
         } else if !self.has_ended() {
