@@ -94,7 +94,19 @@ async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_
     }
     for (actor, text) in [
         ("odd:other", "line 5, column 9: nothing odd is called \"other\""),
-        ("even:adder", "line 5, column 9: no actor `even:adder` is registered; registered are plain, tree"),
+        (
+            "even:adder",
+            "line 5, column 9: `even:adder` is an actor of the scheme `even`, which is not registered; register it with \
+             `Factories::scheme`, as `Factories::python` does for Python",
+        ),
+        (
+            "od:adder",
+            "line 5, column 9: `od:adder` is an actor of the scheme `od`, which is not registered; did you mean `odd`?",
+        ),
+        (
+            "zzzzzzzz",
+            "line 5, column 9: no actor `zzzzzzzz` is registered; registered are plain, tree, odd:..",
+        ),
         ("tree", "line 5, column 9: `tree` is registered with a supervisor, which is no actor"),
     ] {
         let error = Supervisor::from_toml(&file(actor, ""), &factories).unwrap_err();

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use mycelium_contract::Contract;
@@ -213,7 +214,11 @@ fn the_unit_file_gives_a_drain_its_time() {
 /// Runs a program of Python with this in front; what it prints.
 fn python(before: &str, block: &Block<'_>, after: &str) -> String {
     let program = format!("{before}\n{}\n{after}", block.text());
-    let output = Command::new("python3").args(["-c", &program]).output().expect("python3 runs");
+    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/install.sh");
+    let python = Command::new("sh").arg(install).output().expect("a shell");
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    let python = String::from_utf8(python.stdout).unwrap();
+    let output = Command::new(python.trim()).args(["-c", &program]).output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{}:{}\n{told}", block.page, block.line);
     String::from_utf8(output.stdout).unwrap()

@@ -17,20 +17,16 @@ fn said(command: &mut Command) -> String {
 }
 
 /// The folder of programs of a virtual environment with what the tests need, whose Python has a shared
-/// library.
+/// library. It is that of the wheel's tests, if theirs has one.
 fn environment(target: &Path) -> PathBuf {
-    let script = root().join("tests/python/venv.sh");
-    let told = said(Command::new("sh").arg(script).arg(target.join("python-venv")));
-    let python = PathBuf::from(told.trim());
-    let shared = "import sysconfig; print(sysconfig.get_config_var('Py_ENABLE_SHARED') or 0)";
-    assert_eq!(
-        said(Command::new(&python).args(["-c", shared])).trim(),
-        "1",
-        "{}: a program that embeds Python needs its shared library: install it (libpython3-dev on Debian; \
-         PYTHON_CONFIGURE_OPTS=--enable-shared for pyenv), set PYTHON to that Python, and remove {}",
-        python.display(),
-        target.join("python-venv").display()
-    );
+    let script = |name: &str| {
+        let mut sh = Command::new("sh");
+        sh.arg(root().join("tests/python").join(name));
+        sh
+    };
+    let (any, linked) = (said(&mut script("install.sh")), said(&mut script("shared.sh")));
+    let folder = target.join(if any == linked { "python-venv" } else { "python-shared-venv" });
+    let python = PathBuf::from(said(script("venv.sh").arg(&folder).env("PYTHON", linked.trim())).trim());
     python.parent().expect("it lies in a folder").to_owned()
 }
 

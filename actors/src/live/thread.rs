@@ -49,6 +49,7 @@ pub struct OwnThread {
     name: String,
     core: Option<usize>,
     busy: bool,
+    stack_bytes: Option<usize>,
     hooks: Option<Arc<dyn ThreadHooks>>,
 }
 
@@ -58,7 +59,8 @@ pub struct OwnThread {
 pub trait ThreadHooks: Send + Sync + 'static {
     /// The thread has begun, and nothing has run on it.
     fn started(&self) {}
-    /// It has nothing to do, and waits after this.
+    /// It has nothing to do, and waits after this. One that polls busily looks for news instead, between this
+    /// and `after_wait`, again and again.
     fn before_wait(&self) {}
     /// It has waited.
     fn after_wait(&self) {}
@@ -69,12 +71,19 @@ pub trait ThreadHooks: Send + Sync + 'static {
 impl OwnThread {
     /// A thread with this name, of which Linux shows 15 bytes.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), core: None, busy: false, hooks: None }
+        Self { name: name.into(), core: None, busy: false, stack_bytes: None, hooks: None }
     }
 
     /// Has these hooks called on it.
     pub fn hooks(mut self, hooks: Arc<dyn ThreadHooks>) -> Self {
         self.hooks = Some(hooks);
+        self
+    }
+
+    /// Gives it a stack of this many bytes, in place of the standard library's 2 MiB: for code that recurses
+    /// deeply. The system gives the memory when it is touched first.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_bytes = Some(bytes);
         self
     }
 
@@ -91,6 +100,13 @@ impl OwnThread {
         self
     }
 
+    /// With the hooks and the stack of this one, unless it has its own.
+    pub(crate) fn inheriting(mut self, before: &Self) -> Self {
+        self.hooks = self.hooks.or_else(|| before.hooks.clone());
+        self.stack_bytes = self.stack_bytes.or(before.stack_bytes);
+        self
+    }
+
     /// Starts it. It ends when the one it is for has ended, or did not come.
     fn start(self) -> Result<(Handle, ThreadEntry), SpawnError> {
         let failed = |cause: String| SpawnError::Thread { cause };
@@ -101,7 +117,10 @@ impl OwnThread {
         let (told, is_for) = oneshot::channel();
         let entry = ThreadEntry { occupant: Arc::default(), told };
         let occupant = Arc::clone(&entry.occupant);
-        let thread = thread::Builder::new().name(self.name.clone());
+        let mut thread = thread::Builder::new().name(self.name.clone());
+        if let Some(bytes) = self.stack_bytes {
+            thread = thread.stack_size(bytes);
+        }
         let run = move || match self.prepare() {
             Ok(runtime) => {
                 OCCUPANT.set(Some(occupant));
@@ -131,6 +150,13 @@ impl OwnThread {
     async fn wait(&self, occupant: oneshot::Receiver<Arc<dyn Member>>) {
         let Ok(member) = occupant.await else { return };
         while self.busy && !member.ended().initialized() {
+            if let Some(hooks) = &self.hooks {
+                // The runtime never parks the thread, so it does not call them: a lock that others need, such
+                // as an interpreter's, is free for a moment.
+                hooks.before_wait();
+                thread::yield_now();
+                hooks.after_wait();
+            }
             tokio::task::yield_now().await;
         }
         member.ended().wait().await;
@@ -187,7 +213,8 @@ impl Drop for Hooked<'_> {
 impl PartialEq for OwnThread {
     fn eq(&self, other: &Self) -> bool {
         let hooks = |thread: &Self| thread.hooks.as_ref().map(|hooks| Arc::as_ptr(hooks).cast::<()>());
-        (&self.name, self.core, self.busy, hooks(self)) == (&other.name, other.core, other.busy, hooks(other))
+        let plain = |thread: &Self| (thread.core, thread.busy, thread.stack_bytes);
+        self.name == other.name && plain(self) == plain(other) && hooks(self) == hooks(other)
     }
 }
 
@@ -195,11 +222,12 @@ impl Eq for OwnThread {}
 
 impl fmt::Debug for OwnThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, core, busy, hooks } = self;
+        let Self { name, core, busy, stack_bytes, hooks } = self;
         f.debug_struct("OwnThread")
             .field("name", name)
             .field("core", core)
             .field("busy", busy)
+            .field("stack_bytes", stack_bytes)
             .field("hooks", &hooks.is_some())
             .finish()
     }

@@ -340,6 +340,9 @@ impl Child {
     /// keeps the thread; a child that is started anew has a new one. Where the thread cannot be had, its
     /// start has failed.
     ///
+    /// A child in another language has a thread already, which its language knows by its hooks: the one that is
+    /// given gets them and the size of its stack, unless it has its own.
+    ///
     /// In an isolate, which is one thread, it means nothing, nor does it for a supervisor or a process.
     ///
     /// ```
@@ -351,6 +354,10 @@ impl Child {
     /// # assert_eq!(model.id(), "model");
     /// ```
     pub fn on_thread(mut self, thread: OwnThread) -> Self {
+        let thread = match self.0.start.thread.as_deref() {
+            Some(before) => thread.inheriting(before),
+            None => thread,
+        };
         self.0.start.thread = Some(Arc::new(thread));
         self
     }

@@ -230,9 +230,19 @@ impl Factories {
                 "`{name}` is registered, but not as {article} {word}: write {other} = \"{name}\""
             );
         }
-        let hint = suggestion(name, self.names(kind)).unwrap_or_else(|| match self.names(kind).next() {
-            Some(_) => format!("; registered are {}", self.names(kind).collect::<Vec<_>>().join(", ")),
-            None => format!("; register one with `Factories::{word}`"),
+        if let Some((scheme, _)) = name.split_once(':').filter(|_| kind == FactoryKind::Actor) {
+            let hint = suggestion(scheme, self.schemes.keys().map(String::as_str)).unwrap_or_else(|| {
+                let remedy = "register it with `Factories::scheme`, as `Factories::python` does for Python";
+                format!("; {remedy}")
+            });
+            return format!("`{name}` is an actor of the scheme `{scheme}`, which is not registered{hint}");
+        }
+        let schemes = self.schemes.keys().filter(|_| kind == FactoryKind::Actor);
+        let known: Vec<_> =
+            self.names(kind).map(str::to_owned).chain(schemes.map(|scheme| format!("{scheme}:.."))).collect();
+        let hint = suggestion(name, self.names(kind)).unwrap_or_else(|| match known.is_empty() {
+            false => format!("; registered are {}", known.join(", ")),
+            true => format!("; register one with `Factories::{word}`"),
         });
         format!("no {word} `{name}` is registered{hint}")
     }

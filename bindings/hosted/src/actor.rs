@@ -117,6 +117,18 @@ pub struct ActorSpec {
     lives: Arc<AtomicU64>,
 }
 
+impl ActorSpec {
+    /// Has each actor that is made of it keep this alive.
+    pub fn keeping(mut self, kept: impl Send + Sync + 'static) -> Self {
+        let make = self.make;
+        self.make = Arc::new(move || {
+            let _ = &kept;
+            make()
+        });
+        self
+    }
+}
+
 /// An actor whose behaviour is a set of callbacks: a child of a supervision tree, made by
 /// [`Runtime::child`](crate::Runtime::child).
 pub struct HostedActor {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mycelium::{ThreadHooks, WireDelivery, WireMessage, WireSubscriber, WireTopics};
 
+use crate::runtime::STACK_BYTES;
 use crate::wait::Parking;
 use crate::{Error, Failure};
 
@@ -95,6 +96,7 @@ impl Delivery {
         let of_thread = Arc::clone(&post);
         let thread = thread::Builder::new()
             .name("mycelium-calls".to_owned())
+            .stack_size(STACK_BYTES)
             .spawn(move || run(&of_thread, &*hooks))
             .map_err(|error| Error::Threads(error.to_string()))?;
         Ok(Self { post, thread: thread.thread().id() })

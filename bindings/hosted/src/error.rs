@@ -101,6 +101,8 @@ pub enum Error {
     Killed(Vec<TreeShutdownError>),
     /// A callback has not returned in time, and so one of those, if it is an actor's, was not ended.
     Callback(Option<Box<Error>>),
+    /// Actors of a tree that the program has started still run on a shared bus.
+    ActorsRun,
     /// Threads of the system could not be started.
     Threads(String),
 }
@@ -189,7 +191,7 @@ impl Error {
             Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
-            Self::Answer(_) | Self::Callback(_) => ErrorKind::Callback,
+            Self::Answer(_) | Self::Callback(_) | Self::ActorsRun => ErrorKind::Callback,
         }
     }
 }
@@ -270,6 +272,10 @@ impl fmt::Display for Error {
                 )?;
                 ended.iter().try_for_each(|error| write!(f, " ({error})"))
             }
+            Self::ActorsRun => f.write_str(
+                "actors of a tree still run: shut their trees down before `close`, or give one whose handler has not \
+                 returned more time",
+            ),
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
     }

@@ -27,6 +27,10 @@ use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 /// How long [`Runtime::close`] waits unless told otherwise.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The stack of each thread that calls a foreign language (bytes): interpreters reckon with the 8 MiB of a
+/// main thread, and their libraries with more than the standard library's 2 MiB.
+pub(crate) const STACK_BYTES: usize = 16 << 20;
+
 /// How many threads run what is not hosted by a foreign language, unless told otherwise.
 const WORKERS: usize = 1;
 
@@ -378,11 +382,12 @@ impl Runtime {
 
     /// A child for a supervision tree: an actor with callbacks, on a thread of its own that the runtime's
     /// hooks are called on. Everything that a child has can be set: restart, backoff, health, redelivery.
+    /// Another thread that is given with [`Child::on_thread`] has the hooks and the stack of this one.
     pub fn child(&self, id: &str, mut spec: ActorSpec) -> Child {
         spec.known = Arc::clone(&self.shared.known);
         let hooks: Arc<dyn ThreadHooks> = Arc::clone(&self.shared.hooks) as _;
         let make = move || HostedActor::new(spec.clone());
-        Child::actor(id, make).on_thread(OwnThread::new(id).hooks(hooks))
+        Child::actor(id, make).on_thread(OwnThread::new(id).hooks(hooks).stack_size(STACK_BYTES))
     }
 
     /// Starts a tree, and waits until all its children run.
@@ -455,7 +460,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
-    /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end. It is
+    /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end, and
+    /// [`Error::ActorsRun`] that only actors in trees of the program have not ended. It is
     /// closed all the same.
     pub fn close(&self, limit: Duration) -> Result<(), Error> {
         self.check_outside("to close the runtime")?;
@@ -465,22 +471,21 @@ impl Runtime {
         let delivery = lock(&self.shared.delivery).clone();
         if !first {
             let finished = delivery.is_none_or(|delivery| delivery.wait_end(left()));
-            let finished = self.shared.hooks.wait_end(left()) && finished;
-            return if finished { Ok(()) } else { Err(Error::Callback(None)) };
+            let ended = self.shared.hooks.wait_end(left());
+            return self.shared.said(finished, ended, Ok(()));
         }
         let ended = self.end_actors(left);
         // A bus of its own is shut down: nothing comes later.
         let last = if self.shared.is_guest { self.shared.bus.take_stamp() } else { u64::MAX };
         let finished = delivery.is_none_or(|delivery| delivery.finish(last, left().max(GRACE)));
         // Those of actors end a little after them.
-        let finished = self.shared.hooks.wait_end(left().max(GRACE)) && finished;
-        self.shared.gave_up.store(!finished, Ordering::SeqCst);
+        let threads_ended = self.shared.hooks.wait_end(left().max(GRACE));
+        self.shared.gave_up.store(!(finished && threads_ended), Ordering::SeqCst);
         self.shared.stop_readers();
         if let Some(threads) = lock(&self.shared.owned).take() {
             end_threads(threads, left().max(GRACE));
         }
-        // The caller is to know above all that its own code still runs.
-        if finished { ended } else { Err(Error::Callback(ended.err().map(Box::new))) }
+        self.shared.said(finished, threads_ended, ended)
     }
 
     /// Ends them in the time that is `left`, which is that of all trees together.
@@ -531,6 +536,16 @@ impl Runtime {
 const GRACE: Duration = Duration::from_millis(100);
 
 impl Shared {
+    /// The result of a close: the caller is to know above all that its own code still runs.
+    fn said(&self, finished: bool, threads_ended: bool, ended: Result<(), Error>) -> Result<(), Error> {
+        match (finished, threads_ended) {
+            (true, true) => ended,
+            // Trees that were made through it have ended: others are the program's.
+            (true, false) if self.is_guest && ended.is_ok() => Err(Error::ActorsRun),
+            _ => Err(Error::Callback(ended.err().map(Box::new))),
+        }
+    }
+
     fn stop_readers(&self) {
         for reader in lock(&self.readers).drain(..) {
             reader.upgrade().inspect(Parking::stop);

@@ -23,6 +23,8 @@ pub(crate) struct Core {
     forked: AtomicBool,
     /// Whether it was closed, and nothing goes on.
     over: AtomicBool,
+    /// Whether the Rust program whose bus it is has dropped it.
+    left: AtomicBool,
     /// How many threads wait detached.
     waiting: AtomicUsize,
     pub(crate) called: Called,
@@ -66,6 +68,7 @@ impl Core {
             host: Arc::new(Host { kinds, validate, clock, isolate: None }),
             forked: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             called: Called::default(),
             trees: Mutex::default(),
@@ -87,6 +90,14 @@ impl Core {
 
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     pub(crate) fn waits(&self) -> Waiting<'_> {

@@ -227,6 +227,12 @@ impl Runtime {
         self.core.mark_forked();
     }
 
+    /// Whether the Rust program has dropped it.
+    #[getter]
+    fn left(&self) -> bool {
+        self.core.is_left()
+    }
+
     #[getter]
     fn closed(&self) -> bool {
         self.core.hosted.is_closed()

@@ -40,7 +40,14 @@ async fn run() -> Result<ExitCode> {
     let tree = root.on_event(timeline.observer()).start(&bus).await?;
     tokio::select! {
         // Ctrl-C ends it as the end of the script does: Python has no signal handler here.
-        end = tree.run_until_signal(DRAIN_LIMIT) => return Ok(end?.report()),
+        end = tree.run_until_signal(DRAIN_LIMIT) => {
+            let end = end?;
+            // Whatever the tree has left is in `end`, and counts for the exit code.
+            if let Err(error) = python.close(DRAIN_LIMIT).await {
+                timeline.say(&error.to_string());
+            }
+            return Ok(end.report());
+        }
         played = play(&market, &timeline) => played?,
     }
     timeline.say("the script is over: draining");

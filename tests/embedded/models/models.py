@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import sys
@@ -75,20 +76,46 @@ class Retries(Model):
 class Slow(Model):
     """Takes its time, outside of Python."""
 
-    @on(Tick)
+    @on(Tick, capacity=64)
     def tick(self, tick: Tick) -> None:
         time.sleep(0.005)
         self.ctx.publish(Told(tick.number, "slow"))
 
 
 class Stuck(Model):
-    """Waits for ever at a number."""
+    """Waits at a number until it is set free."""
+
+    free = False
 
     @on(Tick)
     def tick(self, tick: Tick) -> None:
-        while tick.number == 13:
+        while tick.number == 13 and not Stuck.free:
             time.sleep(0.001)
         self.ctx.publish(Told(tick.number, "stuck"))
+
+
+class Deep(Model):
+    """Recurses without end below zero, through a function of C, whose frames are large."""
+
+    def fails(self, number: int) -> None:
+        sorted([number], key=self.fails)
+
+
+class Keeps(Model):
+    """Reads from a pipe, and keeps the lock of the interpreter meanwhile."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        ctypes.PyDLL(None).read(tick.number, ctypes.create_string_buffer(1), 1)
+        self.ctx.publish(Told(tick.number, "kept"))
+
+
+class Hosted(Model):
+    """Tells the name of its host."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        self.ctx.publish(Told(tick.number, query_name(self.ctx.runtime)))
 
 
 class Asks(Actor):
@@ -118,6 +145,10 @@ not_an_actor = 3
 def hear(name: str, into: list[int]) -> mycelium.Callback:
     """What any module does with the bus of the program."""
     return mycelium.host(name).subscribe(Told, lambda told: into.append(told.number))
+
+
+def watch(name: str) -> weakref.ref[mycelium.Runtime]:
+    return weakref.ref(mycelium.host(name))
 
 
 def living() -> int:

@@ -7,7 +7,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import _actor, _records
+from . import _actor, _records, _runtime
 from ._runtime import Runtime
 from ._tree import Child, plan_of
 from .errors import ClosedError
@@ -47,6 +47,9 @@ def host(name: str | None = None) -> Runtime:
 def enter(program: _native.Program, name: str) -> Runtime:
     """The program has a bus of this name."""
     runtime = _ProgramRuntime._of_program(program)
+    before = _programs.get(name)
+    if before is not None and before.left:
+        leave(name, before)  # The program has dropped it, and the thread that says so has not come yet.
     if _programs.setdefault(name, runtime) is not runtime:
         raise ValueError(
             f"another bus of this process has the name {name!r} in Python: give this one another with `PythonBuilder::name`"
@@ -55,9 +58,10 @@ def enter(program: _native.Program, name: str) -> Runtime:
 
 
 def leave(name: str, runtime: Runtime) -> None:
-    """It has it no more."""
+    """It has it no more; what Python has begun on it goes on while Python has it."""
     if _programs.get(name) is runtime:
         del _programs[name]
+    _runtime.forget(runtime)
 
 
 def plan(runtime: Runtime, path: str, arguments: dict[str, Any]) -> Any:
@@ -113,8 +117,13 @@ def _module(name: str) -> Any:
 def _needs_numpy(path: str, message_type: type) -> None:
     try:
         _records.dtype_of(message_type)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ImportError(f"{path} takes arrays (@on_batch), which need numpy: {_install('numpy')}") from error
+    except ImportError as error:
+        raise ImportError(
+            f"{path} takes arrays (@on_batch), and the numpy of {_where()} cannot be loaded: it may be of another Python, or the"
+            f" program be linked with a Python that has no shared library, whose symbols numpy does not find: {error}"
+        ) from error
 
 
 def _install(package: str) -> str:

@@ -20,8 +20,8 @@ def dtype_of(cls: type) -> np.dtype[np.void]:
         )
     try:
         import numpy
-    except ImportError as error:
-        raise ImportError("arrays need numpy: pip install numpy") from error
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("arrays need numpy: pip install numpy") from error
     made: np.dtype[np.void] = numpy.dtype(layout)
     return made
 

@@ -221,6 +221,11 @@ _open: weakref.WeakSet[Runtime] = weakref.WeakSet()
 _working: set[Runtime] = set()
 
 
+def forget(runtime: Runtime) -> None:
+    """It lasts as long as somebody else has it."""
+    _working.discard(runtime)
+
+
 def _at_exit() -> None:
     for runtime in list(_open):
         try:

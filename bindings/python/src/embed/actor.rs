@@ -37,6 +37,8 @@ impl PythonActor {
             plan::spec(&made, &guest.core.host)
         });
         let spec = spec.map_err(|error: PyErr| PythonError::raised(&error))?;
+        // An actor that lives has its bus in Python, `mycelium.host()`, whatever the program has dropped.
+        let spec = spec.keeping(Arc::clone(guest));
         Ok(Self { class: class.into(), hosted: guest.core.hosted.clone(), spec })
     }
 

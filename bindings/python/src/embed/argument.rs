@@ -30,9 +30,21 @@ impl From<i32> for Argument {
     }
 }
 
+impl From<u32> for Argument {
+    fn from(value: u32) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
 impl From<i64> for Argument {
     fn from(value: i64) -> Self {
         Self::Whole(value)
+    }
+}
+
+impl From<f32> for Argument {
+    fn from(value: f32) -> Self {
+        Self::Number(value.into())
     }
 }
 

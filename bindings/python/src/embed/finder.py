@@ -2,6 +2,7 @@
 
 import importlib.abc
 import importlib.machinery
+import signal
 import sys
 
 
@@ -27,10 +28,19 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 def install(modules, native):
     """From now on `import mycelium` has the package of the program; whether it was so before."""
+    # A package that is installed may be of another version: that of the program comes first. The finder is there before
+    # the native half, which tells other threads that all is prepared; a second one finds the same.
+    finder = Finder(modules)
+    sys.meta_path.insert(0, finder)
     if sys.modules.setdefault("mycelium._native", native) is not native:
+        sys.meta_path.remove(finder)
         return True
-    # A package that is installed may be of another version: that of the program comes first.
-    sys.meta_path.insert(0, Finder(modules))
+    # The module `signal`, also that of `asyncio`, takes SIGINT when it is first imported: it is the program's.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        except ValueError:
+            pass  # The interpreter was started on another thread, by another library, which may want it.
     # Nobody finalises this interpreter, and so nobody writes what a buffer still holds.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

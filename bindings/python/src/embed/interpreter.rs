@@ -30,9 +30,10 @@ pub(super) fn prepare<'py>(py: Python<'py>, folders: &[PathBuf]) -> PyResult<Bou
     let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
     for (at, folder) in folders.iter().enumerate() {
         let folder = folder.as_os_str();
-        if !path.contains(folder)? {
-            path.insert(at.min(path.len()), folder)?;
+        while path.contains(folder)? {
+            path.call_method1("remove", (folder,))?;
         }
+        path.insert(at.min(path.len()), folder)?;
     }
     if !is_prepared(py)? {
         let native = PyModule::new(py, "mycelium._native")?;

@@ -11,14 +11,16 @@ mod interpreter;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mycelium::wire::Messages;
 use mycelium::{MessageBus, ThreadHooks};
 use mycelium_hosted::{self as hosted, Address, Exposed};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 pub use self::actor::{PythonActor, PythonChild, PythonFactories};
 pub use self::argument::Argument;
@@ -29,11 +31,18 @@ use crate::contract::Contract;
 use crate::core::Core;
 use crate::runtime::Program;
 
+/// How much longer than its limit a close may take before it is said to hang in Python.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What a runtime is called unless told otherwise.
 const NAME: &str = "main";
 
 /// The side of a bus that Python sees: its actors are children of the program's supervision trees, and
 /// `mycelium.host()` in Python is this bus. Cloning is cheap.
+///
+/// It lasts as long as it, or an actor of it, is there. When all are dropped without a
+/// [`close`](Self::close), `mycelium.host()` has it no more, and callbacks and trees that Python has begun
+/// last as long as Python keeps their runtime.
 ///
 /// ```no_run
 /// use mycelium::tree::{Child, Redelivery};
@@ -65,10 +74,9 @@ pub struct PythonRuntime(Arc<Guest>);
 
 struct Guest {
     core: Arc<Core>,
-    /// The `Runtime` of Python.
-    runtime: Py<PyAny>,
+    /// The `Runtime` of Python, until it is dropped.
+    runtime: Option<Py<PyAny>>,
     name: String,
-    handle: Handle,
 }
 
 type Share = Box<dyn FnOnce(MessageBus, Handle, Arc<dyn ThreadHooks>) -> hosted::Runtime + Send>;
@@ -145,12 +153,12 @@ impl PythonBuilder {
         Python::initialize();
         Python::attach(|py| {
             let host = interpreter::prepare(py, &folders)?;
-            let hosted = share(bus, handle.clone(), Arc::new(PythonThread));
+            let hosted = share(bus, handle, Arc::new(PythonThread));
             let contract = Contract::of_program(hosted.known(), format!("the Rust program's bus {name:?}"));
             let core = Arc::new(Core::over(hosted, &contract.kinds, validate));
             let program = Program { core: Arc::clone(&core), contract: Py::new(py, contract)? };
             let runtime = host.call_method1("enter", (program, &name))?.unbind();
-            Ok(PythonRuntime(Arc::new(Guest { core, runtime, name, handle })))
+            Ok(PythonRuntime(Arc::new(Guest { core, runtime: Some(runtime), name })))
         })
         .map_err(|error: PyErr| PythonError::raised(&error))
     }
@@ -219,38 +227,82 @@ impl PythonRuntime {
     ///
     /// # Errors
     /// [`PythonError`]: something did not end within `limit`, an actor of a tree that still runs among it. It
-    /// is closed all the same.
+    /// is closed all the same. While a handler keeps the interpreter for itself, in a long call of C, even
+    /// that is only begun: it goes on, in the background, when the handler lets go.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it goes on in the background.
     pub async fn close(&self, limit: Duration) -> Result<(), PythonError> {
+        // On threads that nobody waits for: a handler may keep the interpreter for any time, and a runtime of
+        // tokio waits for what blocks in it before it ends.
+        let (told, closed) = oneshot::channel();
         let guest = Arc::clone(&self.0);
-        let closing = self.0.handle.spawn_blocking(move || guest.close(limit));
-        closing.await.unwrap_or_else(|error| Err(PythonError::new(error.to_string())))
+        let watched = detached(move || {
+            let (done, is_done) = mpsc::sync_channel(1);
+            let closing = detached(move || {
+                // Nobody may listen any more.
+                let _ = done.send(guest.close(limit));
+            });
+            let result = match closing {
+                Ok(()) => is_done.recv_timeout(limit.saturating_add(GRACE)).unwrap_or_else(|_| Err(kept())),
+                Err(error) => Err(error),
+            };
+            let _ = told.send(result);
+        });
+        watched?;
+        closed
+            .await
+            .unwrap_or_else(|_| Err(PythonError::new("the thread that closes Python has ended early")))
     }
 }
 
 impl Guest {
     fn close(&self, limit: Duration) -> Result<(), PythonError> {
+        let begun = Instant::now();
         Python::attach(|py| {
-            self.leave(py);
-            self.core.close(py, limit).map_err(|error| PythonError::raised(&error))
+            if let Some(runtime) = &self.runtime {
+                leave(py, &self.name, runtime);
+            }
+            self.core
+                .close(py, limit.saturating_sub(begun.elapsed()))
+                .map_err(|error| PythonError::raised(&error))
         })
     }
+}
 
-    /// Python finds the bus by its name no more.
-    fn leave(&self, py: Python<'_>) {
-        let left =
-            py.import(HOST_MODULE).and_then(|host| host.call_method1("leave", (&self.name, &self.runtime)));
-        // It is there since `enter`, and raises nothing.
-        drop(left);
-    }
+/// Python finds the bus by its name no more.
+fn leave(py: Python<'_>, name: &str, runtime: &Py<PyAny>) {
+    let left = py.import(HOST_MODULE).and_then(|host| host.call_method1("leave", (name, runtime)));
+    // It is there since `enter`, and raises nothing.
+    drop(left);
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        Python::try_attach(|py| self.leave(py));
+        // The name is free at once. Python's own table is cleaned by a thread that nobody waits for, as a
+        // handler may keep the interpreter.
+        self.core.leave();
+        let (name, runtime) = (std::mem::take(&mut self.name), self.runtime.take());
+        // Without a thread, Python keeps what is left of it until another bus takes the name.
+        let _ = detached(move || {
+            Python::try_attach(|py| runtime.inspect(|runtime| leave(py, &name, runtime)));
+        });
     }
+}
+
+/// Runs this on a thread that nobody waits for.
+fn detached(run: impl FnOnce() + Send + 'static) -> Result<(), PythonError> {
+    let thread = thread::Builder::new().name("mycelium-close".to_owned());
+    let started = thread.spawn(run);
+    started.map(drop).map_err(|error| PythonError::new(format!("a thread cannot be started: {error}")))
+}
+
+/// Why a close has not come to its end.
+fn kept() -> PythonError {
+    PythonError::new(
+        "a handler or another thread keeps the interpreter for itself, such as a long call of C that does not give \
+         Python's lock back: closing goes on in the background when it does; give that work a process of its own",
+    )
 }
 
 impl fmt::Debug for PythonRuntime {

@@ -66,6 +66,7 @@ impl Events {
             let line = match notice {
                 Notice::Exited { id, reason } => format!("{id} exited: {reason}"),
                 Notice::StartFailed { id, reason } => format!("{id} did not start: {reason}"),
+                Notice::Stuck { id, .. } => format!("{id} is stuck"),
                 _ => return,
             };
             events.0.lock().unwrap().push(line);
@@ -106,6 +107,13 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(begun.elapsed() < WATCHDOG, "{what} has not come true");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Waits until the supervisors of the bus have counted so many restarts, which they do a little after a life
+/// has begun.
+pub(crate) async fn restarted(bus: &MessageBus, times: u64) {
+    until("its restarts are counted", || bus.stats().restarts >= times).await;
+    assert_eq!(bus.stats().restarts, times);
 }
 
 /// The result of a function of the module `models`, without arguments.

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod limits;
 mod mistakes;
+mod page;
 mod restarts;
 mod together;
 mod trees;

@@ -1,0 +1,124 @@
+//! Handlers that keep the interpreter or the stack, and programs that drop what they have.
+
+use std::io::{Write as _, pipe};
+use std::os::fd::AsRawFd as _;
+use std::time::Duration;
+
+use mycelium::tree::{Child, Factories};
+use mycelium::{OwnThread, Supervisor};
+use mycelium_embedded::Told;
+use mycelium_python::pyo3::prelude::*;
+use mycelium_python::pyo3::types::PyList;
+use mycelium_python::{PythonChild, PythonFactories};
+
+use crate::common::{Events, WATCHDOG, count, desk, end, numbers, publish, root, told, turn, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_recursion_without_end_ends_a_life_and_not_the_process() {
+    let _turn = turn().await;
+    let ((bus, python), events) = (desk("deep"), Events::default());
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    // A thread of the program's choice is one of Python's too.
+    let child = Child::python("deep", &python.actor("models:Deep").unwrap()).on_thread(OwnThread::new("own"));
+    let tree = events.of(root(9)).child(child).start(&bus).await.unwrap();
+    publish(&bus, [-1, 1]).await;
+    assert_eq!(numbers(&told(&mut tolds, 1).await), [1]);
+    let reasons = events.all();
+    assert!(reasons.len() == 1 && reasons[0].contains("RecursionError"), "{reasons:?}");
+    assert_eq!(count("attached"), 1, "its thread is attached");
+    end(tree, python, bus).await;
+}
+
+const BUSY: &str = r#"
+[tree]
+
+[[tree.children]]
+id = "busy"
+actor = "python:models:Model"
+thread = { busy_polling = true }
+
+[[tree.children]]
+id = "idle"
+actor = "python:models:Slow"
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_actor_that_polls_busily_leaves_python_to_others() {
+    let _turn = turn().await;
+    let (bus, python) = desk("busy");
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    let tree = Supervisor::from_toml(BUSY, &Factories::new().python(&python)).unwrap();
+    let tree = tree.start(&bus).await.unwrap();
+    publish(&bus, [1, 2]).await;
+    let mut all = told(&mut tolds, 4).await;
+    all.sort();
+    let of = |number: i64, by: &str| (number, by.to_owned());
+    assert_eq!(all, [of(1, "model"), of(1, "slow"), of(2, "model"), of(2, "slow")]);
+    end(tree, python, bus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_handler_that_keeps_the_interpreter_keeps_neither_a_close_nor_a_drop() {
+    let _turn = turn().await;
+    let (bus, python) = desk("kept");
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    let child = Child::python("keeps", &python.actor("models:Keeps").unwrap());
+    let tree = root(0).child(child).start(&bus).await.unwrap();
+    let (reads, mut writes) = pipe().unwrap();
+    let (begins, mut begun) = (reads.as_raw_fd(), bus.subscriber::<mycelium_embedded::Tick>().unwrap());
+    publish(&bus, [i64::from(begins)]).await;
+    begun.recv().await.unwrap();
+    // Nothing says from inside that the lock is kept: only that nobody else gets it.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
+    assert!(error.contains("keeps the interpreter"), "{error}");
+    drop(python);
+    writes.write_all(b"!").unwrap();
+    assert_eq!(numbers(&told(&mut tolds, 1).await), [i64::from(begins)]);
+    tree.shutdown().await.unwrap();
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_actor_has_its_host_when_the_program_has_dropped_it() {
+    let _turn = turn().await;
+    let (bus, python) = desk("dropped");
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    let child = Child::python("hosted", &python.actor("models:Hosted").unwrap());
+    let tree = root(0).child(child).start(&bus).await.unwrap();
+    drop(python);
+    publish(&bus, [1]).await;
+    assert_eq!(told(&mut tolds, 1).await, [(1, "dropped".to_owned())]);
+    tree.shutdown().await.unwrap();
+    drop(tree);
+    // The name is free again, whatever Python knows yet.
+    until("the actor has gone", || count("living") == 0).await;
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_close_before_the_tree_says_so_and_nothing_is_left_of_a_bus() {
+    let _turn = turn().await;
+    let (bus, python) = desk("early");
+    let watched = Python::attach(|py| {
+        let into = PyList::empty(py);
+        let models = py.import("models").unwrap();
+        models.call_method1("hear", ("early", &into)).unwrap();
+        models.call_method1("watch", ("early",)).unwrap().unbind()
+    });
+    let model = python.actor("models:Model").unwrap();
+    let tree = root(0).child(Child::python("model", &model)).start(&bus).await.unwrap();
+    let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
+    assert!(error.contains("shut their trees down before `close`"), "{error}");
+    tree.shutdown().await.unwrap();
+    python.close(WATCHDOG).await.unwrap();
+    drop((python, model, tree));
+    bus.shutdown().await.unwrap();
+    let gone = || {
+        Python::attach(|py| {
+            py.import("gc").unwrap().call_method0("collect").unwrap();
+            watched.call0(py).unwrap().is_none(py)
+        })
+    };
+    until("Python has nothing of the bus any more", gone).await;
+}
