@@ -60,6 +60,7 @@ class Tick:
 
     def validate(self) -> None:
         """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
+        _wire.fit("Tick", _fit_Tick, self)
 
 
 @_dataclass(slots=True)
@@ -90,6 +91,7 @@ class Signal:
 
     def validate(self) -> None:
         """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
+        _wire.fit("Signal", _fit_Signal, self)
 
 
 _get_num_b, _put_num_b = _wire.number_get("b"), _wire.number_put("b")
@@ -113,29 +115,34 @@ def _get_Tick_1(r, at):
 
 
 def _put_Tick(value, w, at, q):
+    if not (type(value.number) is int and type(value.price) is float):
+        _wire.numbers(value.number, value.price)
     _format_1.pack_into(w, at + 0, value.number, value.price)
 
 
-_layouts_Tick = ((1, 16, 8),)
+_layouts_Tick = ((1, 16, 8, True),)
 _gets_Tick = (_get_Tick_1,)
 _fields_Tick = (
     ("number", None, _put_num_Q, 8),
     ("price", None, _put_num_d, 8),
 )
+_fit_Tick = _wire.fit_record(Tick, (("number", _wire.fit_u64), ("price", _wire.fit_f64),))
 
 
 def _encode_Tick(value):
     try:
+        if not (type(value.number) is int and type(value.price) is float):
+            _wire.numbers(value.number, value.price)
         return _format_1.pack(value.number, value.price)
     except Exception as error:
-        raise _wire.why(value, _fields_Tick, error) from None
+        raise _wire.why(value, _fit_Tick, _fields_Tick, error) from None
 
 
 def _decode_Tick(value, version, root_len):
     if version == 1 and root_len == 16 and len(value) == 16:
         v0, v1, = _format_1.unpack(value)
         return Tick(v0, v1)
-    r, at, layout = _wire.root("Tick", value, version, root_len, _layouts_Tick, 1, True)
+    r, at, layout = _wire.root("Tick", value, version, root_len, _layouts_Tick, 1)
     return _gets_Tick[layout](r, at)
 
 
@@ -145,30 +152,35 @@ def _get_Signal_1(r, at):
 
 
 def _put_Signal(value, w, at, q):
+    if not (type(value.number) is type(value.window) is int and type(value.score) is float):
+        _wire.numbers(value.number, value.window, value.score)
     _format_2.pack_into(w, at + 0, value.number, value.score, value.window)
 
 
-_layouts_Signal = ((1, 24, 8),)
+_layouts_Signal = ((1, 24, 8, True),)
 _gets_Signal = (_get_Signal_1,)
 _fields_Signal = (
     ("number", None, _put_num_Q, 8),
     ("score", None, _put_num_d, 8),
     ("window", None, _put_num_I, 4),
 )
+_fit_Signal = _wire.fit_record(Signal, (("number", _wire.fit_u64), ("score", _wire.fit_f64), ("window", _wire.fit_u32),))
 
 
 def _encode_Signal(value):
     try:
+        if not (type(value.number) is type(value.window) is int and type(value.score) is float):
+            _wire.numbers(value.number, value.window, value.score)
         return _format_3.pack(value.number, value.score, value.window)
     except Exception as error:
-        raise _wire.why(value, _fields_Signal, error) from None
+        raise _wire.why(value, _fit_Signal, _fields_Signal, error) from None
 
 
 def _decode_Signal(value, version, root_len):
     if version == 1 and root_len == 24 and len(value) == 24:
         v0, v1, v2, = _format_3.unpack(value)
         return Signal(v0, v1, v2)
-    r, at, layout = _wire.root("Signal", value, version, root_len, _layouts_Signal, 1, True)
+    r, at, layout = _wire.root("Signal", value, version, root_len, _layouts_Signal, 1)
     return _gets_Signal[layout](r, at)
 
 
