@@ -149,7 +149,7 @@ fn the_sharpe_ratio_of_ticks_is_that_of_their_days() {
     let bars: Vec<Bar> =
         (0..8).map(|row| bar(MONDAY_NS + row / 2 * DAY_NS + row % 2 * 3_600 * SECOND_NS, 1.0)).collect();
     let equity: Vec<f64> =
-        (0..8).map(|row: usize| if row % 2 == 0 { 50.0 } else { closes[row / 2] }).collect();
+        (0..8).map(|row: usize| if row.is_multiple_of(2) { 50.0 } else { closes[row / 2] }).collect();
     let figures = Figures::of(&bars, &equity, &[]).expect("bars");
     let growth = (1.1_f64 * 0.9 * 1.1).cbrt();
     let mean = 0.1 / 3.0;

@@ -239,18 +239,7 @@ impl fmt::Display for LoadError {
             Self::SymbolNeeded { present } => {
                 write!(f, "the file holds several symbols; choose one with --symbol: {}", Listed(present))
             }
-            Self::UnknownSymbol { symbol, present } if present.is_empty() => write!(
-                f,
-                "symbol `{symbol}` was asked for, but the file has no `Ticker` or `Symbol` column; leave out --symbol"
-            ),
-            Self::UnknownSymbol { symbol, present } => {
-                write!(f, "no symbol `{symbol}` in the file; ")?;
-                match present.iter().find(|known| known.eq_ignore_ascii_case(symbol)) {
-                    Some(known) => write!(f, "did you mean `{known}`? "),
-                    None => Ok(()),
-                }?;
-                write!(f, "it holds: {}", Listed(present))
-            }
+            Self::UnknownSymbol { symbol, present } => unknown_symbol(f, symbol, present),
             Self::Row { line, column: Some(column), cause } => {
                 write!(f, "line {line}, column `{}`: {cause}", Quoted(column))
             }
@@ -263,6 +252,20 @@ impl fmt::Display for LoadError {
             }
         }
     }
+}
+
+fn unknown_symbol(f: &mut fmt::Formatter<'_>, symbol: &str, present: &[String]) -> fmt::Result {
+    if present.is_empty() {
+        return write!(
+            f,
+            "symbol `{symbol}` was asked for, but the file has no `Ticker` or `Symbol` column; leave out --symbol"
+        );
+    }
+    write!(f, "no symbol `{symbol}` in the file; ")?;
+    if let Some(known) = present.iter().find(|known| known.eq_ignore_ascii_case(symbol)) {
+        write!(f, "did you mean `{known}`? ")?;
+    }
+    write!(f, "it holds: {}", Listed(present))
 }
 
 impl std::error::Error for LoadError {
