@@ -340,8 +340,8 @@ impl Child {
     /// keeps the thread; a child that is started anew has a new one. Where the thread cannot be had, its
     /// start has failed.
     ///
-    /// A child in another language has a thread already, which its language knows by its hooks: the one that is
-    /// given gets them and the size of its stack, unless it has its own.
+    /// A child in another language has a thread already, which its language knows by its hooks. The one
+    /// that is given gets them and the size of its stack, unless it has its own.
     ///
     /// In an isolate, which is one thread, it means nothing, nor does it for a supervisor or a process.
     ///
