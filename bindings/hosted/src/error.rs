@@ -204,6 +204,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+const ACTORS_RUN: &str = "actors of a tree still run: shut their trees down before `close`, or give one whose handler has not \
+                          returned more time";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -272,10 +275,7 @@ impl fmt::Display for Error {
                 )?;
                 ended.iter().try_for_each(|error| write!(f, " ({error})"))
             }
-            Self::ActorsRun => f.write_str(
-                "actors of a tree still run: shut their trees down before `close`, or give one whose handler has not \
-                 returned more time",
-            ),
+            Self::ActorsRun => f.write_str(ACTORS_RUN),
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
     }

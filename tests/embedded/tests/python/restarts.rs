@@ -130,7 +130,7 @@ async fn redelivery_and_health_are_those_of_any_child() {
     until("the probe tells of it", || events.all().iter().any(|line| line.starts_with("stuck is stuck")))
         .await;
     Python::attach(|py| {
-        py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", true).unwrap()
+        py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", true).unwrap();
     });
     while told(&mut tolds, 1).await != [(13, "stuck".to_owned())] {}
     end(tree, python, bus).await;
