@@ -35,6 +35,20 @@ fn said(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// Of a live listener that is no node, nobody is told that it does not run.
+fn a_stranger_that_listens(folder: &Path) {
+    let listener = std::os::unix::net::UnixListener::bind(folder.join("other.sock")).unwrap();
+    std::thread::spawn(move || {
+        for peer in listener.incoming() {
+            let _ =
+                peer.and_then(|mut peer| std::io::Write::write_all(&mut peer, &[b'!'; 4_096]).map(|()| peer));
+        }
+    });
+    let (code, err) = said(folder, &["tap", "*", "--connect", "other.sock", "--within", "2"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("Mycelium") && !err.contains("see that the node runs"), "{err}");
+}
+
 #[test]
 fn each_mistake_names_its_place_and_says_what_to_do() {
     let folder = folder();
@@ -108,17 +122,7 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
             assert!(err.contains(part), "{all:?}: `{part}` is not in\n{err}");
         }
     }
-    // Of a live listener that is no node, nobody is told that it does not run.
-    let listener = std::os::unix::net::UnixListener::bind(folder.join("other.sock")).unwrap();
-    std::thread::spawn(move || {
-        for peer in listener.incoming() {
-            let _ =
-                peer.and_then(|mut peer| std::io::Write::write_all(&mut peer, &[b'!'; 4_096]).map(|()| peer));
-        }
-    });
-    let (code, err) = said(&folder, &["tap", "*", "--connect", "other.sock", "--within", "2"]);
-    assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("Mycelium") && !err.contains("see that the node runs"), "{err}");
+    a_stranger_that_listens(&folder);
     // The same contract twice is one contract.
     let twice = ["pub", "trades", "--json", "{\"lots\": 1}", "--contract", "contracts.yaml"];
     let all: Vec<&str> = twice.iter().chain(&["--contract", "contracts.yaml"]).chain(&far).copied().collect();
