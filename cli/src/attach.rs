@@ -373,8 +373,8 @@ fn or_path(text: &str) -> String {
     format!("; a path of a socket is written unix:{text}")
 }
 
-/// The remedy where nobody answers. A fault without a number of the system is of a peer that does answer, and has
-/// its own remedy.
+/// The remedy where nobody answers. A fault without a number of the system is of a peer that does answer,
+/// and has its own remedy.
 fn where_to_look(address: &LinkAddress, fault: Option<&str>) -> &'static str {
     if fault.is_some_and(|fault| !fault.contains("os error")) {
         return "";
