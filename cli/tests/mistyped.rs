@@ -35,6 +35,27 @@ fn said(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// The program ends with code 2 and tells each of the parts.
+fn is_refused(folder: &Path, args: &[&str], parts: &[&str]) {
+    let (code, err) = said(folder, args);
+    assert_eq!(code, Some(2), "{args:?}\n{err}");
+    for part in parts {
+        assert!(err.contains(part), "{args:?}: `{part}` is not in\n{err}");
+    }
+}
+
+/// Addresses that are none, and what is told of each.
+const ADDRESSES: &[(&str, &[&str])] = &[
+    ("localhost:99999", &["`99999` is no port", "unix:localhost:99999"]),
+    ("[::1]:70000", &["`70000` is no port", "unix:[::1]:70000"]),
+    ("[::1]:http", &["`http` is no port"]),
+    ("fe80::1:99999", &["`99999` is no port"]),
+    ("127.0.0.1:0", &["`0` is no port"]),
+    ("localhost:+80", &["`+80` is no port"]),
+    ("localhost:-1", &["`-1` is no port"]),
+    ("localhost:", &["`localhost:` lacks its port", "unix:localhost:"]),
+];
+
 /// Of a live listener that is no node, nobody is told that it does not run.
 fn a_stranger_that_listens(folder: &Path) {
     let listener = std::os::unix::net::UnixListener::bind(folder.join("other.sock")).unwrap();
@@ -81,14 +102,6 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
         (&["tap", "*", "--within", "0.2", "--connect", "inner"], &[], &["that is a folder"]),
         (&["tap", "*", "--within", "0.2", "--connect", "empty.yaml"], &[], &["that is a file and no socket"]),
         (&["tap", "*", "--connect", ""], &[], &["--connect needs an address: a path such as"]),
-        (&["tap", "*", "--connect", "localhost:99999"], &[], &["`99999` is no port", "unix:localhost:99999"]),
-        (&["tap", "*", "--connect", "[::1]:70000"], &[], &["`70000` is no port", "unix:[::1]:70000"]),
-        (&["tap", "*", "--connect", "[::1]:http"], &[], &["`http` is no port"]),
-        (&["tap", "*", "--connect", "fe80::1:99999"], &[], &["`99999` is no port"]),
-        (&["tap", "*", "--connect", "127.0.0.1:0"], &[], &["`0` is no port"]),
-        (&["tap", "*", "--connect", "localhost:+80"], &[], &["`+80` is no port"]),
-        (&["tap", "*", "--connect", "localhost:-1"], &[], &["`-1` is no port"]),
-        (&["tap", "*", "--connect", "localhost:"], &[], &["`localhost:` lacks its port", "unix:localhost:"]),
         (&["tap", "*", "--connect", "192.0.2.1:9"], &[], &["--tls DIRECTORY", "--plaintext"]),
         (&["latency", "--connect", "127.0.0.1:1", "--within", "0.2"], &[], &["see that the node runs"]),
         (&["pub", "trades", "--json", "{lots: 1}"], &far, &["this is no JSON", "{\"name\": value}"]),
@@ -116,11 +129,10 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
     ];
     for (args, more, parts) in rows {
         let all: Vec<&str> = args.iter().chain(*more).copied().collect();
-        let (code, err) = said(&folder, &all);
-        assert_eq!(code, Some(2), "{all:?}\n{err}");
-        for part in *parts {
-            assert!(err.contains(part), "{all:?}: `{part}` is not in\n{err}");
-        }
+        is_refused(&folder, &all, parts);
+    }
+    for (address, parts) in ADDRESSES {
+        is_refused(&folder, &["tap", "*", "--connect", address], parts);
     }
     a_stranger_that_listens(&folder);
     // The same contract twice is one contract.
