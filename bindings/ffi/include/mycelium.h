@@ -52,8 +52,8 @@ enum MyceliumError
     MYCELIUM_ERROR_PANIC = -15,
     // The process was forked after this was made: its threads are not here.
     MYCELIUM_ERROR_FORKED = -16,
-    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait. What was to be published
-    // or told was not; a query may have been received, and may still be answered.
+    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
+    // published or told was not; a query may have been received, and may still be answered.
     MYCELIUM_ERROR_INTERRUPTED = -17,
 };
 #ifndef __cplusplus
@@ -178,8 +178,8 @@ typedef struct MyceliumDescribed {
 // What looks while a thread waits: 0 to go on waiting.
 typedef int32_t (*MyceliumLook)(void *user);
 
-// The counters of one topic. What is published is, for each subscriber, delivered, waiting, dropped or a
-// dead letter.
+// The counters of one topic. Each published message is, for each subscriber, delivered, waiting, dropped
+// or a dead letter.
 typedef struct MyceliumTopicStats {
     // Messages that a subscriber was there for.
     uint64_t published;
@@ -474,8 +474,8 @@ int64_t mycelium_supervisor_backoff(MyceliumHandle supervisor,
                                     double jitter,
                                     uint64_t reset_after_ms);
 
-// Adds an actor after the other children. What `actor` points to is copied. Its `release` is called when it
-// is used no more: also where this fails, unless `actor` cannot be read.
+// Adds an actor after the other children. The description that `actor` points to is copied. Its `release`
+// is called when it is used no more: also where this fails, unless `actor` cannot be read.
 int64_t mycelium_supervisor_add_actor(MyceliumHandle supervisor,
                                       MyceliumHandle runtime,
                                       const char *name,
@@ -513,8 +513,8 @@ int64_t mycelium_is_alive(MyceliumHandle address);
 // full. 0 does not say that it was handled.
 int64_t mycelium_tell(MyceliumHandle address, uint16_t type_id, const uint8_t *bytes, size_t len);
 
-// Asks one actor, and waits for the answer at most `limit_ms`, or as long as it takes if that is below zero.
-// What `answer` points to then is there until this thread asks again.
+// Asks one actor, and waits for the answer at most `limit_ms`, or as long as it takes if that is below
+// zero. The bytes that `answer` points to then are there until this thread asks again.
 int64_t mycelium_ask(MyceliumHandle address,
                      uint16_t type_id,
                      const uint8_t *bytes,

@@ -146,7 +146,7 @@ mod generated_contracts {
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {
                 1 => {
-                    let old: Grown_V1 = wire::decode_layout(Self::NAME, bytes)?;
+                    let old: Grown_V1 = wire::decode_fixed_layout(Self::NAME, bytes)?;
                     Ok(Self {
                         bytes: old.bytes,
                         count: old.count,
@@ -223,7 +223,7 @@ mod generated_contracts {
     #[repr(C)]
     pub struct Book {
         /// The field `levels`.
-        pub levels: [Level; 341],
+        pub levels: [self::Level; 341],
         /// The field `last`.
         pub last: u64,
     }
