@@ -181,9 +181,13 @@ impl Driver {
             Err(loss) => self.lose(&loss),
         }
         self.hear_news();
-        let Self { link, inflow, hub, answers, .. } = self;
+        let Self { link, inflow, hub, peer, answers, .. } = self;
+        // Questions that fail here add no bytes.
+        let room = self.answers_max.saturating_sub(answers.bytes());
+        let answered = || peer.answered_bytes() >= room;
+        let gone = |passed| pass(link, hub.now(), answers, passed);
         // Those who have come since the look want none of what was on its way to others. All else goes on.
-        busy |= inflow.publish(cx, || hub.is_behind(), |passed| pass(link, hub.now(), answers, passed));
+        busy |= inflow.publish(cx, || hub.is_behind(), answered, gone);
         busy |= hub.is_behind();
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();

@@ -289,20 +289,26 @@ pub(super) fn write<M: Wire>(message: &M) -> Result<WireValue, RemoteError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::link::hub::Hub;
     use crate::{LinkError, MessageBus};
     use mycelium_remote::link::TAKES_MAX;
 
-    /// A door for some type.
-    struct Stub(u16);
+    /// A door for some type, which counts who enters.
+    #[derive(Default)]
+    pub(in crate::link) struct Stub {
+        type_id: u16,
+        pub(in crate::link) entered: AtomicUsize,
+    }
     impl Door for Stub {
         fn kind(&self) -> Kind {
-            unreachable!("nothing enters")
+            unreachable!("nobody encodes")
         }
         fn taken(&self) -> Taken {
-            Taken { type_id: self.0, asked: false }
+            Taken { type_id: self.type_id, asked: false }
         }
         fn actor(&self) -> ActorId {
             ActorId(0)
@@ -322,6 +328,7 @@ mod tests {
             _: &[u8],
             _: Option<WayBack>,
         ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+            self.entered.fetch_add(1, Ordering::Relaxed);
             Ok(None)
         }
     }
@@ -332,7 +339,9 @@ mod tests {
         let contract = crate::wire::Contract::parse(table).unwrap();
         let bus = MessageBus::builder().node("desk").contract(contract).build();
         let hub = Hub::of(&bus).unwrap();
-        let exposed = |count: usize| (0..count as u16).fold(Exposed::new(), |all, id| all.with(Stub(id)));
+        let stub = |type_id| Stub { type_id, ..Stub::default() };
+        let exposed =
+            |count: usize| (0..count as u16).fold(Exposed::new(), |all, type_id| all.with(stub(type_id)));
         hub.expose("desk", exposed(TAKES_MAX)).unwrap();
         let refused = hub.expose("desk", exposed(TAKES_MAX + 1)).unwrap_err();
         assert!(matches!(refused, LinkError::TooManyKinds { max: TAKES_MAX, .. }), "{refused}");

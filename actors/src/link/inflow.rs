@@ -309,20 +309,22 @@ impl Inflow {
     }
 
     /// Publishes and delivers what has room by now until `stops`, and tells of each message that waits no
-    /// more. Whether there were any.
+    /// more. Whether there were any. Actors answer meanwhile: `answered` says whether as much as may waits
+    /// to be sent, and is asked before each message.
     pub(super) fn publish(
         &mut self,
         cx: &mut TaskContext<'_>,
         stops: impl Fn() -> bool,
+        answered: impl Fn() -> bool,
         mut gone: impl FnMut(Relieved),
     ) -> bool {
         let before = self.held;
         for at in 0..self.channels.len() {
-            let rests = Rests { topics_after: self.paused, questions: self.questions_wait };
-            while !stops()
-                && let Some(Unheld { type_id, bytes, passed, refused }) =
-                    self.channels[at].poll(&self.core, self.sender, rests, cx)
-            {
+            while !stops() {
+                self.questions_wait |= answered();
+                let rests = Rests { topics_after: self.paused, questions: self.questions_wait };
+                let unheld = self.channels[at].poll(&self.core, self.sender, rests, cx);
+                let Some(Unheld { type_id, bytes, passed, refused }) = unheld else { break };
                 self.held -= 1;
                 self.held_bytes -= bytes;
                 if let Some(error) = refused {
@@ -425,7 +427,11 @@ fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], sender: u64) -> Re
 mod tests {
     use std::task::Waker;
 
+    use std::sync::atomic::Ordering;
+
     use super::*;
+    use crate::link::expose::tests::Stub;
+    use crate::link::expose::{AnswerTo, WayBack};
     use crate::wire::Contract;
     use crate::{MessageBus, Subscription};
 
@@ -438,7 +444,7 @@ mod tests {
         let header = Header { type_id: 40, version: 1, root_len: 8, ..Header::default() };
         let come = |inflow: &mut Inflow, count| (0..count).filter(|_| inflow.take(&header, &[0; 8])).count();
         assert_eq!(come(&mut inflow, 3), 1, "one has room");
-        assert!(!inflow.publish(&mut TaskContext::from_waker(Waker::noop()), || false, |_| ()));
+        assert!(!inflow.publish(&mut TaskContext::from_waker(Waker::noop()), || false, || false, |_| ()));
         inflow.pause(true);
         come(&mut inflow, 3);
         assert_eq!((inflow.held(), inflow.late()), (5, 3));
@@ -448,5 +454,26 @@ mod tests {
         come(&mut inflow, 1);
         assert_eq!((inflow.held(), inflow.late()), (6, 1), "each pause counts its own");
         assert_eq!((inflow.forget(40), inflow.held(), inflow.late()), (6, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn questions_wait_as_soon_as_enough_was_answered_and_not_at_the_next_turn() {
+        let bus = MessageBus::new();
+        let mut inflow = Inflow::new(Arc::clone(&bus.core), 1, 1 << 20);
+        let header = Header { type_id: 40, version: 1, root_len: 8, ..Header::default() };
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let actor = Arc::new(Stub::default());
+        inflow.questions_wait = true;
+        for _ in 0..5 {
+            let to = AnswerTo::Here(mycelium_mailbox::reply().0);
+            let way_back = WayBack { to, runtime: tokio::runtime::Handle::current(), limit: None };
+            let door: Arc<dyn Door> = Arc::clone(&actor) as _;
+            let mail = DirectMail { place: 0, door, way_back: Some(way_back) };
+            assert!(inflow.take_mail(&header, &[0; 8], mail, &mut cx).is_none());
+        }
+        inflow.questions_wait = false;
+        let answered = || actor.entered.load(Ordering::Relaxed);
+        assert!(inflow.publish(&mut cx, || false, || answered() == 2, |_| ()));
+        assert_eq!((answered(), inflow.held(), inflow.questions_wait), (2, 3, true));
     }
 }

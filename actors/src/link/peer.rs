@@ -1,7 +1,7 @@
 //! A link as all but its task see it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Peer {
     pub(super) bell: Arc<Doorbell>,
     desk: Mutex<Desk>,
     is_attached: AtomicBool,
+    /// Bytes of the answers at the desk. Read without it: a message more or less is no harm.
+    answered: AtomicUsize,
     changed: Notify,
 }
 
@@ -73,6 +75,11 @@ pub(super) struct Ending {
     pub(super) lasted: bool,
 }
 
+/// How many bytes an answer keeps.
+pub(super) fn answer_len(answer: &Result<WireValue, Failure>) -> usize {
+    answer.as_ref().map_or(0, |value| value.bytes().len())
+}
+
 impl Peer {
     pub(super) fn new(name: &str) -> Self {
         let name: Arc<str> = name.into();
@@ -90,6 +97,7 @@ impl Peer {
                 closed: false,
             }),
             is_attached: AtomicBool::new(false),
+            answered: AtomicUsize::new(0),
             changed: Notify::new(),
         }
     }
@@ -176,6 +184,7 @@ impl Peer {
         if desk.closed {
             return;
         }
+        self.answered.fetch_add(answer_len(&answer), Ordering::Relaxed);
         desk.answers.push((question, answer));
         drop(desk);
         self.bell.ring();
@@ -183,7 +192,14 @@ impl Peer {
 
     /// The task's: the answers.
     pub(super) fn take_answers(&self) -> Vec<(Question, Result<WireValue, Failure>)> {
-        std::mem::take(&mut self.desk().answers)
+        let mut desk = self.desk();
+        self.answered.store(0, Ordering::Relaxed);
+        std::mem::take(&mut desk.answers)
+    }
+
+    /// How many bytes those have that nobody has taken.
+    pub(super) fn answered_bytes(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// The task's: what it has counted.

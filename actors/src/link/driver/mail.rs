@@ -15,6 +15,7 @@ use crate::AskError;
 use crate::link::expose::{AnswerTo, Exposed, WayBack, failure_of};
 use crate::link::inflow::{DirectMail, Relieved};
 use crate::link::mailbox::{Gate, Reach, absent};
+use crate::link::peer::answer_len;
 use crate::wire::WireValue;
 
 /// Answers that wait for the link.
@@ -35,27 +36,23 @@ impl OwedAnswers {
     }
 
     fn push(&mut self, question: Question, answer: Result<WireValue, Failure>) {
-        self.bytes += len(&answer);
+        self.bytes += answer_len(&answer);
         self.queue.push_back((question, answer));
     }
 
     fn pop(&mut self) {
         if let Some((_, answer)) = self.queue.pop_front() {
-            self.bytes -= len(&answer);
+            self.bytes -= answer_len(&answer);
         }
     }
 
     /// The first one cannot be sent.
     fn fail(&mut self) {
         if let Some((_, answer)) = self.queue.front_mut() {
-            self.bytes -= len(answer);
+            self.bytes -= answer_len(answer);
             *answer = Err(Failure::Unanswerable);
         }
     }
-}
-
-fn len(answer: &Result<WireValue, Failure>) -> usize {
-    answer.as_ref().map_or(0, |value| value.bytes().len())
 }
 
 impl Driver {
@@ -170,8 +167,13 @@ impl Driver {
                 _ => self.answers.pop(),
             }
         }
-        let full = self.answers.bytes() >= self.answers_max;
+        let full = self.owes_enough();
         std::mem::replace(&mut self.inflow.questions_wait, full) && !full
+    }
+
+    /// Whether as many bytes of answers as may wait for the peer, with those that the task has not seen yet.
+    fn owes_enough(&self) -> bool {
+        self.answers.bytes() + self.peer.answered_bytes() >= self.answers_max
     }
 }
 
@@ -209,6 +211,9 @@ impl Driver {
                     runtime: self.hub.runtime().clone(),
                     limit: limit_ns.map(Duration::from_nanos),
                 });
+                if way_back.is_some() {
+                    self.inflow.questions_wait |= self.owes_enough();
+                }
                 self.inflow.take_mail(&header, bytes, DirectMail { place, door, way_back }, cx)
             }
             (None, Some(question)) => Some(Relieved::Failed(question, Failure::NotTaken)),
