@@ -158,7 +158,9 @@ fn a_second_signal_ends_a_bus_at_once() {
     let End { code, out, err } = player.end();
     // Which of the two comes first is the system's to say.
     assert!([Some(143), Some(130)].contains(&code), "{out}{err}");
-    assert!(out.contains("end: a second signal"), "{out}{err}");
+    // The second: on a busy machine its end may take too long for the thread that watches.
+    let told = out.contains("end: a second signal") || err.contains("does not obey");
+    assert!(told, "{out}{err}");
 }
 
 #[test]
@@ -177,4 +179,29 @@ async fn signals_are_listened_to_for_one_bus_after_the_other() {
         closed.unwrap();
         assert_eq!(end.unwrap(), RunEnd::Finished);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_somebody_else_has_begun_has_the_time_that_it_was_given() {
+    let bus = MessageBus::new();
+    let counter = bus.spawn(Counter::default()).unwrap();
+    counter.tell(Duration::from_secs(20)).await.unwrap();
+    // Virtual: it has the message in hand then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let shutdown = bus.shutdown_within(Duration::from_secs(60));
+    let (end, closed) = tokio::join!(biased; bus.run_until_signal(HOUR), shutdown);
+    closed.unwrap();
+    assert_eq!((end.unwrap(), counter.ended().await), (RunEnd::Finished, StopReason::Shutdown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_somebody_else_has_begun_and_that_kills_has_its_code() {
+    let bus = MessageBus::new();
+    let counter = bus.spawn(Counter::default()).unwrap();
+    counter.tell(HOUR).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (end, closed) = tokio::join!(biased; bus.run_until_signal(HOUR), bus.shutdown());
+    let (end, closed) = (end.unwrap(), closed.unwrap_err());
+    assert_eq!((end.code(), end.clone()), (EXIT_UNDRAINED, RunEnd::Unfinished(closed)));
+    assert!(end.to_string().contains("Counter#1"), "{end}");
 }

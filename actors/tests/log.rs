@@ -5,32 +5,34 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
 use mycelium::tree::{Backoff, Child};
-use mycelium::{MessageBus, Result, Supervisor, actor};
+use mycelium::{MessageBus, Result, ServiceContext, Supervisor, actor, service};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
 /// Level, target and message of each line.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<BTreeSet<(String, String, String)>>>, Actors);
+struct Lines(Arc<Mutex<BTreeSet<(String, String, String)>>>, Names, Names);
 
-/// What the lines say in their field `actor`.
-type Actors = Arc<Mutex<BTreeSet<String>>>;
+/// What the lines say in their field `actor`, or `member`.
+type Names = Arc<Mutex<BTreeSet<String>>>;
 
 #[derive(Default)]
 struct Message {
     text: String,
     actor: Option<String>,
+    member: Option<String>,
 }
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         match field.name() {
             "message" => write!(self.text, "{value:?}").unwrap(),
             "actor" => self.actor = Some(format!("{value:?}")),
+            "member" => self.member = Some(format!("{value:?}")),
             _ => {}
         }
     }
@@ -51,6 +53,7 @@ impl tracing::Subscriber for Lines {
         let mut message = Message::default();
         event.record(&mut message);
         self.1.lock().unwrap().extend(message.actor);
+        self.2.lock().unwrap().extend(message.member);
         let metadata = event.metadata();
         let line = (metadata.level().to_string(), metadata.target().to_owned(), message.text);
         self.0.lock().unwrap().insert(line);
@@ -68,6 +71,15 @@ impl Parser {
     }
 }
 
+struct Refused;
+
+#[service]
+impl Refused {
+    async fn run(&mut self, _: &ServiceContext) -> Result {
+        Err("refused".into())
+    }
+}
+
 /// The rows of the page's table: level, target, message.
 fn listed() -> Vec<(String, String, String)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
@@ -79,11 +91,13 @@ fn listed() -> Vec<(String, String, String)> {
 
 /// A tree whose supervisor is kept by a factory for longer than anybody waits.
 async fn a_tree_that_goes_on() {
-    let (bus, gate, lives) = (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
-    let (held, count) = (Arc::clone(&gate), Arc::clone(&lives));
+    let (bus, lives) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
+    // Open once the other half is dropped, also where an assertion fails.
+    let (shut, gate) = mpsc::channel::<()>();
+    let (gate, count) = (Mutex::new(gate), Arc::clone(&lives));
     let child = Child::future("again", move || {
         if count.fetch_add(1, Ordering::SeqCst) == 1 {
-            held.wait();
+            let _ = gate.lock().unwrap().recv();
         }
         async { Err("over".into()) }
     });
@@ -93,7 +107,7 @@ async fn a_tree_that_goes_on() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(tree.shutdown_within(Duration::ZERO).await.unwrap_err().stuck);
-    gate.wait();
+    drop(shut);
     tree.ended().await;
 }
 
@@ -120,6 +134,13 @@ async fn what_is_logged_is_listed_with_its_level() {
     let policy = BreakerPolicy { calls_min: 1, ..BreakerPolicy::default() };
     let circuit = CircuitBreaker::new("venue", policy).unwrap();
     circuit.call(&bus.clock(), async { Err::<(), _>("refused") }).await.unwrap_err();
+    let alone = bus.spawn(Parser).unwrap();
+    alone.tell("none").await.unwrap();
+    alone.ended().await;
+    bus.spawn_service(Refused).unwrap().ended().await;
+    let killed = bus.spawn(Parser).unwrap();
+    killed.kill();
+    killed.ended().await;
     bus.shutdown().await.unwrap();
     a_tree_that_goes_on().await;
 
@@ -131,11 +152,14 @@ async fn what_is_logged_is_listed_with_its_level() {
         ("ERROR", "mycelium::supervision", "too many restarts: the supervisor ends"),
         ("WARN", "mycelium::resilience", "the circuit opened"),
         ("INFO", "mycelium::shutdown", "the tree that went on has ended"),
+        ("WARN", "mycelium::supervision", "a member of no tree failed"),
     ] {
         let line = (level.to_owned(), target.to_owned(), message.to_owned());
         assert!(logged.contains(&line), "{line:?} is not in {logged:#?}");
     }
-    assert_eq!(*lines.1.lock().unwrap(), BTreeSet::from(["root/desk/parser".to_owned()]), "its dead letters");
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(*lines.1.lock().unwrap(), names(&["Parser#2", "root/desk/parser"]), "their dead letters");
+    assert_eq!(*lines.2.lock().unwrap(), names(&["Parser#2", "Refused#3"]), "nobody restarts them");
     // The text of a dead letter is its own.
     for line in logged.iter().filter(|(_, target, _)| target != "mycelium::dead_letters") {
         assert!(listed.contains(line), "{line:?} is not in the table of docs/operations.md");

@@ -39,6 +39,13 @@ pub(crate) trait Member: Send + Sync {
     fn identity(&self) -> Identity {
         Identity { id: self.id(), name: self.name(), path: self.path() }
     }
+    /// Says in the log that it has failed, which its supervisor does where it has one.
+    fn log_failure(&self, reason: &StopReason) {
+        if reason.is_abnormal() && *reason != StopReason::Killed {
+            let member = self.identity();
+            tracing::warn!(target: "mycelium::supervision", %member, %reason, "a member of no tree failed");
+        }
+    }
     /// Asks it to end by itself.
     fn stop(&self, stop: Stop);
     /// Drops its code where it waits.

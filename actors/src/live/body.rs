@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use self::caught::caught;
 use self::hand::{Hand, KeptMessage};
-use super::address::Address;
+use super::address::{Address, Member as _};
 use super::context::LiveContext;
 use super::current::Current;
 use super::fate::{Directive, Fate};
@@ -479,6 +479,9 @@ impl<A: Actor> Body<A> {
         self.lose_hand(&reason);
         self.leave(&reason);
         self.clear_timers();
+        if self.fate.is_none() && self.address.is_alive() {
+            self.address.log_failure(&reason);
+        }
         // Where it ends with its runtime, nobody else would hear of a destructor that panics, nor of the end.
         discard(self.actor.take());
         if let Some(live) = self.ctx.as_live() {

@@ -155,6 +155,8 @@ pub(crate) struct BusCore {
     closed: AtomicBool,
     /// Set when it is closed, for those that wait for it.
     pub(crate) closing: SetOnce<()>,
+    /// Until when the most patient of those who have begun a shutdown waits.
+    ends_by: Mutex<Option<rt::Instant>>,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
@@ -293,6 +295,7 @@ impl BusBuilder {
             next_id: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             closing: SetOnce::new(),
+            ends_by: Mutex::new(None),
             inbox_capacity: self.inbox_capacity,
             runtimes: Runtimes::new(self.runtime),
         });
@@ -566,6 +569,17 @@ impl BusCore {
         self.closed.store(true, Ordering::SeqCst);
         let _ = self.closing.set(());
         self.lookout.stop();
+    }
+
+    /// Somebody shuts the bus down until then.
+    pub(super) fn end_by(&self, deadline: rt::Instant) {
+        let mut ends_by = self.ends_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *ends_by = (*ends_by).max(Some(deadline));
+    }
+
+    /// Until when those who shut it down wait, if anybody does.
+    pub(crate) fn ends_by(&self) -> Option<rt::Instant> {
+        *self.ends_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks everybody to end, and waits for nobody. A tree keeps its bus, so none is left here.

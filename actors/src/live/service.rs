@@ -228,6 +228,9 @@ impl Drop for Exit {
     fn drop(&mut self) {
         self.core.remove(self.seat, self.post.id, None);
         let reason = std::mem::replace(&mut self.reason, StopReason::Killed);
+        if self.post.supervision.is_none() {
+            self.post.log_failure(&reason);
+        }
         let _ = self.post.ended.set(reason);
     }
 }

@@ -51,7 +51,7 @@ impl MessageBus {
     /// A service ends at its next wait, unless it ends by its own hand: see
     /// [`Service`](crate::Service#how-it-ends).
     ///
-    /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until
+    /// Calling it again, or from several tasks, is harmless; each kills at its own limit. An actor that calls it waits for itself until
     /// the limit. Where code that never awaits keeps every worker of the runtime, `limit` holds if this is
     /// awaited inside `block_on`, which needs no worker.
     ///
@@ -86,6 +86,7 @@ impl MessageBus {
 
 async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let deadline = clock::after(limit);
+    core.end_by(deadline);
     core.close();
     core.links.get().into_iter().for_each(Bridge::close);
     core.topics.pause_ingress();

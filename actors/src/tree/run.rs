@@ -12,6 +12,7 @@ use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
 use super::shell::TreeShared;
 use super::signals::{self, Signals, StopSignal};
+use crate::rt::Instant;
 use crate::sync::{Ordering, mpsc};
 use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, WeakBus};
 
@@ -45,8 +46,8 @@ pub const EXIT_SIGNAL: u8 = 128;
 #[non_exhaustive]
 #[must_use = "return it from `main`, or turn it into an `ExitCode`"]
 pub enum RunEnd {
-    /// By itself: the significant children of the tree had ended, or somebody shut it or its bus down. Code
-    /// 0.
+    /// By itself: the significant children of the tree had ended, or somebody shut it or its bus down in
+    /// time. Code 0.
     Finished,
     /// By a signal, and all that was queued was handled. Code 0.
     Drained {
@@ -69,6 +70,8 @@ pub enum RunEnd {
         /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
+    /// Somebody shut the bus down, and something was not done in time. Code [`EXIT_UNDRAINED`].
+    Unfinished(ShutdownError),
     /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].
     GaveUp {
         /// The path of the child that failed once too often.
@@ -87,7 +90,7 @@ impl RunEnd {
     pub fn code(&self) -> u8 {
         match self {
             Self::Finished | Self::Drained { .. } | Self::Unstarted { .. } => EXIT_DRAINED,
-            Self::Undrained { .. } => EXIT_UNDRAINED,
+            Self::Undrained { .. } | Self::Unfinished(_) => EXIT_UNDRAINED,
             Self::GaveUp { .. } => EXIT_GAVE_UP,
             Self::Forced { signal } => EXIT_SIGNAL + signal.number(),
         }
@@ -106,6 +109,7 @@ impl fmt::Display for RunEnd {
                 let between = if drain.is_some() && bus.is_some() { "\n" } else { "" };
                 bus.as_ref().map_or(Ok(()), |error| write!(f, "{between}{error}"))
             }
+            Self::Unfinished(error) => write!(f, "shut down: {error}"),
             Self::GaveUp { child } => {
                 write!(
                     f,
@@ -180,7 +184,7 @@ impl Builder {
             }
             Err(signal) => stop_start(bus, signal, &mut signals.received, limit).await,
         };
-        signals.tree_ended(bus, &end);
+        signals.ended(bus, &end);
         Ok(end)
     }
 }
@@ -216,11 +220,35 @@ fn kill_processes(bus: &WeakBus) {
 impl Signals {
     /// Sees to the end of the process, which has nothing to do any more. A member that is still here never
     /// awaits, or blocks a thread, and would keep the runtime from going down.
-    fn tree_ended(self, bus: &MessageBus, end: &RunEnd) {
+    fn ended(self, bus: &MessageBus, end: &RunEnd) {
         if bus.alive() > 0 || bus.core.forest.stands() || bus.core.blocking.load(Ordering::SeqCst) > 0 {
             self.end_process_soon(end.code(), end);
-        } else if !matches!(end, RunEnd::Finished | RunEnd::GaveUp { .. }) {
+        } else if !matches!(end, RunEnd::Finished | RunEnd::Unfinished(_) | RunEnd::GaveUp { .. }) {
             self.end_process_when_told();
+        }
+    }
+}
+
+/// Ends a bus whose tree has ended, or that somebody shuts down already, who may not wait for its end: the
+/// limit is that one's, or the usual one if that leaves more; from a signal on `limit`. `Err`: the second
+/// signal has cut it short.
+async fn end_with_others(
+    bus: &MessageBus,
+    signals: &mut mpsc::UnboundedReceiver<StopSignal>,
+    limit: Duration,
+) -> Result<Result<(), ShutdownError>, RunEnd> {
+    let theirs = bus.core.ends_by().map_or(Duration::ZERO, |by| by.saturating_duration_since(Instant::now()));
+    tokio::select! {
+        biased;
+        closed = bus.shutdown_within(theirs.max(SHUTDOWN_DEADLINE)) => return Ok(closed),
+        Some(_) = signals.recv() => {}
+    }
+    tokio::select! {
+        biased;
+        closed = bus.shutdown_within(limit) => Ok(closed),
+        Some(signal) = signals.recv() => {
+            let _ = bus.shutdown_within(Duration::ZERO).await;
+            Err(RunEnd::Forced { signal })
         }
     }
 }
@@ -288,7 +316,7 @@ impl Tree {
         };
         let mut signals = listen(live.shared(), limit, None)?;
         let end = self.run_until(live, &mut signals.received, limit).await;
-        signals.tree_ended(&live.shared().bus, &end);
+        signals.ended(&live.shared().bus, &end);
         Ok(end)
     }
 
@@ -304,7 +332,9 @@ impl Tree {
             Some(signal) = signals.recv() => signal,
             _ = self.ended() => {
                 // Whoever is left is no part of what the tree had to do.
-                let _ = bus.shutdown().await;
+                if let Err(forced) = end_with_others(bus, signals, limit).await {
+                    return forced;
+                }
                 let gave_up = live.shared().gave_up().cloned();
                 return gave_up.map_or(RunEnd::Finished, |child| RunEnd::GaveUp { child });
             }
@@ -347,7 +377,8 @@ impl MessageBus {
     /// then the bus is shut down. The second signal stops everybody at once. It never hangs, as
     /// [`Tree::run_until_signal`] says.
     ///
-    /// It returns as well when somebody shuts the bus down. The end of an actor, a service or a tree ends
+    /// It returns as well when somebody shuts the bus down, and waits for that as long as they do, or five
+    /// seconds if that is longer; from a signal on at most `limit`, and no more after a second one. The end of an actor, a service or a tree ends
     /// nothing here, also one by a failure, which is logged.
     ///
     /// A signal that comes before this is polled first has its default effect, which kills the process.
@@ -386,7 +417,7 @@ impl MessageBus {
         let clean_up = move || kill_processes(&weak);
         let mut signals = signals::listen(patience(limit), EXIT_UNDRAINED, None, clean_up)?;
         let end = self.run_until(&mut signals.received, limit).await;
-        signals.tree_ended(self, &end);
+        signals.ended(self, &end);
         Ok(end)
     }
 
@@ -395,9 +426,10 @@ impl MessageBus {
             biased;
             Some(signal) = signals.recv() => signal,
             _ = self.core.closing.wait() => {
-                // Whoever has begun it may not wait for its end.
-                let _ = self.shutdown().await;
-                return RunEnd::Finished;
+                return match end_with_others(self, signals, limit).await {
+                    Ok(closed) => closed.map_or_else(RunEnd::Unfinished, |()| RunEnd::Finished),
+                    Err(forced) => forced,
+                };
             }
         };
         tracing::info!(target: "mycelium::shutdown", %signal, "draining");

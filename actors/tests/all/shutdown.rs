@@ -2,7 +2,7 @@
 //! waits for ever.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use crate::common::{Heard, WATCHDOG, on_both_runtimes};
@@ -227,12 +227,13 @@ fn a_limit_past_the_end_of_time_is_none() {
 fn a_tree_that_a_factory_keeps_from_ending_is_named() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (bus, barrier, lives) =
-            (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
-        let (gate, count) = (Arc::clone(&barrier), Arc::clone(&lives));
+        let (bus, lives) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
+        // Open once the other half is dropped, also where an assertion fails.
+        let (shut, gate) = mpsc::channel::<()>();
+        let (gate, count) = (Mutex::new(gate), Arc::clone(&lives));
         let child = Child::future("again", move || {
             if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                gate.wait();
+                let _ = gate.lock().unwrap().recv();
             }
             async { Err("over".into()) }
         });
@@ -254,7 +255,7 @@ fn a_tree_that_a_factory_keeps_from_ending_is_named() {
         assert_eq!(error.stuck, ["root".into()]);
         assert!(error.children.is_empty(), "{error}");
         assert!(error.to_string().contains(" root (goes on: code that never awaits"), "{error}");
-        barrier.wait();
+        drop(shut);
         tree.ended().await;
         tree.shutdown().await.unwrap();
         bus.shutdown().await.unwrap();
