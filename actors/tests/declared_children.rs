@@ -65,6 +65,7 @@ async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_
     let by_scheme = child.clone();
     let factories = Factories::new()
         .child("plain", child)
+        .actor("desk:book", Adder::default)
         .scheme("odd", move |name, id| match name {
             "adder" => Ok(by_scheme(id)),
             other => Err(format!("nothing odd is called {other:?}")),
@@ -104,8 +105,12 @@ async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_
             "line 5, column 9: `od:adder` is an actor of the scheme `od`, which is not registered; did you mean `odd`?",
         ),
         (
+            "desk:bok",
+            "line 5, column 9: `desk:bok` is an actor of the scheme `desk`, which is not registered; did you mean `desk:book`?",
+        ),
+        (
             "zzzzzzzz",
-            "line 5, column 9: no actor `zzzzzzzz` is registered; registered are plain, tree, odd:..",
+            "line 5, column 9: no actor `zzzzzzzz` is registered; registered are desk:book, plain, tree, odd:..",
         ),
         ("tree", "line 5, column 9: `tree` is registered with a supervisor, which is no actor"),
     ] {

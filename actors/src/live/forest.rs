@@ -18,11 +18,9 @@ pub(crate) trait Control: Send + Sync {
 }
 
 /// What a bus wants to know of a tree whose supervisors are still there.
-pub(crate) trait Standing: Send + Sync {
+pub(crate) trait Standing: Any + Send + Sync {
     /// Shows the reference of the actor at this path, if there is one.
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
-    /// Itself: something that trees know.
-    fn itself(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// The pool at this path, if there is one, with its tree: something that pools know.
     fn pool(self: Arc<Self>, path: &str) -> Option<Box<dyn Any>>;
     /// The children that wait for their restart.

@@ -231,7 +231,10 @@ impl Factories {
             );
         }
         if let Some((scheme, _)) = name.split_once(':').filter(|_| kind == FactoryKind::Actor) {
-            let hint = suggestion(scheme, self.schemes.keys().map(String::as_str)).unwrap_or_else(|| {
+            // A whole name may have a colon, too, and counts before schemes.
+            let near = suggestion(name, self.names(kind));
+            let near = near.or_else(|| suggestion(scheme, self.schemes.keys().map(String::as_str)));
+            let hint = near.unwrap_or_else(|| {
                 let remedy = "register it with `Factories::scheme`, as `Factories::python` does for Python";
                 format!("; {remedy}")
             });

@@ -1,6 +1,7 @@
 //! Ending a tree without losing what is queued: sources first, then mailboxes, then everybody in reverse
 //! order.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +128,8 @@ impl Tree {
     /// those of its own tree have left, and those of no tree.
     ///
     /// # Errors
-    /// [`DrainError`] names what was not done. The tree has ended all the same.
+    /// [`DrainError`] names what was not done. The tree has ended all the same, unless the error says that it
+    /// is `stuck`.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, what was stopped stays stopped; [`shutdown`](Self::shutdown) ends the
@@ -203,8 +205,8 @@ pub(super) async fn drain_bus(
 
 /// The trees of a bus that have not ended.
 pub(super) fn trees(bus: &MessageBus) -> Vec<Arc<TreeShared>> {
-    let standing = bus.core.forest.standing().into_iter();
-    standing.filter_map(|tree| tree.itself().downcast::<TreeShared>().ok()).collect()
+    let standing = bus.core.forest.standing().into_iter().map(|tree| tree as Arc<dyn Any + Send + Sync>);
+    standing.filter_map(|tree| tree.downcast().ok()).collect()
 }
 
 /// How far a bus has come to rest.

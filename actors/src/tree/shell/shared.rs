@@ -298,10 +298,6 @@ impl Standing for TreeShared {
         }
     }
 
-    fn itself(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
     fn pool(self: Arc<Self>, path: &str) -> Option<Box<dyn Any>> {
         let pool: FoundPool = (self.pools.get(path)?, WeakTree::Live(Arc::downgrade(&self)));
         Some(Box::new(pool))
