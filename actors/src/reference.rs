@@ -320,6 +320,10 @@ impl<A: Actor> ActorRef<A> {
     /// [`StopReason::Normal`]. Messages that wait in its inbox become dead letters: see
     /// [`stop_gracefully`](Self::stop_gracefully).
     ///
+    /// A stop that comes too late for this life, because the message in hand fails or the actor waits for its
+    /// restart, stands for the next one: that ends when `started` has returned, and handles nothing. The next
+    /// life of a permanent child, which follows each end, goes on instead.
+    ///
     /// ```
     /// # use mycelium::{MessageBus, Result, StopReason, actor};
     /// # struct Sum(u64);
@@ -402,7 +406,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn inbox_len(&self) -> usize {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.inbox_len(),
-            ReferenceBackend::Live(live) => live.inbox.load(),
+            ReferenceBackend::Live(live) => live.inbox_len(),
             ReferenceBackend::Nowhere(_) => 0,
         }
     }

@@ -60,6 +60,11 @@ pub enum Stop {
 /// presence.ask(Stop::ForGood, &bell);
 /// presence.take_back(); // too late
 /// assert_eq!(presence.asked(), Some(Stop::ForGood));
+/// let presence = Presence::new();
+/// presence.ask(Stop::Life, &bell);
+/// presence.ask(Stop::Pause, &bell);
+/// presence.take_back_pause();
+/// assert_eq!(presence.asked(), Some(Stop::Life));
 /// ```
 #[derive(Default)]
 pub struct Presence {
@@ -89,6 +94,11 @@ impl Presence {
     /// Takes back a [`Stop::Life`] and a [`Stop::Pause`]; a [`Stop::ForGood`] stays.
     pub fn take_back(&self) {
         self.calls.fetch_and(!(STOP | PAUSE), Ordering::SeqCst);
+    }
+
+    /// Takes back a [`Stop::Pause`] alone: the next life is to obey a [`Stop::Life`] that came before it.
+    pub fn take_back_pause(&self) {
+        self.calls.fetch_and(!PAUSE, Ordering::SeqCst);
     }
 
     /// Tells the receiver, who sleeps on `bell`, to look where else something may wait for it, and wakes it.

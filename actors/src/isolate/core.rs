@@ -12,6 +12,7 @@ mod lanes;
 mod places;
 mod publish;
 mod seats;
+mod trees;
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -43,6 +44,8 @@ use self::feeds::FeedTable;
 pub(crate) use self::places::EventPlace;
 pub(crate) use self::publish::Refusal;
 use self::seats::SeatTable;
+pub(crate) use self::trees::TreeCalls;
+use self::trees::TreeTable;
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -90,11 +93,13 @@ pub(crate) struct IsolateCore {
     other_work: Cell<i64>,
     /// How many events had been taken when a feed began to fire.
     fed_at: Cell<usize>,
+    /// How many messages came from replays that come to an end.
+    pub(crate) replayed: Cell<u64>,
     /// How many messages were retained.
     retained: Cell<u64>,
     signals: Arc<LoopSignals>,
     failure: RefCell<Option<Box<RunError>>>,
-    trees: RefCell<Vec<Rc<TreeRun>>>,
+    trees: TreeTable<TreeRun>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
     /// The service that went on last, since the bounds were looked at.
@@ -159,10 +164,11 @@ impl IsolateCore {
             batches: Line::new(usize::MAX, OUTSIDE),
             other_work: Cell::new(i64::MIN),
             fed_at: Cell::new(usize::MAX),
+            replayed: Cell::new(0),
             retained: Cell::new(0),
             signals,
             failure: RefCell::default(),
-            trees: RefCell::default(),
+            trees: TreeTable::default(),
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
             looks_back: Cell::new(false),

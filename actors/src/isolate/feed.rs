@@ -32,10 +32,6 @@ pub(crate) trait AnyFeed: 'static {
     fn take_waker(&self) -> Option<Waker> {
         None
     }
-    /// How many messages it has published, if they come to an end.
-    fn input(&self) -> u64 {
-        0
-    }
     /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to
     /// do. Says when the next one is due. `None`: its service must decide.
     fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64>;
@@ -51,6 +47,8 @@ struct Feed<M, I> {
     at: Cell<Option<i64>>,
     refusal: Cell<Option<Refusal>>,
     published: Cell<u64>,
+    /// How many of them the core knows of.
+    told: Cell<u64>,
     waker: Cell<Option<Waker>>,
     /// Its service has let it go.
     closed: Cell<bool>,
@@ -88,48 +86,18 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
         self.keep(next)
     }
 
-    /// Puts the message that is due into the queue.
-    #[cold]
-    fn publish(&self, core: &IsolateCore) -> Option<i64> {
-        let mut message = Held::new(self.next.take()?, ());
-        let published = core.publish(self.seat, &mut message);
-        *self.next.borrow_mut() = message.take();
-        match published {
-            Ok(()) => {
-                self.published.set(self.published.get() + 1);
-                self.load(core.now.get())
-            }
-            Err(refusal) => {
-                self.refusal.set(Some(refusal));
-                self.at.set(None);
-                None
-            }
+    /// Tells the core how many messages have come, if they come to an end. Not of each: of what a fire has
+    /// published, and after a panic with the next one.
+    fn tell_input(&self, core: &IsolateCore) {
+        let new = self.published.get() - self.told.replace(self.published.get());
+        if self.is_bounded {
+            core.replayed.set(core.replayed.get() + new);
         }
     }
-}
 
-impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<M, I> {
-    fn number(&self) -> &Cell<u64> {
-        &self.number
-    }
-
-    fn at(&self) -> Option<i64> {
-        self.at.get()
-    }
-
-    fn seat(&self) -> u32 {
-        self.seat
-    }
-
-    fn take_waker(&self) -> Option<Waker> {
-        self.waker.take()
-    }
-
-    fn input(&self) -> u64 {
-        if self.is_bounded { self.published.get() } else { 0 }
-    }
-
-    fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64> {
+    /// See [`AnyFeed::fire`].
+    #[inline(always)]
+    fn publish_until(&self, core: &IsolateCore, limit: i64) -> Option<i64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
         let lane =
@@ -164,6 +132,50 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
                 next => return self.keep(next),
             }
         }
+    }
+
+    /// Puts the message that is due into the queue.
+    #[cold]
+    fn publish(&self, core: &IsolateCore) -> Option<i64> {
+        let mut message = Held::new(self.next.take()?, ());
+        let published = core.publish(self.seat, &mut message);
+        *self.next.borrow_mut() = message.take();
+        match published {
+            Ok(()) => {
+                self.published.set(self.published.get() + 1);
+                self.tell_input(core);
+                self.load(core.now.get())
+            }
+            Err(refusal) => {
+                self.refusal.set(Some(refusal));
+                self.at.set(None);
+                None
+            }
+        }
+    }
+}
+
+impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<M, I> {
+    fn number(&self) -> &Cell<u64> {
+        &self.number
+    }
+
+    fn at(&self) -> Option<i64> {
+        self.at.get()
+    }
+
+    fn seat(&self) -> u32 {
+        self.seat
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64> {
+        let next = self.publish_until(core, limit);
+        self.tell_input(core);
+        next
     }
 }
 
@@ -204,6 +216,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 at: Cell::new(None),
                 refusal: Cell::new(None),
                 published: Cell::new(0),
+                told: Cell::new(0),
                 waker: Cell::new(None),
                 closed: Cell::new(false),
                 lane: OnceCell::new(),

@@ -58,9 +58,8 @@ impl<A: Actor> IsolateRef<A> {
     pub(crate) fn inbox_len(&self) -> usize {
         let Some(core) = self.place.core() else { return 0 };
         let inboxes = core.inboxes.borrow();
-        inboxes
-            .get(&self.place.seat())
-            .map_or(0, |lanes| lanes.iter().map(|direct| direct.lane.waiting()).sum())
+        let lanes = inboxes.get(&self.place.seat()).into_iter().flatten().map(|direct| &direct.lane);
+        lanes.filter(|lane| lane.name() != MARKER).map(|lane| lane.waiting()).sum()
     }
 }
 

@@ -383,7 +383,7 @@ impl Isolate {
                 core.free_seats();
                 foreign.retain(|seat| core.seat(*seat).is_some());
                 core.renew_ways(ways);
-                if core.has_trees() {
+                if core.has_told_trees() {
                     core.tend_trees().map_err(|over| core.over(over))?;
                 }
                 if signals.take_pause() {

@@ -56,8 +56,8 @@ impl IsolateCore {
     /// Looks at the bounds of the run. `Ok`: there is a step.
     #[cold]
     pub(crate) fn look(&self) -> Result<(), Over> {
-        let replayed = self.replayed();
-        self.bounds.look(&Seen { now: self.now.get(), unheard: self.unheard.get(), replayed })?;
+        let (now, unheard, replayed) = (self.now.get(), self.unheard.get(), self.replayed.get());
+        self.bounds.look(&Seen { now, unheard, replayed })?;
         self.went_on.set(OUTSIDE);
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::watch::{Pulse, Watch};
 use crate::error::Asked;
 use crate::host::HostHandle;
 use crate::life::Marker;
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, SetOnce};
 use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
 /// Why something was not queued.
@@ -50,8 +50,11 @@ pub(crate) trait Member: Send + Sync {
     fn stop(&self, stop: Stop);
     /// Drops its code where it waits.
     fn kill(&self);
-    /// Takes a stop back, because a new life is about to begin. A shutdown stays.
-    fn resume(&self) {}
+    /// Takes back what the last life was asked, because a new one is about to begin. A shutdown stays; a stop
+    /// does too if it `stands`: then the new life ends by it.
+    fn resume(&self, stands: bool) {
+        let _ = stands;
+    }
     fn ended(&self) -> &SetOnce<StopReason>;
     /// Which one it is.
     fn work(&self) -> Work;
@@ -108,6 +111,8 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) inbox: Port<Envelope<A>>,
     /// A [`Marker::Stop`] is in the inbox.
     stops_at_marker: AtomicBool,
+    /// How many markers are in the inbox, where they count as messages.
+    markers: AtomicUsize,
     runtime: Runtime,
     /// Empty after the end, so that a reference that is kept holds no channel and no task.
     host: Mutex<Option<HostHandle<A>>>,
@@ -154,8 +159,11 @@ impl<A: Actor> Member for Address<A> {
         }
     }
 
-    fn resume(&self) {
-        self.presence.take_back();
+    fn resume(&self, stands: bool) {
+        match stands {
+            true => self.presence.take_back_pause(),
+            false => self.presence.take_back(),
+        }
     }
 
     fn ended(&self) -> &SetOnce<StopReason> {
@@ -204,7 +212,7 @@ impl<A: Actor> Address<A> {
         let host = Mutex::new(Some(host));
         let (who, watch, watchers, waits) =
             (OnceLock::new(), OnceLock::new(), Watchers::default(), Waits::new(lookout));
-        let stops_at_marker = AtomicBool::new(false);
+        let (stops_at_marker, markers) = (AtomicBool::new(false), AtomicUsize::new(0));
         Arc::new(Self {
             id,
             presence,
@@ -216,6 +224,7 @@ impl<A: Actor> Address<A> {
             who,
             inbox,
             stops_at_marker,
+            markers,
             runtime,
             host,
         })
@@ -269,8 +278,21 @@ impl<A: Actor> Address<A> {
 
     /// Queues a marker behind all that was sent before.
     pub(crate) fn mark(&self, marker: Marker) {
+        self.markers.fetch_add(1, Ordering::Relaxed);
         // Who has ended handles nothing any more: the marker goes.
         drop(self.inbox.send_past_bound(Envelope::marker(marker)));
+    }
+
+    /// A marker has taken effect.
+    pub(crate) fn has_passed_marker(&self) {
+        self.markers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many messages and queries are in the inbox.
+    pub(crate) fn inbox_len(&self) -> usize {
+        // Before: one that comes in between counts as a message once, and none that goes does so for ever.
+        let markers = self.markers.load(Ordering::Relaxed);
+        self.inbox.load().saturating_sub(markers)
     }
 
     /// Has the actor end when it has handled all that was sent before.

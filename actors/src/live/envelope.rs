@@ -314,6 +314,7 @@ fn pass_marker<'a, A: Actor>(
     let Some(marker) = content.downcast_ref::<Marker>() else { return Started::Ready(Ok(1)) };
     let passing = async move {
         marker.take_effect(ctx).await;
+        ctx.as_live().iter().for_each(|live| live.address.has_passed_marker());
         Ok(1)
     };
     slot.start(passing, cx)

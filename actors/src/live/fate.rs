@@ -157,7 +157,7 @@ mod tests {
         let fragile = bus.core.spawn(fragile, None, Some(Box::new(Again))).unwrap();
         let member = fragile.member().unwrap();
         member.stop(mycelium_mailbox::Stop::Pause);
-        let (ended, ()) = tokio::join!(bus.shutdown(), async { member.resume() });
+        let (ended, ()) = tokio::join!(bus.shutdown(), async { member.resume(true) });
         ended.unwrap();
         assert_eq!(fragile.ended().await, StopReason::Shutdown);
     }

@@ -100,6 +100,8 @@ pub(crate) struct Site {
     pub(crate) tells: bool,
     /// Of an actor: how often the handler of one message is tried.
     pub(crate) attempts_max: u32,
+    /// Of an actor: whether a stop that came between two lives ends the next one.
+    pub(crate) stop_stands: bool,
     /// Whether its progress is looked at.
     pub(crate) probed: bool,
     pub(crate) thread: Option<Arc<OwnThread>>,
@@ -201,7 +203,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
     fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
         if let Some(Left::Worker(Suspended { actor, word })) = left {
             // Before the word: a stop that follows this start must not be taken back.
-            actor.resume();
+            actor.resume(site.stop_stands);
             if word.send(Word::Live(site.child, site.post.clone())).is_ok() {
                 return Ok(Life::Member(actor));
             }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use mycelium::tree::{Child, Notice, Restart};
+use mycelium::tree::{Child, ChildStatus, Notice, Restart};
 use mycelium::{
     Actor, AskError, BoxError, Context, Handler, Responder, StopReason, Subscriptions, Supervisor, TellError,
 };
 
-use crate::common::{Flush, Heard, PERIOD, Tick, Tock};
+use crate::common::{Flush, Heard, PERIOD, Tick, Tock, backoff};
 use crate::host::Host;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -194,4 +194,46 @@ fn the_length_of_an_inbox_is_what_was_told_and_asked_and_waits<H: Host>() {
     host.until(|| heard.words().len() == 7);
     host.settle();
     assert_eq!(slow.inbox_len(), 0);
+    host.try_publish(Tock(2)).unwrap();
+    host.settle();
+    slow.stop_gracefully();
+    assert_eq!(slow.inbox_len(), 0, "an orderly stop is no message");
+    host.ended(&slow);
+}
+
+conformance!(a_stop_that_comes_too_late_for_a_life_ends_the_next_one_unless_its_child_is_permanent);
+fn a_stop_that_comes_too_late_for_a_life_ends_the_next_one_unless_its_child_is_permanent<H: Host>() {
+    for restart in [Restart::Permanent, Restart::Transient] {
+        for in_backoff in [false, true] {
+            let (mut host, heard) = (H::new(), Heard::default());
+            let log = heard.clone();
+            let child = Child::actor("slow", move || Slow(log.clone())).restart(restart);
+            let root = Supervisor::builder("root").child(child.backoff(backoff(100)));
+            let tree = host.supervise(root).unwrap();
+            let slow = host.child::<Slow>(&tree, "root/slow").unwrap();
+            host.settle();
+            host.try_publish(Tock(13)).unwrap();
+            match in_backoff {
+                true => host.until(|| heard.words().len() == 2),
+                false => host.settle(),
+            }
+            slow.stop();
+            host.try_tell(&slow, Tick(1)).unwrap();
+            host.until(|| heard.words().len() == 4);
+            let last = match restart {
+                Restart::Permanent => "told 1",
+                _ => "-ended normally",
+            };
+            assert_eq!(
+                heard.take(),
+                ["+", "-failed: 13", "+", last],
+                "{restart:?}, in backoff: {in_backoff}"
+            );
+            if restart == Restart::Transient {
+                assert_eq!((host.ended(&slow), host.letters().dead), (StopReason::Normal, 2));
+                assert_eq!(host.status(&tree, "root/slow"), Some(ChildStatus::Down));
+            }
+            assert!(host.shut_tree(&tree).is_empty());
+        }
+    }
 }

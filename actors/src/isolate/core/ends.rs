@@ -1,12 +1,9 @@
 //! The end of seats, of trees, of a run and of the isolate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
 
 use super::IsolateCore;
 use crate::StopReason;
-use crate::isolate::bounds::Over;
-use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
 /// Parts of an end that are all done, however many of them panic.
@@ -75,39 +72,6 @@ impl IsolateCore {
     /// What ended the run.
     pub(crate) fn first_failure(&self) -> Option<RunError> {
         self.failure.borrow().as_deref().cloned()
-    }
-
-    pub(crate) fn add_tree(&self, tree: Rc<TreeRun>) {
-        self.trees.borrow_mut().push(Rc::clone(&tree));
-        self.add_feed(tree);
-    }
-
-    pub(crate) fn trees(&self) -> Vec<Rc<TreeRun>> {
-        self.trees.borrow().clone()
-    }
-
-    /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
-    ///
-    /// # Errors
-    /// The run is over, and something is still reported.
-    #[cold]
-    pub(crate) fn tend_trees(&self) -> Result<(), Over> {
-        for tree in self.trees() {
-            tree.tend(self);
-            if tree.is_told() {
-                self.take_step()?;
-            }
-        }
-        let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
-        for tree in ended {
-            self.remove_feed(&*tree);
-        }
-        Ok(())
-    }
-
-    /// Whether a tree is to be tended.
-    pub(crate) fn has_trees(&self) -> bool {
-        !self.trees.borrow().is_empty()
     }
 
     /// Drops everything that may refer to an actor, at the isolate's end.

@@ -87,11 +87,6 @@ impl FeedTable {
 }
 
 impl IsolateCore {
-    /// How many messages came from replays that come to an end.
-    pub(crate) fn replayed(&self) -> u64 {
-        self.feeds.feeds.borrow().values().map(|listed| listed.feed.input()).sum()
-    }
-
     /// Whether nothing is to do before an event at `at`.
     #[inline(always)]
     pub(crate) fn is_quiet_until(&self, at: i64) -> bool {

@@ -42,6 +42,8 @@ pub(super) struct SeatWard<A: Actor> {
     topics: RefCell<Vec<TopicWay>>,
     /// What its life before has, and this one has not asked for yet.
     inherited: RefCell<Vec<TopicWay>>,
+    /// Somebody has asked it to stop, and no life has begun since that does not obey.
+    was_stopped: Cell<bool>,
     /// No other life comes: it ends as soon as its code has come to a wait or to its end. Whether it was shut
     /// down.
     retired: Cell<Option<bool>>,
@@ -121,6 +123,7 @@ pub(crate) fn seat_actor<A: Actor>(
         kept: RefCell::default(),
         topics: RefCell::default(),
         inherited: RefCell::default(),
+        was_stopped: Cell::new(false),
         retired: Cell::new(None),
     };
     let seat = Rc::new(Seat::of(Rc::clone(&core), index, waker, Bundle { actor, ctx }, Some(Box::new(ward))));
@@ -138,6 +141,11 @@ pub(crate) fn seat_actor<A: Actor>(
 }
 
 impl<A: Actor> Seat<A> {
+    /// Somebody asks it to stop: if this life does not obey, the next one may.
+    pub(crate) fn was_stopped(&self) {
+        self.ward.iter().for_each(|ward| ward.was_stopped.set(true));
+    }
+
     /// A way into this actor; under a supervisor, its panics end there.
     pub(super) fn guarded<M: 'static>(
         &self,
@@ -294,13 +302,15 @@ impl<A: Actor> Seat<A> {
 }
 
 impl<A: Actor> SeatedChild for Seat<A> {
-    fn begin_life(&self, life: LifeId) {
+    fn begin_life(&self, life: LifeId, stop_stands: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
         ward.is_new.set(true);
         ward.probed.set(false);
         ward.at_work.set(false);
-        self.stop_asked.set(None);
+        let stands = stop_stands && ward.was_stopped.get();
+        ward.was_stopped.set(stands);
+        self.stop_asked.set(stands.then_some(Stop::Life));
         self.failed_dependency.take();
         self.kill_asked.set(false);
         if let Some(ctx) = ward.spare.take() {

@@ -83,7 +83,7 @@ impl<S: Service> ServiceSeat<S> {
 }
 
 impl<S: Service> SeatedChild for ServiceSeat<S> {
-    fn begin_life(&self, life: LifeId) {
+    fn begin_life(&self, life: LifeId, _: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
         ward.probed.set(false);

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::seats::Seats;
 use crate::StopReason;
-use crate::isolate::core::IsolateCore;
+use crate::isolate::core::{IsolateCore, TreeCalls};
 use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::retained::PublishedAt;
 use crate::isolate::seat::AnySeat;
@@ -25,8 +25,9 @@ pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
 /// What a supervisor can do with a child in its seat.
 pub(crate) trait SeatedChild {
-    /// Begins the first life, or another one in place of that which is over.
-    fn begin_life(&self, life: LifeId);
+    /// Begins the first life, or another one in place of that which is over. `stop_stands`: a stop that came
+    /// between the two ends it.
+    fn begin_life(&self, life: LifeId, stop_stands: bool);
     /// Asks it to end. `for_good`: it will not be started again in place.
     fn ask_shutdown(&self, for_good: bool);
     /// Ends what it is doing as a failure.
@@ -111,6 +112,7 @@ pub(crate) struct TreePost {
     pub(super) number: u64,
     told: RefCell<VecDeque<Told>>,
     signals: Arc<LoopSignals>,
+    calls: Rc<TreeCalls>,
     pub(super) pools: Pools,
     /// The seats that its children took last, by their paths: for those who look each other up while their
     /// supervisors are at work.
@@ -121,14 +123,14 @@ impl TreePost {
     pub(super) fn new(core: &IsolateCore) -> Rc<Self> {
         let number = core.trees_made.get();
         core.trees_made.set(number + 1);
-        let signals = Arc::clone(core.signals());
+        let (signals, calls) = (Arc::clone(core.signals()), Rc::clone(core.tree_calls()));
         let (told, pools, places) = Default::default();
-        Rc::new(Self { number, told, signals, pools, places })
+        Rc::new(Self { number, told, signals, calls, pools, places })
     }
 
     pub(super) fn tell(&self, told: Told) {
+        self.call();
         self.told.borrow_mut().push_back(told);
-        self.signals.raise();
     }
 
     pub(super) fn report(&self, to: NodeId, report: Report<Seats>) {
@@ -141,7 +143,21 @@ impl TreePost {
 
     /// Its turn comes when the run goes on.
     pub(super) fn put_back(&self, told: Told) {
+        self.call();
         self.told.borrow_mut().push_front(told);
+    }
+
+    /// Has the run loop tend the tree. Where something is told already, the tree is among those to be tended.
+    fn call(&self) {
+        if self.is_empty() {
+            self.calls.tell(self.number);
+        }
+        self.signals.raise();
+    }
+
+    /// The tree has ended, and is forgotten between two events.
+    pub(super) fn has_ended(&self) {
+        self.calls.end(self.number);
         self.signals.raise();
     }
 

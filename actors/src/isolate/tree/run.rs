@@ -113,7 +113,7 @@ impl TreeRun {
     }
 
     /// Its number in the isolate.
-    pub(super) fn number(&self) -> u64 {
+    pub(in crate::isolate) fn number(&self) -> u64 {
         self.post.number
     }
 
@@ -247,8 +247,7 @@ impl TreeRun {
             if let Some(child) = gave_up {
                 core.fail(RunError::TreeGaveUp { child, at: Timestamp::from_nanos(core.now.get()) });
             }
-            // It is forgotten between two events.
-            core.signals().raise();
+            self.post.has_ended();
         }
         if is_news {
             self.watchers.take().into_iter().for_each(Waker::wake);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen};
-use pure::{CallId, ChildRef, ExitReason, Jitter, Notice};
+use pure::{CallId, ChildRef, ExitReason, Jitter, Notice, Restart};
 
 use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
 use crate::isolate::core::IsolateCore;
@@ -124,7 +124,8 @@ impl Host for Seats {
         if spec.start.is_source() {
             self.sources.add(&at.child_path(&spec.id));
         }
-        call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }));
+        let stop_stands = spec.restart != Restart::Permanent;
+        call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }, stop_stands));
         Ok(Begun::Worker(RunningSeat { seat, health: spec.start.health, stuck: false }))
     }
 

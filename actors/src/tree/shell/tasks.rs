@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, Report};
-use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice, Supervisor};
+use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice, Restart, Supervisor};
 
 use super::care::Care;
 use super::shared::{Replier, TreeShared};
@@ -158,6 +158,7 @@ impl Host for Tasks {
             post: self.post.clone(),
             tells: start.tells,
             attempts_max: start.redelivery.attempts_max(),
+            stop_stands: spec.restart != Restart::Permanent,
             probed: start.health.is_some(),
             thread: start.thread.clone(),
         };
