@@ -3,7 +3,7 @@
 use mycelium_mailbox::{Held, enter};
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::handle::refused;
+use super::handle::{Unqueued, refused};
 use super::{Isolate, OUTSIDE};
 use crate::{ActorRef, AskError, Message, PublishError, Replies, Takes, TellError};
 
@@ -63,7 +63,16 @@ impl Isolate {
         Q: Send + 'static,
     {
         let to = self.own(to).ok_or(AskError::OtherBus)?;
-        let mut answer = enter(&self.core, || to.send_query(query))?;
+        let mut queued = enter(&self.core, || to.send_query(query));
+        if let Err(Unqueued::Full(query, _)) = queued {
+            // What waits may be handled now, and make room.
+            self.run_until(self.now()).map_err(|error| AskError::RunEnded(Box::new(error)))?;
+            queued = enter(&self.core, || to.send_query(query));
+        }
+        let mut answer = queued.map_err(|unqueued| match unqueued {
+            Unqueued::Full(..) => AskError::timeout(to.asked()),
+            Unqueued::Failed(error) => error,
+        })?;
         let run = self.run_until(self.now());
         answer.try_recv().map_err(|error| match (error, run) {
             (TryRecvError::Closed, _) => AskError::stopped(to.asked().sent()),

@@ -135,13 +135,20 @@ impl<A: Actor> ActorRef<A> {
                 let answered = within(timer, live.answered(put?)).await;
                 answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
             }
-            ReferenceBackend::Isolate(isolate) => match isolate.send_query(query) {
-                Ok(answer) => {
-                    let answered = within(timer, isolate.answered(answer)).await;
-                    answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
-                }
-                Err(error) => stepped(Err(error)).await,
-            },
+            ReferenceBackend::Isolate(isolate) => {
+                let answer = match isolate.send_query(query) {
+                    Ok(answer) => answer,
+                    Err(unqueued) => {
+                        let waiting = Box::pin(isolate.wait_to_ask(unqueued));
+                        let Some(put) = within(timer.as_mut(), waiting).await else {
+                            return Err(AskError::timeout(late()));
+                        };
+                        put?
+                    }
+                };
+                let answered = within(timer, isolate.answered(answer)).await;
+                answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
+            }
             ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
         }
     }

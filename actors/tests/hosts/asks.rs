@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use mycelium::{Actor, AskError, BoxError, Context, Handler, Responder, StopReason, Supervisor};
+use mycelium::{
+    Actor, AskError, BoxError, Context, Handler, QUEUE_CAPACITY, Responder, StopReason, Supervisor,
+};
 
-use crate::common::{Flush, Tick};
+use crate::common::{Flush, Tick, at_once};
 use crate::host::{Host, Limits};
 
 /// Takes a second for each message, and fails over the questions that say so.
@@ -80,4 +82,26 @@ fn an_ask_over_which_a_child_fails_says_so_and_the_child_has_not_ended<H: Host>(
     );
     host.ask(&clerk, Flush).unwrap();
     host.shut_tree(&tree);
+}
+
+conformance!(questions_that_are_given_up_take_no_more_room_than_there_is);
+fn questions_that_are_given_up_take_no_more_room_than_there_is<H: Host>() {
+    let mut host = H::new();
+    let clerk = host.spawn(Clerk).unwrap();
+    host.tell(&clerk, Tick(0)).unwrap();
+    host.settle();
+    for _ in 0..3_000 {
+        host.wait(async { drop(at_once(clerk.ask(Flush))) });
+    }
+    assert!((QUEUE_CAPACITY - 32..=QUEUE_CAPACITY).contains(&clerk.inbox_len()), "{}", clerk.inbox_len());
+    let full = host.ask_for(&clerk, Flush, Some(Duration::from_millis(7))).unwrap_err();
+    assert!(matches!(full, AskError::Timeout(_)) && !full.may_have_been_handled(), "{full:?}");
+    // The one that waits for room comes in its turn.
+    let hours = Duration::from_secs(2 * QUEUE_CAPACITY as u64);
+    if H::OFFERS.exact_time {
+        assert!(host.ask_for(&clerk, Flush, Some(hours)).is_ok());
+        assert_eq!(clerk.inbox_len(), 0);
+    }
+    clerk.kill();
+    host.ended(&clerk);
 }

@@ -30,6 +30,13 @@ use crate::{
     TellError, TimerHandle, Timestamp,
 };
 
+/// Why a query was not queued.
+pub(crate) enum Unqueued<Q> {
+    /// There is no room for it in this lane.
+    Full(Q, u32),
+    Failed(AskError),
+}
+
 /// The isolate's half of an [`ActorRef`](crate::ActorRef).
 pub(crate) struct IsolateRef<A: Actor> {
     pub(crate) place: Place,
@@ -52,6 +59,9 @@ impl<A: Actor> IsolateRef<A> {
     }
 
     pub(crate) fn stop(&self) {
+        if let Some(seat) = self.place.core().and_then(|core| self.seat(core)) {
+            seat.was_stopped();
+        }
         self.place.ask_stop();
     }
 
@@ -219,34 +229,64 @@ impl<A: Actor> IsolateRef<A> {
     }
 
     /// Queues a query; the receiver gets the reply.
-    pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, AskError>
+    pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, Unqueued<Q>>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
         let Some(core) = self.place.core() else {
-            return Err(self.why_not());
+            return Err(Unqueued::Failed(self.why_not()));
         };
         A::dispatch(SendQuery { to: self, core, query })
     }
 
-    fn queue_query<T, R, P>(&self, core: &IsolateCore, query: T) -> Result<oneshot::Receiver<R>, AskError>
+    fn queue_query<Q, T, R, P>(
+        &self,
+        core: &IsolateCore,
+        query: Q,
+        hold: impl FnOnce(Q) -> T,
+    ) -> Result<oneshot::Receiver<R>, Unqueued<Q>>
     where
         P: Called<A, PendingRequest<T, R>>,
         T: 'static,
         R: 'static,
     {
-        let lane =
-            self.lane::<PendingRequest<T, R>, P>(core).ok_or_else(|| AskError::stopped(self.asked()))?;
+        let Some(lane) = self.lane::<PendingRequest<T, R>, P>(core) else {
+            return Err(Unqueued::Failed(AskError::stopped(self.asked())));
+        };
         if self.seat(core).is_some_and(|seat| seat.is_running()) {
-            return Err(AskError::itself(self.place.identity(A::name())));
+            return Err(Unqueued::Failed(AskError::itself(self.place.identity(A::name()))));
+        }
+        // Whoever asks may leave before the answer comes: the number of askers is no bound.
+        if core.is_full() || !lane.is_open() {
+            return Err(Unqueued::Full(query, lane.index()));
         }
         let (reply, answer) = oneshot::channel();
-        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the
-        // askers.
-        lane.write(PendingRequest { query, reply: Cell::new(Some(reply)) });
-        core.enqueue(lane.index());
+        push(core, &lane, PendingRequest { query: hold(query), reply: Cell::new(Some(reply)) });
         Ok(answer)
+    }
+
+    /// Queues a query for which there was no room, when there is.
+    pub(crate) async fn wait_to_ask<Q>(
+        &self,
+        mut unqueued: Unqueued<Q>,
+    ) -> Result<oneshot::Receiver<A::Reply>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        loop {
+            match unqueued {
+                Unqueued::Failed(error) => return stepped(Err(error)).await,
+                Unqueued::Full(query, lane) => {
+                    Room { place: &self.place, lanes: vec![lane] }.await;
+                    match self.send_query(query) {
+                        Ok(answer) => return Ok(answer),
+                        Err(again) => unqueued = again,
+                    }
+                }
+            }
+        }
     }
 
     pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
@@ -254,10 +294,12 @@ impl<A: Actor> IsolateRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        match self.send_query(query) {
-            Ok(answer) => self.answered(answer).await,
-            Err(error) => stepped(Err(error)).await,
-        }
+        let answer = match self.send_query(query) {
+            Ok(answer) => answer,
+            // Boxed, as it is rare: each ask would keep room for it.
+            Err(unqueued) => Box::pin(self.wait_to_ask(unqueued)).await?,
+        };
+        self.answered(answer).await
     }
 
     /// Waits for the answer to a query that was queued.
@@ -422,17 +464,17 @@ struct SendQuery<'a, A: Actor, Q> {
 }
 
 impl<A: Replies<Q>, Q: Send + 'static> DispatchQuery<A, Q> for SendQuery<'_, A, Q> {
-    type Output = Result<oneshot::Receiver<A::Reply>, AskError>;
+    type Output = Result<oneshot::Receiver<A::Reply>, Unqueued<Q>>;
 
     fn by_value(self) -> Self::Output {
-        self.to.queue_query::<_, _, ReplyStep>(self.core, Takeable::new(self.query))
+        self.to.queue_query::<_, _, _, ReplyStep>(self.core, self.query, Takeable::new)
     }
 
     fn by_reference(self) -> Self::Output
     where
         A: Responder<Q, Reply = <A as Replies<Q>>::Reply>,
     {
-        self.to.queue_query::<_, _, AnswerStep>(self.core, self.query)
+        self.to.queue_query::<_, _, _, AnswerStep>(self.core, self.query, |query| query)
     }
 }
 
