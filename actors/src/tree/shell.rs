@@ -327,9 +327,25 @@ impl Shell {
                 life.kill();
             }
         }
-        let deadline = Instant::now() + KILL_GRACE;
+        let mut deadline = Some(Instant::now() + KILL_GRACE);
         while !open.is_empty() {
-            let Ok(Some(mail)) = rt::timeout_at(deadline, mail.recv()).await else { break };
+            let next = match deadline {
+                Some(deadline) => rt::timeout_at(deadline, mail.recv()).await,
+                None => Ok(mail.recv().await),
+            };
+            let Ok(next) = next else {
+                // A supervisor that code below keeps has not ended, and neither has this one before it.
+                deadline = None;
+                open.retain(|(child, path)| {
+                    let goes_on = matches!(self.life(*child), Some(Life::Supervisor(_)));
+                    if !goes_on {
+                        self.tasks.shared.missed().add(Arc::clone(path));
+                    }
+                    goes_on
+                });
+                continue;
+            };
+            let Some(mail) = next else { break };
             let Some((child, reason)) = mail.end() else { continue };
             open.retain(|(other, _)| *other != child);
             let reason = reason.cloned().or_else(|| self.life(child)?.end()).unwrap_or(ExitReason::Killed);
@@ -340,9 +356,6 @@ impl Shell {
             if let Mail::Report(Report::Left(_, _, left)) = mail {
                 engine::release(&mut self.tasks, left, false);
             }
-        }
-        for (_, path) in open {
-            self.tasks.shared.missed().add(path);
         }
         self.engine.kill(&mut self.tasks, ROOT);
         self.tasks.see_off().await;

@@ -261,3 +261,34 @@ fn a_tree_that_a_factory_keeps_from_ending_is_named() {
         bus.shutdown().await.unwrap();
     });
 }
+
+#[test]
+fn a_supervisor_below_that_a_factory_keeps_from_ending_was_not_killed() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (bus, barrier, lives) =
+            (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+        let (gate, count) = (Arc::clone(&barrier), Arc::clone(&lives));
+        let child = Child::future("again", move || {
+            if count.fetch_add(1, Ordering::SeqCst) == 1 {
+                gate.wait();
+            }
+            async { Err("over".into()) }
+        });
+        let desk = Supervisor::builder("desk").intensity(1_000, LONG).child(child);
+        let floor = Supervisor::builder("floor").supervisor(desk);
+        let tree = Supervisor::builder("root").supervisor(floor).start(&bus).await.unwrap();
+        while lives.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+        let error = tree.shutdown_within(SHORT).await.unwrap_err();
+        assert!(error.stuck && error.missed.is_empty() && tree.missed().is_empty(), "{error}");
+        assert_eq!(tree.end_reason(), None);
+        let error = bus.shutdown_within(SHORT).await.unwrap_err();
+        assert_eq!((error.stuck, error.children), (vec!["root".into()], vec![]));
+        barrier.wait();
+        assert_eq!(tree.ended().await, ExitReason::Killed);
+        tree.shutdown().await.unwrap();
+        bus.shutdown().await.unwrap();
+    });
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mycelium::tree::{Builder, Child, Strategy};
-use mycelium::{Actor, BoxError, Context, Handler, Responder, Subscriptions, Supervisor};
+use mycelium::tree::{Builder, Child, Shutdown, Strategy};
+use mycelium::{Actor, BoxError, Context, Handler, Responder, StopReason, Subscriptions, Supervisor};
 
 use crate::common::{Heard, PERIOD, Tick, observer};
 use crate::host::Host;
@@ -107,4 +107,36 @@ fn a_restart_that_hangs_is_tried_again_and_the_mailbox_survives<H: Host>() {
     let failed = log.words().iter().filter(|line| line.contains("not ready after 50ms")).count();
     assert_eq!(failed, 2, "{:?}", log.words());
     assert_eq!(host.shut_tree(&tree), Vec::<String>::new());
+}
+
+/// Does not start in its second life, and takes an hour for its last words.
+struct Wordy(u32, Heard);
+impl Actor for Wordy {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.0 == 0 { Ok(()) } else { Err("told not to".into()) }
+    }
+    async fn stopping(&mut self, _: &StopReason, ctx: &mut Context<Self>) {
+        self.1.add("parts");
+        ctx.sleep(Duration::from_secs(3600)).await;
+    }
+}
+impl Handler<u32> for Wordy {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        panic!("{number}")
+    }
+}
+
+conformance!(a_child_whose_start_has_failed_and_that_does_not_end_is_named_by_a_shutdown);
+fn a_child_whose_start_has_failed_and_that_does_not_end_is_named_by_a_shutdown<H: Host>() {
+    let (mut host, heard, lives) = (H::new(), Heard::default(), AtomicU32::new(0));
+    let log = heard.clone();
+    let make = move || Wordy(lives.fetch_add(1, Ordering::SeqCst), log.clone());
+    let child = Child::actor("wordy", make).start_timeout(SHORT * 10).shutdown(Shutdown::Timeout(SHORT));
+    let tree = host.supervise(Supervisor::builder("root").intensity(10, PERIOD).child(child)).unwrap();
+    let wordy = host.child::<Wordy>(&tree, "root/wordy").unwrap();
+    host.tell(&wordy, 13).unwrap();
+    host.until(|| heard.words() == ["parts"]);
+    assert_eq!(host.shut_tree(&tree), ["root/wordy"]);
+    assert!(!wordy.is_alive());
 }

@@ -104,12 +104,18 @@ impl<H: Host> Engine<H> {
         let Some(late) = node.lives.get_mut(&life.child) else { return };
         let verdict: Arc<str> = format!("not ready after {limit:?}").into();
         late.verdict = Some(Arc::clone(&verdict));
+        let id = Arc::clone(&late.spec.id);
         match &late.body {
             Body::Worker(body) => {
                 let grace = host.give_up(life, body, &verdict);
                 node.expect_gone(now, life.child, grace);
             }
             &Body::Node(below) => self.kill(host, below),
+        }
+        // A supervisor that is told to end waits for this start, and for nothing that has failed in it: it
+        // has cut off what the child still does.
+        if let Some(node) = self.nodes.get(&life.node).filter(|node| node.is_ending()) {
+            host.missed(node.at(life.node).child_path(&id));
         }
     }
 
