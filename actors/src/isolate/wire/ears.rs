@@ -70,8 +70,12 @@ impl EarFronts {
     /// has this stamp.
     fn has_left(&self, number: usize, next: Option<u64>) {
         let mut fronts = self.fronts.borrow_mut();
-        fronts.pop();
-        fronts.extend(next.map(|next| Reverse((next, number))));
+        // Code that has looked at the message may have brought another one before it, which stays: this queue
+        // is asked anew when its turn comes.
+        if fronts.peek().is_some_and(|Reverse((_, first))| *first == number) {
+            fronts.pop();
+            fronts.extend(next.map(|next| Reverse((next, number))));
+        }
     }
 }
 
@@ -237,5 +241,17 @@ mod tests {
         assert_eq!(fronts.first(|_| Some(999)), Some(0));
         assert_eq!(fronts.fronts.borrow().len(), 1);
         assert_eq!(fronts.first(|_| None), None, "it was closed");
+    }
+
+    #[test]
+    fn what_is_passed_is_the_queues_own_message_and_no_other() {
+        let (fronts, front) = (EarFronts::default(), |number| [None, Some(5), Some(3)][number]);
+        fronts.has_come(1, 4, true);
+        assert_eq!(fronts.first(|_| Some(4)), Some(1));
+        fronts.has_come(2, 3, true);
+        fronts.has_left(1, Some(5));
+        assert_eq!(fronts.first(front), Some(2), "it waits");
+        fronts.has_left(2, None);
+        assert_eq!(fronts.first(front), Some(1));
     }
 }
