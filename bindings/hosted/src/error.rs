@@ -97,7 +97,7 @@ pub enum Error {
     Answer(Failure),
     /// Actors, services or children did not end in time.
     Shutdown(ShutdownError),
-    /// Children of a tree did not end in time and were killed.
+    /// Children of these trees did not end in time and were killed; or a tree goes on that cannot be ended.
     Killed(Vec<TreeShutdownError>),
     /// A callback has not returned in time, and so one of those, if it is an actor's, was not ended.
     Callback(Option<Box<Error>>),
@@ -207,6 +207,11 @@ impl std::error::Error for Failure {}
 const ACTORS_RUN: &str = "actors of a tree still run: shut their trees down before `close`, or give one whose handler has not \
                           returned more time";
 
+/// What ends children that were killed.
+const GIVE_TIME: &str = "give those that were killed more of it, or have their callbacks return";
+/// What ends a tree that goes on: more time does not.
+const HAVE_FACTORIES_RETURN: &str = "have the factories of a tree that goes on return";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -267,7 +272,12 @@ impl fmt::Display for Error {
             Self::Shutdown(error) => error.fmt(f),
             Self::Killed(trees) => {
                 trees.iter().try_for_each(|error| write!(f, "{error}; "))?;
-                f.write_str("give them more of it, or have their callbacks return")
+                let killed = trees.iter().any(|error| !error.missed.is_empty());
+                match (killed, trees.iter().any(|error| error.stuck)) {
+                    (true, true) => write!(f, "{GIVE_TIME}; {HAVE_FACTORIES_RETURN}"),
+                    (true, false) => f.write_str(GIVE_TIME),
+                    (false, _) => f.write_str(HAVE_FACTORIES_RETURN),
+                }
             }
             Self::Callback(ended) => {
                 f.write_str(
@@ -320,5 +330,47 @@ impl From<WirePublishError> for Error {
 impl From<SpawnError> for Error {
     fn from(error: SpawnError) -> Self {
         Self::Subscribe(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mycelium::{Actor, BoxError, Context, Handler, Isolate, Supervisor};
+
+    use super::*;
+
+    struct Slow;
+    impl Actor for Slow {
+        type Error = BoxError;
+    }
+    impl Handler<u8> for Slow {
+        async fn handle(&mut self, _: &u8, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            ctx.sleep(Duration::from_secs(3_600)).await;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_tree_that_goes_on_is_named_and_more_time_is_no_remedy_for_it() {
+        let mut isolate = Isolate::new(1);
+        let tree = isolate.supervise(&Supervisor::builder("desk").actor("slow", || Slow)).unwrap();
+        let slow = tree.actor_ref::<Slow>("desk/slow").unwrap();
+        isolate.tell(&slow, 1).unwrap();
+        let killed = isolate.block_on(tree.shutdown_within(Duration::ZERO)).unwrap().unwrap_err();
+        let mut stuck = killed.clone();
+        (stuck.missed, stuck.stuck) = (Vec::new(), true);
+        let text = |trees: &[&TreeShutdownError]| {
+            Error::Killed(trees.iter().copied().cloned().collect()).to_string()
+        };
+        let (one, other) = (text(&[&killed]), text(&[&stuck]));
+        assert!(one.contains("desk/slow") && one.ends_with(GIVE_TIME), "{one}");
+        assert!(
+            other.starts_with("the tree desk goes on") && other.ends_with(HAVE_FACTORIES_RETURN),
+            "{other}"
+        );
+        let both = text(&[&killed, &stuck]);
+        assert!(both.ends_with(&format!("{GIVE_TIME}; {HAVE_FACTORIES_RETURN}")), "{both}");
     }
 }
