@@ -266,12 +266,12 @@ fn a_tree_that_a_factory_keeps_from_ending_is_named() {
 fn a_supervisor_below_that_a_factory_keeps_from_ending_was_not_killed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (bus, barrier, lives) =
-            (MessageBus::new(), Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
-        let (gate, count) = (Arc::clone(&barrier), Arc::clone(&lives));
+        let (bus, lives) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
+        let (shut, gate) = mpsc::channel::<()>();
+        let (gate, count) = (Mutex::new(gate), Arc::clone(&lives));
         let child = Child::future("again", move || {
             if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                gate.wait();
+                let _ = gate.lock().unwrap().recv();
             }
             async { Err("over".into()) }
         });
@@ -286,7 +286,7 @@ fn a_supervisor_below_that_a_factory_keeps_from_ending_was_not_killed() {
         assert_eq!(tree.end_reason(), None);
         let error = bus.shutdown_within(SHORT).await.unwrap_err();
         assert_eq!((error.stuck, error.children), (vec!["root".into()], vec![]));
-        barrier.wait();
+        drop(shut);
         assert_eq!(tree.ended().await, ExitReason::Killed);
         tree.shutdown().await.unwrap();
         bus.shutdown().await.unwrap();
