@@ -74,6 +74,8 @@ struct Shared {
     closed: AtomicBool,
     /// Whether it was closed, and a callback had not returned in time.
     gave_up: AtomicBool,
+    /// Whether a close has ended the trees that were made through it, each within its time.
+    own_ended: AtomicBool,
     handle: Handle,
     /// Whether the bus is that of another program.
     is_guest: bool,
@@ -197,6 +199,7 @@ impl Runtime {
                 known: Arc::new(known),
                 closed: AtomicBool::new(false),
                 gave_up: AtomicBool::new(false),
+                own_ended: AtomicBool::new(false),
                 handle,
                 is_guest: owned.is_none(),
                 owned: Mutex::new(owned),
@@ -475,17 +478,19 @@ impl Runtime {
             return self.shared.said(finished, ended, Ok(()));
         }
         let ended = self.end_actors(left);
+        self.shared.own_ended.store(ended.is_ok(), Ordering::SeqCst);
         // A bus of its own is shut down: nothing comes later.
         let last = if self.shared.is_guest { self.shared.bus.take_stamp() } else { u64::MAX };
         let finished = delivery.is_none_or(|delivery| delivery.finish(last, left().max(GRACE)));
         // Those of actors end a little after them.
         let threads_ended = self.shared.hooks.wait_end(left().max(GRACE));
-        self.shared.gave_up.store(!(finished && threads_ended), Ordering::SeqCst);
+        let said = self.shared.said(finished, threads_ended, ended);
+        self.shared.gave_up.store(matches!(said, Err(Error::Callback(_))), Ordering::SeqCst);
         self.shared.stop_readers();
         if let Some(threads) = lock(&self.shared.owned).take() {
             end_threads(threads, left().max(GRACE));
         }
-        self.shared.said(finished, threads_ended, ended)
+        said
     }
 
     /// Ends them in the time that is `left`, which is that of all trees together.
@@ -541,7 +546,7 @@ impl Shared {
         match (finished, threads_ended) {
             (true, true) => ended,
             // Trees that were made through it have ended: others are the program's.
-            (true, false) if self.is_guest && ended.is_ok() => Err(Error::ActorsRun),
+            (true, false) if self.is_guest && self.own_ended.load(Ordering::SeqCst) => Err(Error::ActorsRun),
             _ => Err(Error::Callback(ended.err().map(Box::new))),
         }
     }

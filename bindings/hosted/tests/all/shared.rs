@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use mycelium::frame::Header;
 use mycelium::wire::{Contract, Layout, Messages, Visitor, Wire};
@@ -222,5 +223,46 @@ fn a_tree_on_a_shared_bus_ends_with_its_last_handle_and_one_that_is_held_with_th
     assert!(of_held.is_alive());
     runtime.close(WATCHDOG).unwrap();
     assert!(!of_held.is_alive() && held.tree().end_reason().is_some());
+    threads.block_on(bus.shutdown()).unwrap();
+}
+
+/// Handles nothing before it is released.
+struct Held(Arc<AtomicBool>, Arc<AtomicBool>);
+impl Behavior for Held {
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        self.0.store(true, Ordering::SeqCst);
+        until("released", || self.1.load(Ordering::SeqCst));
+        Ok(())
+    }
+}
+
+#[test]
+fn each_close_says_whose_actors_run_on() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = MessageBus::builder().contract(Mine).runtime(threads.handle().clone()).build();
+    let runtime = || Runtime::share(bus.clone(), &Mine, threads.handle().clone(), Arc::new(NoHooks));
+    let (runs, released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (of_program, of_runtime) = (runtime(), runtime());
+    let idle = ActorSpec::new(|| Ok(Box::new(Idle) as Box<dyn Behavior>));
+    let tree = Supervisor::builder("program").child(of_program.child("idle", idle));
+    let tree = threads.block_on(tree.start(&bus)).unwrap();
+    let (running, goes_on) = (Arc::clone(&runs), Arc::clone(&released));
+    let held = move || Ok(Box::new(Held(Arc::clone(&running), Arc::clone(&goes_on))) as Box<dyn Behavior>);
+    let spec = ActorSpec::new(held).on("ticks", Subscription::block());
+    let own = Supervisor::builder("runtime").child(of_runtime.child("held", spec));
+    let _own = of_runtime.start(own).unwrap();
+    threads.block_on(bus.publisher::<Tick>().unwrap().publish(Tick { n: 1 })).unwrap();
+    until("it runs", || runs.load(Ordering::SeqCst));
+
+    let short = Duration::from_millis(20);
+    for _ in 0..2 {
+        assert_eq!((of_program.close(short), of_program.gave_up()), (Err(Error::ActorsRun), false));
+    }
+    let first = of_runtime.close(short);
+    assert!(matches!(first, Err(Error::Callback(Some(_)))), "{first:?}");
+    assert_eq!((of_runtime.close(short), of_runtime.gave_up()), (Err(Error::Callback(None)), true));
+    released.store(true, Ordering::SeqCst);
+    threads.block_on(tree.shutdown()).unwrap();
+    assert_eq!((of_program.close(WATCHDOG), of_runtime.close(WATCHDOG)), (Ok(()), Ok(())));
     threads.block_on(bus.shutdown()).unwrap();
 }
