@@ -5,8 +5,11 @@ mod shutdown;
 mod tell;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use mycelium_mailbox::discard;
 use mycelium_supervisor::ExitReason;
@@ -62,6 +65,14 @@ impl StopReason {
             // It may be of any type, with a destructor that panics.
             discard(payload);
             reason
+        })
+    }
+
+    /// Drives code that may panic. After that it is not polled again.
+    pub(crate) fn caught<F: Future>(mut code: Pin<&mut F>) -> impl Future<Output = Result<F::Output, Self>> {
+        poll_fn(move |cx| match Self::catch(|| code.as_mut().poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panicked) => Poll::Ready(Err(panicked)),
         })
     }
 

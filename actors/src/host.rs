@@ -5,7 +5,7 @@
 //! `next` returns only for a signal of kameo's own or at the actor's end. The following is how kameo 0.22.2
 //! behaves, as read in its sources:
 //! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next`
-//!   again on the same value. Panics of handlers do not come so far: see `live/body/caught.rs`.
+//!   again on the same value. Panics of handlers do not come so far: see `Body::run` in `live/body.rs`.
 //! - Its queue of signals keeps one waker, that of the last poll, and wakes it once. We give it one that
 //!   marks the actor before it rings ([`Body::run`]), so that an actor looks there only when something has
 //!   come.

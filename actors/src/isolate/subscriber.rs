@@ -70,7 +70,7 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
             core.running.set(self.place.seat());
         }
         let entry = || Queued { message: message.share(), stamp, sender };
-        let was_empty = self.waiting() == 0;
+        let was_empty = self.fronts.is_some() && self.waiting() == 0;
         let Kept::InPlaceOf(old) = self.queue.offer(&message, entry) else { return false };
         if let Some((fronts, number)) = &self.fronts {
             fronts.has_come(*number, stamp, was_empty);
@@ -86,7 +86,7 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
 
     fn give(&self, PublishedAt { sender, .. }: PublishedAt, message: Lent<'_, M>) {
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
-        let was_empty = self.waiting() == 0;
+        let was_empty = self.fronts.is_some() && self.waiting() == 0;
         self.given.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
         if let Some((fronts, number)) = &self.fronts {
             fronts.has_come(*number, stamp, was_empty);

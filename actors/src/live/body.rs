@@ -3,7 +3,6 @@
 //! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. All that must outlive a
 //! panic lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
-mod caught;
 mod hand;
 
 use std::future::{Future, poll_fn};
@@ -15,7 +14,6 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop, discard};
 use tokio::runtime::Handle;
 
-use self::caught::caught;
 use self::hand::{Hand, KeptMessage};
 use super::address::{Address, Member as _};
 use super::context::LiveContext;
@@ -147,7 +145,10 @@ impl<A: Actor> Body<A> {
             match self.act {
                 Act::Begin => self.start().await,
                 Act::Work | Act::Nothing => {
-                    let worked = caught(pin!(self.work())).await;
+                    // kameo catches what panics as well. An unwinding looks up each call on its way twice,
+                    // though, and reads the table of its function from the beginning: that of this loop is the
+                    // longest by far.
+                    let worked = StopReason::caught(pin!(self.work())).await;
                     let Ok(work) = worked.map_err(|panicked| self.panicked(&panicked)) else { continue };
                     if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
                         self.commit_direct();

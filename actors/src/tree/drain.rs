@@ -183,7 +183,7 @@ impl LiveTree {
         // What it kills is found below.
         let stuck = self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
         let end = TreeEnd { killed: shared.missed().since(before), stuck };
-        rest.outcome(began, limit, account.close(), end)
+        rest.outcome(began.elapsed(), limit, account.close(), end)
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn drain_bus(
     let closed =
         bus.shutdown_within(if has_trees { TREE_SHUTDOWN_DEADLINE } else { SHUTDOWN_DEADLINE }).await;
     // The bus names those that had to be killed, and the trees that go on.
-    (rest.outcome(began, limit, account.close(), TreeEnd::default()), closed)
+    (rest.outcome(began.elapsed(), limit, account.close(), TreeEnd::default()), closed)
 }
 
 /// The trees of a bus that have not ended.
@@ -209,31 +209,32 @@ pub(super) fn trees(bus: &MessageBus) -> Vec<Arc<TreeShared>> {
     standing.filter_map(|tree| tree.downcast().ok()).collect()
 }
 
-/// How far a bus has come to rest.
-struct AtRest {
-    stopped: usize,
-    late: Vec<Arc<str>>,
-    busy: Vec<Arc<str>>,
+/// How far a bus, or an isolate, has come to rest.
+pub(crate) struct AtRest {
+    pub(crate) stopped: usize,
+    pub(crate) late: Vec<Arc<str>>,
+    pub(crate) busy: Vec<Arc<str>>,
 }
 
 /// What the end of a tree took.
 #[derive(Default)]
-struct TreeEnd {
-    killed: Vec<Arc<str>>,
-    stuck: bool,
+pub(crate) struct TreeEnd {
+    pub(crate) killed: Vec<Arc<str>>,
+    pub(crate) stuck: bool,
 }
 
 impl AtRest {
-    fn outcome(
+    /// The result of a drain with this limit, which has taken so long.
+    pub(crate) fn outcome(
         self,
-        began: Instant,
+        elapsed: Duration,
         limit: Duration,
         account: Account,
         end: TreeEnd,
     ) -> Result<Drained, DrainError> {
         let (Self { stopped, late, busy }, TreeEnd { killed, stuck }) = (self, end);
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 && !stuck {
-            return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
+            return Ok(Drained { sources: stopped, elapsed });
         }
         let messages = account.messages;
         let left = left_of(account);
@@ -346,7 +347,7 @@ fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
 }
 
 /// What an account says, by the names of the actors.
-pub(crate) fn left_of(account: Account) -> Box<[Left]> {
+fn left_of(account: Account) -> Box<[Left]> {
     let rows = account.rows.into_iter();
     let left = rows.map(|((actor, message, topic, in_hand), messages)| Left {
         actor: actor.text(),

@@ -6,10 +6,8 @@ mod care;
 mod shared;
 mod tasks;
 
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
@@ -137,7 +135,8 @@ pub(crate) fn spawn_supervisor(
     let end = SupervisorEnd { path, shared, mailbox, on_exit };
     rt::spawn(async move {
         let (mut shell, mut mail) = (shell, mail);
-        let (reason, estate) = match unbroken(shell.run(&mut mail)).await {
+        let ended = StopReason::caught(pin!(shell.run(&mut mail))).await;
+        let (reason, estate) = match ended {
             Ok(ended) => ended,
             Err(panicked) => {
                 // Whatever that panics, the end is told: else whoever is above would wait for it.
@@ -152,16 +151,6 @@ pub(crate) fn spawn_supervisor(
         end.tell(reason, estate);
     });
     Ok(StopTether(Arc::new(Held(post))))
-}
-
-/// Polls a supervisor until it has ended or panicked. One that goes down with its runtime does neither.
-async fn unbroken<T>(run: impl Future<Output = T>) -> Result<T, StopReason> {
-    let mut run = pin!(run);
-    poll_fn(|cx| match StopReason::catch(|| run.as_mut().poll(cx)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
 }
 
 /// The end of a supervisor's task, of which its starter is told. A runtime that goes down takes the

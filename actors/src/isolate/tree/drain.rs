@@ -13,7 +13,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::Place;
 use crate::isolate::seat::AnySeat;
 use crate::tree::{
-    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, is_to_be_asked_again, left_of,
+    AtRest, DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, TreeEnd, is_to_be_asked_again,
     note_late, split,
 };
 
@@ -44,13 +44,9 @@ impl IsolateTree {
         };
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
         let killed = self.here().map(|(_, tree)| tree.missed_since(before)).unwrap_or_default();
-        let account = account.close();
-        let messages = account.messages;
-        let left = left_of(account);
-        if late.is_empty() && busy.is_empty() && killed.is_empty() && messages == 0 {
-            return Ok(Drained { sources: stopped, elapsed: self.place.now().saturating_since(began) });
-        }
-        Err(DrainError { limit, sources: late, busy, left, messages, killed, stuck: false })
+        let elapsed = self.place.now().saturating_since(began);
+        let rest = AtRest { stopped, late, busy };
+        rest.outcome(elapsed, limit, account.close(), TreeEnd { killed, stuck: false })
     }
 
     async fn stop_sources(&self, deadline: Timestamp, late: &mut Vec<Arc<str>>) -> usize {

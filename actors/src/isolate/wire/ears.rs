@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -17,13 +18,16 @@ use crate::isolate::waits::Rest;
 use crate::wire::{Table, WireDelivery, WireMessage};
 use crate::{SpawnError, Subscription, WireTopics};
 
+/// The stamp of a queue's oldest message, and its number.
+type Front = Reverse<(u64, usize)>;
+
 /// What the queues of one subscriber have in common: a message costs a few steps, however many of them there
 /// are.
 #[derive(Default)]
 pub(in crate::isolate) struct EarFronts {
     /// Of each queue that is not empty, its number and a stamp: that of its oldest message, or of one before
     /// that, which its policy has dropped.
-    fronts: RefCell<BinaryHeap<Reverse<(u64, usize)>>>,
+    fronts: RefCell<BinaryHeap<Front>>,
     waker: RefCell<Option<Waker>>,
     /// How many of them are open.
     open: Cell<usize>,
@@ -56,13 +60,13 @@ impl EarFronts {
     fn first(&self, front_stamp: impl Fn(usize) -> Option<u64>) -> Option<usize> {
         let mut fronts = self.fronts.borrow_mut();
         loop {
-            let Reverse((stamp, number)) = *fronts.peek()?;
+            let top = fronts.peek_mut()?;
+            let Reverse((stamp, number)) = *top;
             let now = front_stamp(number);
             if now == Some(stamp) {
                 return Some(number);
             }
-            fronts.pop();
-            fronts.extend(now.map(|now| Reverse((now, number))));
+            lower(top, now);
         }
     }
 
@@ -72,10 +76,17 @@ impl EarFronts {
         let mut fronts = self.fronts.borrow_mut();
         // Code that has looked at the message may have brought another one before it, which stays: this queue
         // is asked anew when its turn comes.
-        if fronts.peek().is_some_and(|Reverse((_, first))| *first == number) {
-            fronts.pop();
-            fronts.extend(next.map(|next| Reverse((next, number))));
+        if let Some(top) = fronts.peek_mut().filter(|top| top.0.1 == number) {
+            lower(top, next);
         }
+    }
+}
+
+/// The queue at the top has this oldest message now, or none.
+fn lower(mut top: PeekMut<'_, Front>, stamp: Option<u64>) {
+    match stamp {
+        Some(stamp) => top.0.0 = stamp,
+        None => _ = PeekMut::pop(top),
     }
 }
 
