@@ -51,9 +51,9 @@ impl MessageBus {
     /// A service ends at its next wait, unless it ends by its own hand: see
     /// [`Service`](crate::Service#how-it-ends).
     ///
-    /// Calling it again, or from several tasks, is harmless; each kills at its own limit. An actor that calls it waits for itself until
-    /// the limit. Where code that never awaits keeps every worker of the runtime, `limit` holds if this is
-    /// awaited inside `block_on`, which needs no worker.
+    /// Calling it again, or from several tasks, is harmless; each kills at its own limit. An actor that calls
+    /// it waits for itself until the limit. Where code that never awaits keeps every worker of the runtime,
+    /// `limit` holds if this is awaited inside `block_on`, which needs no worker.
     ///
     /// ```
     /// # use mycelium::{MessageBus, Result, actor};
