@@ -146,8 +146,8 @@ impl<A: Actor> Body<A> {
                 Act::Begin => self.start().await,
                 Act::Work | Act::Nothing => {
                     // kameo catches what panics as well. An unwinding looks up each call on its way twice,
-                    // though, and reads the table of its function from the beginning: that of this loop is the
-                    // longest by far.
+                    // though, and reads the table of its function from the beginning: that of this loop is
+                    // the longest by far.
                     let worked = StopReason::caught(pin!(self.work())).await;
                     let Ok(work) = worked.map_err(|panicked| self.panicked(&panicked)) else { continue };
                     if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {

@@ -378,8 +378,8 @@ impl MessageBus {
     /// [`Tree::run_until_signal`] says.
     ///
     /// It returns as well when somebody shuts the bus down, and waits for that as long as they do, or five
-    /// seconds if that is longer; from a signal on at most `limit`, and no more after a second one. The end of an actor, a service or a tree ends
-    /// nothing here, also one by a failure, which is logged.
+    /// seconds if that is longer; from a signal on at most `limit`, and no more after a second one. The end
+    /// of an actor, a service or a tree ends nothing here, also one by a failure, which is logged.
     ///
     /// A signal that comes before this is polled first has its default effect, which kills the process.
     ///
