@@ -15,7 +15,7 @@ mod seats;
 mod trees;
 
 use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -99,7 +99,8 @@ pub(crate) struct IsolateCore {
     retained: Cell<u64>,
     signals: Arc<LoopSignals>,
     failure: RefCell<Option<Box<RunError>>>,
-    trees: TreeTable<TreeRun>,
+    /// Made when there is the first.
+    trees: OnceCell<Box<TreeTable<TreeRun>>>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
     /// The service that went on last, since the bounds were looked at.
@@ -168,7 +169,7 @@ impl IsolateCore {
             retained: Cell::new(0),
             signals,
             failure: RefCell::default(),
-            trees: TreeTable::default(),
+            trees: OnceCell::new(),
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
             looks_back: Cell::new(false),

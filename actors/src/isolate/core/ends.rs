@@ -92,7 +92,7 @@ impl IsolateCore {
         }
         parts.run(|| self.changes.room.clear());
         parts.run(|| drop((self.direct.take(), self.inboxes.take())));
-        for tree in self.trees.take() {
+        for tree in self.trees.get().into_iter().flat_map(|trees| trees.take()) {
             parts.run(|| tree.clear());
         }
         let (lanes, seats) = (self.lanes.take(), self.seats.take());

@@ -91,18 +91,22 @@ impl<T> TreeTable<T> {
 }
 
 impl IsolateCore {
+    fn tree_table(&self) -> &TreeTable<TreeRun> {
+        self.trees.get_or_init(Box::default)
+    }
+
     pub(crate) fn add_tree(&self, tree: Rc<TreeRun>) {
-        self.trees.add(tree.number(), Rc::clone(&tree));
+        self.tree_table().add(tree.number(), Rc::clone(&tree));
         self.add_feed(tree);
     }
 
     pub(crate) fn trees(&self) -> Vec<Rc<TreeRun>> {
-        self.trees.all()
+        self.trees.get().map(|trees| trees.all()).unwrap_or_default()
     }
 
     /// Where trees say that they are to be tended.
     pub(crate) fn tree_calls(&self) -> &Rc<TreeCalls> {
-        &self.trees.calls
+        &self.tree_table().calls
     }
 
     /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
@@ -111,7 +115,8 @@ impl IsolateCore {
     /// The run is over, and something is still reported.
     #[cold]
     pub(crate) fn tend_trees(&self) -> Result<(), Over> {
-        self.trees.tend(|tree| {
+        let Some(trees) = self.trees.get() else { return Ok(()) };
+        trees.tend(|tree| {
             tree.tend(self);
             let is_told = tree.is_told();
             if is_told {
@@ -119,7 +124,7 @@ impl IsolateCore {
             }
             Ok(is_told)
         })?;
-        for tree in self.trees.take_ended() {
+        for tree in trees.take_ended() {
             self.remove_feed(&*tree);
         }
         Ok(())
@@ -127,7 +132,7 @@ impl IsolateCore {
 
     /// Whether a tree is to be tended, or to be forgotten.
     pub(crate) fn has_told_trees(&self) -> bool {
-        self.trees.calls.any()
+        self.trees.get().is_some_and(|trees| trees.calls.any())
     }
 }
 
