@@ -358,6 +358,7 @@ mod tests {
         let tree = isolate.supervise(&Supervisor::builder("desk").actor("slow", || Slow)).unwrap();
         let slow = tree.actor_ref::<Slow>("desk/slow").unwrap();
         isolate.tell(&slow, 1).unwrap();
+        isolate.run_until(isolate.now()).unwrap();
         let killed = isolate.block_on(tree.shutdown_within(Duration::ZERO)).unwrap().unwrap_err();
         let mut stuck = killed.clone();
         (stuck.missed, stuck.stuck) = (Vec::new(), true);
