@@ -1,39 +1,16 @@
 //! Children of declared trees that are registered with what they are started with.
 #![forbid(unsafe_code)]
 
+#[path = "common/adder.rs"]
+mod adder;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mycelium::tree::{Backoff, Child, Factories, Redelivery};
-use mycelium::{
-    Actor, BoxError, Context, Handler, MessageBus, OwnThread, Responder, Supervisor, ThreadHooks,
-};
+use mycelium::{Context, MessageBus, OwnThread, Responder, Supervisor, ThreadHooks};
 
-/// Fails at 13.
-#[derive(Default)]
-struct Adder(u32);
-
-impl Actor for Adder {
-    type Error = BoxError;
-}
-
-impl Handler<u32> for Adder {
-    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
-        if *number == 13 {
-            return Err("an unlucky number".into());
-        }
-        self.0 += number;
-        Ok(())
-    }
-}
-
-struct Sum;
-impl Responder<Sum> for Adder {
-    type Reply = u32;
-    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
-        self.0
-    }
-}
+use self::adder::{Adder, Sum};
 
 /// How many threads have begun with these hooks.
 #[derive(Default)]

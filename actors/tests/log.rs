@@ -1,6 +1,9 @@
 //! The lines of the log that `docs/operations.md` lists: each comes with its target and level, and each that
 //! comes is listed.
 
+#[path = "common/parser.rs"]
+mod parser;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,9 +13,11 @@ use std::time::Duration;
 
 use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
 use mycelium::tree::{Backoff, Child};
-use mycelium::{MessageBus, Result, ServiceContext, Supervisor, actor, service};
+use mycelium::{MessageBus, Result, ServiceContext, Supervisor, service};
 use tracing::field::{Field, Visit};
 use tracing::span;
+
+use self::parser::Parser;
 
 /// Level, target and message of each line.
 #[derive(Clone, Default)]
@@ -57,17 +62,6 @@ impl tracing::Subscriber for Lines {
         let metadata = event.metadata();
         let line = (metadata.level().to_string(), metadata.target().to_owned(), message.text);
         self.0.lock().unwrap().insert(line);
-    }
-}
-
-struct Parser;
-
-#[actor]
-impl Parser {
-    #[on(direct)]
-    fn parse(&mut self, text: &&'static str) -> Result {
-        text.parse::<u64>()?;
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ gen="cargo run --quiet --locked -p mycelium-cli --manifest-path $root/Cargo.toml
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --out "$messages/desk"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --msgspec --out "$messages/desk_msgspec"
 $gen "$root/examples/notebook/contracts.yaml" --lang python --out "$messages/bars"
+$gen "$root/contracts.yaml" --lang python --out "$messages/market"
 $gen "$target/python-page.yaml" --lang python --out "$messages/messages"
 
 cd "$root/bindings/python"

@@ -1,7 +1,10 @@
 //! Pages name what is there.
 #![forbid(unsafe_code)]
 
-use mycelium_tests::layout::{SourceFile, code_only, first_column, read_sources, workspace_root};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mycelium_tests::layout::{Graph, SourceFile, code_only, first_column, read_sources, workspace_root};
 
 /// Whether some source declares this name.
 fn is_declared(name: &str, code: &[String]) -> bool {
@@ -51,6 +54,90 @@ fn what_newcomers_are_told_of_exists() {
     let missing: Vec<&String> = names.iter().filter(|name| !is_declared(name, &code)).collect();
     assert!(missing.is_empty(), "docs/coming-from.md names what is not there: {missing:?}");
     assert!(!is_declared("MessageBus::spwan", &code), "the check would notice");
+}
+
+/// The code of a crate of a registry, and its version as the page writes it: up to what a breaking change
+/// counts up.
+fn of_registry(name: &str, graph: &Graph) -> Option<(String, String)> {
+    fn code_of(folder: &Path, code: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                code_of(&entry, code);
+            } else if entry.extension().is_some_and(|ending| ending == "rs") {
+                code.push_str(&code_only(&std::fs::read_to_string(entry).unwrap()));
+            }
+        }
+    }
+    let (id, package) =
+        graph.packages.iter().find(|(_, package)| package.source.is_some() && package.name == name)?;
+    let root = package.targets.iter().find(|target| target.root.ends_with("src/lib.rs"))?.root.parent()?;
+    let version: Vec<&str> = id.rsplit(['@', '#']).next()?.split('.').collect();
+    let mut code = String::new();
+    code_of(root, &mut code);
+    let version = if version[0] == "0" { version[..2].join(".") } else { version[0].to_owned() };
+    Some((code, version))
+}
+
+/// Whether a crate's code declares this: an item, a variant, or what it hands on of its macros.
+fn declares(code: &str, name: &str) -> bool {
+    let is_rest = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let kinds = ["fn ", "struct ", "enum ", "trait ", "type ", "mod ", "macro_rules! ", "! {"];
+    let follows =
+        |behind: &str| code.split(behind).skip(1).any(|rest| rest.strip_prefix(name).is_some_and(is_rest));
+    let is_line = |line: &str| {
+        let line = line.trim();
+        let variant = line
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['(', ',', '{']) || rest.starts_with(" {"));
+        let words = || line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        variant || (line.starts_with("pub use ") && words().any(|word| word == name))
+    };
+    kinds.into_iter().any(follows) || code.lines().any(is_line)
+}
+
+/// The names between backticks in one column of the page's tables.
+fn column(page: &str, at: usize) -> Vec<&str> {
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.trim_matches('|').split('|').nth(at));
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn names_of_other_crates_are_those_of_the_versions_that_the_page_says() {
+    let page = std::fs::read_to_string(workspace_root().join("docs/coming-from.md")).unwrap();
+    let graph = Graph::read(&workspace_root()).unwrap();
+    let names = ["kameo", "ractor", "tokio"];
+    let crates: BTreeMap<&str, (String, String)> =
+        names.map(|name| (name, of_registry(name, &graph).unwrap_or_else(|| panic!("no {name}")))).into();
+    for name in names {
+        let said = format!("{name} {}", crates[name].1);
+        assert!(
+            page.contains(&format!("{said} ")) || page.contains(&format!("{said},")),
+            "{said}: look again"
+        );
+    }
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (at, own) in [(1, "kameo"), (2, "ractor"), (5, "tokio")] {
+        for shown in column(&page, at) {
+            let name = shown.trim_start_matches("#[").trim_end_matches([']', '!']);
+            // These crates are not linked; the page says their versions.
+            if ["kameo_actors::", "tokio_stream::"].iter().any(|other| name.starts_with(other)) {
+                continue;
+            }
+            seen += 1;
+            let (of, path) = match name.split_once("::") {
+                Some((first, rest)) if crates.contains_key(first) => (first, rest),
+                _ => (own, name),
+            };
+            if !path.split("::").all(|part| declares(&crates[of].0, part)) {
+                wrong.push(format!("{of}: {shown}"));
+            }
+        }
+    }
+    assert!(seen > 80, "{seen} names were read");
+    assert!(wrong.is_empty(), "docs/coming-from.md: {wrong:#?}");
+    assert!(!declares(&crates["kameo"].0, "PubSub"), "the check would notice");
+    assert!(declares("enum A {\n    Bc(u8),\n}", "Bc") && !declares("let x = A::Bc(1);", "Bc"));
 }
 
 /// An event that the code logs: target, level, and its text, if that is always the same.

@@ -43,6 +43,8 @@ fn stage(folder: &Path, library: &Path) {
     write_messages(&folder.join("desk_msgspec"), python_msgspec(&desk));
     let bars = Contract::read(&root().join("examples/notebook/contracts.yaml")).unwrap();
     write_messages(&folder.join("bars"), python(&bars));
+    let market = Contract::read(&root().join("contracts.yaml")).unwrap();
+    write_messages(&folder.join("market"), python(&market));
     let page = fs::read_to_string(root().join("docs/python.md")).unwrap();
     let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     write_messages(&folder.join("messages"), python(&Contract::parse(yaml, "docs/python.md").unwrap()));

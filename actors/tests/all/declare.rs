@@ -5,35 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mycelium::tree::{ChildKind, DeclareError, Factories};
-use mycelium::{
-    Actor, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext, Supervisor,
-};
+use mycelium::{BoxError, MessageBus, Service, ServiceContext, Supervisor};
 
-/// Fails at 13.
-#[derive(Default)]
-struct Adder(u32);
-
-impl Actor for Adder {
-    type Error = BoxError;
-}
-
-impl Handler<u32> for Adder {
-    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
-        if *number == 13 {
-            return Err("an unlucky number".into());
-        }
-        self.0 += number;
-        Ok(())
-    }
-}
-
-struct Sum;
-impl Responder<Sum> for Adder {
-    type Reply = u32;
-    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
-        self.0
-    }
-}
+use crate::adder::{Adder, Sum};
 
 struct Feed(Arc<AtomicU32>);
 impl Service for Feed {

@@ -1,6 +1,8 @@
 //! The tests of buses, isolates and trees that can share a process: one binary links once. Those that count
 //! allocations, set a hook of the process or are signalled are binaries of their own, beside this folder.
 
+#[path = "../common/adder.rs"]
+mod adder;
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -3,6 +3,8 @@
 #![allow(clippy::items_after_statements, reason = "pages import where they use")]
 
 mod operations;
+#[path = "../common/parser.rs"]
+mod parser;
 mod supervision;
 mod sweeps;
 #[cfg(unix)]

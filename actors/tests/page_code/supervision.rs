@@ -7,6 +7,7 @@ use mycelium::{
 };
 
 use super::block;
+use super::parser::Parser;
 
 const PAGE: &str = include_str!("../../../docs/supervision.md");
 
@@ -156,16 +157,6 @@ mod program {
 
 pub(super) fn the_end_of_a_program() {
     assert_eq!(program::main().unwrap(), RunEnd::Finished);
-}
-
-struct Parser;
-#[actor]
-impl Parser {
-    #[on(direct)]
-    fn parse(&mut self, text: &&'static str) -> Result {
-        text.parse::<u64>()?;
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""The programs of docs/python.md print what the page says."""
+"""The programs of docs/python.md print what the page says; those of docs/contracts.md and README.md do as they say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-PAGE = (pathlib.Path(__file__).parents[3] / "docs" / "python.md").read_text()
+ROOT = pathlib.Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "python.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -22,3 +23,28 @@ def test_a_program_of_the_page(at: int) -> None:
     program, expected = PROGRAMS[at]
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (told.stdout, told.stderr) == (expected, "")
+
+
+def run_page(page: pathlib.Path, behind: str) -> str:
+    """Runs the only program of a page with this behind it; what it prints."""
+    [program] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    told = subprocess.run([sys.executable, "-c", program + behind], capture_output=True, text=True, timeout=120)
+    assert (told.returncode, told.stderr) == (0, "")
+    return told.stdout
+
+
+def test_the_messages_of_the_page_of_contracts() -> None:
+    behind = """
+assert len(value) == market.Bar.ROOT_LEN == 64
+assert market.Bar.decode(value, version=1, root_len=64) == bar
+assert bars["close_ticks"].tolist() == [100] * 3 and not bars.flags.owndata
+assert issubclass(market.ValidationError, Exception) and issubclass(market.EncodeError, Exception)
+for error in (market.TruncatedError, market.VersionError, market.InvalidError):
+    assert issubclass(error, market.DecodeError)
+"""
+    assert run_page(ROOT / "docs" / "contracts.md", behind) == ""
+
+
+def test_the_program_of_the_readme_of_the_package() -> None:
+    told = run_page(ROOT / "bindings" / "python" / "README.md", "")
+    assert told == "Trade(at=0, price=101.5, lots=3, side=<Side.Buy: 0>)\n"

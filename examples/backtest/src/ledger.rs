@@ -242,7 +242,8 @@ impl Ledger {
         // that hardly moves, and would then differ from every other program that follows the definition.
         let growth = log_mean.exp() - 1.0 + 1.0;
         let annual = growth.powf(DAYS_PER_YEAR) - 1.0;
-        let square = growth.powf(2.0);
+        // No `powf(2.0)`: an optimised build makes this of it, and another one a call that rounds otherwise.
+        let square = growth * growth;
         let volatility =
             ((variance + square).powf(DAYS_PER_YEAR) - growth.powf(2.0 * DAYS_PER_YEAR)).max(0.0).sqrt();
         if volatility == 0.0 {

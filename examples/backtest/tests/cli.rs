@@ -137,6 +137,16 @@ fn sweep_writes_the_same_results_for_any_number_of_threads_and_run_after_run() {
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 }
 
+/// The figures of a grid do not depend on how the program was compiled.
+#[test]
+fn a_sweep_has_the_digest_of_an_optimised_build() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path");
+    let result =
+        json(&on_goog("sweep", &["--fast", "5..=14", "--slow", "12..=30:2", "--out", out, "--json"]));
+    assert_eq!((&result["instances"], &result["digest"]), (&100.into(), &"8c1c621e2d01c857".into()));
+}
+
 #[test]
 fn the_report_needs_no_network() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,7 +5,6 @@
 #![allow(clippy::new_ret_no_self, reason = "the page calls the function that it makes a program of so")]
 #![forbid(unsafe_code)]
 
-use backtest::engine::Share;
 use backtest::prelude::*;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
