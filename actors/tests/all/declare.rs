@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mycelium::tree::{ChildKind, DeclareError, Factories};
-use mycelium::{BoxError, MessageBus, Service, ServiceContext, Supervisor};
+use mycelium::{Actor, BoxError, Context, MessageBus, Responder, Service, ServiceContext, Supervisor};
 
 use crate::adder::{Adder, Sum};
 
