@@ -21,7 +21,7 @@
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made
 //!   of, for one thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
 //! - [`wire`] and [`scalar`]: the value on the wire.
-//! - `shm`: a ring between processes, on Linux.
+//! - `shm`: a ring between processes, on Linux. [`spill`]: values for all, more of them than memory has.
 //!
 //! # How a receiver reads
 //! ```
@@ -106,6 +106,7 @@ pub mod scalar;
 #[cfg(any(loom, all(target_os = "linux", target_endian = "little")))]
 pub mod shm;
 mod sources;
+pub mod spill;
 mod stage;
 mod stamps;
 mod sync;

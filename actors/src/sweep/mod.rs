@@ -27,6 +27,7 @@ pub use self::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepRepor
 pub use self::samples::{Domain, SampleError, Samples};
 pub use self::space::{Filtered, Space, linspace};
 pub use crate::stop::{CtrlCError, StopFlag};
+pub use mycelium_mailbox::spill::{SharedSlice, SpillWriter};
 
 /// Most points of one sweep. Their results are all kept.
 pub const POINTS_MAX: usize = 1_000_000_000;

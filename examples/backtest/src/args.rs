@@ -109,6 +109,7 @@ impl DataArgs {
             sort: self.sort,
             drop_bad_rows: self.drop_bad_rows,
             columns: columns.map_err(|reason| ConfigError { flag: "--columns", reason })?,
+            memory_bytes_max: None,
         })
     }
 }

@@ -29,6 +29,7 @@ pub mod rule;
 pub mod runner;
 pub mod search;
 pub mod source;
+mod spill;
 pub mod strategy;
 pub mod tape;
 pub mod tight;

@@ -1,9 +1,16 @@
 //! Every bound of this example, with its unit.
 
-/// Most bars, quotes or ticks of one symbol. One bar takes 64 bytes, so this is 1.3 GB.
-pub const BARS_MAX: usize = 20_000_000;
+/// Most bars, quotes or ticks of one symbol. A tick takes 32 bytes of a file, a quote 48 and a bar 64.
+pub const BARS_MAX: usize = EVENTS_MAX;
 
-/// Largest price file, in bytes. It is held in memory while it is read.
+/// Most bytes of one series or curve that are kept in memory. A longer one is in a file, of which memory has
+/// what is used.
+pub const MEMORY_BYTES_MAX: usize = 8 << 20;
+
+/// Longest row of a file of text, in bytes, with the comments and blank lines before it.
+pub const ROW_BYTES_MAX: usize = 16 << 20;
+
+/// Largest part of a sweep, in bytes. It is held in memory while it is read.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// Longest moving average, in bars.

@@ -270,12 +270,20 @@ fn a_walk_forward_over_two_assets_trades_each_moment_once() {
     let folder = tempfile::tempdir().expect("a folder");
     for seed in seeds(5) {
         let assets = uneven(seed);
-        let moments = Backtest::of(assets.clone()).bars().clone();
+        let moments = Backtest::of(assets.clone()).bars().to_vec();
         let files = assets.map(|(name, bars)| written(folder.path(), name, &bars));
         let out = folder.path().join(format!("{seed}"));
         let folds = ["--window", "3..=6", "--train", "21", "--test", "7", "--out", path(&out)];
         let flags = [&folds[..], &["--objective", "return_pct"]].concat();
-        execute("walk-forward", &files.each_ref().map(PathBuf::as_path), &flags).expect("it runs");
+        let text = execute("walk-forward", &files.each_ref().map(PathBuf::as_path), &flags).expect("it runs");
+        let walked = json(&std::fs::read_to_string(out.join("walk-forward.json")).expect("written"));
+        let rows = walked["by_asset"].as_array().expect("two rows");
+        assert_eq!(held(&out)["by_asset"], walked["by_asset"], "the page has them as well");
+        assert!(text.contains("\nasset ") && rows.len() == 2, "{text}");
+        let sum = |of: &str| rows.iter().map(|row| row[of].as_f64().expect("a number")).sum::<f64>();
+        let end = walked["figures"]["equity_final"].as_f64().expect("a number");
+        assert!((10_000.0 + sum("profit") - sum("charges") - end).abs() < 1e-6, "seed {seed}: {end}");
+        assert!(rows.iter().all(|row| row["exposure_pct"].as_f64().is_some_and(|share| share <= 100.0)));
         let equity = std::fs::read_to_string(out.join("equity.csv")).expect("written");
         let times: Vec<&str> = equity.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
         let wanted = moments[21..].iter().map(|bar| backtest::data::format_timestamp(bar.timestamp));

@@ -102,9 +102,25 @@ fn mistakes_end_with_code_2_and_a_remedy() {
     let output = on_goog("run", &["--symbol", "IBM", "--fast", "5", "--slow", "20"]);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        stderr.contains("--data and --symbol name 2 assets, and the crossing of averages trades one"),
+        stderr.contains("--data and --symbol name 2 assets, and the four actors of `run` trade bars of one")
+            && stderr.contains("cargo run -p strategies --bin pairs -- run"),
         "{stderr}"
     );
+    let ticks = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(ticks.path(), "Timestamp,Price\n2024-01-02 09:30:00,1\n").expect("written");
+    for command in ["run", "sweep", "monte-carlo"] {
+        let path = ticks.path().to_str().expect("a plain path");
+        let out: &[&str] = if command == "sweep" { &["--out", "target/none"] } else { &[] };
+        let grid = [command, "--data", path, "--fast", "5", "--slow", "20"];
+        let output = backtest(&[&grid[..], out].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr.contains(&format!("it holds ticks, and the four actors of `{command}` trade bars")),
+            "{stderr}"
+        );
+        assert!(stderr.contains(&format!("--bin sma-cross -- {command}`, takes ticks")), "{stderr}");
+    }
     let output = on_goog("sweep", &["--fast", "9..=5", "--slow", "20", "--out", "/tmp"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("holds no window"));
 }

@@ -195,6 +195,30 @@ fn an_order_of_the_last_close_opens_nothing_that_the_end_would_close_at_once() {
         let report = run(&market, turn(Ticket::new(10)));
         assert_eq!((fate(&report, 1).0, report.equity[2]), (OrderStatus::Filled, 9_990.0));
     }
+    // Of an asset that ends before another does, its own last close is its end.
+    let two = |at_end| {
+        let assets = [("A", bars(&[FLAT; 3])), ("B", bars(&[FLAT; 5]))];
+        Backtest::of(assets).fill_at(FillAt::OnClose).commission(Fixed(5.0)).at_end(at_end)
+    };
+    let once = |number| {
+        on_bar(number, |ctx| {
+            if ctx.is_flat() {
+                ctx.buy(10);
+            }
+        })
+    };
+    for (number, trades) in [(1, 1), (2, 0)] {
+        let report = run(&two(AtEnd::Close), once(number));
+        assert_eq!(report.trades.len(), trades, "decided on bar {number} of 0 to 2");
+    }
+    let (mut opened, mut closed) = (on_bar(0, |ctx| _ = ctx.buy(10)), on_bar(2, |ctx| _ = ctx.close()));
+    let in_and_out = move |ctx: &mut StrategyContext<'_>| {
+        opened(ctx);
+        closed(ctx);
+    };
+    let report = run(&two(AtEnd::Close), in_and_out);
+    assert_eq!((report.trades.len(), report.trades[0].exit_bar), (1, 2), "the last close closes");
+    assert_eq!(open(&run(&two(AtEnd::Keep), once(2))).len(), 1);
     // Where positions stay, it is filled and pays once, as with NautilusTrader.
     let report = run(&market.at_end(AtEnd::Keep), on_bar(2, |ctx| _ = ctx.buy(10)));
     assert_eq!((open(&report), report.equity[2]), (vec![(10.0, 100.0)], 9_995.0));

@@ -287,7 +287,7 @@ fn what_this_crate_writes_it_reads() {
     let options = ReadOptions { columns: columns.expect("columns"), ..ReadOptions::default() };
     let (equity, _) = load_with(out.path(), &options).expect("it reads");
     let read: Vec<f64> = equity.bars.iter().map(|bar| bar.close).collect();
-    assert_eq!(read, report.equity);
+    assert_eq!(report.equity, read);
     assert_eq!(equity.bars[0].timestamp, series.bars[0].timestamp);
     let trades = tempfile::NamedTempFile::new().expect("a file");
     report.write_trades_parquet(&about, trades.reopen().expect("the same")).expect("written");

@@ -182,7 +182,7 @@ fn of_quotes(seed: u64, feed: Option<Duration>, order: Duration) -> (Vec<f64>, V
     };
     let report = backtest.run(strategy).expect("it runs");
     let exits = report.trades.iter().map(|trade| (trade.exit_bar, trade.exit_price)).collect();
-    (report.equity, exits)
+    (report.equity.to_vec(), exits)
 }
 
 #[test]

@@ -85,18 +85,26 @@ fn of_averages(command: &str, args: &StrategyArgs) -> Result<(), CommandError> {
 }
 
 /// The prices of one asset, for commands that trade one.
-pub(crate) fn read(args: &DataArgs) -> Result<Series, CommandError> {
+pub(crate) fn read(args: &DataArgs, command: &str) -> Result<Series, CommandError> {
     let assets = args.assets()?;
     let [(file, symbol)] = &assets[..] else {
         let reason = format!(
-            "and --symbol name {} assets, and the crossing of averages trades one; a program with \
-             `backtest::main!` takes several",
+            "and --symbol name {} assets, and the four actors of `{command}` trade bars of one; `{command}` of a \
+             program with `backtest::main!`, such as `cargo run -p strategies --bin pairs -- {command}`, takes several",
             assets.len()
         );
         return Err(ConfigError { flag: "--data", reason }.into());
     };
-    let loaded = load_with(file, &args.options(*symbol)?);
-    told(file, loaded)
+    match load_with(file, &args.options(*symbol)?) {
+        Err(LoadError::OtherKind(kind)) => Err(CommandError::Unusable {
+            file: file.display().to_string(),
+            reason: format!(
+                "it holds {kind}, and the four actors of `{command}` trade bars; `{command}` of a program with \
+                 `backtest::main!`, such as `cargo run -p strategies --bin sma-cross -- {command}`, takes {kind}"
+            ),
+        }),
+        loaded => told(file, loaded),
+    }
 }
 
 /// The prices of each asset that was named.

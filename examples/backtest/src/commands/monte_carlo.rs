@@ -18,7 +18,7 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
     let pair = Pair { fast: args.fast, slow: args.slow };
     pair.check()?;
     let terms = args.terms.terms()?;
-    let series = read(&args.data)?;
+    let series = read(&args.data, "monte-carlo")?;
     let needed = pair.fast.max(pair.slow) as usize + 2;
     let too_few = || CommandError::TooFewBars { bars: series.bars.len(), needed };
     if series.bars.len() < needed {

@@ -15,7 +15,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<(), CommandError> {
     let pair = Pair { fast: args.fast, slow: args.slow };
     pair.check()?;
     let terms = args.terms.terms()?;
-    let series = read(&args.data)?;
+    let series = read(&args.data, "run")?;
     if series.bars.len() <= pair.fast.max(pair.slow) as usize {
         eprintln!(
             "note: {} bars are too few for averages of {} and {} bars; there can be no signal",

@@ -23,7 +23,7 @@ const BEST_ROWS: usize = 10;
 pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
     let terms = args.terms.terms()?;
     let pairs = args.pairs()?;
-    let series = read(&args.data)?;
+    let series = read(&args.data, "sweep")?;
     make_folder(&args.out)?;
     let bars: Arc<[Bar]> = series.bars.clone().into();
     let mut finished = run_all(&pairs, args.threads, &series.symbol, |pair| {

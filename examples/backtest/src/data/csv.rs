@@ -1,14 +1,16 @@
 //! Reads prices from CSV. Either the whole file is sound, or nothing of it is used.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::columns::Header;
 use super::kinds::{BarRow, Loaded, PriceRow};
 use super::rows::{Rows, Symbols, TextRow};
 use super::{AssetPrices, DroppedRows, LoadError, ReadOptions, RowError, Series};
-use crate::limits::FILE_BYTES_MAX;
+use crate::limits::ROW_BYTES_MAX;
 use crate::messages::{Quote, Tick};
 use crate::tape::PriceKind;
 
@@ -42,22 +44,17 @@ fn load_any(path: &Path, options: &ReadOptions, bars: bool) -> Result<(Loaded, D
     let open = |source| LoadError::Open { path: path.to_owned(), source };
     let name = path.file_stem().map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let mut file = File::open(path).map_err(open)?;
-    let mut text = Vec::new();
-    let start = super::parquet::MAGIC.len() as u64;
-    file.by_ref().take(start).read_to_end(&mut text).map_err(open)?;
-    if text == super::parquet::MAGIC {
+    let mut start = Vec::new();
+    file.by_ref().take(super::parquet::MAGIC.len() as u64).read_to_end(&mut start).map_err(open)?;
+    if start == super::parquet::MAGIC {
         return super::parquet::load(file, options, &name, bars);
     }
-    file.take(FILE_BYTES_MAX - start + 1).read_to_end(&mut text).map_err(open)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(LoadError::FileTooLarge);
-    }
-    read_any(&text, options, &name, bars)
+    read_any(start.as_slice().chain(file), options, &name, bars)
 }
 
 fn bars_of((loaded, dropped): (Loaded, DroppedRows)) -> Result<(Series, DroppedRows), LoadError> {
     match loaded {
-        Loaded::Bars(series) => Ok((series, dropped)),
+        Loaded::Bars(symbol, bars, scale) => Ok((Series { symbol, bars: bars.to_vec(), scale }, dropped)),
         Loaded::Quotes(..) => Err(LoadError::OtherKind(PriceKind::Quotes)),
         Loaded::Ticks(..) => Err(LoadError::OtherKind(PriceKind::Ticks)),
     }
@@ -99,20 +96,24 @@ pub fn read_prices(
 }
 
 fn read_any(
-    text: &[u8],
+    mut source: impl Read,
     options: &ReadOptions,
     name: &str,
     bars: bool,
 ) -> Result<(Loaded, DroppedRows), LoadError> {
-    if let Some((found, remedy)) = other_format(text) {
+    let mut start = Vec::new();
+    source.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(unread)?;
+    if let Some((found, remedy)) = other_format(&start) {
         return Err(LoadError::OtherFormat { found, remedy });
     }
-    let mut lines = Lines { text, byte: 0, line: 1 };
+    let held = Rc::new(RefCell::new(HeldText::default()));
+    let mut lines = Lines { held: Rc::clone(&held), line: 1 };
     let mut reader = ::csv::ReaderBuilder::new()
-        .delimiter(delimiter(text))
+        .delimiter(delimiter(&start))
         .comment(Some(COMMENT))
         .trim(::csv::Trim::All)
-        .from_reader(text);
+        .buffer_capacity(BUFFER_BYTES)
+        .from_reader(Text { source: start.as_slice().chain(source), held });
     let fields = reader.headers().map_err(|error| malformed(&error, &mut lines))?.clone();
     if fields.iter().all(str::is_empty) {
         return Err(LoadError::Empty(options.kind.unwrap_or(PriceKind::Bars)));
@@ -128,15 +129,15 @@ fn read_any(
 }
 
 /// A file behind its header.
-struct TextFile<'a> {
-    reader: ::csv::Reader<&'a [u8]>,
-    lines: Lines<'a>,
+struct TextFile<'a, S> {
+    reader: ::csv::Reader<Text<S>>,
+    lines: Lines,
     fields: &'a ::csv::StringRecord,
     options: &'a ReadOptions,
     name: &'a str,
 }
 
-impl TextFile<'_> {
+impl<S: Read> TextFile<'_, S> {
     fn rows<R: PriceRow>(mut self, header: &Header<'_>) -> Result<(Loaded, DroppedRows), LoadError> {
         let (times, options) = (header.times()?, self.options);
         let place = |row, at: usize, cause| {
@@ -169,22 +170,60 @@ impl TextFile<'_> {
 /// What a line starts with that is passed over.
 const COMMENT: u8 = b'#';
 
+/// Bytes at the start of a file that tell what it is, and what separates its fields.
+const START_BYTES: u64 = 1 << 20;
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// What was read of a file and lies behind the last record that was asked for.
+#[derive(Default)]
+struct HeldText {
+    bytes: Vec<u8>,
+    /// The first of them that counts.
+    start: usize,
+    /// Its place in the file.
+    offset: u64,
+}
+
+/// The text of a file, which holds what the reader has got of it.
+struct Text<S> {
+    source: S,
+    held: Rc<RefCell<HeldText>>,
+}
+
+impl<S: Read> Read for Text<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut held = self.held.borrow_mut();
+        let start = std::mem::take(&mut held.start);
+        held.bytes.drain(..start);
+        if held.bytes.len() > ROW_BYTES_MAX {
+            let bytes = held.bytes.len();
+            return Err(io::Error::other(format!("a row has more than {bytes} bytes; is this a table?")));
+        }
+        let count = self.source.read(into)?;
+        held.bytes.extend_from_slice(&into[..count]);
+        Ok(count)
+    }
+}
+
 /// Tells the line of a record. The reader's own count does not pass over the blank lines and comments before
 /// one.
-struct Lines<'a> {
-    text: &'a [u8],
-    byte: usize,
+struct Lines {
+    held: Rc<RefCell<HeldText>>,
     line: u64,
 }
 
-impl Lines<'_> {
+impl Lines {
     /// The line of the record at `position`, which is not before the one asked for last; lines count from 1.
     fn at(&mut self, position: Option<&::csv::Position>) -> u64 {
-        let from = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte);
-        let mut to = from.clamp(self.byte, self.text.len());
+        let mut held = self.held.borrow_mut();
+        let text = &held.bytes[held.start..];
+        let from = position.map_or(0, |at| at.byte().saturating_sub(held.offset));
+        let mut to = usize::try_from(from).map_or(text.len(), |from| from.min(text.len()));
         // Past what the reader skips before a record.
         loop {
-            let rest = &self.text[to..];
+            let rest = &text[to..];
             to += match rest.first() {
                 Some(b'\n' | b'\r') => 1,
                 Some(&COMMENT) => rest.iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count(),
@@ -192,13 +231,14 @@ impl Lines<'_> {
             };
         }
         // A line ends at `\n`, or at a `\r` that no `\n` follows.
-        let ends = (self.byte..to).filter(|at| match self.text[*at] {
+        let ends = (0..to).filter(|at| match text[*at] {
             b'\n' => true,
-            b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+            b'\r' => text.get(at + 1) != Some(&b'\n'),
             _ => false,
         });
         self.line += ends.count() as u64;
-        self.byte = to;
+        held.start += to;
+        held.offset += to as u64;
         self.line
     }
 }
@@ -229,7 +269,14 @@ fn other_format(text: &[u8]) -> Option<(&'static str, &'static str)> {
     KNOWN.iter().find(|(start, ..)| text.starts_with(start)).map(|(_, found, remedy)| (*found, *remedy))
 }
 
-fn malformed(error: &::csv::Error, lines: &mut Lines<'_>) -> LoadError {
+fn unread(error: io::Error) -> LoadError {
+    LoadError::Read { reason: error.to_string() }
+}
+
+fn malformed(error: &::csv::Error, lines: &mut Lines) -> LoadError {
+    if let ::csv::ErrorKind::Io(error) = error.kind() {
+        return LoadError::Read { reason: error.to_string() };
+    }
     let line = lines.at(error.position());
     let cause = match error.kind() {
         ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {

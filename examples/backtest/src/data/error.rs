@@ -104,8 +104,23 @@ pub enum LoadError {
     },
     /// More rows than [`BARS_MAX`](crate::limits::BARS_MAX).
     TooManyRows,
-    /// A file of more than [`FILE_BYTES_MAX`](crate::limits::FILE_BYTES_MAX).
-    FileTooLarge,
+    /// The file could not be read to its end.
+    Read {
+        /// What the operating system said, or what is too long.
+        reason: String,
+    },
+    /// There is no file for rows that memory does not keep.
+    Spill {
+        /// What the operating system said, and what to do.
+        reason: String,
+    },
+}
+
+impl From<std::io::Error> for LoadError {
+    /// That of a [`SpillWriter`](mycelium::sweep::SpillWriter).
+    fn from(error: std::io::Error) -> Self {
+        Self::Spill { reason: error.to_string() }
+    }
 }
 
 /// What is wrong with one row.
@@ -244,9 +259,8 @@ impl fmt::Display for LoadError {
                 write!(f, "line {line}, column `{}`: {cause}", Quoted(column))
             }
             Self::Row { line, column: None, cause } => write!(f, "line {line}: {cause}"),
-            Self::FileTooLarge => {
-                write!(f, "the file has more than {} bytes; split it", crate::limits::FILE_BYTES_MAX)
-            }
+            Self::Read { reason } => write!(f, "it cannot be read: {reason}"),
+            Self::Spill { reason } => f.write_str(reason),
             Self::TooManyRows => {
                 write!(f, "the file holds more than {} rows of one symbol; split it", crate::limits::BARS_MAX)
             }

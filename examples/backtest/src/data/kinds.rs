@@ -1,22 +1,24 @@
 //! What a row is: a bar, a quote or a tick. Each knows its columns, and what is wrong with it.
 
+use mycelium::sweep::{SharedSlice, SpillWriter};
+
 use super::columns::Header;
 use super::rows::{Fault, Fields, Place};
-use super::{AssetPrices, Decimal, LoadError, RowError, Scale, Series};
+use super::{AssetPrices, Decimal, LoadError, RowError, Scale};
 use crate::messages::{Bar, Quote, Tick, Timestamp};
 use crate::tape::PriceKind;
 
 /// The rows of a file, whole.
 pub(super) enum Loaded {
-    Bars(Series),
-    Quotes(String, Vec<Quote>),
-    Ticks(String, Vec<Tick>),
+    Bars(String, SharedSlice<Bar>, Scale),
+    Quotes(String, SharedSlice<Quote>),
+    Ticks(String, SharedSlice<Tick>),
 }
 
 impl From<Loaded> for AssetPrices {
     fn from(loaded: Loaded) -> Self {
         match loaded {
-            Loaded::Bars(series) => series.into(),
+            Loaded::Bars(symbol, bars, scale) => Self { symbol, prices: bars.into(), scale: Some(scale) },
             Loaded::Quotes(symbol, quotes) => Self { symbol, prices: quotes.into(), scale: None },
             Loaded::Ticks(symbol, ticks) => Self { symbol, prices: ticks.into(), scale: None },
         }
@@ -38,13 +40,15 @@ pub(super) trait PriceRow: Copy {
     /// What is wrong with it, its time aside.
     fn check(&self, columns: &Self::Columns) -> Result<(), Fault>;
     fn timestamp(&self) -> Timestamp;
-    /// Numbers the rows. `lines` has the line of each.
+    /// Numbers the rows. `lines` has the line of each, and rows that are made anew stay in memory up
+    /// to `memory_bytes_max`.
     fn finish(
         symbol: String,
-        rows: Vec<Self>,
+        rows: SpillWriter<Self>,
         lines: &[u64],
         columns: &Self::Columns,
         place: Place<'_>,
+        memory_bytes_max: usize,
     ) -> Result<Loaded, LoadError>;
 }
 
@@ -135,20 +139,21 @@ impl PriceRow for BarRow {
 
     fn finish(
         symbol: String,
-        rows: Vec<Self>,
+        rows: SpillWriter<Self>,
         lines: &[u64],
         columns: &BarColumns,
         place: Place<'_>,
+        memory_bytes_max: usize,
     ) -> Result<Loaded, LoadError> {
-        let scale = Scale::of(&rows.iter().map(|row| row.exact));
-        let mut bars = Vec::with_capacity(rows.len());
-        for (at, BarRow { bar, exact }) in rows.into_iter().enumerate() {
+        let scale = Scale::of(&rows.as_slice().iter().map(|row| row.exact));
+        let mut bars = SpillWriter::new(memory_bytes_max);
+        for (at, BarRow { bar, exact }) in rows.as_slice().iter().copied().enumerate() {
             // A price so small beside the others that it rounds to nothing cannot be told from zero.
             let ticks = scale.ticks(exact).filter(|ticks| *ticks > 0);
             let small = || place(lines[at], columns.close, RowError::TooSmall(bar.close.to_string()));
-            bars.push(Bar { close_ticks: ticks.ok_or_else(small)?, index: at as u32, ..bar });
+            bars.push(Bar { close_ticks: ticks.ok_or_else(small)?, index: at as u32, ..bar })?;
         }
-        Ok(Loaded::Bars(Series { symbol, bars, scale }))
+        Ok(Loaded::Bars(symbol, bars.finish()?, scale))
     }
 }
 
@@ -239,13 +244,14 @@ impl PriceRow for Quote {
 
     fn finish(
         symbol: String,
-        mut rows: Vec<Self>,
+        mut rows: SpillWriter<Self>,
         _lines: &[u64],
         _columns: &QuoteColumns,
         _place: Place<'_>,
+        _memory_bytes_max: usize,
     ) -> Result<Loaded, LoadError> {
-        rows.iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
-        Ok(Loaded::Quotes(symbol, rows))
+        rows.as_mut_slice().iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
+        Ok(Loaded::Quotes(symbol, rows.finish()?))
     }
 }
 
@@ -291,12 +297,13 @@ impl PriceRow for Tick {
 
     fn finish(
         symbol: String,
-        mut rows: Vec<Self>,
+        mut rows: SpillWriter<Self>,
         _lines: &[u64],
         _columns: &TickColumns,
         _place: Place<'_>,
+        _memory_bytes_max: usize,
     ) -> Result<Loaded, LoadError> {
-        rows.iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
-        Ok(Loaded::Ticks(symbol, rows))
+        rows.as_mut_slice().iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
+        Ok(Loaded::Ticks(symbol, rows.finish()?))
     }
 }

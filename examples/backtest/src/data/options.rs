@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::LoadError;
+use crate::limits::MEMORY_BYTES_MAX;
 use crate::tape::PriceKind;
 
 /// Which symbol, and what to make of files that are written in another way.
@@ -23,6 +24,9 @@ pub struct ReadOptions {
     pub drop_bad_rows: bool,
     /// Names of columns in the file, for what they are: `("close", "Last")`. Each role is one of [`ROLES`].
     pub columns: Vec<(String, String)>,
+    /// Most bytes of rows that are kept in memory: more of them are in a file without a name, in the folder
+    /// of `TMPDIR` or else in `/var/tmp`. `None` is [`MEMORY_BYTES_MAX`].
+    pub memory_bytes_max: Option<usize>,
 }
 
 /// What a column may be.
@@ -64,6 +68,10 @@ impl ReadOptions {
             columns.push((role, name));
         }
         Ok(columns)
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.memory_bytes_max.unwrap_or(MEMORY_BYTES_MAX)
     }
 
     /// The name that the file has for a column.

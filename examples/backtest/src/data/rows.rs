@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use mycelium::sweep::SpillWriter;
+
 use super::columns::TimeColumns;
 use super::kinds::{Loaded, PriceRow};
 use super::{
@@ -77,9 +79,11 @@ pub(super) struct Rows<'a, R: PriceRow> {
     times: TimeColumns,
     columns: R::Columns,
     place: Place<'a>,
-    rows: Vec<R>,
+    rows: SpillWriter<R>,
     /// The line of each.
-    lines: Vec<u64>,
+    lines: SpillWriter<u64>,
+    /// Whether each is later than the one before it, or of the same time where rows may share it.
+    is_ascending: bool,
     dropped: DroppedRows,
 }
 
@@ -91,7 +95,8 @@ impl<'a, R: PriceRow> Rows<'a, R> {
         place: Place<'a>,
     ) -> Self {
         let dropped = DroppedRows::default();
-        Self { options, times, columns, place, rows: Vec::new(), lines: Vec::new(), dropped }
+        let (rows, lines) = (SpillWriter::new(options.memory()), SpillWriter::new(options.memory()));
+        Self { options, times, columns, place, rows, lines, is_ascending: true, dropped }
     }
 
     /// Ends the reading with this error, or leaves the row out.
@@ -107,10 +112,12 @@ impl<'a, R: PriceRow> Rows<'a, R> {
     /// Takes a row.
     pub(super) fn add(&mut self, line: u64, fields: &impl Fields) -> Result<(), LoadError> {
         match self.parse(fields) {
-            Ok(row) if self.rows.len() < BARS_MAX => {
-                self.rows.push(row);
-                self.lines.push(line);
-                Ok(())
+            Ok(row) if self.rows.as_slice().len() < BARS_MAX => {
+                if let Some(last) = self.rows.as_slice().last() {
+                    self.is_ascending &= ascends::<R>(last.timestamp(), row.timestamp());
+                }
+                self.rows.push(row)?;
+                Ok(self.lines.push(line)?)
             }
             Ok(_) => Err(LoadError::TooManyRows),
             Err((at, cause)) => self.refuse((self.place)(line, at, cause)),
@@ -122,10 +129,10 @@ impl<'a, R: PriceRow> Rows<'a, R> {
         let timestamp = fields.time(self.times.date, self.times.time)?;
         let row = R::read(fields, &self.columns, timestamp)?;
         row.check(&self.columns)?;
-        match self.rows.last() {
+        match self.rows.as_slice().last() {
             // Which rows of many are out of time shows at the end.
             Some(before) if !self.options.sort && !self.options.drop_bad_rows => {
-                let line = self.lines.last().copied().unwrap_or(1);
+                let line = self.lines.as_slice().last().copied().unwrap_or(1);
                 let later = self.later(timestamp, before.timestamp(), line);
                 later.map(|()| row).map_err(|cause| (self.times.date, cause))
             }
@@ -149,70 +156,89 @@ impl<'a, R: PriceRow> Rows<'a, R> {
 
     /// The rows, with what was left out.
     pub(super) fn finish(mut self, symbol: String) -> Result<(Loaded, DroppedRows), LoadError> {
-        if self.options.sort {
-            self.sort()?;
-        } else if self.options.drop_bad_rows {
-            self.keep_ascending()?;
+        match self.options {
+            _ if self.is_ascending => {}
+            ReadOptions { sort: true, .. } => self.sort()?,
+            _ => self.keep_ascending()?,
         }
-        if self.rows.is_empty() {
+        if self.rows.as_slice().is_empty() {
             // Where all rows were wrong, the first of them says more.
             return Err(self.dropped.first.unwrap_or(LoadError::Empty(R::KIND)));
         }
-        let loaded = R::finish(symbol, self.rows, &self.lines, &self.columns, self.place)?;
+        let (lines, memory) = (self.lines.as_slice(), self.options.memory());
+        let loaded = R::finish(symbol, self.rows, lines, &self.columns, self.place, memory)?;
         Ok((loaded, self.dropped))
+    }
+
+    /// The time and the line of a row.
+    fn placed(&self, at: u32) -> (Timestamp, u64) {
+        (self.rows.as_slice()[at as usize].timestamp(), self.lines.as_slice()[at as usize])
     }
 
     /// Puts all in order of time; of rows that may not share one the first stays.
     fn sort(&mut self) -> Result<(), LoadError> {
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_by_key(|at| self.rows[*at].timestamp());
-        let mut kept: Vec<usize> = Vec::with_capacity(order.len());
-        for at in order {
-            let before = kept.last().map(|last| (self.rows[*last].timestamp(), self.lines[*last]));
-            match before.map_or(Ok(()), |(time, line)| self.later(self.rows[at].timestamp(), time, line)) {
-                Ok(()) => kept.push(at),
-                Err(cause) => self.refuse((self.place)(self.lines[at], self.times.date, cause))?,
+        let mut order = SpillWriter::new(self.options.memory());
+        (0..self.rows.as_slice().len() as u32).try_for_each(|at| order.push(at))?;
+        let rows = self.rows.as_slice();
+        order.as_mut_slice().sort_unstable_by_key(|at| (rows[*at as usize].timestamp(), *at));
+        let mut kept = SpillWriter::new(self.options.memory());
+        for at in order.as_slice() {
+            let (this, line) = self.placed(*at);
+            let before = kept.as_slice().last().map(|last| self.placed(*last));
+            match before.map_or(Ok(()), |(time, line)| self.later(this, time, line)) {
+                Ok(()) => kept.push(*at)?,
+                Err(cause) => self.refuse((self.place)(line, self.times.date, cause))?,
             }
         }
-        self.keep(&kept);
-        Ok(())
+        self.keep(kept.as_slice())
     }
 
-    fn keep(&mut self, kept: &[usize]) {
-        self.rows = kept.iter().map(|at| self.rows[*at]).collect();
-        self.lines = kept.iter().map(|at| self.lines[*at]).collect();
+    fn keep(&mut self, kept: &[u32]) -> Result<(), LoadError> {
+        let (mut rows, mut lines) =
+            (SpillWriter::new(self.options.memory()), SpillWriter::new(self.options.memory()));
+        for at in kept {
+            rows.push(self.rows.as_slice()[*at as usize])?;
+            lines.push(self.lines.as_slice()[*at as usize])?;
+        }
+        (self.rows, self.lines) = (rows, lines);
+        Ok(())
     }
 
     /// Leaves out rows until the time of each is after that of the one before, or the same where rows may
     /// share it: as few as possible, and of equals those that come later.
     fn keep_ascending(&mut self) -> Result<(), LoadError> {
-        let times: Vec<Timestamp> = self.rows.iter().map(R::timestamp).collect();
-        if times.is_sorted_by(|a, b| a < b || R::MAY_SHARE_TIME && a == b) {
-            return Ok(());
-        }
-        let kept = longest_ascending(&times, R::MAY_SHARE_TIME);
+        let kept = longest_ascending(self.rows.as_slice(), self.options.memory())?;
+        let kept = kept.as_slice();
         let mut following = kept.iter().copied().peekable();
-        let mut last: Option<usize> = None;
-        for at in 0..times.len() {
+        let mut last: Option<u32> = None;
+        for at in 0..self.rows.as_slice().len() as u32 {
             if following.next_if_eq(&at).is_some() {
                 last = Some(at);
                 continue;
             }
-            let before = last.map(|last| (times[last], self.lines[last]));
-            let cause = before.and_then(|(time, line)| self.later(times[at], time, line).err());
+            let (this, line) = self.placed(at);
+            let before = last.map(|last| self.placed(last));
+            let cause = before.and_then(|(time, line)| self.later(this, time, line).err());
             let cause = cause.or_else(|| following.peek().map(|next| self.too_late(at, *next)));
             if let Some(cause) = cause {
-                self.refuse((self.place)(self.lines[at], self.times.date, cause))?;
+                self.refuse((self.place)(line, self.times.date, cause))?;
             }
         }
-        self.keep(&kept);
-        Ok(())
+        self.keep(kept)
     }
 
-    fn too_late(&self, at: usize, next: usize) -> RowError {
-        let shown = |at: usize| format_timestamp(self.rows[at].timestamp());
-        RowError::TooLate { this: shown(at), next: format!("{} of line {}", shown(next), self.lines[next]) }
+    fn too_late(&self, at: u32, next: u32) -> RowError {
+        let (this, (next, line)) = (self.placed(at).0, self.placed(next));
+        RowError::TooLate {
+            this: format_timestamp(this),
+            next: format!("{} of line {line}", format_timestamp(next)),
+        }
     }
+}
+
+/// Whether a row of the second time may follow one of the first.
+fn ascends<R: PriceRow>(before: Timestamp, after: Timestamp) -> bool {
+    before < after || R::MAY_SHARE_TIME && before == after
 }
 
 /// Reads a time as the options say.
@@ -293,28 +319,28 @@ fn without_groups(text: &str) -> Option<String> {
     (in_threes && !decimals.contains('.')).then(|| text.replace('.', "").replacen(',', ".", 1))
 }
 
-/// The places of the most times that ascend, and of all such choices the first. `equal` ones may follow one
-/// another, or not.
-fn longest_ascending(times: &[Timestamp], equal: bool) -> Vec<usize> {
-    let before = |a: &Timestamp, b: &Timestamp| a < b || equal && a == b;
-    // How many there can be from each place on. `latest[n]` is the latest time with which n + 1 begin.
-    let mut latest: Vec<Timestamp> = Vec::new();
-    let mut counts = vec![0_u32; times.len()];
-    for (time, count) in times.iter().zip(&mut counts).rev() {
-        let behind = latest.partition_point(|other| before(time, other));
-        match latest.get_mut(behind) {
-            Some(other) => *other = *time,
-            None => latest.push(*time),
+/// The places of the most rows whose times ascend, and of all such choices the first.
+fn longest_ascending<R: PriceRow>(rows: &[R], memory_bytes_max: usize) -> std::io::Result<SpillWriter<u32>> {
+    // How many there can be from each place on, from the last one to the first. `latest[n]` is the latest
+    // time with which n + 1 begin.
+    let mut latest = SpillWriter::new(memory_bytes_max);
+    let mut counts = SpillWriter::new(memory_bytes_max);
+    for time in rows.iter().rev().map(R::timestamp) {
+        let behind = latest.as_slice().partition_point(|other| ascends::<R>(time, *other));
+        match latest.as_mut_slice().get_mut(behind) {
+            Some(other) => *other = time,
+            None => latest.push(time)?,
         }
-        *count = behind as u32 + 1;
+        counts.push(behind as u32 + 1)?;
     }
-    let mut wanted = latest.len() as u32;
-    let mut kept: Vec<usize> = Vec::with_capacity(latest.len());
-    for (at, count) in counts.iter().enumerate() {
-        if *count == wanted && kept.last().is_none_or(|last| before(&times[*last], &times[at])) {
-            kept.push(at);
+    let mut wanted = latest.as_slice().len() as u32;
+    let mut kept = SpillWriter::new(memory_bytes_max);
+    for ((row, count), at) in rows.iter().zip(counts.as_slice().iter().rev()).zip(0..) {
+        let follows = |last: &u32| ascends::<R>(rows[*last as usize].timestamp(), row.timestamp());
+        if *count == wanted && kept.as_slice().last().is_none_or(follows) {
+            kept.push(at)?;
             wanted -= 1;
         }
     }
-    kept
+    Ok(kept)
 }

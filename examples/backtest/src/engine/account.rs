@@ -29,6 +29,8 @@ pub(super) struct Listing {
     hours: Option<(i64, SessionHours)>,
     /// Lots that the latest event has left for buyers and for sellers.
     room: [i64; 2],
+    /// Whether its latest event is its last one, while those of others may follow.
+    pub(super) over: bool,
 }
 
 impl Listing {
@@ -44,6 +46,7 @@ impl Listing {
             steps_ns: [0; 2],
             hours: None,
             room: [i64::MAX; 2],
+            over: false,
         }
     }
 

@@ -314,6 +314,15 @@ impl Engine {
         self.done()
     }
 
+    /// The latest event of an asset was its last one. An order that was sent for its close closes and opens
+    /// nothing, as at the end of a run, unless the run leaves its positions open: nobody could trade it any
+    /// more.
+    pub fn is_last(&mut self, asset: u16) {
+        if let Some(listing) = self.listings.get_mut(usize::from(asset)) {
+            listing.over = true;
+        }
+    }
+
     /// What has happened since this was last asked, in its sequence.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
         self.events.drain(..)

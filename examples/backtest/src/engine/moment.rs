@@ -1,11 +1,11 @@
 //! From events to the orders that they reach. A moment has at most one event of each asset; those that begin
 //! at one time are passed together, so that what one open frees pays at the others.
 
-use super::Engine;
 use super::account::Listing;
 use super::book::{Entered, Pass, Reached, Touch};
 use super::passing::{Kind, Passing};
 use super::session::SessionHours;
+use super::{AtEnd, Engine};
 use crate::messages::{OrderCause, OrderStatus, OrderType, TimeInForce, Timestamp};
 use crate::tape::MarketData;
 
@@ -121,8 +121,11 @@ impl Engine {
         let buy = self.buys(&order, latest.buy.close);
         self.book[at].on_close = false;
         let number = std::mem::replace(&mut self.number, latest.number);
+        let over = self.listings[asset].over && self.market.at_end != AtEnd::Keep;
+        let closing = self.closing;
+        self.closing |= over;
         self.fill(at, buy, Reached::at(latest.path(buy).close, Entered::AtOpen));
-        self.number = number;
+        (self.number, self.closing) = (number, closing);
     }
 
     /// Fills at the opens of events that begin at one time. Money that they free pays at each of them; what

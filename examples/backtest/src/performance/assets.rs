@@ -1,7 +1,8 @@
 //! What a run was worth in each of its assets.
 
-use super::figures::{largest, mean, ratio};
-use crate::strategy::{Report, Trade};
+use super::figures::{count_held, largest, mean, ratio};
+use crate::messages::Charge;
+use crate::strategy::Trade;
 use crate::tape::{Prices, Tape};
 
 /// What the trades in one asset were worth. Money is in units of the currency, `_pct` in percent. A figure
@@ -37,24 +38,25 @@ pub struct AssetFigures {
 
 impl AssetFigures {
     /// The figures of each asset.
-    pub(crate) fn of(report: &Report, tape: &Tape) -> Vec<Self> {
-        (0..tape.assets() as u16).map(|asset| Self::of_asset(report, tape, asset)).collect()
+    pub(crate) fn of(trades: &[Trade], charges: &[Charge], tape: &Tape) -> Vec<Self> {
+        let named = tape.symbols().zip(0..);
+        named.map(|(symbol, asset)| Self::of_asset(symbol, trades, charges, tape, asset)).collect()
     }
 
-    fn of_asset(report: &Report, tape: &Tape, asset: u16) -> Self {
-        let trades: Vec<&Trade> = report.trades.iter().filter(|trade| trade.asset == asset).collect();
+    fn of_asset(symbol: &str, trades: &[Trade], charges: &[Charge], tape: &Tape, asset: u16) -> Self {
+        let trades: Vec<&Trade> = trades.iter().filter(|trade| trade.asset == asset).collect();
         let returns: Vec<f64> = trades.iter().map(|trade| trade.return_pct).collect();
         let wins = trades.iter().filter(|trade| trade.profit > 0.0).count();
         // The sum of nothing would be -0.
         let sum = |of: fn(&Trade) -> f64| trades.iter().fold(0.0, |sum, trade| sum + of(trade));
         let losses: Vec<f64> = returns.iter().map(|value| -value).collect();
         let of = |sign: f64| returns.iter().fold(0.0, |sum, value| sum + (value * sign).max(0.0));
-        let charges = report.charges.iter().filter(|charge| charge.asset == asset);
+        let charges = charges.iter().filter(|charge| charge.asset == asset);
         let prices = tape.prices(asset);
         let rows = prices.map_or(0, Prices::len);
         let price = |at: usize| prices.and_then(|prices| prices.get(at)).map_or(f64::NAN, |row| row.price());
         Self {
-            symbol: report.assets.get(usize::from(asset)).cloned().unwrap_or_default(),
+            symbol: symbol.to_owned(),
             trades: trades.len(),
             win_rate_pct: wins as f64 / trades.len() as f64 * 100.0,
             profit: sum(|trade| trade.profit),
@@ -72,16 +74,8 @@ impl AssetFigures {
 
 /// How many of these rows have a trade.
 fn held(trades: &[&Trade], rows: usize) -> usize {
-    // Where trades begin less where they have ended: what is above zero is held.
-    let mut changes = vec![0_i64; rows + 1];
-    for trade in trades {
-        changes[(trade.entry_bar as usize).min(rows)] += 1;
-        changes[(trade.exit_bar as usize + 1).min(rows)] -= 1;
-    }
-    let mut open = 0;
-    let is_held = |change: &&i64| {
-        open += **change;
-        open > 0
+    let stretch = |trade: &&Trade| {
+        (trade.entry_bar as usize).min(rows)..(trade.exit_bar as usize).saturating_add(1).min(rows)
     };
-    changes[..rows].iter().filter(is_held).count()
+    count_held(trades.iter().map(stretch).collect())
 }

@@ -17,8 +17,12 @@ pub(crate) fn count_days(bars: &[Bar]) -> usize {
 
 /// The days of UTC that have a row, from 1970 on, each once.
 fn days(bars: &[Bar]) -> Vec<i64> {
-    let mut days: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY)).collect();
-    days.dedup();
+    let mut days: Vec<i64> = Vec::new();
+    for day in bars.iter().map(|bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY)) {
+        if days.last() != Some(&day) {
+            days.push(day);
+        }
+    }
     days
 }
 

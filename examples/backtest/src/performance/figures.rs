@@ -4,6 +4,8 @@
 //! each day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of
 //! them. A figure that is not defined, a ratio without a denominator, is `NaN`.
 
+use std::ops::Range;
+
 use super::calendar::days_per_year;
 use crate::data::{NS_PER_DAY, annual_growth_pct, years_of_days};
 use crate::messages::Bar;
@@ -137,9 +139,9 @@ impl Figures {
             alpha_pct: return_pct - beta * buy_and_hold_pct,
             beta,
             drawdown_max_pct: 0.0 - drawdowns.deepest * 100.0,
-            drawdown_mean_pct: 0.0 - mean(&drawdowns.peaks) * 100.0,
-            drawdown_duration_max_days: largest(&drawdowns.durations),
-            drawdown_duration_mean_days: mean(&drawdowns.durations),
+            drawdown_mean_pct: 0.0 - drawdowns.depth_sum / drawdowns.count * 100.0,
+            drawdown_duration_max_days: drawdowns.longest,
+            drawdown_duration_mean_days: drawdowns.duration_sum / drawdowns.count,
             trades: trades.len(),
             win_rate_pct: win_rate * 100.0,
             trade_best_pct: largest(&returns) * 100.0,
@@ -213,17 +215,19 @@ pub(crate) fn exposure_pct(bars: &[Bar], trades: &[Trade]) -> f64 {
         let at = bars.partition_point(|bar| bar.timestamp < time);
         at.min(bars.len().saturating_sub(1))
     };
-    let mut changes = vec![0_i64; bars.len() + 1];
-    for trade in trades {
-        changes[at(trade.entry_time)] += 1;
-        changes[at(trade.exit_time) + 1] -= 1;
+    let stretch = |trade: &Trade| at(trade.entry_time)..(at(trade.exit_time) + 1).min(bars.len());
+    count_held(trades.iter().map(stretch).collect()) as f64 / bars.len() as f64 * 100.0
+}
+
+/// How many rows are in at least one of these stretches.
+pub(super) fn count_held(mut stretches: Vec<Range<usize>>) -> usize {
+    stretches.sort_unstable_by_key(|stretch| stretch.start);
+    let (mut count, mut end) = (0, 0);
+    for stretch in stretches {
+        count += stretch.end.saturating_sub(stretch.start.max(end));
+        end = end.max(stretch.end);
     }
-    let mut open = 0;
-    let held = changes[..bars.len()].iter().filter(|change| {
-        open += **change;
-        open > 0
-    });
-    held.count() as f64 / bars.len() as f64 * 100.0
+    count
 }
 
 /// Returns of days, and what follows from them for a year.
@@ -320,6 +324,12 @@ pub struct DrawdownSpan {
 /// peak.
 #[must_use]
 pub fn drawdowns(bars: &[Bar], equity: &[f64], count: usize) -> Vec<DrawdownSpan> {
+    // Of a long history there may be millions, of which most are not deep enough.
+    let kept_max = count.saturating_mul(2).max(1024);
+    let deepest = |found: &mut Vec<DrawdownSpan>| {
+        found.sort_by(|a, b| a.depth_pct.total_cmp(&b.depth_pct));
+        found.truncate(count);
+    };
     let mut found = Vec::new();
     let (mut peak, mut trough) = (0, 0);
     let mut close = |peak: usize, trough: usize, end: usize, recovered: bool| {
@@ -331,6 +341,9 @@ pub fn drawdowns(bars: &[Bar], equity: &[f64], count: usize) -> Vec<DrawdownSpan
                 depth_pct: (equity[trough] / equity[peak] - 1.0) * 100.0,
                 duration_days: days(bars[end].timestamp, bars[peak].timestamp),
             });
+        }
+        if found.len() > kept_max {
+            deepest(&mut found);
         }
     };
     for at in 0..equity.len().min(bars.len()) {
@@ -344,21 +357,25 @@ pub fn drawdowns(bars: &[Bar], equity: &[f64], count: usize) -> Vec<DrawdownSpan
     if let Some(end) = equity.len().min(bars.len()).checked_sub(1) {
         close(peak, trough, end, false);
     }
-    found.sort_by(|a, b| a.depth_pct.total_cmp(&b.depth_pct));
-    found.truncate(count);
+    deepest(&mut found);
     found
 }
 
 /// The stretches between one highest equity and the next.
 struct Drawdowns {
     deepest: f64,
-    peaks: Vec<f64>,
-    durations: Vec<f64>,
+    /// How many have a bar between their ends, with the sums over these: there may be millions.
+    count: f64,
+    depth_sum: f64,
+    duration_sum: f64,
+    /// The longest of them; not defined without one.
+    longest: f64,
 }
 
 impl Drawdowns {
     fn of(bars: &[Bar], equity: &[f64]) -> Self {
-        let mut found = Self { deepest: 0.0, peaks: Vec::new(), durations: Vec::new() };
+        let mut found =
+            Self { deepest: 0.0, count: 0.0, depth_sum: 0.0, duration_sum: 0.0, longest: f64::NAN };
         let (mut peak, mut at, mut depth) = (f64::MIN, 0, 0.0_f64);
         for (now, value) in equity.iter().enumerate() {
             if *value >= peak {
@@ -376,8 +393,11 @@ impl Drawdowns {
 
     fn add(&mut self, bars: &[Bar], from: usize, to: usize, depth: f64) {
         if to > from + 1 {
-            self.peaks.push(depth);
-            self.durations.push(days(bars[to].timestamp, bars[from].timestamp));
+            let duration = days(bars[to].timestamp, bars[from].timestamp);
+            self.count += 1.0;
+            self.depth_sum += depth;
+            self.duration_sum += duration;
+            self.longest = self.longest.max(duration);
         }
         self.deepest = self.deepest.max(depth);
     }

@@ -26,7 +26,7 @@ pub fn excursions(trades: &mut [Trade], asset: u16, tape: &Tape) {
         return;
     }
     let Some(prices) = tape.prices(asset) else { return };
-    let extremes = Extremes::of(prices.ranges());
+    let extremes = Extremes::of(prices.len(), |at| prices.range(at));
     for trade in of_asset {
         let (low, high) = extremes.between(trade.entry_bar as usize, trade.exit_bar as usize);
         let (down, up) = (low / trade.entry_price - 1.0, high / trade.entry_price - 1.0);

@@ -1,6 +1,7 @@
 //! `report`: everything on one page.
 
 use std::fmt::Write as _;
+use std::io;
 
 use clap::ArgMatches;
 
@@ -61,7 +62,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         warning: missing.as_deref(),
         unscored: sheet.is_unscored(),
     });
-    write(&flags.out, |out| out.write_all(html.as_bytes()))?;
+    write(&flags.out, |out| out.write_all(html?.as_bytes()))?;
     let mut text = super::run::heading(program, &traded, &point);
     text.push_str(&super::run::table(report.figures.as_ref()));
     text.push_str(&asset_table(&by_asset(backtest, &report)));
@@ -108,7 +109,7 @@ pub(super) struct PageOfRun<'a> {
 }
 
 /// The page of one run.
-pub(super) fn page(of: &PageOfRun<'_>) -> String {
+pub(super) fn page(of: &PageOfRun<'_>) -> io::Result<String> {
     let values = args::show(of.program, of.point);
     let first = if of.unscored { "First" } else { "Best" };
     let runs = |search: &SearchPanel| format!("{first} of {} runs. ", search.total);
@@ -142,7 +143,7 @@ pub(super) fn page_of_walk(
     trade: &TradeArgs,
     folding: &Folding,
     walk: &Walk,
-) -> String {
+) -> io::Result<String> {
     let how = if folding.anchored { "anchored" } else { "rolling" };
     let summary = format!(
         "{}. Chosen anew every {} bars on {} bars ({how}); what is shown is traded on bars that no choice has seen. {}.",
@@ -161,7 +162,7 @@ pub(super) fn page_of_walk(
         warning: walk.warning.as_deref(),
         bars: &traded.backtest.bars()[from..],
         assets: shown.tape().map(|tape| PageAsset::all(tape)).unwrap_or_default(),
-        by_asset: &[],
+        by_asset: &walk.by_asset,
         equity: &equity,
         figures: walk.figures.as_ref(),
         trades: &walk.trades,

@@ -1,6 +1,7 @@
 //! `run`: once, with everything that is kept.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use super::traded::Traded;
 use crate::commands::{CommandError, make_folder, write};
 use crate::performance::{AssetFigures, FigureUnit, Figures};
 use crate::strategy::{Backtest, Report};
+use crate::tape::Tape;
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: RunFlags = flags(matches)?;
@@ -39,7 +41,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
             warning: None,
             unscored: false,
         });
-        write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
+        write(&folder.join("report.html"), |out| out.write_all(html?.as_bytes()))?;
         if flags.parquet {
             let about = [
                 ("program".to_owned(), heading(program, &traded, &point).trim_end().replace('\n', "; ")),
@@ -73,7 +75,8 @@ fn to_json(report: &Report, by_asset: &[AssetFigures]) -> Value {
 
 /// The figures of each asset.
 pub(super) fn by_asset(backtest: &Backtest, report: &Report) -> Vec<AssetFigures> {
-    backtest.tape().map(|tape| AssetFigures::of(report, tape)).unwrap_or_default()
+    let of = |tape: &Arc<Tape>| AssetFigures::of(&report.trades, &report.charges, tape);
+    backtest.tape().map(of).unwrap_or_default()
 }
 
 /// What was run on what.

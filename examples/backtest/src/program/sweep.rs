@@ -119,7 +119,7 @@ impl Searched<'_> {
             unscored: sheet.is_unscored(),
         });
         let place = self.output.out.join("report.html");
-        write(&place, |out| out.write_all(html.as_bytes()))?;
+        write(&place, |out| out.write_all(html?.as_bytes()))?;
         let mut text = String::new();
         if !self.output.json {
             for (name, value) in &facts {

@@ -9,13 +9,14 @@ use super::Tunable;
 use super::args::{self, ExploreFlags, Search, WalkFlags, flags};
 use super::objective::better;
 use super::report::page_of_walk;
-use super::run::table;
+use super::run::{asset_table, table};
 use crate::commands::{CommandError, make_folder, write};
 use crate::config::ConfigError;
 use crate::data::format_moment;
+use crate::instance::InstanceError;
 use crate::ledger::Statistics;
-use crate::messages::Bar;
-use crate::performance::{Figures, exposure_pct, write_equity, write_trades};
+use crate::messages::{Bar, Charge};
+use crate::performance::{AssetFigures, Figures, exposure_pct, write_equity, write_trades};
 use crate::runner::run_each;
 use crate::search::{Fold, folds};
 use crate::strategy::{Backtest, Trade};
@@ -46,6 +47,10 @@ pub(super) struct Walk {
     pub(super) exposure: Vec<f64>,
     /// Trades of all tests; bars are numbered from the first test bar.
     pub(super) trades: Vec<Trade>,
+    /// What was paid or earned in them without a trade.
+    charges: Vec<Charge>,
+    /// Figures of each asset over all tests, if there are several.
+    pub(super) by_asset: Vec<AssetFigures>,
     /// Figures of the stitched equity.
     pub(super) figures: Option<Figures>,
     /// Mean log growth of a moment outside, over the mean of that inside of what was chosen, fold by fold.
@@ -86,7 +91,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let (value, traded_on) = (to_json(program, &walk, bars), &bars[flags.train..]);
         write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
         let html = page_of_walk(program, &traded, &market.trade, &folding, &walk);
-        write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
+        write(&folder.join("report.html"), |out| out.write_all(html?.as_bytes()))?;
         write(&folder.join("equity.csv"), |out| write_equity(traded_on, &walk.equity, &walk.exposure, out))?;
         write(&folder.join("trades.csv"), |out| write_trades(&walk.trades, &names, out))?;
     }
@@ -97,6 +102,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     text.push_str(&fold_table(program, &walk, bars));
     let _ = writeln!(text, "\nAll tests, one behind the other:\n");
     text.push_str(&table(walk.figures.as_ref()));
+    text.push_str(&asset_table(&walk.by_asset));
     let _ = writeln!(text, "{:<32}{:>18.4}", "walk_forward_efficiency", walk.efficiency);
     Ok(text)
 }
@@ -154,6 +160,7 @@ pub(super) fn walk(
             outside_pct: (cash / before - 1.0) * 100.0,
             trades: report.trades.len(),
         });
+        walk.charges.extend(report.charges);
         walk.trades.extend(report.trades.into_iter().map(|trade| Trade {
             entry_bar: moved(trade.asset, trade.entry_bar),
             exit_bar: moved(trade.asset, trade.exit_bar),
@@ -166,6 +173,12 @@ pub(super) fn walk(
         }
     }
     walk.figures = figures(&bars[train - 1..], &walk, start_cash);
+    if before_tests.len() > 1 {
+        // Rows are numbered there as those of the trades are.
+        let tests = backtest.part(train..train + walk.equity.len());
+        let tape = tests.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
+        walk.by_asset = AssetFigures::of(&walk.trades, &walk.charges, tape);
+    }
     walk.efficiency = efficiency(&walk, start_cash);
     Ok(walk)
 }
@@ -265,10 +278,14 @@ pub(super) fn to_json(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> Value
             "trades": result.trades,
         })
     };
-    json!({
+    let mut value = json!({
         "folds": walk.folds.iter().map(fold).collect::<Vec<Value>>(),
         "figures": walk.figures,
         "walk_forward_efficiency": walk.efficiency,
         "warning": walk.warning,
-    })
+    });
+    if walk.by_asset.len() > 1 {
+        value["by_asset"] = json!(walk.by_asset);
+    }
+    value
 }

@@ -1,12 +1,15 @@
 //! The page of one run: everything in one file, with a chart library that zooms (uPlot), readable on a phone,
 //! in light and in dark, without a network.
 
+use std::io;
+
 use serde_json::{Map, Value, json};
 
 use super::scale::escape;
 use crate::data::{format_moment, format_timestamp};
 use crate::messages::{Bar, Timestamp};
 use crate::performance::{AssetFigures, FigureUnit, Figures, daily_returns, drawdowns};
+use crate::spill;
 use crate::strategy::Trade;
 use crate::tape::{Prices, Tape};
 
@@ -116,11 +119,14 @@ pub(crate) struct SearchPanel {
 }
 
 /// The page as HTML.
-pub(crate) fn render(page: &Page<'_>) -> String {
+///
+/// # Errors
+/// There is no file for curves that memory does not keep.
+pub(crate) fn render(page: &Page<'_>) -> io::Result<String> {
     let title = escape(page.title);
     // Inside of a script no text may look like the end of it.
-    let data = data(page).to_string().replace('<', "\\u003c");
-    format!(
+    let data = data(page)?.to_string().replace('<', "\\u003c");
+    Ok(format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><title>{title}</title><link rel=\"icon\" href=\"data:,\">\
          <style>{}{}{}</style></head><body><main><h1>{title}</h1><p class=\"lead\">{}</p><div id=\"app\"></div>\
@@ -136,7 +142,7 @@ pub(crate) fn render(page: &Page<'_>) -> String {
         library(),
         include_str!("charts.js"),
         include_str!("page.js"),
-    )
+    ))
 }
 
 /// The library without the address in its first line: a page that names no host cannot be suspected to ask
@@ -146,16 +152,16 @@ fn library() -> &'static str {
     text.split_once("*/").map_or(text, |(_, code)| code.trim_start())
 }
 
-fn data(page: &Page<'_>) -> Value {
+fn data(page: &Page<'_>) -> io::Result<Value> {
     let count = page.bars.len().min(page.equity.len());
     let (bars, equity) = (&page.bars[..count], &page.equity[..count]);
     let first_close = bars.first().map_or(1.0, |bar| bar.close);
     let first_equity = equity.first().copied().unwrap_or(1.0);
-    let hold: Vec<f64> = bars.iter().map(|bar| first_equity * (bar.close / first_close)).collect();
+    let hold = spill::collect(bars.iter().map(|bar| first_equity * (bar.close / first_close)))?;
     let step = count.div_ceil(POINTS_MAX).max(1);
     let last =
         |values: &[f64]| -> Vec<f64> { values.chunks(step).map(|part| part[part.len() - 1]).collect() };
-    json!({
+    Ok(json!({
         "warning": page.warning,
         "step": step,
         "times": bars.chunks(step).map(|part| seconds(&part[0])).collect::<Vec<f64>>(),
@@ -163,7 +169,7 @@ fn data(page: &Page<'_>) -> Value {
         "by_asset": page.by_asset,
         "equity": last(equity),
         "hold": last(&hold),
-        "drawdown": deepest(&drawdown(equity), step),
+        "drawdown": drawdown(equity, step),
         "rolling": rolling_sharpe(bars, equity),
         "rolling_days": ROLLING_DAYS,
         "returns": distribution(&daily_returns(bars, equity)),
@@ -181,7 +187,7 @@ fn data(page: &Page<'_>) -> Value {
             "total": search.total,
         })),
         "folds": page.folds,
-    })
+    }))
 }
 
 fn seconds(bar: &Bar) -> f64 {
@@ -192,17 +198,14 @@ fn in_seconds(time: Timestamp) -> f64 {
     time.as_nanos() as f64 / 1e9
 }
 
-/// How far each equity is below the highest so far, in percent.
-fn drawdown(equity: &[f64]) -> Vec<f64> {
-    let below = |peak: &mut f64, value: &f64| {
-        *peak = peak.max(*value);
-        Some((value / *peak - 1.0) * 100.0)
+/// How far the equity is below the highest so far, in percent: the deepest of each group of rows.
+fn drawdown(equity: &[f64], step: usize) -> Vec<f64> {
+    let mut peak = f64::MIN;
+    let mut below = |value: &f64| {
+        peak = peak.max(*value);
+        (value / peak - 1.0) * 100.0
     };
-    equity.iter().scan(f64::MIN, below).collect()
-}
-
-fn deepest(values: &[f64], step: usize) -> Vec<f64> {
-    values.chunks(step).map(|part| part.iter().copied().fold(0.0, f64::min)).collect()
+    equity.chunks(step).map(|part| part.iter().map(&mut below).fold(0.0, f64::min)).collect()
 }
 
 /// The Sharpe ratio of the last days, for a year, at each day that has so many before it: times and values.

@@ -42,7 +42,7 @@ impl Held {
 }
 
 /// One account, as its trader sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Desk {
     pub(super) past: Past,
     symbols: Arc<[String]>,

@@ -1,11 +1,15 @@
 //! What a run leaves in full: trades, orders, the curve of the equity, remarks.
 
 use std::collections::HashMap;
+use std::io;
+
+use mycelium::sweep::{SharedSlice, SpillWriter};
 
 use super::context::OpenOrder;
 use crate::messages::{
     Charge, Execution, FillKind, OrderCause, OrderStatus, OrderType, OrderUpdate, Timestamp,
 };
+use crate::spill;
 
 /// Most remarks that are kept; what comes after is counted.
 const NOTES_MAX: usize = 1_000;
@@ -97,8 +101,50 @@ struct OpenEntry {
     tag: &'static str,
 }
 
+/// Equity and exposure at each moment. There may be more of them than memory has.
+#[derive(Debug)]
+pub(super) struct RunCurves {
+    equity: SpillWriter<f64>,
+    exposure: SpillWriter<f64>,
+    /// Why there is no file for them, once there is none: what comes behind is not kept.
+    fault: Option<io::Error>,
+}
+
+impl Default for RunCurves {
+    fn default() -> Self {
+        Self { equity: spill::writer(), exposure: spill::writer(), fault: None }
+    }
+}
+
+impl RunCurves {
+    /// Adds a moment.
+    #[inline]
+    pub(super) fn push(&mut self, equity: f64, exposure: f64) {
+        if self.fault.is_none() {
+            let pushed = self.equity.push(equity).and_then(|()| self.exposure.push(exposure));
+            self.fault = pushed.err();
+        }
+    }
+
+    /// What the account came to at the last moment, after all.
+    pub(super) fn settle(&mut self, equity: f64, exposure: f64) {
+        for (curve, value) in [(&mut self.equity, equity), (&mut self.exposure, exposure)] {
+            if let Some(last) = curve.as_mut_slice().last_mut() {
+                *last = value;
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> io::Result<(SharedSlice<f64>, SharedSlice<f64>)> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok((self.equity.finish()?, self.exposure.finish()?)),
+        }
+    }
+}
+
 /// Keeps everything, for one run that is looked at.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Journal {
     /// Units of a lot of each asset.
     lots: Vec<f64>,
@@ -106,8 +152,7 @@ pub struct Journal {
     pub(super) trades: Vec<Trade>,
     pub(super) orders: Vec<OrderRecord>,
     places: HashMap<u32, usize>,
-    pub(super) equity: Vec<f64>,
-    pub(super) exposure: Vec<f64>,
+    pub(super) curves: RunCurves,
     pub(super) charges: Vec<Charge>,
     pub(super) notes: Vec<String>,
     /// Remarks beyond [`NOTES_MAX`].
@@ -115,7 +160,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(lots: Vec<f64>, bars: usize) -> Self {
+    pub(super) fn new(lots: Vec<f64>) -> Self {
         Self {
             lots,
             charges: Vec::new(),
@@ -123,8 +168,7 @@ impl Journal {
             trades: Vec::new(),
             orders: Vec::new(),
             places: HashMap::new(),
-            equity: Vec::with_capacity(bars),
-            exposure: Vec::with_capacity(bars),
+            curves: RunCurves::default(),
             notes: Vec::new(),
             notes_dropped: 0,
         }

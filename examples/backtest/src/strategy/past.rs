@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use mycelium::sweep::SharedSlice;
+
 use crate::limits::LOOKBACK_BARS;
 use crate::messages::{Bar, Quote, Tick, Timestamp};
 use crate::tape::{MarketData, Prices, Tape};
@@ -35,7 +37,7 @@ struct SeenPast {
 #[derive(Clone, Debug)]
 enum Store {
     /// One series of bars in memory, shared by all runs.
-    Bars(Arc<[Bar]>),
+    Bars(SharedSlice<Bar>),
     /// A tape in memory, shared by all runs.
     Tape(Arc<Tape>, Vec<SeenPast>),
     /// The latest events, as they came, and those that the strategy has not seen.
@@ -56,7 +58,7 @@ impl Past {
     /// That of a tape in memory, of which nothing has happened yet.
     pub(super) fn shared(tape: &Arc<Tape>) -> Self {
         let store = match tape.only_bars() {
-            Some(bars) => Store::Bars(Arc::clone(bars)),
+            Some(bars) => Store::Bars(bars.clone()),
             None => Store::Tape(Arc::clone(tape), vec![SeenPast::default(); tape.assets()]),
         };
         Self { store, seen: 0, happened: 0 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mycelium::sweep::SweepError;
+use mycelium::sweep::{SharedSlice, SweepError};
 use mycelium::{ActorRef, Isolate, Service};
 
 use super::Strategy;
@@ -41,9 +41,9 @@ pub struct Backtest {
     /// Whether these are some of the moments of another one, in which a session may have no hours.
     is_part: bool,
     /// The prices as they are heard of, once somebody has asked.
-    heard: OnceLock<Arc<Tape>>,
+    heard: OnceLock<Result<Arc<Tape>, TapeError>>,
     /// What buying and holding is measured by, once somebody has asked.
-    bars: OnceLock<Arc<[Bar]>>,
+    bars: OnceLock<Result<SharedSlice<Bar>, TapeError>>,
 }
 
 /// What one run leaves.
@@ -64,9 +64,9 @@ pub struct Report {
     /// What was paid or earned without a trade: interest, fees, funding.
     pub charges: Vec<Charge>,
     /// Equity at the close of each bar; with several assets at each moment.
-    pub equity: Vec<f64>,
+    pub equity: SharedSlice<f64>,
     /// Value of all positions, long and short added, as a share of the equity at that time.
-    pub exposure: Vec<f64>,
+    pub exposure: SharedSlice<f64>,
     /// What a reader should know: orders that could not be filled and why, remarks of the strategy.
     pub notes: Vec<String>,
     /// Messages that were published and handled.
@@ -77,7 +77,7 @@ impl Backtest {
     /// Bars in ascending order of time, on the default terms: cash 10,000, whole units, no credit, no
     /// costs. A bar without a price above zero, or before the one ahead of it, is an error of the run.
     #[must_use]
-    pub fn new(bars: impl Into<Arc<[Bar]>>) -> Self {
+    pub fn new(bars: impl Into<SharedSlice<Bar>>) -> Self {
         Self::of([("", bars.into())])
     }
 
@@ -250,10 +250,16 @@ impl Backtest {
     }
 
     /// The bars of the only asset; of several assets, or of quotes and ticks, the value of all of them in
-    /// equal parts at each moment, as bars.
+    /// equal parts at each moment, as bars. There are none where the prices make no tape, which is an error
+    /// of each run.
     #[must_use]
-    pub fn bars(&self) -> &Arc<[Bar]> {
-        self.bars.get_or_init(|| self.tape().map_or_else(|_| Arc::from([]), |tape| tape.benchmark()))
+    pub fn bars(&self) -> &[Bar] {
+        self.benchmark().map_or(&[], |bars| bars)
+    }
+
+    fn benchmark(&self) -> Result<&SharedSlice<Bar>, &TapeError> {
+        let bars = || self.tape().map_err(Clone::clone).and_then(|tape| tape.benchmark());
+        self.bars.get_or_init(bars).as_ref()
     }
 
     /// The merged prices as they are heard of.
@@ -261,7 +267,7 @@ impl Backtest {
         let tape = self.tape.as_ref()?;
         match &self.market.feed {
             Some(feed) if !tape.is_delayed() => {
-                Ok(self.heard.get_or_init(|| Arc::new(tape.delayed(&**feed))))
+                self.heard.get_or_init(|| tape.delayed(&**feed).map(Arc::new)).as_ref()
             }
             _ => Ok(tape),
         }
@@ -297,9 +303,9 @@ impl Backtest {
     /// its session is no error, and has no fills.
     #[must_use]
     pub fn part(&self, moments: Range<usize>) -> Self {
-        let tape = self.tape().map(|tape| Arc::new(tape.part(moments)));
+        let tape = self.tape().map_err(Clone::clone).and_then(|tape| tape.part(moments));
         Self {
-            tape: tape.map_err(Clone::clone),
+            tape: tape.map(Arc::new),
             market: self.market.clone(),
             changes: self.changes.clone(),
             is_part: true,
@@ -313,11 +319,14 @@ impl Backtest {
     /// # Errors
     /// [`InstanceError`]: terms out of range, or an actor that failed.
     pub fn run(&self, strategy: impl Strategy) -> Result<Report, InstanceError> {
-        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
+        let no_tape = |error: &TapeError| InstanceError::Tape(error.clone());
+        let (tape, bars) = (self.tape().map_err(no_tape)?, self.benchmark().map_err(no_tape)?);
         let terms = self.asset_terms(tape)?;
-        let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect(), tape.len());
+        let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect());
         let (trader, events) = self.hosted(tape, terms, strategy, Some(journal))?;
-        let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(Vec::new(), 0));
+        let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(Vec::new()));
+        let (equity, exposure) =
+            std::mem::take(&mut journal.curves).finish().map_err(|error| no_tape(&error.into()))?;
         for asset in 0..tape.assets() as u16 {
             crate::performance::excursions(&mut journal.trades, asset, tape);
         }
@@ -329,14 +338,14 @@ impl Backtest {
         }
         Ok(Report {
             statistics: trader.ledger.finish().0,
-            figures: Figures::of(self.bars(), &journal.equity, &journal.trades),
+            figures: Figures::of(bars, &equity, &journal.trades),
             trades: journal.trades,
             assets: tape.symbols().map(str::to_owned).collect(),
             charges: journal.charges,
             open_trades,
             orders: journal.orders,
-            equity: journal.equity,
-            exposure: journal.exposure,
+            equity,
+            exposure,
             notes,
             events,
         })

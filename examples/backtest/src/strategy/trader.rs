@@ -22,7 +22,6 @@ use super::Strategy;
 use super::context::StrategyContext;
 pub(super) use super::desk::Desk;
 use super::desk::Instruction;
-use super::journal::Journal;
 use super::past::{Heard, Past};
 use crate::engine::{AssetTerms, Market};
 use crate::ledger::Ledger;
@@ -84,8 +83,7 @@ impl<S: Strategy> Trader<S> {
         }
         let exposure = self.desk.journal.is_some().then(|| self.desk.exposure());
         if let (Some(journal), Some(exposure)) = (&mut self.desk.journal, exposure) {
-            journal.equity.push(self.desk.equity);
-            journal.exposure.push(exposure);
+            journal.curves.push(self.desk.equity, exposure);
         }
         if !self.desk.is_ready() {
             return true;
@@ -225,12 +223,8 @@ impl<S: Strategy> Handler<Settlement> for Trader<S> {
         self.desk.value();
         self.ledger.settle_equity(self.desk.equity);
         let (equity, exposure) = (self.desk.equity, self.desk.exposure());
-        if let Some(Journal { equity: equities, exposure: exposures, .. }) = &mut self.desk.journal {
-            for (curve, value) in [(equities, equity), (exposures, exposure)] {
-                if let Some(last) = curve.last_mut() {
-                    *last = value;
-                }
-            }
+        if let Some(journal) = &mut self.desk.journal {
+            journal.curves.settle(equity, exposure);
         }
         Ok(())
     }

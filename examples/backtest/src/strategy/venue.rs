@@ -104,6 +104,9 @@ impl Venue {
         while self.passed <= until {
             let Some(event) = tape.event(self.passed) else { return };
             self.engine.look(event.asset, self.passed as u32, tape.known(&event), event.data);
+            if tape.is_last_of_several(&event) {
+                self.engine.is_last(event.asset);
+            }
             self.passed += 1;
         }
     }
@@ -111,12 +114,18 @@ impl Venue {
     /// Passes the events up to this one.
     fn step(&mut self, until: usize) -> Option<BarDone> {
         let tape = self.tape.as_ref()?;
+        let mut over = Vec::new();
         while self.passed <= until {
             let event = tape.event(self.passed)?;
             self.engine.pass(event.asset, self.passed as u32, tape.known(&event), event.data);
+            over.extend(tape.is_last_of_several(&event).then_some(event.asset));
             self.passed += 1;
         }
-        Some(self.engine.finish())
+        let done = self.engine.finish();
+        // Not before: events that begin at one time wait for each other, and the closes before them are
+        // filled with the first of them.
+        over.into_iter().for_each(|asset| self.engine.is_last(asset));
+        Some(done)
     }
 
     /// Publishes what has happened, and then that this was all.

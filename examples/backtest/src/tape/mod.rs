@@ -17,8 +17,10 @@ mod price;
 mod prices;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+
+use mycelium::sweep::SharedSlice;
 
 pub use self::price::MarketData;
 pub use self::prices::{PriceKind, Prices};
@@ -27,6 +29,7 @@ use crate::data::{NS_PER_DAY, format_timestamp};
 use crate::engine::{FeedLatency, MarketError, Session};
 use crate::limits::{ASSETS_MAX, EVENTS_MAX};
 use crate::messages::{Bar, Timestamp};
+use crate::spill;
 
 /// How many times as far as its neighbours two bars may be from each other without a gap between them: months
 /// and days of local time differ by less, weekends and nights by more.
@@ -39,9 +42,9 @@ struct OnTape {
     prices: Prices,
     /// When each row is over, in ns, where that does not follow from the rows: of a part of a series, whose
     /// neighbours are elsewhere.
-    ends_ns: Option<Arc<[i64]>>,
+    ends_ns: Option<SharedSlice<i64>>,
     /// When a strategy hears of each row, in ns, if that is later.
-    heard_ns: Option<Arc<[i64]>>,
+    heard_ns: Option<SharedSlice<i64>>,
 }
 
 /// Where an event lies.
@@ -72,11 +75,11 @@ pub struct TapeEvent<'a> {
 pub struct Tape {
     assets: Vec<OnTape>,
     /// Empty for one asset: then events are its rows.
-    slots: Vec<Slot>,
+    slots: SharedSlice<Slot>,
     /// Behind which slot each moment ends.
-    moment_ends: Vec<u32>,
+    moment_ends: SharedSlice<u32>,
     /// The time to which each event is booked, in ns, where news of several assets may overtake one another.
-    booked_ns: Option<Arc<[i64]>>,
+    booked_ns: Option<SharedSlice<i64>>,
 }
 
 /// Prices that make no tape.
@@ -98,13 +101,25 @@ pub enum TapeError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// There is no file for what memory does not keep.
+    Spill {
+        /// What the operating system said, and what to do.
+        reason: String,
+    },
+}
+
+impl From<io::Error> for TapeError {
+    fn from(error: io::Error) -> Self {
+        Self::Spill { reason: error.to_string() }
+    }
 }
 
 impl Tape {
     /// Merges series. The first asset is that of a strategy's own methods (`ctx.buy`).
     ///
     /// # Errors
-    /// [`TapeError`]: no asset, two of one name, too many events, or a row out of order or without a price.
+    /// [`TapeError`]: no asset, two of one name, too many events, a row out of order or without a price, or
+    /// no file for what memory does not keep.
     pub fn new(assets: impl IntoIterator<Item = (String, Prices)>) -> Result<Self, TapeError> {
         let mut listed: Vec<OnTape> = Vec::new();
         for (symbol, prices) in assets {
@@ -116,7 +131,7 @@ impl Tape {
             }
             // Too many assets are refused below.
             let number = u16::try_from(listed.len()).unwrap_or(u16::MAX);
-            listed.push(OnTape { symbol, prices: prices.numbered(number), ends_ns: None, heard_ns: None });
+            listed.push(OnTape { symbol, prices: prices.numbered(number)?, ends_ns: None, heard_ns: None });
         }
         let events: usize = listed.iter().map(|asset| asset.prices.len()).sum();
         if listed.is_empty() {
@@ -125,18 +140,23 @@ impl Tape {
         if listed.len() > ASSETS_MAX || events > EVENTS_MAX {
             return Err(TapeError::TooMany);
         }
-        let mut tape = Self { assets: listed, slots: Vec::new(), moment_ends: Vec::new(), booked_ns: None };
+        let mut tape = Self {
+            assets: listed,
+            slots: SharedSlice::default(),
+            moment_ends: SharedSlice::default(),
+            booked_ns: None,
+        };
         if tape.assets.len() > 1 {
-            tape.slots = tape.merged(events);
-            tape.moment_ends = moment_ends(&tape.slots);
+            tape.slots = tape.merged()?;
+            tape.moment_ends = moment_ends(&tape.slots)?;
         }
         Ok(tape)
     }
 
     /// Numbers of events in the sequence of their times. Of one time, what began first is first, and of that
     /// the asset that was named first.
-    fn merged(&self, events: usize) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = Vec::with_capacity(events);
+    fn merged(&self) -> io::Result<SharedSlice<Slot>> {
+        let mut slots = spill::writer::<Slot>();
         let mut next = vec![0_usize; self.assets.len()];
         let key = |asset: usize, at: usize| {
             let known_ns = self.known_at(asset, at)?;
@@ -147,21 +167,21 @@ impl Tape {
         let (mut moment_ns, mut in_moment) = (i64::MIN, vec![false; self.assets.len()]);
         while let Some(std::cmp::Reverse((ns, _, asset))) = heap.pop() {
             if ns != moment_ns || in_moment[asset] {
-                if let Some(last) = slots.last_mut() {
+                if let Some(last) = slots.as_mut_slice().last_mut() {
                     last.ends_moment = true;
                 }
                 in_moment.fill(false);
                 moment_ns = ns;
             }
             in_moment[asset] = true;
-            slots.push(Slot { asset: asset as u16, ends_moment: false, at: next[asset] as u32 });
+            slots.push(Slot { asset: asset as u16, ends_moment: false, at: next[asset] as u32 })?;
             next[asset] += 1;
             heap.extend(key(asset, next[asset]));
         }
-        if let Some(last) = slots.last_mut() {
+        if let Some(last) = slots.as_mut_slice().last_mut() {
             last.ends_moment = true;
         }
-        slots
+        slots.finish()
     }
 
     /// Checks that an asset has something to trade on within its hours.
@@ -213,7 +233,7 @@ impl Tape {
 
     /// The bars, if that is all there is.
     #[must_use]
-    pub fn only_bars(&self) -> Option<&Arc<[Bar]>> {
+    pub fn only_bars(&self) -> Option<&SharedSlice<Bar>> {
         match &self.assets[..] {
             [OnTape { prices: Prices::Bars(bars), .. }] => Some(bars),
             _ => None,
@@ -256,35 +276,41 @@ impl Tape {
         })
     }
 
+    /// Whether no event of its asset follows, while those of others may. Of one asset, the end of the tape
+    /// says it.
+    #[inline]
+    pub(crate) fn is_last_of_several(&self, event: &TapeEvent<'_>) -> bool {
+        self.assets.len() > 1 && event.at + 1 == self.assets[usize::from(event.asset)].prices.len()
+    }
+
     /// The same prices, each of which is heard of so much after it is over.
-    pub(crate) fn delayed(&self, latency: &dyn FeedLatency) -> Self {
-        let heard = |asset: usize| -> Arc<[i64]> {
+    pub(crate) fn delayed(&self, latency: &dyn FeedLatency) -> Result<Self, TapeError> {
+        let heard = |asset: usize| -> io::Result<SharedSlice<i64>> {
             let mut before_ns = i64::MIN;
             let rows = 0..self.assets[asset].prices.len();
-            rows.map(|at| {
+            spill::collect(rows.map(|at| {
                 let end_ns = self.end_at(asset, at).unwrap_or_default();
                 let delay = latency.delay(asset as u16, Timestamp::from_nanos(end_ns));
                 let delay_ns = i64::try_from(delay.as_nanos()).unwrap_or(i64::MAX);
                 before_ns = before_ns.max(end_ns.saturating_add(delay_ns));
                 before_ns
-            })
-            .collect()
+            }))
         };
         let mut tape = self.clone();
         for (at, asset) in tape.assets.iter_mut().enumerate() {
-            asset.heard_ns = Some(heard(at));
+            asset.heard_ns = Some(heard(at)?);
         }
         if tape.assets.len() > 1 {
-            tape.slots = tape.merged(self.len());
-            tape.moment_ends = moment_ends(&tape.slots);
+            tape.slots = tape.merged()?;
+            tape.moment_ends = moment_ends(&tape.slots)?;
             let mut latest_ns = i64::MIN;
             let booked = (0..tape.len()).filter_map(|number| tape.event(number)).map(|event| {
                 latest_ns = latest_ns.max(tape.own_time(&event).as_nanos());
                 latest_ns
             });
-            tape.booked_ns = Some(booked.collect());
+            tape.booked_ns = Some(spill::collect(booked)?);
         }
-        tape
+        Ok(tape)
     }
 
     /// Whether rows are heard of later than they are over.
@@ -309,8 +335,10 @@ impl Tape {
 
     /// The moments of this range, as a tape of its own: rows are numbered from the first, and become known
     /// when they do here. Of one asset each row is a moment.
-    #[must_use]
-    pub fn part(&self, moments: Range<usize>) -> Self {
+    ///
+    /// # Errors
+    /// [`TapeError::Spill`].
+    pub fn part(&self, moments: Range<usize>) -> Result<Self, TapeError> {
         let events = self.events_of(moments);
         let mut rows: Vec<Option<Range<usize>>> = vec![None; self.assets.len()];
         for event in events.clone().filter_map(|number| self.event(number)) {
@@ -318,27 +346,28 @@ impl Tape {
             rows.end = event.at + 1;
         }
         let rows: Vec<Range<usize>> = rows.into_iter().map(Option::unwrap_or_default).collect();
-        let of_asset = |(asset, listed): (usize, &OnTape)| {
+        let of_asset = |(asset, listed): (usize, &OnTape)| -> io::Result<OnTape> {
             let rows = rows[asset].clone();
             let end = |at: usize| self.end_at(asset, at).unwrap_or_default();
-            OnTape {
+            // One series has no other that would have to know.
+            let ends_ns = (self.assets.len() > 1).then(|| spill::collect(rows.clone().map(end)));
+            Ok(OnTape {
                 symbol: listed.symbol.clone(),
-                prices: listed.prices.part(rows.clone()),
-                // One series has no other that would have to know.
-                ends_ns: (self.assets.len() > 1).then(|| rows.clone().map(end).collect()),
-                heard_ns: listed.heard_ns.as_ref().map(|heard_ns| heard_ns[rows].into()),
-            }
+                prices: listed.prices.part(rows.clone())?,
+                ends_ns: ends_ns.transpose()?,
+                heard_ns: part_of(listed.heard_ns.as_ref(), rows)?,
+            })
         };
         let renumbered =
             |slot: &Slot| Slot { at: slot.at - rows[usize::from(slot.asset)].start as u32, ..*slot };
-        let slots: Vec<Slot> =
-            self.slots.get(events.clone()).unwrap_or_default().iter().map(renumbered).collect();
-        Self {
-            assets: self.assets.iter().enumerate().map(of_asset).collect(),
-            booked_ns: self.booked_ns.as_ref().map(|booked_ns| booked_ns[events].into()),
-            moment_ends: moment_ends(&slots),
+        let slots =
+            spill::collect(self.slots.get(events.clone()).unwrap_or_default().iter().map(renumbered))?;
+        Ok(Self {
+            assets: self.assets.iter().enumerate().map(of_asset).collect::<io::Result<_>>()?,
+            booked_ns: part_of(self.booked_ns.as_ref(), events)?,
+            moment_ends: moment_ends(&slots)?,
             slots,
-        }
+        })
     }
 
     /// How many rows of each asset are in these moments. It takes as long as there are events in them; of one
@@ -368,12 +397,12 @@ impl Tape {
 
     /// Time and value of all assets in equal parts at each moment, as bars: what buying and holding is
     /// measured by. Of one series of bars, these are the bars.
-    pub(crate) fn benchmark(&self) -> Arc<[Bar]> {
+    pub(crate) fn benchmark(&self) -> Result<SharedSlice<Bar>, TapeError> {
         if let Some(bars) = self.only_bars() {
-            return Arc::clone(bars);
+            return Ok(bars.clone());
         }
         let mut prices = vec![(0.0, 0.0); self.assets.len()];
-        let mut bars = Vec::new();
+        let mut bars = spill::writer();
         for number in 0..self.len() {
             let Some(event) = self.event(number) else { break };
             let price = event.data.price();
@@ -387,7 +416,7 @@ impl Tape {
                 let growth = |(first, latest): &(f64, f64)| if *first == 0.0 { 1.0 } else { latest / first };
                 let close = 100.0 * prices.iter().map(growth).sum::<f64>() / prices.len() as f64;
                 let timestamp = self.time_of(&event);
-                let index = bars.len() as u32;
+                let index = bars.as_slice().len() as u32;
                 bars.push(Bar {
                     timestamp,
                     open: close,
@@ -396,10 +425,10 @@ impl Tape {
                     close,
                     index,
                     ..Bar::default()
-                });
+                })?;
             }
         }
-        bars.into()
+        Ok(bars.finish()?)
     }
 
     /// The time to which a moment is booked: that of its bars where there is nothing else, and otherwise
@@ -425,9 +454,14 @@ impl Tape {
 }
 
 /// Behind which of these each moment ends.
-fn moment_ends(slots: &[Slot]) -> Vec<u32> {
+fn moment_ends(slots: &[Slot]) -> io::Result<SharedSlice<u32>> {
     let ends = slots.iter().zip(1..).filter(|(slot, _)| slot.ends_moment);
-    ends.map(|(_, end)| end).collect()
+    spill::collect(ends.map(|(_, end)| end))
+}
+
+/// Some of these times, if there are any.
+fn part_of(times_ns: Option<&SharedSlice<i64>>, rows: Range<usize>) -> io::Result<Option<SharedSlice<i64>>> {
+    times_ns.map(|times_ns| spill::collect(times_ns[rows].iter().copied())).transpose()
 }
 
 /// How long a bar lasts. Nothing says it of the last one but the bar before; of a single one it is a day.
@@ -456,6 +490,7 @@ impl fmt::Display for TapeError {
                 write!(f, "more than {ASSETS_MAX} assets or {EVENTS_MAX} events: run parts of them")
             }
             Self::Row { symbol, row, reason } => write!(f, "row {row} of `{symbol}`: {reason}"),
+            Self::Spill { reason } => f.write_str(reason),
         }
     }
 }

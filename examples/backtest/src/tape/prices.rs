@@ -1,21 +1,25 @@
 //! The series of one asset.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use mycelium::sweep::SharedSlice;
+
 use super::MarketData;
 use crate::messages::{Bar, Quote, Tick};
+use crate::spill;
 
 /// The prices of one asset, in ascending order of time.
 #[derive(Clone, Debug)]
 pub enum Prices {
     /// Prices over intervals.
-    Bars(Arc<[Bar]>),
+    Bars(SharedSlice<Bar>),
     /// Best bids and asks.
-    Quotes(Arc<[Quote]>),
+    Quotes(SharedSlice<Quote>),
     /// Trades of others.
-    Ticks(Arc<[Tick]>),
+    Ticks(SharedSlice<Tick>),
 }
 
 /// What a series consists of.
@@ -39,35 +43,28 @@ impl fmt::Display for PriceKind {
     }
 }
 
-impl From<Vec<Bar>> for Prices {
-    fn from(bars: Vec<Bar>) -> Self {
-        Self::Bars(bars.into())
-    }
+/// Each kind of rows makes prices, however they are held.
+macro_rules! prices_of {
+    ($($variant:ident of $row:ty),*) => {
+        $(prices_of!(@from $variant, Vec<$row>);
+        prices_of!(@from $variant, Arc<[$row]>);
+
+        impl From<SharedSlice<$row>> for Prices {
+            fn from(rows: SharedSlice<$row>) -> Self {
+                Self::$variant(rows)
+            }
+        })*
+    };
+    (@from $variant:ident, $rows:ty) => {
+        impl From<$rows> for Prices {
+            fn from(rows: $rows) -> Self {
+                Self::$variant(rows.into())
+            }
+        }
+    };
 }
 
-impl From<Arc<[Bar]>> for Prices {
-    fn from(bars: Arc<[Bar]>) -> Self {
-        Self::Bars(bars)
-    }
-}
-
-impl From<Vec<Quote>> for Prices {
-    fn from(quotes: Vec<Quote>) -> Self {
-        Self::Quotes(quotes.into())
-    }
-}
-
-impl From<Arc<[Quote]>> for Prices {
-    fn from(quotes: Arc<[Quote]>) -> Self {
-        Self::Quotes(quotes)
-    }
-}
-
-impl From<Vec<Tick>> for Prices {
-    fn from(ticks: Vec<Tick>) -> Self {
-        Self::Ticks(ticks.into())
-    }
-}
+prices_of!(Bars of Bar, Quotes of Quote, Ticks of Tick);
 
 /// A row that bears its place, and that of its asset if it names one.
 trait Numbered: Copy {
@@ -113,8 +110,8 @@ fn is_numbered<R: Numbered>(rows: &[R], asset: u16) -> bool {
     rows.iter().zip(0..).all(is_own)
 }
 
-fn renumbered<R: Numbered>(rows: &[R], asset: u16) -> Arc<[R]> {
-    rows.iter().zip(0..).map(|(row, index)| row.with_number(index, asset)).collect()
+fn renumbered<R: Numbered>(rows: &[R], asset: u16) -> io::Result<SharedSlice<R>> {
+    spill::collect(rows.iter().zip(0..).map(|(row, index)| row.with_number(index, asset)))
 }
 
 impl Prices {
@@ -155,24 +152,24 @@ impl Prices {
         }
     }
 
-    /// The lowest and the highest price of each row.
-    pub(crate) fn ranges(&self) -> impl ExactSizeIterator<Item = (f64, f64)> {
-        (0..self.len()).map(|at| self.get(at).map_or((0.0, 0.0), |data| (data.low(), data.high())))
+    /// The lowest and the highest price of a row.
+    pub(crate) fn range(&self, at: usize) -> (f64, f64) {
+        self.get(at).map_or((0.0, 0.0), |data| (data.low(), data.high()))
     }
 
     /// These rows alone, numbered from the first of them.
-    pub(super) fn part(&self, rows: Range<usize>) -> Self {
-        match self {
-            Self::Bars(bars) => Self::Bars(renumbered(&bars[rows], 0)),
+    pub(super) fn part(&self, rows: Range<usize>) -> io::Result<Self> {
+        Ok(match self {
+            Self::Bars(bars) => Self::Bars(renumbered(&bars[rows], 0)?),
             Self::Quotes(quotes) => {
                 let asset = quotes.first().map_or(0, |quote| quote.asset);
-                Self::Quotes(renumbered(&quotes[rows], asset))
+                Self::Quotes(renumbered(&quotes[rows], asset)?)
             }
             Self::Ticks(ticks) => {
                 let asset = ticks.first().map_or(0, |tick| tick.asset);
-                Self::Ticks(renumbered(&ticks[rows], asset))
+                Self::Ticks(renumbered(&ticks[rows], asset)?)
             }
-        }
+        })
     }
 
     pub(super) fn time_ns(&self, at: usize) -> i64 {
@@ -180,15 +177,15 @@ impl Prices {
     }
 
     /// Rows whose numbers are their places, and whose asset is this one.
-    pub(super) fn numbered(self, asset: u16) -> Self {
-        match self {
+    pub(super) fn numbered(self, asset: u16) -> io::Result<Self> {
+        Ok(match self {
             Self::Bars(bars) if is_numbered(&bars, asset) => Self::Bars(bars),
-            Self::Bars(bars) => Self::Bars(renumbered(&bars, asset)),
+            Self::Bars(bars) => Self::Bars(renumbered(&bars, asset)?),
             Self::Quotes(quotes) if is_numbered(&quotes, asset) => Self::Quotes(quotes),
-            Self::Quotes(quotes) => Self::Quotes(renumbered(&quotes, asset)),
+            Self::Quotes(quotes) => Self::Quotes(renumbered(&quotes, asset)?),
             Self::Ticks(ticks) if is_numbered(&ticks, asset) => Self::Ticks(ticks),
-            Self::Ticks(ticks) => Self::Ticks(renumbered(&ticks, asset)),
-        }
+            Self::Ticks(ticks) => Self::Ticks(renumbered(&ticks, asset)?),
+        })
     }
 
     /// The first row whose prices nobody can trade at, or that is before the one above it.
