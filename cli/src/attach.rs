@@ -15,6 +15,7 @@ pub(crate) mod tap;
 
 use std::collections::HashMap;
 use std::env::VarError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -391,14 +392,22 @@ fn where_to_look(address: &LinkAddress, fault: Option<&str>) -> &'static str {
         Ok(data) if data.is_file() => {
             "; that is a file and no socket: give the path at which the node listens"
         }
+        Ok(_) if fault.is_some_and(|fault| fault.contains(DENIED)) => OF_ITS_USER,
         // Connected to, and then cut off.
         Ok(_) if fault.is_some_and(|fault| !fault.contains("refused")) => {
             "; see that a node of Mycelium listens there"
         }
         Ok(_) => "; see that the node runs: an old socket stays where its process was killed",
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => OF_ITS_USER,
         Err(_) => "; see that the node runs, and that it listens at this path",
     }
 }
+
+/// How the system's fault ends where the permissions of a path are in the way.
+const DENIED: &str = "(os error 13)";
+
+/// A node lets only its own user connect.
+const OF_ITS_USER: &str = "; only the user of the node may connect: run this as that user";
 
 /// The path of a socket begins here, if it is relative.
 fn absolute(path: &Path) -> PathBuf {

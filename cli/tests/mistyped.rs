@@ -2,6 +2,9 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,6 +73,39 @@ fn a_stranger_that_listens(folder: &Path) {
     assert!(err.contains("Mycelium") && !err.contains("see that the node runs"), "{err}");
 }
 
+/// Sockets and folders that only another user may use: whoever runs the tests, or if that is root, nobody.
+fn a_node_of_another_user(folder: &Path) {
+    let _listener = std::os::unix::net::UnixListener::bind(folder.join("closed.sock")).unwrap();
+    fs::create_dir(folder.join("shut")).unwrap();
+    for name in ["closed.sock", "shut"] {
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    for socket in ["closed.sock", "shut/node.sock"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.args(["tap", "*", "--within", "0.2", "--contract", "contracts.yaml", "--connect", socket]);
+        command.current_dir(folder).env_remove("MYCELIUM_TOPOLOGY");
+        if fs::metadata(folder).unwrap().uid() == 0 {
+            command.uid(65_534);
+        }
+        let output = match command.output() {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                eprintln!("skipped: nobody may not run {}", env!("CARGO_BIN_EXE_mycelium"));
+                break;
+            }
+            output => output.unwrap(),
+        };
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{socket}: {err}");
+        assert!(
+            err.contains("only the user of the node may connect: run this as that user"),
+            "{socket}: {err}"
+        );
+        assert!(!err.contains("see that"), "{socket}: {err}");
+    }
+    // So that the folder can be emptied the next time.
+    fs::set_permissions(folder.join("shut"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 #[test]
 fn each_mistake_names_its_place_and_says_what_to_do() {
     let folder = folder();
@@ -108,7 +144,7 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
         (
             &["pub", "trades", "--json", "{\"lots\": 1, \"lots\": 2}"],
             &far,
-            &["`lots` stands twice", "column 18"],
+            &["`lots` stands twice at line 1 column 18: leave one out"],
         ),
         (&["ask", "desk", "--json", "{}"], &far, &["`desk` is no path of an actor: write NODE/ACTOR"]),
         (&["ask", "a/b", "--contract", "contracts.yaml", "--json", "[]"], &far, &["takes its fields"]),
@@ -135,6 +171,7 @@ fn each_mistake_names_its_place_and_says_what_to_do() {
         is_refused(&folder, &["tap", "*", "--connect", address], parts);
     }
     a_stranger_that_listens(&folder);
+    a_node_of_another_user(&folder);
     // The same contract twice is one contract.
     let twice = ["pub", "trades", "--json", "{\"lots\": 1}", "--contract", "contracts.yaml"];
     let all: Vec<&str> = twice.iter().chain(&["--contract", "contracts.yaml"]).chain(&far).copied().collect();

@@ -195,25 +195,27 @@ impl Core {
 
     /// Ends everything: see `hosted::Runtime::close`. A second call does nothing.
     pub(crate) fn close(&self, py: Python<'_>, limit: Duration) -> PyResult<()> {
+        py.detach(|| self.close_detached(limit)).map_err(|error| errors::of(py, &error))
+    }
+
+    /// The same on a thread that has not the interpreter, and needs none.
+    pub(crate) fn close_detached(&self, limit: Duration) -> Result<(), hosted::Error> {
         if self.is_forked() {
             return Ok(());
         }
-        let closed = py.detach(|| {
-            let closed = self.hosted.close(limit);
-            if !self.hosted.is_closed() {
-                return closed;
-            }
-            self.over.store(true, Ordering::Release);
-            let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
-            drop(trees);
-            // Whoever waits sees the end of its bus, and is back in Python before the interpreter ends.
-            let begun = std::time::Instant::now();
-            while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            closed
-        });
-        closed.map_err(|error| errors::of(py, &error))
+        let closed = self.hosted.close(limit);
+        if !self.hosted.is_closed() {
+            return closed;
+        }
+        self.over.store(true, Ordering::Release);
+        let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(trees);
+        // Whoever waits sees the end of its bus, and is back in Python before the interpreter ends.
+        let begun = std::time::Instant::now();
+        while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        closed
     }
 }
 

@@ -23,7 +23,8 @@ impl Kind {
     /// Compares a class with the contract.
     ///
     /// # Errors
-    /// `TypeError` for what is no generated message class, `SchemaError` for one of another contract.
+    /// `TypeError` for what is no generated message class, `SchemaError` for one of another contract or of an
+    /// older code generator.
     pub(crate) fn of(known: &Known, class: &Bound<'_, PyType>) -> PyResult<Self> {
         let py = class.py();
         let constant = |name: &str| class.getattr(name).ok();
@@ -37,6 +38,12 @@ impl Kind {
             )));
         };
         let name = class.name()?.to_string();
+        if constant("_rules").is_none() {
+            let text = format!(
+                "{name} is of an older Mycelium: generate its package again with `mycelium gen --lang python`"
+            );
+            return Err(Class::Schema.of(py, text));
+        }
         let message = u16::try_from(type_id).ok().and_then(|type_id| known.get(type_id).ok());
         let Some(message) = message else {
             return Err(Class::Schema.of(

@@ -25,13 +25,14 @@ impl Publisher {
     }
 }
 
-/// The value of a message: `encode`, after `validate` if rules are checked.
-pub(crate) fn encoded<'py>(message: &Bound<'py, PyAny>, validate: bool) -> PyResult<Bound<'py, PyBytes>> {
+/// The value of a message. Its types are looked at once, where it becomes bytes, which names the first field
+/// that holds none of its type; its rules behind that, if they are checked, as they take types for granted.
+pub(crate) fn encoded<'py>(message: &Bound<'py, PyAny>, rules: bool) -> PyResult<Bound<'py, PyBytes>> {
     let py = message.py();
-    if validate {
-        message.call_method0(pyo3::intern!(py, "validate"))?;
-    }
     let value = message.call_method0(pyo3::intern!(py, "encode"))?;
+    if rules {
+        message.call_method0(pyo3::intern!(py, "_rules"))?;
+    }
     value.cast_into::<PyBytes>().map_err(PyErr::from)
 }
 

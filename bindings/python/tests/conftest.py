@@ -16,12 +16,18 @@ from desk import Level, Side, Trade
 CONTRACT = mycelium.load_contract(desk)
 
 
+# How long a test may take, and so may all that is before the first one and behind the last: the end of the session and
+# that of the interpreter.
+LIMIT_SECONDS = 240
+faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
+
+
 @pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
-    """Ends a test that hangs, and says where each thread was. The bound is that of one test."""
-    faulthandler.dump_traceback_later(240, exit=True)
+    """Ends what hangs, and says where each thread was."""
+    faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
     yield
-    faulthandler.cancel_dump_traceback_later()
+    faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from decimal import Decimal  # noqa: F401
+from types import FrameType
 
 import desk
 import mycelium
@@ -71,6 +73,39 @@ def test_publish_checks_the_rules_unless_it_is_told_not_to(rt: mycelium.Runtime)
         got = loose.subscribe(Trade)
         loose.publish(bad)
         assert got.recv() == bad
+
+
+def test_a_publish_looks_at_types_and_rules_once(rt: mycelium.Runtime) -> None:
+    rules = 0
+
+    class Counted(float):
+        def __gt__(self, other: float) -> bool:
+            nonlocal rules
+            rules += 1
+            return True
+
+    fits = 0
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal fits
+        fits += event == "call" and frame.f_code.co_name == "fits"
+
+    publisher, good = rt.publisher(Trade), trade()
+    good.price = Counted(1.5)
+    ways = [rt.publish, publisher.publish, lambda message: rt.publish_many([message])]
+    wrong = trade()
+    wrong.price, wrong.lots = -1.0, None  # type: ignore[assignment]
+    for publish in ways:
+        rules = fits = 0
+        sys.setprofile(note)
+        try:
+            publish(good)
+            assert (rules, fits) == (1, 0), "what looks for a field at fault has no work"
+            with pytest.raises(desk.EncodeError, match="Trade.lots is None, which is no u32"):
+                publish(wrong)
+        finally:
+            sys.setprofile(None)
+        assert fits >= 3, "it would have been seen"
 
 
 def test_arrays_go_in_and_out_and_meet_messages(rt: mycelium.Runtime) -> None:

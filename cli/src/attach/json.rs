@@ -20,7 +20,7 @@ pub(crate) fn message(
 ) -> Result<Vec<(String, Value)>, String> {
     let json: Json = serde_json::from_str(text)
         .map_err(|error| format!("this is no JSON: {error}; write the fields like {{\"name\": value}}"))?;
-    serde_json::from_str::<Once>(text).map_err(|error| error.to_string())?;
+    serde_json::from_str::<Once>(text).map_err(|error| format!("{error}: leave one out"))?;
     let mut reader = Reader { contract, left: PARTS_MAX };
     reader.fields(&message.fields, &message.name, &json, "")
 }
@@ -286,11 +286,11 @@ mod tests {
             ),
             (
                 r#"{"price": 1, "side": "Buy", "price": 2}"#,
-                "the key `price` stands twice; leave one out at line 1 column 35",
+                "the key `price` stands twice at line 1 column 35: leave one out",
             ),
             (
                 r#"{"price": 1, "side": "Buy", "legs": [{"lots": 1, "lots": 2}]}"#,
-                "the key `lots` stands twice; leave one out at line 1 column 55",
+                "the key `lots` stands twice at line 1 column 55: leave one out",
             ),
             ("[]", "the value: `Order` takes its fields, {\"name\": value}, not a list of 0"),
             ("{}", "`price` is missing: `Order` needs it, of type f64"),

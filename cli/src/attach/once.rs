@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for Once {
         let mut keys = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if keys.contains(&key) {
-                return Err(A::Error::custom(format_args!("the key `{key}` stands twice; leave one out")));
+                return Err(A::Error::custom(format_args!("the key `{key}` stands twice")));
             }
             keys.insert(key);
             entries.next_value::<Self>()?;

@@ -47,9 +47,12 @@ pub(crate) struct TapArgs {
 /// What a tap knows of messages.
 struct Lens<'c> {
     models: Vec<Model<'c>>,
-    /// By type id: the place of its model, and its filter.
-    known: BTreeMap<u16, (usize, &'c Message, Option<Test>)>,
+    /// By type id.
+    known: BTreeMap<u16, Known<'c>>,
 }
+
+/// The place of its model, the message, and its filter.
+type Known<'c> = (usize, &'c Message, Option<Test>);
 
 pub(crate) fn run(args: &TapArgs) -> outcome::Result {
     let contracts = args.attach.contracts()?;
@@ -96,13 +99,12 @@ impl<'c> Lens<'c> {
     /// Whether a message is to be counted. Without a filter nothing of it is read.
     fn passes(&self, message: &WireMessage) -> bool {
         let known = self.known.get(&message.header().type_id);
-        known.is_some_and(|(_, _, test)| test.is_none() || self.read(message).is_some())
+        known.is_some_and(|known| known.2.is_none() || self.read(known, message).is_some())
     }
 
     /// The values of a message that the filter lets pass.
-    fn read(&self, message: &WireMessage) -> Option<Vec<(String, Value)>> {
+    fn read(&self, (of, known, test): &Known<'_>, message: &WireMessage) -> Option<Vec<(String, Value)>> {
         let header = message.header();
-        let (of, known, test) = self.known.get(&header.type_id)?;
         let root_len = header.root_len as usize;
         match decode::message(&self.models[*of], known, header.version, root_len, message.bytes()) {
             Ok(values) => test.as_ref().is_none_or(|test| test.passes(&values)).then_some(values),
@@ -115,10 +117,10 @@ impl<'c> Lens<'c> {
 
     /// The line for a message; `None`: the filter does not let it pass.
     fn show(&self, message: &WireMessage, json: bool) -> Option<String> {
-        let values = self.read(message)?;
-        let (of, known, _) = self.known.get(&message.header().type_id)?;
-        let model = &self.models[*of];
-        let value = show::json(model, &known.fields, &values);
+        let of_type = self.known.get(&message.header().type_id)?;
+        let values = self.read(of_type, message)?;
+        let (of, known, _) = of_type;
+        let value = show::json(&self.models[*of], &known.fields, &values);
         let (topic, name) = (message.topic(), message.name());
         Some(if json {
             let (topic, name) = (show::json_string(topic), show::json_string(name));

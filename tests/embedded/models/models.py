@@ -86,9 +86,11 @@ class Stuck(Model):
     """Waits at a number until it is set free."""
 
     free = False
+    waiting = 0
 
     @on(Tick)
     def tick(self, tick: Tick) -> None:
+        Stuck.waiting += 1
         while tick.number == 13 and not Stuck.free:
             time.sleep(0.001)
         self.ctx.publish(Told(tick.number, "stuck"))
@@ -147,8 +149,25 @@ def hear(name: str, into: list[int]) -> mycelium.Callback:
     return mycelium.host(name).subscribe(Told, lambda told: into.append(told.number))
 
 
+def publish(name: str, number: int) -> None:
+    mycelium.host(name).publish(Tick(number))
+
+
 def watch(name: str) -> weakref.ref[mycelium.Runtime]:
     return weakref.ref(mycelium.host(name))
+
+
+def start_stuck(name: str, trees: int) -> None:
+    """Starts trees of its own on the bus of the program, with an actor each that will not end."""
+    Stuck.free, Stuck.waiting = False, 0
+    for number in range(trees):
+        child = mycelium.Child("stuck", Stuck, shutdown=0.01)
+        mycelium.host(name).start(mycelium.Supervisor(f"stuck-{number}", [child]))
+
+
+def stuck() -> int:
+    """How many messages an actor has begun to wait at since then."""
+    return Stuck.waiting
 
 
 def living() -> int:

@@ -1,5 +1,5 @@
 //! Whether a value is one of its type, and which part of it is not: a function for each type that is used.
-//! `validate()` asks it first, and `encode()` after a failure.
+//! `encode()` asks it after a failure, and `validate()` of what has no bytes of its own.
 
 use mycelium_contract::{EnumDef, Field, Type};
 

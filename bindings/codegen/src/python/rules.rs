@@ -1,4 +1,4 @@
-//! `validate()`: the rules of a contract as Python statements.
+//! `_rules()`: the rules of a contract as Python statements.
 
 use mycelium_contract::{EnumDef, Field, Rule, Type, Value};
 
@@ -65,7 +65,7 @@ impl PythonCheck<'_> {
             Type::Enum(name) if self.model.contract.enum_def(name).is_some_and(EnumDef::is_unit) => {}
             Type::Struct(_) | Type::Enum(_) => {
                 self.out.open("try:");
-                self.out.line(format!("{}.validate()", place.value));
+                self.out.line(format!("{}._rules()", place.value));
                 self.out.dedent();
                 self.out.open("except _wire.ValidationError as error:");
                 self.out.line(format!(

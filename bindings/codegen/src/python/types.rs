@@ -38,7 +38,7 @@ pub(super) fn enumeration(
             let name = format!("{}_{}", def.name, variant.name);
             let instead = format!("The variant `{}` of `{}`.", variant.name, def.name);
             class(model, kind, &name, (&variant.description, &instead), &variant.fields, out);
-            validate(model, &def.name, &variant.fields, out);
+            validate(model, &def.name, &variant.fields, &fit_of(&def.name), out);
             out.dedent();
             gap(out);
         }
@@ -63,7 +63,7 @@ pub(super) fn structure(
     gap(out);
     let instead = format!("The struct `{}`.", def.name);
     class(model, kind, &def.name, (&def.description, &instead), &def.fields, out);
-    validate(model, &def.name, &def.fields, out);
+    validate(model, &def.name, &def.fields, &fit_of(&def.name), out);
     out.dedent();
     codec.structure(&def.name, &def.fields);
 }
@@ -109,7 +109,8 @@ pub(super) fn message(
     out.docstring("", "The message that stands in these bytes, written with this version and root length: both are in the frame. Raises DecodeError; does not validate.");
     out.line(format!("return _decode_{name}(value, version, root_len)"));
     out.dedent();
-    validate(model, name, &message.fields, out);
+    // Bytes have room for values of the right types alone, and are made faster than each field is asked.
+    validate(model, name, &message.fields, &format!("_encode_{name}(self)"), out);
     out.dedent();
     codec.message(message);
 }
@@ -179,31 +180,42 @@ fn is_shared(model: &Model<'_>, ty: &Type, value: &Value) -> bool {
     }
 }
 
-fn validate(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+/// What is checked of a value whose types are looked at by a call of `types`, and of its rules by `_rules`.
+/// Whoever has looked at the types of a whole value asks `_rules` alone, which looks at none again.
+fn validate(model: &Model<'_>, name: &str, fields: &[Field], types: &str, out: &mut Source) {
     out.line("");
     out.open("def validate(self) -> None:");
     out.docstring(
         "",
         "Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type.",
     );
-    if !fields.is_empty() {
-        out.line(format!("_wire.fit({}, _fit_{name}, self)", literal::text(name)));
-    }
+    out.line(types);
+    out.line("self._rules()");
+    out.dedent();
+    out.line("");
+    out.open("def _rules(self) -> None:");
     let mut checks = Source { indent: out.indent + 1, ..Source::default() };
     rules::fields(model, name, fields, &mut checks);
-    if !checks.text.is_empty() {
+    if checks.text.is_empty() {
+        out.line("pass");
+    } else {
         out.open("try:");
         out.text.push_str(&checks.text);
         out.dedent();
         out.open("except (_wire.ValidationError, _wire.EncodeError):");
         out.line("raise");
         out.dedent();
-        // What its type does not hold has no rules: a comparison with it raises what it likes.
+        // A number of another library may have no order: a comparison with it raises what it likes.
         out.open("except Exception as error:");
         out.line(format!("raise _wire.unruly({}, self, field, error) from None", literal::text(name)));
         out.dedent();
     }
     out.dedent();
+}
+
+/// The types of a struct or a variant, which has no bytes of its own.
+fn fit_of(name: &str) -> String {
+    format!("_wire.fit({}, _fit_{name}, self)", literal::text(name))
 }
 
 /// What numpy calls a structured type: no numpy is needed to write it.

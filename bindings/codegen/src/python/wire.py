@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import array
 import datetime
 import decimal
 import enum
@@ -277,7 +276,7 @@ def blob(value: typing.Any) -> bytes:
         for item in value:
             fit_u8(item)
         return bytes(value)
-    if not isinstance(value, (bytes, bytearray, memoryview, array.array)):
+    if not isinstance(value, (bytes, bytearray)):
         view = memoryview(value)
         if view.ndim != 1 or view.format not in _OCTETS:
             raise TypeError(f"{shown(value)} has elements that are no bytes")
@@ -325,7 +324,6 @@ def out_bytes(value: bytes, w: bytearray, q: deque) -> None:
 
 
 def put_bytes(value: bytes, w: bytearray, at: int, q: deque) -> None:
-    # In bytes: the elements of an array may be wider.
     _CELL.pack_into(w, at, q.popleft() - at, len(blob(value)))
 
 

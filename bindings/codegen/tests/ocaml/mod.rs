@@ -71,21 +71,43 @@ fn write_library(contract: &Contract, folder: &Path) {
     }
 }
 
+/// A library, and a program over it of these files.
+pub(crate) struct Part<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) contract: &'a Contract,
+    pub(crate) program: &'a str,
+    pub(crate) files: &'a [(&'a str, &'a str)],
+}
+
 /// A project of dune with the library, and a program of these files; what the program prints.
 pub(crate) fn project(name: &str, contract: &Contract, program: &str, files: &[(&str, &str)]) -> String {
+    projects(name, &[Part { name: "only", contract, program, files }]).concat()
+}
+
+/// One project of dune with several libraries, of different names, and their programs; what each prints.
+pub(crate) fn projects(name: &str, parts: &[Part<'_>]) -> Vec<String> {
     cases::install("tests/ocaml/install.sh");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-ocaml").join(name);
-    write_library(contract, &folder.join("messages"));
-    fs::create_dir_all(folder.join("program")).expect("a folder");
-    // dune's own default for developers, where each warning is an error.
-    let dune = format!("(executable (name {program}) (libraries {}))\n", ocaml_library(contract));
-    let own = [("dune-project", "(lang dune 2.9)\n"), ("program/dune", &dune)];
-    for (file, text) in own.iter().chain(files) {
-        fs::write(folder.join(file), text).expect("a file");
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml-projects").join(name);
+    let mut build = Command::new("dune");
+    build.args(["build", "--root", "."]).current_dir(&root);
+    for Part { name, contract, program, files } in parts {
+        let folder = root.join(name);
+        write_library(contract, &folder.join("messages"));
+        fs::create_dir_all(folder.join("program")).expect("a folder");
+        // dune's own default for developers, where each warning is an error.
+        let dune = format!("(executable (name {program}) (libraries {}))\n", ocaml_library(contract));
+        for (file, text) in files.iter().chain(&[("program/dune", &dune[..])]) {
+            fs::write(folder.join(file), text).expect("a file");
+        }
+        build.arg(format!("./{name}/program/{program}.exe"));
     }
-    let built = format!("./program/{program}.exe");
-    run(Command::new("dune").args(["build", "--root", ".", &built]).current_dir(&folder));
-    run(Command::new(format!("_build/default/program/{program}.exe")).arg("cases").current_dir(&folder))
+    fs::write(root.join("dune-project"), "(lang dune 2.9)\n").expect("a file");
+    run(&mut build);
+    let ran = parts.iter().map(|Part { name, program, .. }| {
+        let program = root.join(format!("_build/default/{name}/program/{program}.exe"));
+        run(Command::new(program).arg("cases").current_dir(root.join(name)))
+    });
+    ran.collect()
 }
 
 fn read(path: &str) -> String {

@@ -305,6 +305,66 @@ def long():
     refused(lambda: package.Strict.encode(other), package.EncodeError, "Point is Point(x=1", "which is no Strict")
 
 
+class Asked:
+    """A number that counts how often it is asked for its value."""
+
+    count = 0
+
+    def __index__(self):
+        Asked.count += 1
+        return 1
+
+    def __ge__(self, other):
+        return True
+
+
+def once():
+    """Types are looked at once, however deep a value lies, and so are rules."""
+    def asked(check):
+        before = Asked.count
+        check()
+        return Asked.count - before
+
+    leaf = package.Leaf(part=Asked())
+    middle = package.Middle(leaf=leaf)
+    outer = package.Outer(middle=middle)
+    either = package.Holds_Outer(outer=outer)
+    times = [asked(value.validate) for value in (leaf, middle, outer, either)]
+    assert times == [1] * 4, times
+    deep = package.Nested(holds=either)
+    assert asked(deep.encode) == 1
+    assert asked(deep._rules) == 0
+    assert asked(deep.validate) == 1
+    # Where nothing is wrong, nobody looks for the field that is.
+    fits = package.Nested(holds=package.Holds_Outer(package.Outer(package.Middle(package.Leaf(1)))), reals=[1.0] * 10)
+    assert called("fits", fits.encode) == called("fits", fits.validate) == 0
+    fits.reals[9] = None
+    assert called("fits", lambda: refused(fits.encode, package.EncodeError, "Nested.reals[9] is None")) > 10
+    leaf.part = 0
+    refused(package.Nested(holds=either).validate, package.ValidationError,
+            "Nested.holds.outer.middle.leaf.part is 0, must be at least 1")
+    # A number of another library that has no order is still an error of this package, and has its place.
+    leaf.part = Numpyish(5)
+    for value, place in ((either, "Holds.outer.middle.leaf.part"), (deep, "Nested.holds.outer.middle.leaf.part")):
+        refused(value.validate, package.EncodeError, place, "which is no value of its type: TypeError")
+
+
+def called(name, work):
+    """How many functions of this name the work calls."""
+    count = 0
+
+    def note(frame, event, _):
+        nonlocal count
+        count += event == "call" and frame.f_code.co_name == name
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 def holder(**fields):
     usual = {"one": package.Ruled(), "either": package.Either_Part(part=1), "each": []}
     return package.Holder(**(usual | fields)).validate
@@ -323,7 +383,13 @@ def told(validate, field):
 
 
 def blobs():
-    assert package.Blob.decode(package.Blob(data=array.array("H", [1, 2, 3])).encode()).data == array.array("H", [1, 2, 3]).tobytes()
+    """Elements of other sizes and signs have an order of bytes, and ranges, that nobody has named."""
+    for value in (b"", b"abc", memoryview(b"abcdef")[::2], array.array("B", [1, 2]), memoryview(b"ab").cast("c")):
+        assert package.Blob.decode(package.Blob(data=value).encode()).data == bytes(value), value
+    for value in (array.array("H", [1, 2]), array.array("b", [1]), array.array("d"), memoryview(array.array("d", [1.0])),
+                  memoryview(b"abcd").cast("B", (2, 2)), memoryview(b"ab").cast("?")):
+        for do in (package.Blob(data=value).encode, package.Blob(data=value).validate, raw(pair=value).encode):
+            refused(do, package.EncodeError, "which is no ")
 
 
 decimals()
@@ -333,6 +399,7 @@ strict()
 raws()
 found_by_both()
 long()
+once()
 blobs()
 singles()
 names()

@@ -89,8 +89,12 @@ fn python_rounds_nothing_silently() {
                 maybe: {type: Option<f64>, default: 0.5, validation: {finite: true}}\n      \
                 prices: {type: Vec<Decimal>, default: [\"1\"], validation: {max_length: 2, each: {min: \"1\"}}}\n  \
                 Offset: {fields: {x: u8, side: Side}}\n  \
-                Point: {fields: {x: u8, side: Side}}\n\
+                Point: {fields: {x: u8, side: Side}}\n  \
+                Leaf: {fields: {part: {type: u8, validation: {min: 1}}}}\n  \
+                Middle: {fields: {leaf: Leaf}}\n  \
+                Outer: {fields: {middle: Middle}}\n\
                 enums:\n  \
+                Holds: {variants: [Nothing, {Outer: {fields: {outer: Outer}}}]}\n  \
                 Side: [Buy, Sell]\n  \
                 Colour: [Red, Green]\n  \
                 Either:\n    variants:\n      - Nothing\n      - Part: {fields: {part: {type: i64, validation: {min: 1}}}}\n\
@@ -123,6 +127,7 @@ fn python_rounds_nothing_silently() {
                 Raw:\n    tlv_type: 6\n    topic: exact\n    domain: d\n    fields:\n      \
                 data: Bytes\n      octets: Vec<u8>\n      pair: \"[u8; 2]\"\n      \
                 single: f32\n      singles: \"[f32; 2]\"\n      double: f64\n      amount: Decimal\n  \
+                Nested: {tlv_type: 7, topic: exact, domain: d, fields: {holds: Holds, reals: {type: Vec<f64>, default: []}}}\n  \
                 Blob:\n    tlv_type: 3\n    topic: exact\n    domain: d\n    fields: {data: Vec<u8>}\n";
     let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
     let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));

@@ -11,7 +11,7 @@ mod interpreter;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use mycelium_hosted::{self as hosted, Address, Exposed};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 pub use self::actor::{PythonActor, PythonChild, PythonFactories};
 pub use self::argument::Argument;
@@ -31,7 +32,7 @@ use crate::contract::Contract;
 use crate::core::Core;
 use crate::runtime::Program;
 
-/// How much longer than its limit a close may take before it is said to hang in Python.
+/// How much longer than its limit a close waits for the interpreter before it says that somebody keeps it.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What a runtime is called unless told otherwise.
@@ -227,29 +228,33 @@ impl PythonRuntime {
     ///
     /// # Errors
     /// [`PythonError`]: something did not end within `limit`, an actor of a tree that still runs among it. It
-    /// is closed all the same. While a handler keeps the interpreter for itself, in a long call of C, even
-    /// that is only begun: it goes on, in the background, when the handler lets go.
+    /// is closed all the same. Trees that Python has begun are killed then, one after the other, which takes
+    /// up to half a second each, and are named. While a handler keeps the interpreter for itself, in a long
+    /// call of C, even that is only begun: it goes on, in the background, when the handler lets go.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it goes on in the background.
     pub async fn close(&self, limit: Duration) -> Result<(), PythonError> {
-        // On threads that nobody waits for: a handler may keep the interpreter for any time, and a runtime of
+        // On a thread that nobody waits for: a handler may keep the interpreter for any time, and a runtime of
         // tokio waits for what blocks in it before it ends.
         let (told, closed) = oneshot::channel();
-        let guest = Arc::clone(&self.0);
-        let watched = detached(move || {
-            let (done, is_done) = mpsc::sync_channel(1);
-            let closing = detached(move || {
-                // Nobody may listen any more.
-                let _ = done.send(guest.close(limit));
-            });
-            let result = match closing {
-                Ok(()) => is_done.recv_timeout(limit.saturating_add(GRACE)).unwrap_or_else(|_| Err(kept())),
-                Err(error) => Err(error),
-            };
-            let _ = told.send(result);
-        });
-        watched?;
+        let (found, has_interpreter) = oneshot::channel();
+        let (guest, begun) = (Arc::clone(&self.0), Instant::now());
+        detached(move || {
+            guest.leave_python();
+            // Nobody may listen any more.
+            let _ = found.send(());
+            // The rest has limits of its own, and needs no interpreter.
+            let ended = guest.core.close_detached(limit.saturating_sub(begun.elapsed()));
+            let _ = told.send(ended.map_err(|error| PythonError::new(error.to_string())));
+        })?;
+        let patience = {
+            let _timers = self.0.core.hosted.enter();
+            timeout(limit.saturating_add(GRACE), has_interpreter)
+        };
+        if patience.await.is_err() {
+            return Err(kept());
+        }
         closed
             .await
             .unwrap_or_else(|_| Err(PythonError::new("the thread that closes Python has ended early")))
@@ -257,16 +262,9 @@ impl PythonRuntime {
 }
 
 impl Guest {
-    fn close(&self, limit: Duration) -> Result<(), PythonError> {
-        let begun = Instant::now();
-        Python::attach(|py| {
-            if let Some(runtime) = &self.runtime {
-                leave(py, &self.name, runtime);
-            }
-            self.core
-                .close(py, limit.saturating_sub(begun.elapsed()))
-                .map_err(|error| PythonError::raised(&error))
-        })
+    /// Python finds the bus by its name no more.
+    fn leave_python(&self) {
+        Python::attach(|py| self.runtime.iter().for_each(|runtime| leave(py, &self.name, runtime)));
     }
 }
 

@@ -74,8 +74,11 @@ impl StrategyContext<'_> {
     /// the names.
     #[must_use]
     pub fn asset_at(&mut self, number: usize) -> StrategyContext<'_> {
-        let (count, names) = (self.assets().len(), self.assets());
-        assert!(number < count, "there is no asset number {number}, counted from 0; there are {names:?}");
+        let names = self.assets();
+        assert!(
+            number < names.len(),
+            "there is no asset number {number}, counted from 0; there are {names:?}"
+        );
         StrategyContext { desk: self.desk, asset: number as u16 }
     }
 

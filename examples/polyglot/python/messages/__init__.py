@@ -60,7 +60,11 @@ class Tick:
 
     def validate(self) -> None:
         """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
-        _wire.fit("Tick", _fit_Tick, self)
+        _encode_Tick(self)
+        self._rules()
+
+    def _rules(self) -> None:
+        pass
 
 
 @_dataclass(slots=True)
@@ -91,7 +95,11 @@ class Signal:
 
     def validate(self) -> None:
         """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
-        _wire.fit("Signal", _fit_Signal, self)
+        _encode_Signal(self)
+        self._rules()
+
+    def _rules(self) -> None:
+        pass
 
 
 _get_num_b, _put_num_b = _wire.number_get("b"), _wire.number_put("b")

@@ -2,14 +2,14 @@
 
 use std::io::{Write as _, pipe};
 use std::os::fd::AsRawFd as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium::tree::{Child, Factories};
-use mycelium::{OwnThread, Supervisor};
-use mycelium_embedded::Told;
+use mycelium::{MessageBus, OwnThread, Supervisor};
+use mycelium_embedded::{CONTRACT, Told};
 use mycelium_python::pyo3::prelude::*;
 use mycelium_python::pyo3::types::PyList;
-use mycelium_python::{PythonChild, PythonFactories};
+use mycelium_python::{PythonChild, PythonFactories, PythonRuntime};
 
 use crate::common::{Events, WATCHDOG, count, desk, end, numbers, publish, root, told, turn, until};
 
@@ -17,6 +17,8 @@ use crate::common::{Events, WATCHDOG, count, desk, end, numbers, publish, root, 
 async fn a_recursion_without_end_ends_a_life_and_not_the_process() {
     let _turn = turn().await;
     let ((bus, python), events) = (desk("deep"), Events::default());
+    // Nobody waits for the thread of a start that has failed, in a test before.
+    until("those of other tests have gone", || count("attached") == 0).await;
     let mut tolds = bus.subscriber::<Told>().unwrap();
     // A thread of the program's choice is one of Python's too.
     let child = Child::python("deep", &python.actor("models:Deep").unwrap()).on_thread(OwnThread::new("own"));
@@ -68,10 +70,16 @@ async fn a_handler_that_keeps_the_interpreter_keeps_neither_a_close_nor_a_drop()
     let (begins, mut begun) = (reads.as_raw_fd(), bus.subscriber::<mycelium_embedded::Tick>().unwrap());
     publish(&bus, [i64::from(begins)]).await;
     begun.recv().await.unwrap();
-    // Nothing says from inside that the lock is kept: only that nobody else gets it.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
-    assert!(error.contains("keeps the interpreter"), "{error}");
+    // The message is on its way. Nothing says from inside that the lock is kept: only that nobody else gets it.
+    let watch = Instant::now();
+    loop {
+        let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
+        if error.contains("keeps the interpreter") {
+            break;
+        }
+        assert!(error.contains("shut their trees down before `close`"), "{error}");
+        assert!(watch.elapsed() < WATCHDOG, "the handler has not begun");
+    }
     drop(python);
     writes.write_all(b"!").unwrap();
     assert_eq!(numbers(&told(&mut tolds, 1).await), [i64::from(begins)]);
@@ -89,10 +97,59 @@ async fn an_actor_has_its_host_when_the_program_has_dropped_it() {
     drop(python);
     publish(&bus, [1]).await;
     assert_eq!(told(&mut tolds, 1).await, [(1, "dropped".to_owned())]);
+    let other = MessageBus::builder().contract(CONTRACT).build();
+    let start = || PythonRuntime::builder(&other).contract(CONTRACT).name("dropped").start();
+    let taken = start().unwrap_err().to_string();
+    assert!(taken.contains("another bus of this process has the name 'dropped'"), "{taken}");
     tree.shutdown().await.unwrap();
     drop(tree);
-    // The name is free again, whatever Python knows yet.
+    // The name is free again with the last actor.
+    let mut second = None;
+    until("the name is free", || {
+        second = start().ok();
+        second.is_some()
+    })
+    .await;
     until("the actor has gone", || count("living") == 0).await;
+    second.unwrap().close(WATCHDOG).await.unwrap();
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_name_is_free_at_once_whatever_python_knows_yet() {
+    let _turn = turn().await;
+    let (bus, mut python) = desk("again");
+    for _ in 0..200 {
+        // The thread that cleans Python's own table does not get the interpreter meanwhile.
+        python = Python::attach(|_| {
+            drop(python);
+            desk("again").1
+        });
+    }
+    let found = Python::attach(|py| py.import("mycelium").unwrap().call_method1("host", ("again",)).is_ok());
+    assert!(found, "no thread of those before has taken the name from the last one");
+    python.close(WATCHDOG).await.unwrap();
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_close_that_kills_trees_of_python_names_them() {
+    let _turn = turn().await;
+    let (bus, python) = desk("killed");
+    Python::attach(|py| py.import("models").unwrap().call_method1("start_stuck", ("killed", 2)).map(drop))
+        .unwrap();
+    publish(&bus, [13]).await;
+    until("both handlers have begun", || count("stuck") == 2).await;
+    // They give the interpreter's lock back, and end when they like: each tree takes what a kill may take.
+    let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
+    for part in ["stuck-0", "stuck-1", "have their callbacks return"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert!(!error.contains("keeps the interpreter"), "{error}");
+    Python::attach(|py| {
+        py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", true).unwrap();
+    });
+    until("their threads have gone", || count("attached") == 0).await;
     bus.shutdown().await.unwrap();
 }
 

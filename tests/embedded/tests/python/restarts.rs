@@ -124,14 +124,18 @@ async fn redelivery_and_health_are_those_of_any_child() {
     restarted(&bus, 1).await;
     assert_eq!(bus.dead_letters().in_hand, 0);
     // A thread that Python keeps cannot be taken back: the probe tells of it, and names the message.
+    let set_free = |free: bool| {
+        Python::attach(|py| {
+            py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", free).unwrap()
+        });
+    };
+    set_free(false);
     let stuck = Child::python("stuck", &python.actor("models:Stuck").unwrap());
     tree.start_child("root", stuck.health(Health::within(Duration::from_millis(50)))).await.unwrap();
     publish(&bus, [13]).await;
     until("the probe tells of it", || events.all().iter().any(|line| line.starts_with("stuck is stuck")))
         .await;
-    Python::attach(|py| {
-        py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", true).unwrap();
-    });
+    set_free(true);
     while told(&mut tolds, 1).await != [(13, "stuck".to_owned())] {}
     end(tree, python, bus).await;
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use mycelium::tree::Child;
-use mycelium::{Actor, BoxError, Context, Handler, Responder};
-use mycelium_embedded::{Told, Words};
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder};
+use mycelium_embedded::{CONTRACT, Told, Words};
 use mycelium_python::pyo3::prelude::*;
 use mycelium_python::pyo3::types::PyList;
-use mycelium_python::{Exposed, PythonChild};
+use mycelium_python::{Exposed, PythonChild, PythonRuntime};
 
 use crate::common::{WATCHDOG, desk, end, publish, root, told, turn, until};
 
@@ -86,4 +86,65 @@ async fn buses_of_one_process_do_not_know_of_each_other() {
     assert!(unnamed.contains("host('left')"), "{unnamed}");
     end(tree_left, of_left, left).await;
     end(tree_right, of_right, right).await;
+}
+
+/// Answers with a word of its own.
+struct Says(&'static str);
+impl Actor for Says {
+    type Error = BoxError;
+    fn subscriptions(&self, _: &mut mycelium::Subscriptions<Self>) {}
+}
+impl Responder<Words> for Says {
+    type Reply = Words;
+    async fn answer(&mut self, _: &Words, _: &mut Context<Self>) -> Words {
+        Words { text: self.0.into() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_last_actor_that_is_exposed_under_a_name_counts() {
+    let _turn = turn().await;
+    let (bus, python) = desk("exposed");
+    let mut tolds = bus.subscriber::<Told>().unwrap();
+    let asks = Child::python("asks", &python.actor("models:Asks").unwrap());
+    let (first, last) = (Child::actor("first", || Says("first")), Child::actor("last", || Says("last")));
+    let tree = root(0).child(first).child(last).child(asks).start(&bus).await.unwrap();
+    for name in ["first", "last"] {
+        let says = tree.actor_ref::<Says>(&format!("root/{name}")).unwrap();
+        python.expose("rust", Exposed::new().answers::<Words, Words>(says.reply_recipient()));
+        publish(&bus, [1]).await;
+        assert_eq!(told(&mut tolds, 1).await, [(1, name.to_owned())]);
+    }
+    end(tree, python, bus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn python_starts_outside_of_tokio_and_may_leave_the_rules_to_the_bus() {
+    let _turn = turn().await;
+    let of_messages = desk("strict");
+    let bus = MessageBus::builder().contract(CONTRACT).build();
+    let (handle, of) = (tokio::runtime::Handle::current(), bus.clone());
+    let start = move || {
+        let builder = PythonRuntime::builder(&of).contract(CONTRACT).name("loose");
+        builder.runtime(handle).validate(false).start().unwrap()
+    };
+    let python = std::thread::spawn(start).join().unwrap();
+    let broken = |name: &str| {
+        Python::attach(|py| {
+            let models = py.import("models").unwrap();
+            models.call_method1("publish", (name, -2000)).unwrap_err().to_string()
+        })
+    };
+    let rule = broken("strict");
+    assert!(rule.starts_with("ValidationError: Tick.number is -2000, must be above -1000"), "{rule}");
+    // Rust has the type, so the bus asks it.
+    let rule = broken("loose");
+    assert!(rule.starts_with("PublishError: ") && rule.contains("Tick"), "{rule}");
+    let mut ticks = bus.subscriber::<mycelium_embedded::Tick>().unwrap();
+    Python::attach(|py| {
+        py.import("models").unwrap().call_method1("publish", ("loose", 5)).unwrap();
+    });
+    assert_eq!(tokio::time::timeout(WATCHDOG, ticks.recv()).await.unwrap().unwrap().number, 5);
+    python.close(WATCHDOG).await.unwrap();
+    of_messages.1.close(WATCHDOG).await.unwrap();
 }
