@@ -32,7 +32,8 @@ fn environment(target: &Path) -> PathBuf {
 }
 
 #[test]
-fn rust_programs_host_python_actors() {
+fn rust_programs_host_python_and_ocaml_actors() {
+    said(Command::new("sh").arg(root().join("tests/ocaml/install.sh")));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let programs = environment(target);
     // As an active virtual environment.
@@ -41,8 +42,10 @@ fn rust_programs_host_python_actors() {
         std::env::join_paths(std::iter::once(programs.clone()).chain(std::env::split_paths(&path))).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut test = Command::new(cargo);
+    // At once: with other features, what all of them need is built once more.
     test.args(["test", "--quiet", "--locked", "-p", "mycelium-embedded", "-p", "polyglot", "--features"]);
-    test.args(["mycelium-embedded/python,polyglot/python", "--target-dir"]).arg(target).current_dir(root());
+    test.arg("mycelium-embedded/ocaml,mycelium-embedded/python,polyglot/ocaml,polyglot/python");
+    test.arg("--target-dir").arg(target).current_dir(root());
     test.env("PATH", path).env("PYO3_PYTHON", programs.join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
     let told = said(&mut test);
     let passed = told.split("test result: ok. ").skip(1);

@@ -78,7 +78,7 @@ fn project() -> &'static Path {
         messages(&contract, &folder.join("page_messages"));
         let (page, library) = (page(), ocaml_library(&contract));
         let programs = blocks(&page, "ocaml");
-        let names = ["desk", "bus", "actor", "volume"];
+        let names = ["desk", "bus", "actor", "hosted", "volume"];
         assert_eq!(programs.len(), names.len(), "a block of the page is tested by its place");
         let dune = format!(
             "(executables (names {}) (modules {})\n (libraries mycelium {library}))\n",

@@ -30,7 +30,7 @@ Developer commands of Mycelium.
                                    run tests under a sanitizer; ARGS go to `cargo test`
     cargo xtask python             build the Python package with pip, install it into a new environment, and run its tests there
     cargo xtask ocaml              build the OCaml library with dune, and run its tests and the programs of docs/ocaml.md
-    cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP)
+    cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP, OCaml)
 ";
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         "sanitize" => reliability::sanitize(&root, &rest),
         "python" => plan::python(&root).run(&root),
         "ocaml" => plan::ocaml().run(&root),
-        "setup" => plan::setup().run(&root),
+        "setup" => step::run_all(&root, &[plan::setup(), plan::ocaml_setup()]),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -30,12 +30,13 @@ const SCALARS: &str = "mycelium/rust_decimal,mycelium/ruint,mycelium/jiff,myceli
 
 /// Programs that link the library of another language are behind features: `tests/tests/embedded.rs` builds
 /// and runs them where it is.
-const HOSTS: &str = "mycelium-embedded/python,polyglot/python";
+const HOSTS: &str = "mycelium-embedded/ocaml,mycelium-embedded/python,polyglot/ocaml,polyglot/python";
 
 /// Everything that must pass.
 pub(crate) fn test(root: &Path) -> Vec<Step> {
     let mut steps = vec![
         setup(),
+        ocaml_setup(),
         Step::cargo("fmt", "fmt --all -- --check"),
         Step::cargo(
             "clippy",
@@ -108,6 +109,11 @@ fn deny() -> Step {
 /// with.
 pub(crate) fn setup() -> Step {
     Step::program("setup", "sh", "tests/otp/install.sh")
+}
+
+/// OCaml and dune, which build scripts of programs that host OCaml run, also for clippy.
+pub(crate) fn ocaml_setup() -> Step {
+    Step::program("setup-ocaml", "sh", "tests/ocaml/install.sh")
 }
 
 /// The Python package as a user gets it: a wheel that pip builds and installs, and its tests.

@@ -113,3 +113,17 @@ pub(super) fn a_sweep_that_can_be_stopped() -> Result {
     assert!(!report.cancelled && report.results.len() == 4);
     Ok(())
 }
+
+#[test]
+fn input_that_memory_does_not_keep() -> Result {
+    use mycelium::sweep::SpillWriter;
+
+    let mut prices = SpillWriter::new(64 << 20); // bytes in memory
+    for price in 0..1_000_000 {
+        prices.push(f64::from(price))?;
+    }
+    let prices = prices.finish()?; // a `SharedSlice<f64>`, to clone for each instance
+    assert_eq!(prices.len(), 1_000_000);
+
+    Ok(())
+}

@@ -181,6 +181,20 @@ impl Behavior for Life {
     }
 }
 
+/// What lives of this actor are made of, for a Rust program that hosts code in C: `restart` and those below
+/// it are left to the child. The description is read as by `mycelium_supervisor_add_actor`.
+///
+/// # Errors
+/// What is wrong with it.
+///
+/// # Safety
+/// `actor` is null, or points to a description, whose functions may be called with `user` on any thread.
+pub unsafe fn actor_spec(actor: *const MyceliumActor) -> Result<ActorSpec, Failure> {
+    // SAFETY: the caller's rule is that of this function.
+    let described = unsafe { Described::read(actor) };
+    described.map(Described::spec).map_err(|fault| Failure::new(fault.to_string()))
+}
+
 /// A description that was read.
 pub(crate) struct Described {
     functions: Arc<Functions>,
@@ -219,14 +233,20 @@ impl Described {
         Ok(Self { functions, subscribed, restart })
     }
 
+    /// What its lives are made of.
+    fn spec(self) -> ActorSpec {
+        let Self { functions, subscribed, .. } = self;
+        let spec = ActorSpec::new(move || Life::create(&functions));
+        match subscribed {
+            Some((topics, how)) => spec.on(topics, how),
+            None => spec,
+        }
+    }
+
     /// The child that it describes.
     pub(crate) fn child(self, runtime: &Runtime, id: &str) -> Child {
-        let Self { functions, subscribed, restart } = self;
-        let actor = functions.actor;
-        let mut spec = ActorSpec::new(move || Life::create(&functions));
-        if let Some((topics, how)) = subscribed {
-            spec = spec.on(topics, how);
-        }
+        let (actor, restart) = (self.functions.actor, self.restart);
+        let spec = self.spec();
         let redelivery = Redelivery::Retry { attempts: actor.attempts };
         let mut child = runtime.child(id, spec).restart(restart).redelivery(redelivery);
         if actor.stuck_after_ms > 0 {

@@ -143,8 +143,12 @@ pub unsafe extern "C" fn mycelium_fail(text: *const c_char) -> i32 {
     1
 }
 
-/// What a callback that returned this number failed with; `None` if it did not.
-pub(crate) fn failure_of(returned: i32) -> Result<(), Failure> {
+/// Whether code in C that this thread has called, and that returned this number, has failed, and with which
+/// text (`mycelium_fail`).
+///
+/// # Errors
+/// The number is not 0.
+pub fn failure_of(returned: i32) -> Result<(), Failure> {
     // Also where it did not fail: a text is that of the callback that has given it, and of none after it.
     let text = FAILURE.try_with(RefCell::take).ok().flatten();
     if returned == 0 {

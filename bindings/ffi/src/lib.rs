@@ -28,7 +28,7 @@ pub use actor::*;
 pub use address::*;
 pub use current::*;
 pub use handles::{MyceliumHandle, mycelium_free, share};
-pub use last::{MyceliumError, mycelium_error, mycelium_fail};
+pub use last::{MyceliumError, failure_of, mycelium_error, mycelium_fail};
 pub use pointers::{MyceliumMessage, MyceliumPolicy};
 pub use reader::*;
 pub use runtime::*;

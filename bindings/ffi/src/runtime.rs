@@ -114,6 +114,14 @@ impl ThreadHooks for Hooks {
     }
 }
 
+/// Hooks of C, for a Rust program that hosts code in C.
+///
+/// # Safety
+/// Each function may be called on any thread, with `user`, for as long as the process runs.
+pub unsafe fn thread_hooks(hooks: MyceliumThreadHooks) -> Arc<dyn ThreadHooks> {
+    Arc::new(Hooks(hooks))
+}
+
 /// The version of this library, such as "0.1.0".
 #[unsafe(no_mangle)]
 pub extern "C" fn mycelium_version() -> *const c_char {

@@ -49,6 +49,28 @@ static void life_stopping(void *state, const char *reason) {
     (void)caml_callback_exn(field(state, STOPPING), text);
 }
 
+int mycelium_ml_describe(MyceliumActor *actor, value make, int ends_batches) {
+    Cell *cell = mycelium_ml_cell(make);
+    if (cell == NULL)
+        return 0;
+    *actor = (MyceliumActor){
+        .size = sizeof *actor,
+        .user = cell,
+        .create = life_create,
+        .started = life_started,
+        .message = life_message,
+        .told = life_told,
+        .query = life_query,
+        .timer = life_timer,
+        .down = life_down,
+        .batch_ended = ends_batches ? life_batch_ended : NULL,
+        .stopping = life_stopping,
+        .destroy = mycelium_ml_release,
+        .release = mycelium_ml_release,
+    };
+    return 1;
+}
+
 /* ---- Trees ---- */
 
 CAMLprim value mycelium_ml_supervisor(value name, value numbers, value jitter) {
@@ -75,33 +97,18 @@ CAMLprim value mycelium_ml_supervisor(value name, value numbers, value jitter) {
 /* policy, capacity, restart, attempts, stuck after, heals, ready when told, shutdown; has a query, has a batch's end. */
 CAMLprim value mycelium_ml_add_actor(value supervisor, value runtime, value name, value topics, value numbers,
                                      value make) {
-    Cell *cell = mycelium_ml_cell(make);
-    if (cell == NULL)
+    MyceliumActor actor;
+    if (!mycelium_ml_describe(&actor, make, Bool_val(Field(numbers, 8))))
         caml_raise_out_of_memory();
-    MyceliumActor actor = {
-        .size = sizeof actor,
-        .user = cell,
-        .create = life_create,
-        .started = life_started,
-        .message = life_message,
-        .told = life_told,
-        .query = life_query,
-        .timer = life_timer,
-        .down = life_down,
-        .batch_ended = Bool_val(Field(numbers, 8)) ? life_batch_ended : NULL,
-        .stopping = life_stopping,
-        .destroy = mycelium_ml_release,
-        .release = mycelium_ml_release,
-        .topics = caml_string_length(topics) == 0 ? NULL : String_val(topics),
-        .policy = (int32_t)Long_val(Field(numbers, 0)),
-        .capacity = (uint32_t)Long_val(Field(numbers, 1)),
-        .restart = (int32_t)Long_val(Field(numbers, 2)),
-        .attempts = (uint32_t)Long_val(Field(numbers, 3)),
-        .stuck_after_ms = (uint64_t)Long_val(Field(numbers, 4)),
-        .heals = (int32_t)Long_val(Field(numbers, 5)),
-        .ready_when_told = (int32_t)Long_val(Field(numbers, 6)),
-        .shutdown_ms = (uint64_t)Long_val(Field(numbers, 7)),
-    };
+    actor.topics = caml_string_length(topics) == 0 ? NULL : String_val(topics);
+    actor.policy = (int32_t)Long_val(Field(numbers, 0));
+    actor.capacity = (uint32_t)Long_val(Field(numbers, 1));
+    actor.restart = (int32_t)Long_val(Field(numbers, 2));
+    actor.attempts = (uint32_t)Long_val(Field(numbers, 3));
+    actor.stuck_after_ms = (uint64_t)Long_val(Field(numbers, 4));
+    actor.heals = (int32_t)Long_val(Field(numbers, 5));
+    actor.ready_when_told = (int32_t)Long_val(Field(numbers, 6));
+    actor.shutdown_ms = (uint64_t)Long_val(Field(numbers, 7));
     mycelium_ml_check(mycelium_supervisor_add_actor((MyceliumHandle)Int64_val(supervisor), (MyceliumHandle)Int64_val(runtime),
                                         String_val(name), &actor));
     return Val_unit;

@@ -136,6 +136,8 @@ module Actor = struct
                   | Fine -> ())));
       }
 
+  let ends_batches handlers = List.exists (function Batch_ended _ -> true | _ -> false) handlers
+
   (* What it subscribes to: topics, and the messages of them that it handles. *)
   let topics handlers =
     let wanted = function
@@ -220,7 +222,7 @@ module Supervisor = struct
   let actor (type c) ?(restart = Permanent) ?(policy = Block) ?(capacity = 0) ?(attempts = 1) ?(stuck_after = 0.0)
       ?(heals = false) ?(ready_when_told = false) ?(shutdown = 0.0) id
       (module A : ACTOR with type config = c) (config : c) =
-    let ends_batches = List.exists (function Actor.Batch_ended _ -> true | _ -> false) A.handle in
+    let ends_batches = Actor.ends_batches A.handle in
     let restart = match restart with Permanent -> 0 | Transient -> 1 | Temporary -> 2 in
     let numbers =
       ( number_of_policy policy,

@@ -155,6 +155,9 @@ module Runtime = struct
         free_left runtime;
         Atomic.set runtime.left_max (max left_min (2 * List.length (Atomic.get runtime.left))))
 
+  (* A runtime of the Rust program, which frees the handle. *)
+  let of_handle handle = { handle; closed = false; left = Atomic.make []; left_max = Atomic.make left_min }
+
   let closed runtime =
     runtime.closed <- true;
     change_all (List.filter (fun other -> other != runtime));
@@ -184,7 +187,7 @@ module Runtime = struct
         seed )
     in
     let handle = with_handle (fun () -> create_ text is_file numbers) in
-    let runtime = { handle; closed = false; left = Atomic.make []; left_max = Atomic.make left_min } in
+    let runtime = of_handle handle in
     (* What is closed and out of reach needs its handle no more. One that runs is reached from [all]. *)
     Gc.finalise (fun runtime -> if runtime.closed then ignore (free runtime.handle)) runtime;
     change_all (fun all -> runtime :: all);

@@ -53,6 +53,8 @@ module type ACTOR = Actor.S
 module Tree = Actors.Tree
 module Supervisor = Actors.Supervisor
 
+module Hosted = Hosted
+
 let publisher = Publisher.create
 let reader runtime message = Reader.create runtime message
 let subscribe runtime message callback = Subscription.create runtime message callback

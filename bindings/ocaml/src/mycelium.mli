@@ -430,3 +430,20 @@ val reader : Runtime.t -> 'a message -> 'a Reader.t
 
 (** {!Subscription.create} with the usual policy and capacity. *)
 val subscribe : Runtime.t -> 'a message -> ('a -> unit) -> Subscription.t
+
+(** Actors for a Rust program that this code is linked into: see [docs/ocaml.md], "OCaml actors in a Rust program". *)
+module Hosted : sig
+  (** [register name (module A) configure] has the Rust program find the actor [A] by this name. [configure] is called with
+      the program's bus when the program asks for the actor, before it starts: its result is what each life is made of.
+      To be called at the top level of a module, so that it is done when OCaml has started. Restart, redelivery, health and
+      backoff are the tree's, in Rust.
+
+      - [policy] and [capacity] are those of its subscriptions.
+
+      @raise Error [Argument]: the name is taken *)
+  val register :
+    ?policy:policy -> ?capacity:int -> string -> (module ACTOR with type config = 'c) -> (Runtime.t -> 'c) -> unit
+
+  (** Whether a Rust program has started this code. *)
+  val is_hosted : unit -> bool
+end

@@ -49,6 +49,12 @@ extern const MyceliumThreadHooks mycelium_ml_hooks;
 /* Signals of the system are for other threads than this one, and those that it makes. */
 void mycelium_ml_block_signals(sigset_t *before);
 
+/* The same for this thread, for good. */
+void mycelium_ml_get_no_signals(void);
+
+/* An actor whose lives `make` begins, and nothing else set; 0: no memory. */
+int mycelium_ml_describe(MyceliumActor *actor, value make, int ends_batches);
+
 /* A result of Mycelium; an error of it is raised as `Mycelium.Error`. */
 int64_t mycelium_ml_check(int64_t result);
 

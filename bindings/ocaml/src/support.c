@@ -70,9 +70,13 @@ void mycelium_ml_block_signals(sigset_t *before) {
     pthread_sigmask(SIG_BLOCK, &all, before);
 }
 
-static void hook_started(void *user) {
+void mycelium_ml_get_no_signals(void) {
     mycelium_ml_block_signals(NULL);
     looks = 1; /* There are none to look for. */
+}
+
+static void hook_started(void *user) {
+    mycelium_ml_get_no_signals();
     if (!caml_c_thread_register())
         abort(); /* No memory for a thread's description: OCaml itself ends then. */
     hook_after_wait(user);

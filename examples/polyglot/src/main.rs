@@ -1,5 +1,5 @@
-//! A feed and a desk in Rust and a model in Python under one supervision tree, in one process. The model is
-//! killed, and heals. The README shows what is seen.
+//! A feed and a desk in Rust, a model in Python and a check of risk in OCaml under one supervision tree, in
+//! one process. The model is killed, and heals. The README shows what is seen.
 #![forbid(unsafe_code)]
 
 mod market;
@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use mycelium::tree::Factories;
 use mycelium::{MainResult, MessageBus, Result, Supervisor};
+use mycelium_ocaml::{OCamlFactories, OCamlRuntime};
 use mycelium_python::{PythonFactories, PythonRuntime};
 
 use market::{Desk, Feed, Market};
 use timeline::Timeline;
 
-mycelium::contracts!(); // Tick, Signal, and CONTRACT
+mycelium::contracts!(); // Tick, Signal, Verdict, and CONTRACT
 
 /// How long the mailboxes may take to drain at the end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -34,7 +35,8 @@ async fn run() -> Result<ExitCode> {
     let bus = MessageBus::builder().contract(CONTRACT).build();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
     let python = PythonRuntime::builder(&bus).contract(CONTRACT).path(folder).start()?;
-    let factories = factories(&market).python(&python);
+    let ocaml = OCamlRuntime::builder(&bus).contract(CONTRACT).start()?;
+    let factories = factories(&market).python(&python).ocaml(&ocaml);
     let timeline = Timeline::begin();
     let root = Supervisor::from_toml(include_str!("../tree.toml"), &factories)?;
     let tree = root.on_event(timeline.observer()).start(&bus).await?;
@@ -43,7 +45,7 @@ async fn run() -> Result<ExitCode> {
         end = tree.run_until_signal(DRAIN_LIMIT) => {
             let end = end?;
             // Whatever the tree has left is in `end`, and counts for the exit code.
-            if let Err(error) = python.close(DRAIN_LIMIT).await {
+            if let Err(error) = close(&python, &ocaml).await {
                 timeline.say(&error.to_string());
             }
             return Ok(end.report());
@@ -53,9 +55,15 @@ async fn run() -> Result<ExitCode> {
     timeline.say("the script is over: draining");
     timeline.say(&tree.drain(DRAIN_LIMIT).await?.to_string());
     timeline.say(&market.account());
-    python.close(DRAIN_LIMIT).await?;
+    close(&python, &ocaml).await?;
     bus.shutdown().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends what the two have begun on the bus.
+async fn close(python: &PythonRuntime, ocaml: &OCamlRuntime) -> Result {
+    python.close(DRAIN_LIMIT).await?;
+    Ok(ocaml.close(DRAIN_LIMIT).await?)
 }
 
 /// What the names in `tree.toml` stand for.
@@ -68,7 +76,7 @@ fn factories(market: &Arc<Market>) -> Factories {
 
 /// Does the damage.
 async fn play(market: &Market, timeline: &Timeline) -> Result {
-    timeline.say("the feed is Rust, the model is Python: each millisecond a tick");
+    timeline.say("the feed is Rust, the model is Python, the check is OCaml: each millisecond a tick");
     tokio::time::sleep(SCENE).await;
     timeline.say(&market.latest());
     timeline.say("a tick with a price of zero: the model raises");

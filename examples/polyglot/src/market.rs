@@ -1,4 +1,4 @@
-//! The Rust half: a feed, and a desk that hears the model.
+//! The Rust part: a feed, and a desk that hears the model and the check of risk.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions};
 
-use crate::{Signal, Tick};
+use crate::{Signal, Tick, Verdict};
 
 /// What outlives the lives of the tree's children.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Market {
     poisoned: AtomicBool,
     /// The last signal: of which tick, and from how many prices.
     signal: Mutex<(u64, u32)>,
+    /// The last verdict: of which tick, and how many signals were refused.
+    verdict: Mutex<(u64, u32)>,
 }
 
 impl Market {
@@ -25,20 +27,30 @@ impl Market {
         self.poisoned.store(true, Ordering::Relaxed);
     }
 
-    /// The last signal, for people.
+    /// The last signal, for people, and what the check says.
     pub(crate) fn latest(&self) -> String {
-        let (number, window) = *self.signal.lock().unwrap_or_else(PoisonError::into_inner);
-        format!("the last signal is of tick {number}, from a window of {window} prices")
-    }
-
-    /// Whether the model has had the last tick of the feed.
-    pub(crate) fn account(&self) -> String {
-        let (number, _) = *self.signal.lock().unwrap_or_else(PoisonError::into_inner);
+        let ((number, window), (_, refused)) = (last(&self.signal), last(&self.verdict));
         format!(
-            "the last tick was {}, the last signal is of tick {number}",
-            self.ticks.load(Ordering::Relaxed)
+            "the last signal is of tick {number}, from a window of {window} prices; {refused} are refused"
         )
     }
+
+    /// Whether the model and the check have had the last tick of the feed.
+    pub(crate) fn account(&self) -> String {
+        let ((signal, _), (verdict, _)) = (last(&self.signal), last(&self.verdict));
+        let ticks = self.ticks.load(Ordering::Relaxed);
+        format!(
+            "the last tick was {ticks}, the last signal is of tick {signal}, the last verdict is of tick {verdict}"
+        )
+    }
+}
+
+fn last(of: &Mutex<(u64, u32)>) -> (u64, u32) {
+    *of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep(last: (u64, u32), of: &Mutex<(u64, u32)>) {
+    *of.lock().unwrap_or_else(PoisonError::into_inner) = last;
 }
 
 /// Publishes a tick each millisecond.
@@ -62,7 +74,7 @@ impl Service for Feed {
     }
 }
 
-/// Hears what the model says.
+/// Hears what the model and the check say.
 pub(crate) struct Desk {
     pub(crate) market: Arc<Market>,
 }
@@ -71,14 +83,20 @@ impl Actor for Desk {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Signal>();
+        topics.on::<Signal>().on::<Verdict>();
     }
 }
 
 impl Handler<Signal> for Desk {
     async fn handle(&mut self, signal: &Signal, _: &mut Context<Self>) -> Result<(), BoxError> {
-        let mut last = self.market.signal.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = (signal.number, signal.window);
+        keep((signal.number, signal.window), &self.market.signal);
+        Ok(())
+    }
+}
+
+impl Handler<Verdict> for Desk {
+    async fn handle(&mut self, verdict: &Verdict, _: &mut Context<Self>) -> Result<(), BoxError> {
+        keep((verdict.number, verdict.refused), &self.market.verdict);
         Ok(())
     }
 }

@@ -38,7 +38,9 @@ fn the_model_is_killed_and_heals_as_the_readme_shows() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.contains("every mailbox empty"), "{text}");
-    assert_eq!(number(&text, "the last tick was "), number(&text, "the last signal is of tick "), "{text}");
+    let ticks = number(&text, "the last tick was ");
+    assert_eq!(number(&text, "the last signal is of tick "), ticks, "{text}");
+    assert_eq!(number(&text, "the last verdict is of tick "), ticks, "{text}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The program, on which SIGINT has its default effect: a shell's `&` starts the tests with it ignored, which
-/// children inherit. The `env` of coreutils 8.31 can set it; with another one (busybox, macOS), have the tests
-/// in the foreground.
+/// children inherit. The `env` of coreutils 8.31 can set it; with another one (busybox, macOS), have the
+/// tests in the foreground.
 fn program() -> Command {
     let program = env!("CARGO_BIN_EXE_sma-cross");
     let resets = ["--default-signal=INT", "true"];

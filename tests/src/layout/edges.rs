@@ -33,6 +33,16 @@ const PLACES: &[Place] = &[
     Place { name: "mycelium-hosted", folder: "bindings/hosted", uses: &["mycelium", "mycelium-contract"] },
     Place { name: "mycelium-ffi", folder: "bindings/ffi", uses: &["mycelium", "mycelium-hosted"] },
     Place {
+        name: "mycelium-ocaml-build",
+        folder: "bindings/ocaml/build",
+        uses: &["mycelium-codegen", "mycelium-contract"],
+    },
+    Place {
+        name: "mycelium-ocaml",
+        folder: "bindings/ocaml/host",
+        uses: &["mycelium", "mycelium-ffi", "mycelium-hosted"],
+    },
+    Place {
         name: "mycelium-python",
         folder: "bindings/python",
         uses: &["mycelium", "mycelium-contract", "mycelium-hosted"],

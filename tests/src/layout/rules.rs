@@ -180,6 +180,7 @@ const GLOBALS: &[(&str, &str)] = &[
         "whether a thread of the core has the interpreter's lock: of that thread alone",
     ),
     ("bindings/hosted/src/wait.rs", "by whose timers a thread waits"),
+    ("bindings/ocaml/host/src/program.rs", "OCaml has one runtime in a process, and is started once"),
     ("bindings/ffi/src/handles.rs", "the numbers that C holds are those of the process"),
     ("bindings/ffi/src/last.rs", "the last error of a thread, as C asks for it"),
     (
@@ -195,8 +196,14 @@ const MUTABLE: &[&str] =
     &["Mutex", "RwLock", "OnceLock", "LazyLock", "OnceCell", "RefCell", "Cell", "Atomic", "DashMap"];
 
 /// Folders in which `unsafe` may be written.
-const UNSAFE_FOLDERS: &[&str] =
-    &["mailbox", "bindings/ffi", "bindings/python", "bindings/python/wheel", "bindings/ocaml"];
+const UNSAFE_FOLDERS: &[&str] = &[
+    "mailbox",
+    "bindings/ffi",
+    "bindings/ocaml/host",
+    "bindings/python",
+    "bindings/python/wheel",
+    "bindings/ocaml",
+];
 
 /// The longest source file, in lines.
 const FILE_LINES_MAX: usize = 600;

@@ -19,6 +19,8 @@ const CRATES: &[&str] = &[
     "bindings/codegen/src",
     "bindings/hosted/src",
     "bindings/ffi/src",
+    "bindings/ocaml/build/src",
+    "bindings/ocaml/host/src",
     "bindings/python/src",
     "cli/src",
     "toml/src",

@@ -181,7 +181,7 @@ fn is_shared(model: &Model<'_>, ty: &Type, value: &Value) -> bool {
 }
 
 /// What is checked of a value whose types are looked at by a call of `types`, and of its rules by `_rules`.
-/// Whoever has looked at the types of a whole value asks `_rules` alone, which looks at none again.
+/// Code that has looked at the types of a whole value asks `_rules` alone, which looks at none again.
 fn validate(model: &Model<'_>, name: &str, fields: &[Field], types: &str, out: &mut Source) {
     out.line("");
     out.open("def validate(self) -> None:");

@@ -235,8 +235,8 @@ impl PythonRuntime {
     /// # Cancel safety
     /// Dropped before it is ready, it goes on in the background.
     pub async fn close(&self, limit: Duration) -> Result<(), PythonError> {
-        // On a thread that nobody waits for: a handler may keep the interpreter for any time, and a runtime of
-        // tokio waits for what blocks in it before it ends.
+        // On a thread that nobody waits for: a handler may keep the interpreter for any time, and a runtime
+        // of tokio waits for what blocks in it before it ends.
         let (told, closed) = oneshot::channel();
         let (found, has_interpreter) = oneshot::channel();
         let (guest, begun) = (Arc::clone(&self.0), Instant::now());

@@ -17,7 +17,7 @@ from ._wire import DecodeError, EncodeError, InvalidError, TruncatedError, Valid
 
 SCHEMA_ID = "polyglot"
 SCHEMA_VERSION = 1
-SCHEMA_DIGEST = 0x9733A98749EE80AB
+SCHEMA_DIGEST = 0xB0BF4FAECCD33C7C
 
 # What a runtime knows of the contract: `mycelium.Runtime(contract=THIS_PACKAGE)`.
 CONTRACT = (
@@ -30,6 +30,10 @@ CONTRACT = (
     "field number 1 u64\x0a"
     "field score 1 f64\x0a"
     "field window 1 u32\x0a"
+    "message Verdict 3 1 verdicts\x0a"
+    "field number 1 u64\x0a"
+    "field approved 1 bool\x0a"
+    "field refused 1 u32\x0a"
 )
 
 
@@ -102,6 +106,41 @@ class Signal:
         pass
 
 
+@_dataclass(slots=True)
+class Verdict:
+    """Whether the desk may act on a signal, and how many were refused so far."""
+
+    number: int
+    approved: bool
+    refused: int
+
+    NAME: _typing.ClassVar[str] = "Verdict"
+    TYPE_ID: _typing.ClassVar[int] = 3
+    TOPIC: _typing.ClassVar[str] = "verdicts"
+    VERSION: _typing.ClassVar[int] = 1
+    ROOT_LEN: _typing.ClassVar[int] = 16
+    DIGEST: _typing.ClassVar[int] = 0x653794B4348B6252
+    # For numpy: numpy.frombuffer(values, dtype=DTYPE).
+    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "approved", "refused"], "formats": ["<u8", "?", "<u4"], "offsets": [0, 8, 12], "itemsize": 16}
+
+    def encode(self) -> bytes:
+        """The value as it stands on the wire. Raises EncodeError; does not validate."""
+        return _encode_Verdict(self)
+
+    @classmethod
+    def decode(cls, value: bytes, version: int = 1, root_len: int = 16) -> Verdict:
+        """The message that stands in these bytes, written with this version and root length: both are in the frame. Raises DecodeError; does not validate."""
+        return _decode_Verdict(value, version, root_len)
+
+    def validate(self) -> None:
+        """Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type."""
+        _encode_Verdict(self)
+        self._rules()
+
+    def _rules(self) -> None:
+        pass
+
+
 _get_num_b, _put_num_b = _wire.number_get("b"), _wire.number_put("b")
 _get_num_B, _put_num_B = _wire.number_get("B"), _wire.number_put("B")
 _get_num_h, _put_num_h = _wire.number_get("h"), _wire.number_put("h")
@@ -115,6 +154,7 @@ _get_num_d, _put_num_d = _wire.number_get("d"), _wire.number_put("d")
 _format_1 = _struct.Struct("<Qd")
 _format_2 = _struct.Struct("<QdI")
 _format_3 = _struct.Struct("<QdI4x")
+_format_4 = _struct.Struct("<QB3xI")
 
 
 def _get_Tick_1(r, at):
@@ -192,15 +232,57 @@ def _decode_Signal(value, version, root_len):
     return _gets_Signal[layout](r, at)
 
 
+def _get_Verdict_1(r, at):
+    v0, v1, v2, = _format_4.unpack_from(r.buf, at + 0)
+    v1 = v1 == 1 if v1 < 2 else _wire.bad_bool(at + 8, v1)
+    return Verdict(number=v0, approved=v1, refused=v2)
+
+
+def _put_Verdict(value, w, at, q):
+    if not (type(value.number) is type(value.refused) is int):
+        _wire.numbers(value.number, value.refused)
+    _format_4.pack_into(w, at + 0, value.number, 1 if value.approved is True else 0 if value.approved is False else _wire.truth(value.approved), value.refused)
+
+
+_layouts_Verdict = ((1, 16, 8, True),)
+_gets_Verdict = (_get_Verdict_1,)
+_fields_Verdict = (
+    ("number", None, _put_num_Q, 8),
+    ("approved", None, _wire.put_bool, 1),
+    ("refused", None, _put_num_I, 4),
+)
+_fit_Verdict = _wire.fit_record(Verdict, (("number", _wire.fit_u64), ("approved", _wire.fit_bool), ("refused", _wire.fit_u32),))
+
+
+def _encode_Verdict(value):
+    try:
+        if not (type(value.number) is type(value.refused) is int):
+            _wire.numbers(value.number, value.refused)
+        return _format_4.pack(value.number, 1 if value.approved is True else 0 if value.approved is False else _wire.truth(value.approved), value.refused)
+    except Exception as error:
+        raise _wire.why(value, _fit_Verdict, _fields_Verdict, error) from None
+
+
+def _decode_Verdict(value, version, root_len):
+    if version == 1 and root_len == 16 and len(value) == 16:
+        v0, v1, v2, = _format_4.unpack(value)
+        v1 = v1 == 1 if v1 < 2 else _wire.bad_bool(8, v1)
+        return Verdict(v0, v1, v2)
+    r, at, layout = _wire.root("Verdict", value, version, root_len, _layouts_Verdict, 1)
+    return _gets_Verdict[layout](r, at)
+
+
 # The messages by their type id.
 MESSAGES: dict[int, type] = {
     1: Tick,
     2: Signal,
+    3: Verdict,
 }
 
 __all__ = [
     "Tick",
     "Signal",
+    "Verdict",
     "CONTRACT",
     "MESSAGES",
     "SCHEMA_DIGEST",

@@ -70,7 +70,8 @@ async fn a_handler_that_keeps_the_interpreter_keeps_neither_a_close_nor_a_drop()
     let (begins, mut begun) = (reads.as_raw_fd(), bus.subscriber::<mycelium_embedded::Tick>().unwrap());
     publish(&bus, [i64::from(begins)]).await;
     begun.recv().await.unwrap();
-    // The message is on its way. Nothing says from inside that the lock is kept: only that nobody else gets it.
+    // The message is on its way. Nothing says from inside that the lock is kept: only that nobody else gets
+    // it.
     let watch = Instant::now();
     loop {
         let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();

@@ -9,7 +9,7 @@ use mycelium_python::pyo3::prelude::*;
 use mycelium_python::{Encoded, PythonChild};
 
 use crate::common::{
-    Events, WATCHDOG, count, desk, end, numbers, publish, restarted, root, told, turn, until,
+    Events, WATCHDOG, count, desk, end, numbers, publish, restarted, root, threads_called, told, turn, until,
 };
 
 /// The answer of the actor at this path.
@@ -70,17 +70,6 @@ fn caught_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux tells of them");
     u64::from_str_radix(caught.trim(), 16).unwrap()
-}
-
-/// How many threads have this name. Those of other tests come and go meanwhile.
-fn threads_called(name: &str) -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    // One that ends just now has no name any more.
-    tasks
-        .filter(|task| {
-            fs::read_to_string(task.as_ref().unwrap().path().join("comm")).is_ok_and(|of| of.trim() == name)
-        })
-        .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

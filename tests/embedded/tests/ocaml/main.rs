@@ -1,0 +1,9 @@
+//! OCaml actors in the trees of a Rust program.
+#![forbid(unsafe_code)]
+
+mod closing;
+mod common;
+mod mistakes;
+mod page;
+mod restarts;
+mod together;
