@@ -92,7 +92,7 @@ impl LinkOptions {
 
     /// Options of the link with the peer of this name, in place of these: a listener links itself with many
     /// peers. They are those of queues, times, credit and bounds. How connections are secured
-    /// ([`tls`](Self::tls), [`plaintext`](Self::plaintext)) is said for all of them, as it comes before the
+    /// (`tls`, [`plaintext`](Self::plaintext)) is said for all of them, as it comes before the
     /// name: there it is an error ([`LinkError::SecuredPeer`](crate::LinkError::SecuredPeer)).
     pub fn peer(mut self, name: impl Into<Arc<str>>, options: Self) -> Self {
         self.peers.insert(name.into(), Arc::new(options));
