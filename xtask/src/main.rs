@@ -20,6 +20,7 @@ Developer commands of Mycelium.
     cargo xtask test [STEP...]     run everything that must pass, or only the named steps
     cargo xtask test --list        name the steps and the command behind each
     cargo xtask bench [SCENARIO]   compare Mycelium with its peers; raw output goes to target/bench/
+    cargo xtask peers [NAME...]    compare links with other carriers between processes: ZeroMQ, iceoryx2, zenoh, NATS
     cargo xtask loom               check the queues under every schedule of two preemptions
     cargo xtask shuttle [ARGS]     explore buses and trees under thousands of random schedules; ARGS go to the tests
     cargo xtask fuzz TARGET [ARGS] throw coverage-guided bytes at a reader until it breaks or you stop it; ARGS go to
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         "demo" => demo(&root, &rest),
         "test" => test(&root, &rest),
         "bench" => plan::bench(&rest).run(&root),
+        "peers" => plan::peers(&rest).run(&root),
         "loom" => step::run_all(&root, &plan::loom(&root)),
         "shuttle" => plan::shuttle(&root).args(&rest).run(&root),
         "fuzz" => fuzz::run(&root, &rest),

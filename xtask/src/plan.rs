@@ -155,6 +155,13 @@ pub(crate) fn bench(args: &[String]) -> Step {
     Step::cargo("bench", "run --release --locked -p mycelium-benches --").args(args)
 }
 
+/// Links beside other carriers of messages between processes, in a workspace of their own: building it takes
+/// minutes, and nobody else needs zenoh or libzmq.
+pub(crate) fn peers(args: &[String]) -> Step {
+    let cargo = "run --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers --";
+    Step::cargo("peers", cargo).args(args)
+}
+
 fn runs(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
     let quiet = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -80,9 +80,11 @@ impl<T: Copy> Growing<T> {
         if self.len == self.capacity {
             self.grow()?;
         }
-        // SAFETY: the place is within the mapping, which has room for `capacity` values and is aligned to
-        // pages; `&mut self` has it alone, as the file is that of this value alone.
-        unsafe { self.start().add(self.len).write(value) };
+        // SAFETY: `len` is below `capacity`, and the mapping has room for so many values.
+        let place = unsafe { self.start().add(self.len) };
+        // SAFETY: the place is within the mapping, which is aligned to pages; `&mut self` has it alone, as the
+        // file is that of this value alone.
+        unsafe { place.write(value) };
         self.len += 1;
         Ok(())
     }
