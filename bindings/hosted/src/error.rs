@@ -270,15 +270,7 @@ impl fmt::Display for Error {
             Self::Ask(error) => error.fmt(f),
             Self::Answer(failure) => write!(f, "whoever was asked failed to answer: {failure}"),
             Self::Shutdown(error) => error.fmt(f),
-            Self::Killed(trees) => {
-                trees.iter().try_for_each(|error| write!(f, "{error}; "))?;
-                let killed = trees.iter().any(|error| !error.missed.is_empty());
-                match (killed, trees.iter().any(|error| error.stuck)) {
-                    (true, true) => write!(f, "{GIVE_TIME}; {HAVE_FACTORIES_RETURN}"),
-                    (true, false) => f.write_str(GIVE_TIME),
-                    (false, _) => f.write_str(HAVE_FACTORIES_RETURN),
-                }
-            }
+            Self::Killed(trees) => killed(trees, f),
             Self::Callback(ended) => {
                 f.write_str(
                     "a callback has not returned in time: it runs on, and none comes after it; have it return, or give it more time",
@@ -288,6 +280,17 @@ impl fmt::Display for Error {
             Self::ActorsRun => f.write_str(ACTORS_RUN),
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
+    }
+}
+
+/// Who was killed with its tree, and what to do.
+fn killed(trees: &[TreeShutdownError], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    trees.iter().try_for_each(|error| write!(f, "{error}; "))?;
+    let killed = trees.iter().any(|error| !error.missed.is_empty());
+    match (killed, trees.iter().any(|error| error.stuck)) {
+        (true, true) => write!(f, "{GIVE_TIME}; {HAVE_FACTORIES_RETURN}"),
+        (true, false) => f.write_str(GIVE_TIME),
+        (false, _) => f.write_str(HAVE_FACTORIES_RETURN),
     }
 }
 

@@ -102,7 +102,7 @@ fn read_any(
     bars: bool,
 ) -> Result<(Loaded, DroppedRows), LoadError> {
     let mut start = Vec::new();
-    source.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(unread)?;
+    source.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unread(&error))?;
     if let Some((found, remedy)) = other_format(&start) {
         return Err(LoadError::OtherFormat { found, remedy });
     }
@@ -269,13 +269,13 @@ fn other_format(text: &[u8]) -> Option<(&'static str, &'static str)> {
     KNOWN.iter().find(|(start, ..)| text.starts_with(start)).map(|(_, found, remedy)| (*found, *remedy))
 }
 
-fn unread(error: io::Error) -> LoadError {
+fn unread(error: &io::Error) -> LoadError {
     LoadError::Read { reason: error.to_string() }
 }
 
 fn malformed(error: &::csv::Error, lines: &mut Lines) -> LoadError {
     if let ::csv::ErrorKind::Io(error) = error.kind() {
-        return LoadError::Read { reason: error.to_string() };
+        return unread(error);
     }
     let line = lines.at(error.position());
     let cause = match error.kind() {
