@@ -119,6 +119,7 @@ impl Door {
     }
 
     /// The runtime is closed.
+    #[allow(clippy::needless_pass_by_value, reason = "it is not to be used after that")]
     pub(crate) fn leave(&self, runtime: Kept) {
         let Kept(runtime) = runtime;
         (self.0.leave)(runtime);
