@@ -115,7 +115,7 @@ async fn redelivery_and_health_are_those_of_any_child() {
     // A thread that Python keeps cannot be taken back: the probe tells of it, and names the message.
     let set_free = |free: bool| {
         Python::attach(|py| {
-            py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", free).unwrap()
+            py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", free).unwrap();
         });
     };
     set_free(false);
