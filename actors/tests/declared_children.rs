@@ -7,6 +7,7 @@ mod adder;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mycelium::pool::Pool;
 use mycelium::tree::{Backoff, Child, Factories, Redelivery};
 use mycelium::{Context, MessageBus, OwnThread, Responder, Supervisor, ThreadHooks};
 
@@ -92,6 +93,39 @@ async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_
         ("tree", "line 5, column 9: `tree` is registered with a supervisor, which is no actor"),
     ] {
         let error = Supervisor::from_toml(&file(actor, ""), &factories).unwrap_err();
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[tokio::test]
+async fn pools_are_found_behind_a_scheme_too() {
+    let factories = Factories::new().pool("plain", || Pool::new(Adder::default)).pool_scheme("odd", |name| {
+        let found = name == "adders";
+        let none = format!("nothing odd is called {name:?}");
+        found.then_some(|| Pool::new(Adder::default)).ok_or(none)
+    });
+    let file =
+        |pool: &str| format!("[tree]\n[[tree.children]]\nid = \"adders\"\nworkers = 3\npool = \"{pool}\"");
+    for pool in ["plain", "odd:adders"] {
+        let bus = MessageBus::new();
+        let tree = Supervisor::from_toml(&file(pool), &factories).unwrap().start(&bus).await.unwrap();
+        assert_eq!(tree.pool_ref::<Adder>("root/adders").unwrap().size(), 3);
+        tree.shutdown().await.unwrap();
+    }
+    for (pool, text) in [
+        ("odd:other", "line 5, column 8: nothing odd is called \"other\""),
+        (
+            "even:adders",
+            "line 5, column 8: `even:adders` is a pool of the scheme `even`, which is not registered; register it with \
+             `Factories::pool_scheme`, as `Factories::python` does for Python",
+        ),
+        (
+            "od:adders",
+            "line 5, column 8: `od:adders` is a pool of the scheme `od`, which is not registered; did you mean `odd`?",
+        ),
+        ("adders", "line 5, column 8: no pool `adders` is registered; registered are plain, odd:.."),
+    ] {
+        let error = Supervisor::from_toml(&file(pool), &factories).unwrap_err();
         assert_eq!(error.to_string(), text);
     }
 }

@@ -5,8 +5,8 @@ use super::gauge::Label;
 use super::handle::Place;
 use super::seat::AnySeat;
 use super::{Isolate, OUTSIDE};
+use crate::StopReason;
 use crate::dead_letters::{Account, DeadLetter, DeadLetterCause, DeadLetters};
-use crate::{Message, StopReason};
 
 impl IsolateCore {
     /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason.
@@ -62,10 +62,10 @@ impl IsolateCore {
 
 impl Place {
     /// Counts a message that whoever sits here is handling as a dead letter.
-    pub(crate) fn bury<M: Message>(&self, reason: StopReason) {
+    pub(crate) fn bury(&self, message: &'static str, topic: &'static str, reason: StopReason) {
         let Some(core) = self.core() else { return };
         let Some(seat) = core.seat(self.seat()) else { return };
-        let label = Label { message: M::NAME, topic: Some(M::TOPIC), by_value: false };
+        let label = Label { message, topic: Some(topic), by_value: false };
         core.bury((&*seat, self.seat()), label, (1, label.lost_in_hand(1)), reason, true);
     }
 }

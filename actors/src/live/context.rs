@@ -79,11 +79,10 @@ impl<A: Actor> LiveContext<A> {
     }
 
     /// Counts a message that is being handled as a dead letter.
-    pub(crate) fn bury<M: Message>(&self, reason: StopReason) {
+    pub(crate) fn bury(&self, message: &'static str, topic: &'static str, reason: StopReason) {
         let (actor, at, cause) =
             (self.address.identity(), self.core().clock.now(), DeadLetterCause::InHand { attempts: 1 });
-        let letter =
-            DeadLetter { actor, message: M::NAME, topic: Some(M::TOPIC), messages: 1, cause, reason, at };
+        let letter = DeadLetter { actor, message, topic: Some(topic), messages: 1, cause, reason, at };
         self.core().dead_letters.put(letter, None, true);
     }
 

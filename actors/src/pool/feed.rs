@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::PoolTopics;
 use super::state::PoolState;
-use crate::{Actor, BoxError, Context, Handler, Message, StopReason, Subscription, Subscriptions, TellError};
+use crate::{
+    Actor, BoxError, Context, Handler, Message, StopReason, Subscription, Subscriptions, TellError,
+    WireMessage, WireTopics,
+};
 
 /// Receives for a pool and hands on.
 pub(crate) struct PoolFeed<A: Actor> {
@@ -35,6 +38,18 @@ impl<A: Handler<M>, M: Message> PoolTopic<A> for TopicOf<A, M> {
     }
 }
 
+/// Topics of a pool whose messages it receives as bytes.
+pub(super) struct WireTopicOf {
+    pub(super) topics: WireTopics,
+    pub(super) how: Subscription<WireMessage>,
+}
+
+impl<A: Handler<WireMessage>> PoolTopic<A> for WireTopicOf {
+    fn subscribe(&self, topics: &mut Subscriptions<PoolFeed<A>>) {
+        topics.on_wire_with(self.topics.clone(), self.how);
+    }
+}
+
 impl<A: Actor> Actor for PoolFeed<A> {
     type Error = BoxError;
 
@@ -49,22 +64,45 @@ impl<A: Actor> Actor for PoolFeed<A> {
 
 impl<A: Handler<M>, M: Message> Handler<M> for PoolFeed<A> {
     async fn handle(&mut self, message: &M, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.hand_on(message.clone(), (M::NAME, M::TOPIC), ctx).await
+    }
+}
+
+impl<A: Handler<WireMessage>> Handler<WireMessage> for PoolFeed<A> {
+    async fn handle(&mut self, message: &WireMessage, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.hand_on(message.clone(), (message.name(), message.topic()), ctx).await
+    }
+}
+
+impl<A: Actor> PoolFeed<A> {
+    /// `named`: the message and its topic.
+    async fn hand_on<M: Send + Sync + 'static>(
+        &self,
+        message: M,
+        named: (&'static str, &'static str),
+        ctx: &Context<Self>,
+    ) -> Result<(), BoxError>
+    where
+        A: Handler<M>,
+    {
         // The subscription's queue holds what waits while the workers are full, or away for a while.
-        match self.pool.tell(message.clone()).await {
+        match self.pool.tell(message).await {
             Ok(()) => Ok(()),
             Err(TellError::Stopped(message, _) | TellError::Away(message, _)) => {
-                Box::pin(self.wait_for_worker(message, ctx)).await;
+                Box::pin(self.wait_for_worker(message, named, ctx)).await;
                 Ok(())
             }
             Err(error) => Err(error.to_string().into()),
         }
     }
-}
 
-impl<A: Actor> PoolFeed<A> {
     /// Tells a message once a worker that may have it is back; one that none may have is a dead letter.
-    async fn wait_for_worker<M: Message>(&self, mut message: M, ctx: &Context<Self>)
-    where
+    async fn wait_for_worker<M: Send + Sync + 'static>(
+        &self,
+        mut message: M,
+        (name, topic): (&'static str, &'static str),
+        ctx: &Context<Self>,
+    ) where
         A: Handler<M>,
     {
         loop {
@@ -76,7 +114,7 @@ impl<A: Actor> PoolFeed<A> {
             if !self.pool.may_come_back(&message) {
                 let reason =
                     format!("no worker of {} may have it: they are stopped or taken away", self.pool.path);
-                return ctx.bury::<M>(StopReason::Failed(reason.into()));
+                return ctx.bury(name, topic, StopReason::Failed(reason.into()));
             }
             changed.await;
         }

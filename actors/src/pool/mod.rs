@@ -18,13 +18,13 @@ mod waiting;
 use std::any::TypeId;
 use std::sync::Arc;
 
-use self::feed::{PoolTopic, TopicOf};
+use self::feed::{PoolTopic, TopicOf, WireTopicOf};
 use self::launch::{FeedLaunch, WorkerLaunch};
 pub use self::pool_ref::{PoolError, PoolRef};
-use self::state::{Key, PoolPlan};
+use self::state::{Key, KeyOf, PoolPlan};
 use crate::isolate::Factory;
 use crate::tree::{Builder, Child, Restart};
-use crate::{Actor, Handler, Message, Subscription, Supervisor};
+use crate::{Actor, Handler, Message, Subscription, Supervisor, WireMessage, WireTopics};
 
 /// Most workers of a pool (actors).
 pub const POOL_WORKERS_MAX: usize = mycelium_supervisor::declare::POOL_WORKERS_MAX as usize;
@@ -151,8 +151,23 @@ impl<A: Actor> Pool<A> {
     /// let risk = Pool::new(|| Risk).workers(4).key(|order: &Order| order.account);
     /// # let _ = risk;
     /// ```
-    pub fn key<M: 'static>(mut self, key: fn(&M) -> u64) -> Self {
+    pub fn key<M: 'static>(self, key: impl Fn(&M) -> u64 + Send + Sync + 'static) -> Self {
+        self.key_if(move |message| Some(key(message)))
+    }
+
+    /// The same, where not each message of that type has a key: one without goes to any worker.
+    ///
+    /// ```
+    /// # use mycelium::pool::Pool;
+    /// # struct Risk;
+    /// # #[mycelium::actor] impl Risk { #[on(direct)] fn order(&mut self, _: &Order) {} }
+    /// struct Order { account: Option<u64> }
+    /// let risk = Pool::new(|| Risk).workers(4).key_if(|order: &Order| order.account);
+    /// # let _ = risk;
+    /// ```
+    pub fn key_if<M: 'static>(mut self, key: impl Fn(&M) -> Option<u64> + Send + Sync + 'static) -> Self {
         self.keys.retain(|(of, _)| *of != TypeId::of::<M>());
+        let key: KeyOf<M> = Box::new(key);
         self.keys.push((TypeId::of::<M>(), Box::new(key)));
         self
     }
@@ -177,6 +192,45 @@ impl<A: Actor> Pool<A> {
         A: Handler<M>,
     {
         self.topics.push(Box::new(TopicOf::new(subscription)));
+        self
+    }
+
+    /// Receives the messages of these topics as bytes, each for one worker: by name, by list, or all whose
+    /// names begin alike. See [`on_wire_with`](Self::on_wire_with).
+    pub fn on_wire(self, topics: impl Into<WireTopics>) -> Self
+    where
+        A: Handler<WireMessage>,
+    {
+        self.on_wire_with(topics, Subscription::block())
+    }
+
+    /// The same with a policy and capacity, which hold for each message type by itself. The bus needs the
+    /// contract that has them. A key of these is one of [`WireMessage`]:
+    ///
+    /// ```
+    /// # use mycelium::pool::Pool;
+    /// # use mycelium::{Actor, BoxError, Context, Handler, Subscription, WireMessage};
+    /// # struct Journal;
+    /// # impl Actor for Journal { type Error = BoxError; }
+    /// # impl Handler<WireMessage> for Journal {
+    /// #     async fn handle(&mut self, _: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) }
+    /// # }
+    /// // All messages of one type go to one worker, in their order.
+    /// let journals = Pool::new(|| Journal)
+    ///     .workers(4)
+    ///     .on_wire_with("orders.*", Subscription::block())
+    ///     .key(|message: &WireMessage| message.header().type_id.into());
+    /// # let _ = journals;
+    /// ```
+    pub fn on_wire_with(
+        mut self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> Self
+    where
+        A: Handler<WireMessage>,
+    {
+        self.topics.push(Box::new(WireTopicOf { topics: topics.into(), how: subscription }));
         self
     }
 

@@ -21,8 +21,11 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGu
 use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
 use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
 
-/// The key function of one message type, as a `fn(&M) -> u64`.
+/// The key function of one message type, as a [`KeyOf`].
 pub(super) type Key = (TypeId, Box<dyn Any + Send + Sync>);
+
+/// The key of a message, if it has one.
+pub(super) type KeyOf<M> = Box<dyn Fn(&M) -> Option<u64> + Send + Sync>;
 
 /// How a pool hands out messages.
 pub(super) struct PoolPlan {
@@ -321,7 +324,7 @@ impl<A: Actor> PoolState<A> {
     fn key_of<M: 'static>(&self, message: &M) -> Option<u64> {
         let id = TypeId::of::<M>();
         let (_, key) = self.plan.keys.iter().find(|(of, _)| *of == id)?;
-        key.downcast_ref::<fn(&M) -> u64>().map(|key| key(message))
+        key.downcast_ref::<KeyOf<M>>().and_then(|key| key(message))
     }
 
     /// Offers something to the worker of its key, or to all in turn, until one takes it.

@@ -40,10 +40,15 @@ pub struct Factories {
     schemes: BTreeMap<String, Find>,
     /// They know more of pools than trees do: see `Factories::pool`.
     pub(crate) pools: BTreeMap<String, MakePool>,
+    /// See `Factories::pool_scheme`.
+    pub(crate) pool_schemes: BTreeMap<String, FindPool>,
 }
 
 /// A pool as a supervisor of this id, with so many workers.
 pub(crate) type MakePool = Arc<dyn Fn(&Arc<str>, u32, Option<DeclaredDispatch>) -> Builder + Send + Sync>;
+
+/// A pool whose name stands behind a scheme; or why there is none of that name.
+pub(crate) type FindPool = Arc<dyn Fn(&str) -> Result<MakePool, String> + Send + Sync>;
 
 /// What a child with this id is started with.
 type Make = Arc<dyn Fn(&Arc<str>) -> Launcher + Send + Sync>;
@@ -216,8 +221,13 @@ impl Factories {
         self.schemes.get(scheme).map(|find| (find, name))
     }
 
-    fn pool_of(&self, name: &str) -> Result<&MakePool, String> {
-        self.pools.get(name).ok_or_else(|| self.unknown(FactoryKind::Pool, name))
+    fn pool_of(&self, name: &str) -> Result<MakePool, String> {
+        if let Some(make) = self.pools.get(name) {
+            return Ok(Arc::clone(make));
+        }
+        let behind =
+            name.split_once(':').and_then(|(scheme, name)| Some((self.pool_schemes.get(scheme)?, name)));
+        behind.map_or_else(|| Err(self.unknown(FactoryKind::Pool, name)), |(find, name)| find(name))
     }
 
     /// Why there is nothing of this name.
@@ -230,24 +240,34 @@ impl Factories {
                 "`{name}` is registered, but not as {article} {word}: write {other} = \"{name}\""
             );
         }
-        if let Some((scheme, _)) = name.split_once(':').filter(|_| kind == FactoryKind::Actor) {
+        if let Some((scheme, _)) = name.split_once(':').filter(|_| kind != FactoryKind::Service) {
             // A whole name may have a colon, too, and counts before schemes.
             let near = suggestion(name, self.names(kind));
-            let near = near.or_else(|| suggestion(scheme, self.schemes.keys().map(String::as_str)));
+            let near = near.or_else(|| suggestion(scheme, self.schemes(kind)));
+            let (what, call) = match kind {
+                FactoryKind::Pool => ("a pool", "pool_scheme"),
+                _ => ("an actor", "scheme"),
+            };
             let hint = near.unwrap_or_else(|| {
-                let remedy = "register it with `Factories::scheme`, as `Factories::python` does for Python";
-                format!("; {remedy}")
+                format!("; register it with `Factories::{call}`, as `Factories::python` does for Python")
             });
-            return format!("`{name}` is an actor of the scheme `{scheme}`, which is not registered{hint}");
+            return format!("`{name}` is {what} of the scheme `{scheme}`, which is not registered{hint}");
         }
-        let schemes = self.schemes.keys().filter(|_| kind == FactoryKind::Actor);
-        let known: Vec<_> =
-            self.names(kind).map(str::to_owned).chain(schemes.map(|scheme| format!("{scheme}:.."))).collect();
+        let schemes = self.schemes(kind).map(|scheme| format!("{scheme}:.."));
+        let known: Vec<_> = self.names(kind).map(str::to_owned).chain(schemes).collect();
         let hint = suggestion(name, self.names(kind)).unwrap_or_else(|| match known.is_empty() {
             false => format!("; registered are {}", known.join(", ")),
             true => format!("; register one with `Factories::{word}`"),
         });
         format!("no {word} `{name}` is registered{hint}")
+    }
+
+    fn schemes(&self, kind: FactoryKind) -> Box<dyn Iterator<Item = &str> + '_> {
+        match kind {
+            FactoryKind::Actor => Box::new(self.schemes.keys().map(String::as_str)),
+            FactoryKind::Service => Box::new(std::iter::empty()),
+            FactoryKind::Pool => Box::new(self.pool_schemes.keys().map(String::as_str)),
+        }
     }
 
     fn names(&self, kind: FactoryKind) -> Box<dyn Iterator<Item = &str> + '_> {
@@ -273,6 +293,7 @@ impl fmt::Debug for Factories {
             .field("schemes", &self.schemes.keys().collect::<Vec<_>>())
             .field("services", &names(FactoryKind::Service))
             .field("pools", &names(FactoryKind::Pool))
+            .field("pool_schemes", &self.pool_schemes.keys().collect::<Vec<_>>())
             .finish()
     }
 }

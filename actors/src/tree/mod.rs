@@ -28,6 +28,7 @@ mod weak;
 pub use crate::error::KILL_GRACE;
 pub(crate) use below::take_below;
 pub use child::{Builder, Child, Redelivery, Supervisor};
+pub(crate) use declare::MakePool;
 pub use declare::{DeclareError, Factories};
 pub(crate) use drain::{AtRest, PAUSE_MAX, PAUSE_MIN, TreeEnd, is_to_be_asked_again, note_late};
 pub use drain::{DrainError, Drained, Left};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium::frame::Header;
+use mycelium::pool::Pool;
 use mycelium::tree::{Child, Redelivery};
 use mycelium::{
     Actor, BoxError, Context, Handler, SpawnError, Subscriptions, Supervisor, WireMessage, WireSubscriber,
@@ -215,6 +216,66 @@ fn bytes_that_wait_at_an_end_are_dead_letters<H: Host>() {
     assert!(letters.recent.iter().all(|letter| (letter.message, letter.topic) == ("Text", Some("news"))));
 }
 
+/// Writes down the bytes of texts, and by whom.
+#[derive(Clone)]
+struct Reader(Heard);
+
+impl Actor for Reader {
+    type Error = BoxError;
+}
+
+impl Handler<WireMessage> for Reader {
+    async fn handle(&mut self, message: &WireMessage, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("{} {}", ctx.id(), show(message)));
+        Ok(())
+    }
+}
+
+fn a_pool_hears_topics_as_bytes_each_message_once_and_by_key<H: Host>() {
+    let mut host = H::with_contract();
+    let (heard, reader) = (Heard::default(), Heard::default());
+    let read = reader.clone();
+    let pool = Pool::new(move || Reader(read.clone())).workers(3).on_wire("news");
+    let pool = pool.key_if(|message: &WireMessage| show(message).bytes().next().map(u64::from));
+    let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool"));
+    let tree = host.supervise(tree).unwrap();
+    let pool = tree.pool_ref::<Reader>("root/pool").unwrap();
+    for number in 0..30 {
+        // One without a letter in front has no key.
+        for key in ["", "a", "b", "c", "d"] {
+            let words = format!("{key}{number:>2}").trim().to_owned();
+            host.publish_wire(&header::<Text>(), &bytes(&text(&words))).unwrap();
+            heard.add(words);
+        }
+    }
+    host.wait(pool.flush()).unwrap();
+    let lines = reader.words();
+    let said = |key: &str| -> Vec<(String, String)> {
+        let pairs = lines.iter().map(|line| line.split_once(' ').unwrap());
+        let mine = pairs.filter(|(_, words)| words.starts_with(key));
+        mine.map(|(who, words)| (who.to_owned(), words.to_owned())).collect()
+    };
+    for key in ["a", "b", "c", "d"] {
+        let said = said(key);
+        assert!(said.iter().all(|(who, _)| *who == said[0].0), "one worker for a key: {said:?}");
+        let words: Vec<_> = said.into_iter().map(|(_, words)| words).collect();
+        let order: Vec<_> = heard.words().into_iter().filter(|words| words.starts_with(key)).collect();
+        assert_eq!(words, order);
+    }
+    assert_eq!(lines.len(), 150);
+    // Nobody may have it: the dead letter has the name of the message.
+    for worker in 1..=3 {
+        host.wait(tree.terminate_child(&format!("root/pool/worker-{worker}"))).unwrap();
+    }
+    host.publish_wire(&header::<Text>(), &bytes(&text("late"))).unwrap();
+    while host.letters().dead == 0 {
+        host.advance(Duration::from_millis(1));
+    }
+    let letter = host.dead_letters().recent.pop().unwrap();
+    assert_eq!((letter.message, letter.topic), ("Text", Some("news")));
+}
+
+conformance!(a_pool_hears_topics_as_bytes_each_message_once_and_by_key);
 conformance!(bytes_and_messages_have_one_order_and_rising_stamps);
 conformance!(refused_bytes_are_named_and_reach_nobody);
 conformance!(a_message_is_encoded_once_whoever_listens_and_not_at_all_if_nobody_does);

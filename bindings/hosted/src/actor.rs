@@ -111,7 +111,7 @@ type Make = dyn Fn() -> Result<Box<dyn Behavior>, Failure> + Send + Sync;
 #[must_use = "an actor runs under a supervisor: give it to `Runtime::child`"]
 pub struct ActorSpec {
     make: Arc<Make>,
-    topics: Vec<(WireTopics, Subscription<WireMessage>)>,
+    pub(crate) topics: Vec<(WireTopics, Subscription<WireMessage>)>,
     pub(crate) known: Arc<Known>,
     /// How many lives have begun, of all actors that are made of it.
     lives: Arc<AtomicU64>,

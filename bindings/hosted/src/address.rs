@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::frame::Header;
+use mycelium::pool::PoolRef;
 use mycelium::rkyv::util::AlignedVec;
 use mycelium::wire::{Encoder, Wire, valid};
 use mycelium::{ActorRef, AskError, Context, Monitor, Recipient, ReplyRecipient, Watchable};
@@ -78,6 +79,13 @@ impl Address {
     #[must_use]
     pub fn of(actor: ActorRef<HostedActor>) -> Self {
         Self(Arc::new(actor))
+    }
+
+    /// That of a pool of hosted actors: one worker gets what is sent to it. It is alive as long as a worker
+    /// is; whoever watches it watches its first worker.
+    #[must_use]
+    pub fn of_pool(pool: PoolRef<HostedActor>) -> Self {
+        Self(Arc::new(pool))
     }
 
     /// Puts a message into the mailbox, and keeps the thread while that is full. `Ok` does not say that it
@@ -168,6 +176,28 @@ impl Addressed for ActorRef<HostedActor> {
 
     fn is_isolated(&self) -> bool {
         self.is_isolated()
+    }
+}
+
+impl Addressed for PoolRef<HostedActor> {
+    fn tell(&self, message: Encoded) -> Awaited<'_, ()> {
+        Box::pin(async { self.tell(Told(message)).await.map_err(Error::from) })
+    }
+
+    fn ask(&self, query: Encoded) -> Awaited<'_, Encoded> {
+        Box::pin(async move { self.ask(query).await.map_err(Error::Ask)?.map_err(Error::Answer) })
+    }
+
+    fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor> {
+        Some(by.watch(&self.recipient::<Told>()))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.workers().iter().any(ActorRef::is_alive)
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.workers().first().is_some_and(ActorRef::is_isolated)
     }
 }
 

@@ -11,6 +11,7 @@
 //!   thread ([`Runtime::subscribe`]), which waits blocking and costs no hop for each message.
 //! - Actors: a [`Behavior`] is a set of callbacks, made anew for each life. [`Runtime::child`] is a child
 //!   of any supervision tree, on a thread of its own. The text of its error is the reason of its end.
+//! - [`Runtime::pool`]: several of an actor, of which one handles each message.
 //! - The same actors in an isolate, in virtual time, called in place: [`HostedIsolate`].
 //! - [`Address`]: whoever can be told and asked in bytes, a Rust actor too ([`Runtime::expose`]).
 //!
@@ -30,6 +31,7 @@ mod error;
 mod inside;
 mod isolate;
 mod known;
+mod pool;
 mod reader;
 mod records;
 mod runtime;
@@ -43,6 +45,7 @@ pub use delivery::CallbackId;
 pub use error::{Error, ErrorKind, Failure, PublishedSome};
 pub use isolate::{HostedIsolate, Recorded};
 pub use known::{Described, Known};
+pub use pool::HostedPool;
 pub use reader::Reader;
 pub use records::{RECORD_HEADER_LEN, Record, records};
 pub use runtime::{CLOSE_DEADLINE, Runtime, RuntimeBuilder};

@@ -386,11 +386,22 @@ impl Runtime {
     /// A child for a supervision tree: an actor with callbacks, on a thread of its own that the runtime's
     /// hooks are called on. Everything that a child has can be set: restart, backoff, health, redelivery.
     /// Another thread that is given with [`Child::on_thread`] has the hooks and the stack of this one.
-    pub fn child(&self, id: &str, mut spec: ActorSpec) -> Child {
+    pub fn child(&self, id: &str, spec: ActorSpec) -> Child {
+        let spec = self.knowing(spec);
+        self.on_own_thread(Child::actor(id, move || HostedActor::new(spec.clone())))
+    }
+
+    /// The same that knows the messages of this runtime.
+    pub(crate) fn knowing(&self, mut spec: ActorSpec) -> ActorSpec {
         spec.known = Arc::clone(&self.shared.known);
+        spec
+    }
+
+    /// On a thread that calls the language.
+    pub(crate) fn on_own_thread(&self, child: Child) -> Child {
         let hooks: Arc<dyn ThreadHooks> = Arc::clone(&self.shared.hooks) as _;
-        let make = move || HostedActor::new(spec.clone());
-        Child::actor(id, make).on_thread(OwnThread::new(id).hooks(hooks).stack_size(STACK_BYTES))
+        let thread = OwnThread::new(child.id()).hooks(hooks).stack_size(STACK_BYTES);
+        child.on_thread(thread)
     }
 
     /// Starts a tree, and waits until all its children run.
@@ -421,7 +432,7 @@ impl Runtime {
         all.insert(name.to_owned(), exposed.address());
     }
 
-    /// Whoever was exposed under this name, or is a hosted actor at this path of a tree.
+    /// Whoever was exposed under this name, or is a hosted actor or a pool of them at this path of a tree.
     ///
     /// # Errors
     /// [`Error::NoAddress`], [`Error::Closed`].
@@ -431,8 +442,10 @@ impl Runtime {
         if let Some(address) = exposed.get(name) {
             return Ok(address.clone());
         }
-        let actor = self.shared.bus.lookup::<HostedActor>(name);
-        actor.map(Address::of).ok_or_else(|| Error::NoAddress { path: name.to_owned() })
+        let bus = &self.shared.bus;
+        let actor = bus.lookup::<HostedActor>(name).map(Address::of);
+        let found = actor.or_else(|| bus.lookup_pool::<HostedActor>(name).map(Address::of_pool));
+        found.ok_or_else(|| Error::NoAddress { path: name.to_owned() })
     }
 
     /// What the bus counts.
@@ -522,7 +535,7 @@ impl Runtime {
     }
 
     #[inline]
-    fn check_open(&self) -> Result<(), Error> {
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         if self.is_closed() { Err(Error::Closed { what: "the runtime" }) } else { Ok(()) }
     }
 

@@ -29,13 +29,15 @@ impl HostedTree {
         &self.tree
     }
 
-    /// The hosted actor at this path, such as `root/desk`. Its address outlives its lives.
+    /// The hosted actor at this path, such as `root/desk`, or the pool of them. Its address outlives its
+    /// lives.
     ///
     /// # Errors
     /// [`Error::NoAddress`].
     pub fn address(&self, path: &str) -> Result<Address, Error> {
-        let actor = self.tree.actor_ref::<HostedActor>(path);
-        actor.map(Address::of).ok_or_else(|| Error::NoAddress { path: path.to_owned() })
+        let actor = self.tree.actor_ref::<HostedActor>(path).map(Address::of);
+        let found = actor.or_else(|| self.tree.pool_ref::<HostedActor>(path).map(Address::of_pool));
+        found.ok_or_else(|| Error::NoAddress { path: path.to_owned() })
     }
 
     /// The children of the supervisor at this path.

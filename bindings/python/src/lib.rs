@@ -39,7 +39,7 @@ use pyo3::prelude::*;
 pub use embed::{
     Argument, PythonActor, PythonBuilder, PythonChild, PythonError, PythonFactories, PythonRuntime,
 };
-pub use mycelium_hosted::{Address, Encoded, Exposed};
+pub use mycelium_hosted::{Address, Encoded, Exposed, HostedActor, HostedPool};
 pub use pyo3;
 
 /// Fills the module `mycelium._native`: for the wheel, and for programs that embed Python. `embedded`: which

@@ -96,6 +96,25 @@ class Stuck(Model):
         self.ctx.publish(Told(tick.number, "stuck"))
 
 
+class Pooled(Model):
+    """Tells which worker of its pool it is; waits at 13 until it is set free."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        if tick.number < 0:
+            self.fails(tick.number)
+        while tick.number == 13 and not Stuck.free:
+            time.sleep(0.001)
+        self.ctx.publish(Told(tick.number, self.worker()))
+
+    def worker(self) -> str:
+        return self.ctx.path.rsplit("/", 1)[-1]
+
+    @ask(Words)
+    def words(self, query: Words) -> Words:
+        return Words(f"{query.text} {self.worker()}")
+
+
 class Deep(Model):
     """Recurses without end below zero, through a function of C, whose frames are large."""
 
@@ -151,6 +170,12 @@ def hear(name: str, into: list[int]) -> mycelium.Callback:
 
 def publish(name: str, number: int) -> None:
     mycelium.host(name).publish(Tick(number))
+
+
+def asks_pool(name: str) -> str:
+    """Tells and asks a pool, as any module does."""
+    mycelium.host(name).tell("root/pool", Tick(1_000))
+    return mycelium.host(name).ask("root/pool", Words("python asks"), reply=Words).text
 
 
 def watch(name: str) -> weakref.ref[mycelium.Runtime]:

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use mycelium::tree::{Child, Factories};
-use mycelium_hosted::{self as hosted, ActorSpec};
+use mycelium_hosted::{self as hosted, ActorSpec, HostedPool};
 
 use crate::OCamlRuntime;
 
@@ -26,6 +26,24 @@ impl OCamlActor {
     /// exception ends a life, with its text and backtrace as the reason.
     pub fn child(&self, id: &str) -> Child {
         self.hosted.child(id, self.spec.clone())
+    }
+
+    /// A pool of this actor: each message is handled by one of its workers, of which each has a state and a
+    /// thread of its own. OCaml runs one of them at a time; several are worth it where they wait, or compute
+    /// outside of OCaml.
+    ///
+    /// ```no_run
+    /// use mycelium::Supervisor;
+    ///
+    /// # fn with(ocaml: &mycelium_ocaml::OCamlRuntime) -> Result<(), mycelium_ocaml::OCamlError> {
+    /// let pool = ocaml.actor("risk")?.pool().workers(4);
+    /// let desk = Supervisor::builder("desk").supervisor(pool.supervisor("risk"));
+    /// # let _ = desk;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pool(&self) -> HostedPool {
+        self.hosted.pool(self.spec.clone())
     }
 }
 
@@ -62,8 +80,9 @@ impl OCamlChild for Child {
 
 /// Trees in TOML whose children are written in OCaml.
 pub trait OCamlFactories {
-    /// Has `actor = "ocaml:name"` be the actor that OCaml has registered under this name. One that cannot be
-    /// used is a mistake at that place of the file.
+    /// Has `actor = "ocaml:name"` be the actor that OCaml has registered under this name, and `pool` a pool
+    /// of it. One that cannot be used is a mistake at that place of the file. A pool with keys or options of
+    /// its workers is registered under a name: `Factories::pool("pricers", ..)`.
     ///
     /// ```no_run
     /// use mycelium::Supervisor;
@@ -92,9 +111,14 @@ pub trait OCamlFactories {
 impl OCamlFactories for Factories {
     fn ocaml(self, runtime: &OCamlRuntime) -> Self {
         let runtime = runtime.clone();
+        let of_pools = runtime.clone();
         self.scheme("ocaml", move |name, id| {
             let actor = runtime.actor(name).map_err(|error| error.to_string())?;
             Ok(actor.child(id))
+        })
+        .pool_scheme("ocaml", move |name| {
+            let actor = of_pools.actor(name).map_err(|error| error.to_string())?;
+            Ok(move || actor.pool().into())
         })
     }
 }

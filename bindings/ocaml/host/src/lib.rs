@@ -15,5 +15,5 @@ mod runtime;
 
 pub use actor::{OCamlActor, OCamlChild, OCamlFactories};
 pub use error::OCamlError;
-pub use mycelium_hosted::{Address, Encoded, Exposed};
+pub use mycelium_hosted::{Address, Encoded, Exposed, HostedActor, HostedPool};
 pub use runtime::{OCamlBuilder, OCamlRuntime};

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use mycelium::pool::PoolRef;
 use mycelium::wire::Messages;
 use mycelium::{MessageBus, ThreadHooks};
 use mycelium_ffi::MyceliumHandle;
-use mycelium_hosted::{self as hosted, Address, CLOSE_DEADLINE, Exposed};
+use mycelium_hosted::{self as hosted, Address, CLOSE_DEADLINE, Exposed, HostedActor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -149,8 +150,17 @@ impl OCamlRuntime {
         Ok(OCamlActor::new(name, guest.hosted.clone(), spec.keeping(Arc::clone(guest))))
     }
 
-    /// The actor of OCaml at this path of a tree, such as `"desk/risk"`, or the Rust actor that was exposed
-    /// under this name: told and asked in bytes, `Encoded::of(&message)`.
+    /// The pool of OCaml actors at this path of a tree, to look at it and to resize it.
+    /// [`address`](Self::address) finds it by the same path for messages in bytes.
+    ///
+    /// # Errors
+    /// [`OCamlError`]: no such pool is there, or this is closed.
+    pub fn pool(&self, path: &str) -> Result<PoolRef<HostedActor>, OCamlError> {
+        self.0.hosted.pool_ref(path).map_err(|error| OCamlError::new(error.to_string()))
+    }
+
+    /// The actor or pool of OCaml at this path of a tree, such as `"desk/risk"`, or the Rust actor that was
+    /// exposed under this name: told and asked in bytes, `Encoded::of(&message)`.
     ///
     /// # Errors
     /// [`OCamlError`]: nobody is there, or this is closed.

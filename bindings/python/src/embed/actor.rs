@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use mycelium::tree::{Child, Factories};
-use mycelium_hosted::{self as hosted, ActorSpec};
+use mycelium_hosted::{self as hosted, ActorSpec, HostedPool};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -47,6 +47,27 @@ impl PythonActor {
     pub fn child(&self, id: &str) -> Child {
         self.hosted.child(id, self.spec.clone())
     }
+
+    /// A pool of this actor: each message is handled by one of its workers, of which each is an instance on
+    /// a thread of its own. Python runs one of them at a time; several are worth it where they wait, or
+    /// compute outside of the interpreter.
+    ///
+    /// ```no_run
+    /// use mycelium::Supervisor;
+    /// use mycelium::pool::Dispatch;
+    /// use mycelium::tree::Redelivery;
+    ///
+    /// # fn with(python: &mycelium_python::PythonRuntime) -> Result<(), mycelium_python::PythonError> {
+    /// let pricers = python.actor("pricing:Pricer")?.pool().workers(4).dispatch(Dispatch::LeastBusy);
+    /// let pricers = pricers.each(|worker| worker.redelivery(Redelivery::Retry { attempts: 3 }));
+    /// let desk = Supervisor::builder("desk").supervisor(pricers.supervisor("pricers"));
+    /// # let _ = desk;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pool(&self) -> HostedPool {
+        self.hosted.pool(self.spec.clone())
+    }
 }
 
 impl fmt::Debug for PythonActor {
@@ -82,8 +103,9 @@ impl PythonChild for Child {
 
 /// Trees in TOML whose children are written in Python.
 pub trait PythonFactories {
-    /// Has `actor = "python:module:Class"` be an actor of that class, made without arguments. A class that
-    /// cannot be used is a mistake at that place of the file.
+    /// Has `actor = "python:module:Class"` be an actor of that class, made without arguments, and `pool` a
+    /// pool of it. A class that cannot be used is a mistake at that place of the file. A pool with keys,
+    /// arguments or options of its workers is registered under a name: `Factories::pool("pricers", ..)`.
     ///
     /// ```no_run
     /// use mycelium::Supervisor;
@@ -121,9 +143,14 @@ pub trait PythonFactories {
 impl PythonFactories for Factories {
     fn python(self, runtime: &PythonRuntime) -> Self {
         let runtime = runtime.clone();
+        let of_pools = runtime.clone();
         self.scheme("python", move |class, id| {
             let actor = runtime.actor(class).map_err(|error| error.to_string())?;
             Ok(actor.child(id))
+        })
+        .pool_scheme("python", move |class| {
+            let actor = of_pools.actor(class).map_err(|error| error.to_string())?;
+            Ok(move || actor.pool().into())
         })
     }
 

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mycelium::pool::PoolRef;
 use mycelium::wire::Messages;
 use mycelium::{MessageBus, ThreadHooks};
-use mycelium_hosted::{self as hosted, Address, Exposed};
+use mycelium_hosted::{self as hosted, Address, Exposed, HostedActor};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -208,13 +209,22 @@ impl PythonRuntime {
         PythonActor::new(self, class, arguments)
     }
 
-    /// The actor of Python at this path of a tree, such as `"desk/model"`, or the Rust actor that was exposed
-    /// under this name: told and asked in bytes, `Encoded::of(&message)`.
+    /// The actor or pool of Python at this path of a tree, such as `"desk/model"`, or the Rust actor that was
+    /// exposed under this name: told and asked in bytes, `Encoded::of(&message)`.
     ///
     /// # Errors
     /// [`PythonError`]: nobody is there.
     pub fn address(&self, path: &str) -> Result<Address, PythonError> {
         self.0.core.hosted.address(path).map_err(|error| PythonError::new(error.to_string()))
+    }
+
+    /// The pool of Python actors at this path of a tree, to look at it and to resize it.
+    /// [`address`](Self::address) finds it by the same path for messages in bytes.
+    ///
+    /// # Errors
+    /// [`PythonError`]: no such pool is there.
+    pub fn pool(&self, path: &str) -> Result<PoolRef<HostedActor>, PythonError> {
+        self.0.core.hosted.pool_ref(path).map_err(|error| PythonError::new(error.to_string()))
     }
 
     /// Has a Rust actor found under `name` by Python's `ask` and `tell`. The last one of a name counts.

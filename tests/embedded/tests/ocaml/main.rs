@@ -5,5 +5,6 @@ mod closing;
 mod common;
 mod mistakes;
 mod page;
+mod pools;
 mod restarts;
 mod together;

@@ -5,6 +5,7 @@ mod common;
 mod limits;
 mod mistakes;
 mod page;
+mod pools;
 mod restarts;
 mod together;
 mod trees;

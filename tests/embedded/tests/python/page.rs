@@ -2,10 +2,10 @@
 
 use mycelium::tree::{Child, Redelivery};
 use mycelium::{BoxError, MessageBus, Supervisor};
-use mycelium_embedded::{CONTRACT, Told};
+use mycelium_embedded::{CONTRACT, Tick, Told};
 use mycelium_python::{PythonChild, PythonRuntime};
 
-use crate::common::{WATCHDOG, desk, told, turn};
+use crate::common::{WATCHDOG, desk, publish, told, turn};
 use crate::trees::Feed;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -23,7 +23,14 @@ async fn the_program_of_the_page_runs() -> Result<(), BoxError> {
     let mut tolds = bus.subscriber::<Told>()?;
     let (_, by) = told(&mut tolds, 1).await.remove(0);
     assert_eq!(by, "the last 20");
-    drop(tolds);
+    tree.shutdown().await?;
+    let models = model.pool().workers(4).key(|tick: &Tick| tick.number.unsigned_abs());
+    let models = models.each(|worker| worker.redelivery(Redelivery::Retry { attempts: 3 }));
+    let tree = Supervisor::builder("desk").supervisor(models.supervisor("models")).start(&bus).await?;
+    python.pool("desk/models")?.resize(6).await?; // a PoolRef: size, flush, stop_gracefully
+    while tolds.try_recv().is_some() {}
+    publish(&bus, [1]).await;
+    assert_eq!(told(&mut tolds, 1).await, [(1, "the last 20".to_owned())]);
     tree.shutdown().await?;
     python.close(WATCHDOG).await?;
     of_messages.1.close(WATCHDOG).await?;
