@@ -82,8 +82,8 @@ impl<T: Copy> Growing<T> {
         }
         // SAFETY: `len` is below `capacity`, and the mapping has room for so many values.
         let place = unsafe { self.start().add(self.len) };
-        // SAFETY: the place is within the mapping, which is aligned to pages; `&mut self` has it alone, as the
-        // file is that of this value alone.
+        // SAFETY: the place is within the mapping, which is aligned to pages; `&mut self` has it alone,
+        // because the file is that of this value alone.
         unsafe { place.write(value) };
         self.len += 1;
         Ok(())

@@ -20,7 +20,8 @@ const MESSAGE_LEN: usize = size_of::<Words>();
 pub(crate) trait Peer {
     fn name(&self) -> &'static str;
 
-    /// In the other process: says where it is, reads so many messages, each once and in order, and says that it has.
+    /// In the other process: says where it is, reads so many messages, each once and in order, and says that
+    /// it has.
     fn read(&self, place: &Path, number: u64, says: &mut Says) -> Outcome<()>;
 
     /// Writes them. The time from before the first one until the reader has them all.

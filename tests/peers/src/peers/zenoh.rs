@@ -1,4 +1,5 @@
-//! zenoh, peer to peer without a router, reliable as publishers are unless they say otherwise; a full reader makes the writer wait.
+//! zenoh, peer to peer without a router, reliable as publishers are unless they say otherwise; a full reader
+//! makes the writer wait.
 
 use std::path::Path;
 use std::sync::mpsc;
