@@ -43,7 +43,8 @@ fn a_thousand_connects_and_disconnects_leave_nothing_behind() {
             until(|| link(&desk, "market").connections == n + 2).await;
             dialer.linked().await;
         }
-        until(|| (descriptors(), tasks()) == before).await;
+        // Fewer than before, if a task of the first greeting had not ended when they were counted.
+        until(|| descriptors() <= before.0 && tasks() <= before.1).await;
 
         // And buses that come, are linked, and are shut down.
         for n in 0..100 {

@@ -204,6 +204,8 @@ impl Driver {
         let door =
             exposed.and_then(|(exposed, _)| exposed.door(Taken { type_id, asked: question.is_some() }));
         let door = door.map(Arc::clone);
+        // An actor that has ended since the peer was told of it is no actor that does not know the message.
+        let failure = if exposed.is_some() { Failure::NotTaken } else { Failure::Stopped };
         let passed = match (door, question) {
             (Some(door), question) => {
                 let way_back = question.map(|question| WayBack {
@@ -216,7 +218,7 @@ impl Driver {
                 }
                 self.inflow.take_mail(&header, bytes, DirectMail { place, door, way_back }, cx)
             }
-            (None, Some(question)) => Some(Relieved::Failed(question, Failure::NotTaken)),
+            (None, Some(question)) => Some(Relieved::Failed(question, failure)),
             (None, None) => {
                 self.inflow.refuse_mail(type_id);
                 Some(Relieved::Told(place))
