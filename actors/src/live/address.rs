@@ -83,6 +83,12 @@ pub(crate) trait Member: Send + Sync {
     fn inbox(&self) -> Option<(u64, u64)> {
         None
     }
+
+    /// How many messages and queries sent to it directly it has not handled, as far as it has told: see
+    /// [`Address::inbox_len`].
+    fn unhandled(&self) -> u64 {
+        0
+    }
 }
 
 /// What a member has to do.
@@ -196,6 +202,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn inbox(&self) -> Option<(u64, u64)> {
         Some((self.inbox.len() as u64, u64::from(self.inbox.capacity())))
+    }
+
+    fn unhandled(&self) -> u64 {
+        self.inbox_len() as u64
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use crate::{Isolate, Message, MessageBus, TopicStats};
+
+/// How often a guard looks, a millisecond apart, whether an actor has told what it has handled.
+const SETTLING_LOOKS: u32 = 20;
 
 /// A bus or an isolate that must lose nothing: its drop panics if a message was dropped, became a dead
 /// letter, was left behind or still waits. It can be used as what it guards. While the test panics anyway, it
@@ -113,8 +117,16 @@ impl sealed::Counts for MessageBus {
     }
     fn told(&self) -> u64 {
         let members = self.core.members.youngest_first();
-        // One may be in hand, or have been: an answer comes before its question has left the mailbox.
-        members.iter().filter_map(|member| member.inbox()).map(|(waiting, _)| waiting.saturating_sub(1)).sum()
+        // One is in hand, or will be.
+        let behind = || members.iter().map(|member| member.unhandled().saturating_sub(1)).sum();
+        // An actor that runs tells at the end of its batch what it has handled: an answer comes before that.
+        for _ in 0..SETTLING_LOOKS {
+            match behind() {
+                0 => return 0,
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        behind()
     }
 }
 

@@ -12,6 +12,7 @@ use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, MessageBus, OnFailure, Responder, Subscription,
     Subscriptions, Supervisor,
 };
+use tokio::sync::Notify;
 
 use crate::common::{Flush, Heard, PERIOD, Tick, Tock, backoff, on_both_runtimes, on_every_runtime};
 
@@ -257,25 +258,29 @@ fn a_clone_that_panics_where_a_message_is_looked_at_loses_none() {
 
 #[test]
 fn a_guarded_bus_sees_what_waits_in_mailboxes() {
-    /// Handles one message for ever.
-    struct Slow;
+    /// Handles one message for ever, and says when it begins.
+    struct Slow(Arc<Notify>);
     impl Actor for Slow {
         type Error = BoxError;
     }
     impl Handler<Tick> for Slow {
         async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0.notify_one();
             std::future::pending().await
         }
     }
     on_both_runtimes(async || {
         let bus = Guarded::new(MessageBus::new());
-        let slow = bus.spawn(Slow).unwrap();
+        let begun = Arc::new(Notify::new());
+        let slow = bus.spawn(Slow(Arc::clone(&begun))).unwrap();
         slow.tell(Tick(1)).await.unwrap();
         assert!(bus.losses().is_empty(), "it is in hand, or will be");
         for number in 2..5 {
             slow.tell(Tick(number)).await.unwrap();
         }
-        assert_eq!(bus.losses().entries, [(None, Loss::Waiting, 3)]);
+        assert_eq!(bus.losses().entries, [(None, Loss::Waiting, 3)], "whether it has taken one or none");
+        begun.notified().await;
+        assert_eq!(bus.losses().entries, [(None, Loss::Waiting, 3)], "also if it has taken all");
         assert_eq!(bus.losses().to_string(), "messages were lost:\n  all messages: 3 still waiting");
         assert!(fails(|| drop(bus)).contains("3 still waiting"));
     });
