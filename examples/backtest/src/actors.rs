@@ -11,17 +11,18 @@
 //! bar when the next one arrives, and a strategy that waits for fills decides when the exchange has closed
 //! the bar.
 //!
+//! No handler waits for room: a few messages follow from each bar, and queues have 1,024 places. A full one would
+//! be an error that ends the run. So handlers are plain functions that publish with `try_publish`, and a bar
+//! on which nothing happens needs no state machine.
+//!
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is
 //! done, so an order decided on one close meets the next bar, and never an earlier one.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{self, Poll};
 use std::time::Duration;
 
-use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions};
+use mycelium::{BoxError, Context, Service, ServiceContext};
 
 use crate::broker::{Broker, Fills};
 use crate::config::{Pair, Terms};
@@ -30,26 +31,6 @@ use crate::ledger::Ledger;
 use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement, Timestamp};
 use crate::rule;
 use crate::source::Source;
-
-/// What a handler of bars has still to do when it returns: on the usual bar nothing, so that such a bar needs
-/// no state machine of its own.
-struct Rest<F>(Option<Pin<Box<F>>>);
-
-impl<F: Future<Output = Result<(), BoxError>>> Future for Rest<F> {
-    type Output = Result<(), BoxError>;
-
-    #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        #[cold]
-        fn seldom<F: Future>(rest: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
-            rest.poll(cx)
-        }
-        match &mut self.0 {
-            None => Poll::Ready(Ok(())),
-            Some(rest) => seldom(rest.as_mut(), cx),
-        }
-    }
-}
 
 /// Publishes the bars of a source, each at its time.
 pub struct Feed<S> {
@@ -125,6 +106,7 @@ impl<S: Source> Service for Feed<S> {
     }
 }
 
+#[mycelium::actor]
 impl Exchange {
     /// An exchange with one flat account.
     #[must_use]
@@ -132,58 +114,39 @@ impl Exchange {
         Self { broker: Broker::new(terms) }
     }
 
-    /// Publishes what was filled in a bar, and then its close: whoever has sent orders knows by it that they
-    /// are done.
-    async fn close_bar(fills: Fills, close: Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        Self::publish(fills, ctx).await?;
-        ctx.publish(close).await?;
+    /// Publishes what is filled in a bar, and then its close: by that, who has sent orders knows that they are
+    /// done.
+    #[on]
+    fn bar(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(fills) = self.broker.on_bar(bar) else { return Ok(()) };
+        publish(fills, ctx)?;
+        ctx.try_publish(Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks })?;
         Ok(())
     }
 
-    async fn publish(fills: Fills, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for fill in fills {
-            ctx.publish(fill).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Actor for Exchange {
-    type Error = BoxError;
-
-    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Bar>().on::<Order>().on::<SessionEnd>();
-    }
-}
-
-impl Handler<Bar> for Exchange {
-    #[inline]
-    fn handle(
-        &mut self,
-        bar: &Bar,
-        ctx: &mut Context<Self>,
-    ) -> impl Future<Output = Result<(), BoxError>> + Send {
-        let Some(fills) = self.broker.on_bar(bar) else { return Rest(None) };
-        let close = Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks };
-        Rest(Some(Box::pin(Self::close_bar(fills, close, ctx))))
-    }
-}
-
-impl Handler<Order> for Exchange {
-    async fn handle(&mut self, order: &Order, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    #[on]
+    fn order(&mut self, order: &Order) -> Result<(), BoxError> {
         self.broker.place(*order)?;
         Ok(())
     }
-}
 
-impl Handler<SessionEnd> for Exchange {
-    async fn handle(&mut self, end: &SessionEnd, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        Self::publish(self.broker.end(), ctx).await?;
-        ctx.publish(Settlement { timestamp: end.timestamp, price: self.broker.last_close() }).await?;
+    #[on]
+    fn end(&mut self, end: &SessionEnd, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        publish(self.broker.end(), ctx)?;
+        ctx.try_publish(Settlement { timestamp: end.timestamp, price: self.broker.last_close() })?;
         Ok(())
     }
 }
 
+#[cold]
+fn publish(fills: Fills, ctx: &mut Context<Exchange>) -> Result<(), BoxError> {
+    for fill in fills {
+        ctx.try_publish(fill)?;
+    }
+    Ok(())
+}
+
+#[mycelium::actor]
 impl CrossoverStrategy {
     /// A strategy that has seen nothing yet.
     #[must_use]
@@ -191,103 +154,68 @@ impl CrossoverStrategy {
         Self { terms, crossover: Crossover::new(pair), position: 0, waits_since: None, deferred: None }
     }
 
-    /// Sends the orders that a crossing calls for.
-    async fn decide(
-        &mut self,
-        signal: Signal,
-        at: Timestamp,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), BoxError> {
-        for order in rule::orders(&self.terms, signal, self.position, at).into_iter().flatten() {
-            self.waits_since = Some(at);
-            ctx.publish(order).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Actor for CrossoverStrategy {
-    type Error = BoxError;
-
-    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Bar>().on::<Fill>().on::<Close>();
-    }
-}
-
-impl Handler<Bar> for CrossoverStrategy {
-    #[inline]
-    fn handle(
-        &mut self,
-        bar: &Bar,
-        ctx: &mut Context<Self>,
-    ) -> impl Future<Output = Result<(), BoxError>> + Send {
-        let Some(signal) = self.crossover.push(bar.close_ticks) else { return Rest(None) };
+    #[on]
+    fn bar(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(signal) = self.crossover.push(bar.close_ticks) else { return Ok(()) };
         if self.waits_since.is_some() {
             self.deferred = Some((signal, bar.timestamp));
-            return Rest(None);
+            return Ok(());
         }
-        Rest(Some(Box::pin(self.decide(signal, bar.timestamp, ctx))))
+        self.decide(signal, bar.timestamp, ctx)
     }
-}
 
-impl Handler<Close> for CrossoverStrategy {
-    async fn handle(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    #[on]
+    fn fill(&mut self, fill: &Fill) {
+        self.position += fill.quantity;
+    }
+
+    #[on]
+    fn close(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         if self.waits_since.is_some_and(|since| close.timestamp <= since) {
             return Ok(());
         }
         self.waits_since = None;
         match self.deferred.take() {
-            Some((signal, at)) => self.decide(signal, at, ctx).await,
+            Some((signal, at)) => self.decide(signal, at, ctx),
             None => Ok(()),
         }
     }
-}
 
-impl Handler<Fill> for CrossoverStrategy {
-    async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.position += fill.quantity;
-        Ok(())
-    }
-}
-
-impl Actor for Portfolio {
-    type Error = BoxError;
-
-    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Bar>().on::<Fill>().on::<Settlement>();
-    }
-}
-
-impl Handler<Fill> for Portfolio {
-    async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.ledger.fill(fill);
-        Ok(())
-    }
-}
-
-impl Handler<Bar> for Portfolio {
-    #[inline]
-    async fn handle(&mut self, bar: &Bar, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if let Some((timestamp, close)) = self.unmarked.replace((bar.timestamp, bar.close)) {
-            self.ledger.mark(timestamp, close);
+    /// Sends the orders that a crossing calls for.
+    #[cold]
+    fn decide(&mut self, signal: Signal, at: Timestamp, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for order in rule::orders(&self.terms, signal, self.position, at).into_iter().flatten() {
+            self.waits_since = Some(at);
+            ctx.try_publish(order)?;
         }
         Ok(())
     }
 }
 
-impl Handler<Settlement> for Portfolio {
-    async fn handle(&mut self, settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if let Some((timestamp, _)) = self.unmarked.take() {
-            self.ledger.mark(timestamp, settlement.price);
-        }
-        Ok(())
-    }
-}
-
+#[mycelium::actor]
 impl Portfolio {
     /// A portfolio that has seen nothing yet.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
         Self { unmarked: None, ledger }
+    }
+
+    #[on]
+    fn bar(&mut self, bar: &Bar) {
+        if let Some((timestamp, close)) = self.unmarked.replace((bar.timestamp, bar.close)) {
+            self.ledger.mark(timestamp, close);
+        }
+    }
+
+    #[on]
+    fn fill(&mut self, fill: &Fill) {
+        self.ledger.fill(fill);
+    }
+
+    #[on]
+    fn settlement(&mut self, settlement: &Settlement) {
+        if let Some((timestamp, _)) = self.unmarked.take() {
+            self.ledger.mark(timestamp, settlement.price);
+        }
     }
 }
