@@ -11,9 +11,9 @@
 //! bar when the next one arrives, and a strategy that waits for fills decides when the exchange has closed
 //! the bar.
 //!
-//! No handler waits for room: a few messages follow from each bar, and queues have 1,024 places. A full one would
-//! be an error that ends the run. So handlers are plain functions that publish with `try_publish`, and a bar
-//! on which nothing happens needs no state machine.
+//! No handler waits for room: a few messages follow from each bar, and queues have 1,024 places. A full one
+//! would be an error that ends the run. So handlers are plain functions that publish with `try_publish`, and
+//! a bar on which nothing happens needs no state machine.
 //!
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is
 //! done, so an order decided on one close meets the next bar, and never an earlier one.
@@ -114,7 +114,7 @@ impl Exchange {
         Self { broker: Broker::new(terms) }
     }
 
-    /// Publishes what is filled in a bar, and then its close: by that, who has sent orders knows that they are
+    /// Publishes what is filled in a bar, and then its close: by that, a strategy knows that its orders are
     /// done.
     #[on]
     fn bar(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
