@@ -1,5 +1,6 @@
 //! The means of a handler besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
+mod interrupts;
 mod letters;
 mod lookup;
 mod outside;

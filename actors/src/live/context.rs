@@ -12,6 +12,7 @@ use super::monitor::{Watched, Watching};
 use super::outlet::Outlet;
 use super::source::{ActorSource, Inlet, TopicSource, Way};
 use super::timers::Timers;
+use super::watch::Interrupt;
 use super::watch::Readiness;
 use super::wire::WireSource;
 use crate::dead_letters::{DeadLetter, DeadLetterCause};
@@ -72,6 +73,14 @@ impl<A: Actor> LiveContext<A> {
 
     pub(crate) fn id(&self) -> ActorId {
         self.address.id
+    }
+
+    /// Whether a probe looks at it, and knows that now.
+    pub(crate) fn interrupted_by(&self, interrupt: Interrupt) -> bool {
+        self.address.probed().is_some_and(|watch| {
+            watch.interrupted_by(Some(interrupt));
+            true
+        })
     }
 
     pub(crate) fn core(&self) -> &Arc<BusCore> {

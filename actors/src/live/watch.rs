@@ -41,7 +41,12 @@ pub(crate) struct Watch {
     /// How many slices of messages have been handled. Written by the actor alone.
     beats: AtomicU64,
     hand: Mutex<WatchedHand>,
+    /// Ends code that keeps its thread.
+    interrupt: Mutex<Option<Interrupt>>,
 }
+
+/// See [`Context::interrupted_by`](crate::Context::interrupted_by).
+pub(crate) type Interrupt = Box<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
 struct WatchedHand {
@@ -93,6 +98,12 @@ impl Watch {
         self.probed.load(Ordering::Relaxed)
     }
 
+    /// Has handlers of this life be ended by this.
+    pub(crate) fn interrupted_by(&self, interrupt: Option<Interrupt>) {
+        let before = std::mem::replace(&mut *lock(&self.interrupt), interrupt);
+        drop(before);
+    }
+
     /// What a probe sees; `rests` is the actor's own word. An actor that waits at a gate until others have
     /// finished rests too.
     pub(crate) fn pulse(&self, rests: bool) -> Pulse {
@@ -101,7 +112,8 @@ impl Watch {
         Pulse { beats: self.beats.load(Ordering::Relaxed), rests: rests || at_gate, hand }
     }
 
-    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended. `seen`:
+    /// Ends what is in hand, with this reason, where it waits. Code that never waits is interrupted, if it
+    /// has said how. `seen`:
     /// nothing is ended if there was progress since a pulse with these beats, because what is in hand now has
     /// done no wrong.
     pub(crate) fn abort(&self, reason: &str, seen: Option<u64>) {
@@ -111,6 +123,8 @@ impl Watch {
         if hand.held.is_some() && same {
             hand.abort = Some(reason.into());
             let waker = hand.waker.take();
+            // Under the lock: it means what is in hand, and nothing that comes after.
+            lock(&self.interrupt).iter().for_each(|interrupt| interrupt(reason));
             drop(hand);
             waker.into_iter().for_each(Waker::wake);
         }

@@ -44,7 +44,8 @@ impl Health {
     }
 
     /// It is restarted as well, as after a failure. A handler that keeps its thread without ever waiting
-    /// cannot be ended; it stays reported.
+    /// cannot be ended, unless it has said how ([`Context::interrupted_by`](crate::Context::interrupted_by)):
+    /// it stays reported.
     #[must_use]
     pub fn restart(self) -> Self {
         Self { restarts: true, ..self }

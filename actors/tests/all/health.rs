@@ -439,3 +439,74 @@ fn who_waits_for_a_task_that_keeps_their_own_thread_is_not_stuck() {
         tree.shutdown().await.unwrap();
     });
 }
+
+/// Keeps its thread at 13, as an interpreter does, until it is told to give up.
+#[derive(Default)]
+struct Keeper {
+    given_up: Arc<AtomicU32>,
+    sum: u32,
+}
+impl Actor for Keeper {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let given_up = Arc::clone(&self.given_up);
+        let looked_at = ctx.interrupted_by(move |why| {
+            assert!(why.contains("u32, whose handler keeps its thread"), "{why}");
+            given_up.fetch_add(1, Ordering::SeqCst);
+        });
+        assert!(looked_at);
+        Ok(())
+    }
+}
+impl Handler<u32> for Keeper {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *number == 13 {
+            while self.given_up.load(Ordering::SeqCst) == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            return Err("it was given up".into());
+        }
+        self.sum += number;
+        Ok(())
+    }
+}
+impl Responder<Sum> for Keeper {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.sum
+    }
+}
+
+#[test]
+fn a_handler_that_keeps_its_thread_is_interrupted_once_and_its_actor_restarted() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
+        let child = Child::actor("w", Keeper::default).on_thread(OwnThread::new("w"));
+        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let keeper = tree.actor_ref::<Keeper>("root/w").unwrap();
+        for _ in 0..2 {
+            for number in [13, 4] {
+                keeper.tell(number).await.unwrap();
+            }
+            assert_eq!(keeper.ask(Sum).await.unwrap(), 4, "what waited is handled by the next life");
+        }
+        assert_eq!(log.wait_for("exited w").await, "exited w: failed: it was given up");
+        assert_eq!(bus.dead_letters().in_hand, 2);
+        tree.shutdown().await.unwrap();
+        // Without a probe nobody would call it.
+        let lonely = bus.spawn(Unseen).unwrap();
+        assert!(!lonely.ask(Sum).await.unwrap());
+    });
+}
+
+struct Unseen;
+impl Actor for Unseen {
+    type Error = BoxError;
+}
+impl Responder<Sum> for Unseen {
+    type Reply = bool;
+    async fn answer(&mut self, _: &Sum, ctx: &mut Context<Self>) -> bool {
+        ctx.interrupted_by(|_| {})
+    }
+}

@@ -166,6 +166,12 @@ impl Scope<'_> {
         self.ctx.ready();
     }
 
+    /// Has `interrupt` called, on another thread, when the supervisor gives up what this actor handles;
+    /// whether anybody looks: see [`Context::interrupted_by`].
+    pub fn interrupted_by(&mut self, interrupt: impl Fn(&str) + Send + Sync + 'static) -> bool {
+        self.ctx.interrupted_by(interrupt)
+    }
+
     /// Ends the actor, normally, after this callback.
     pub fn stop(&mut self) {
         self.ctx.stop();

@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::context::Context;
 use crate::host::Host;
+use crate::interrupt::Gate;
 use crate::kind::Kind;
 use crate::subscription::{how, topics_of};
 
@@ -53,6 +54,8 @@ struct Life {
     plan: Arc<ActorPlan>,
     /// What `started` has made.
     made: Option<Made>,
+    /// Ends a method that hangs, where a health probe says so.
+    gate: Option<Arc<Gate>>,
 }
 
 struct Made {
@@ -66,6 +69,8 @@ struct Made {
     waiting: Option<(u16, usize)>,
     /// What a batch has failed with that was handed out before something else.
     failed: Option<PyErr>,
+    /// Why the probe has given a method up.
+    hung: Option<Failure>,
     /// The batch of messages has ended, and what its last method has begun has not: the life ends behind it.
     ends_behind: bool,
     /// What comes when the batch before it has come to its end.
@@ -105,7 +110,7 @@ impl ActorPlan {
         let plan = Arc::new(self);
         let made = Arc::clone(&plan);
         let mut spec = ActorSpec::new(move || {
-            Ok(Box::new(Life { plan: Arc::clone(&made), made: None }) as Box<dyn Behavior>)
+            Ok(Box::new(Life { plan: Arc::clone(&made), made: None, gate: None }) as Box<dyn Behavior>)
         });
         for handler in &plan.handlers {
             if matches!(handler.takes, Takes::Each | Takes::Batch(_)) {
@@ -144,6 +149,7 @@ impl ActorPlan {
             answers,
             waiting: None,
             failed: None,
+            hung: None,
             ends_behind: false,
             then: None,
             asked: false,
@@ -359,9 +365,20 @@ impl Life {
         let Some(made) = &mut self.made else { return Err(Failure::new("this life has not begun")) };
         Python::attach(|py| {
             let context = made.context.clone_ref(py);
+            self.gate.iter().for_each(|gate| gate.enter());
             let called = host.within(py, &context, || call(py, made, host));
+            let hung = self.gate.as_ref().and_then(|gate| gate.leave(py));
             context.get().carry_out(scope);
-            called.map_err(|error| host.failed(py, made.actor.bind(py), error))
+            let failed = |error| host.failed(py, made.actor.bind(py), error);
+            match hung {
+                None => called.map_err(failed),
+                Some(why) => {
+                    let traceback = called.err().map(failed);
+                    let traceback = traceback.as_ref().map_or("it has returned by now", Failure::text);
+                    made.hung = Some(Failure::new(format!("{why}\n{traceback}")));
+                    Err(made.hung.clone().unwrap_or_else(|| Failure::new(why)))
+                }
+            }
         })
     }
 }
@@ -375,6 +392,7 @@ impl Behavior for Life {
             made.map_err(|error| plan.host.failed(py, PyString::new(py, &scope.path()).as_any(), error))
         });
         self.made = Some(made?);
+        self.gate = Gate::of(scope);
         self.call(scope, |py, made, _| made.hooks.started.bind(py).call0().map(drop))
     }
 
@@ -403,6 +421,10 @@ impl Behavior for Life {
     }
 
     fn batch_ended(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        // An error of an answer ends no life, and a method that has hung is to.
+        if let Some(hung) = self.made.as_mut().and_then(|made| made.hung.take()) {
+            return Err(hung);
+        }
         if self.made.as_ref().is_none_or(|made| made.waiting.is_none() && made.failed.is_none()) {
             return Ok(());
         }

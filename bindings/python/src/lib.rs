@@ -22,6 +22,7 @@ mod core;
 mod embed;
 mod errors;
 mod host;
+mod interrupt;
 mod isolate;
 mod kind;
 mod log;

@@ -59,7 +59,9 @@ fn child(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Child> {
         child = child.backoff(backoff);
     }
     if let Some(stuck_after) = seconds(plan, "stuck_after")? {
-        child = child.health(Health::within(stuck_after));
+        let health = Health::within(stuck_after);
+        let restarts: bool = plan.getattr("restart_when_stuck")?.extract()?;
+        child = child.health(if restarts { health.restart() } else { health });
     }
     let attempts: u32 = plan.getattr("attempts")?.extract()?;
     if attempts > 1 {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import os
 import sys
 import threading
 import time
@@ -120,6 +121,24 @@ class Deep(Model):
 
     def fails(self, number: int) -> None:
         sorted([number], key=self.fails)
+
+
+class Hangs(Model):
+    """Never returns from 13; reads from a pipe above a hundred, and leaves Python to others meanwhile."""
+
+    @on(Tick)
+    def tick(self, tick: Tick) -> None:
+        while tick.number == 13:
+            pass
+        if tick.number > 100:
+            os.read(tick.number - 100, 1)
+        self.ctx.publish(Told(tick.number, "hangs"))
+
+    @ask(Words)
+    def words(self, query: Words) -> Words:
+        while query.text == "hang":
+            pass
+        return query
 
 
 class Keeps(Model):

@@ -19,6 +19,16 @@ class _Exit(BaseException):
     """Raised in a handler that does not return when the interpreter exits."""
 
 
+class Stuck(BaseException):
+    """Raised in a method that hangs, when the health probe of its actor has the actor restarted."""
+
+
+def absorb() -> None:
+    """Has an exception come up that another thread has set in this one, and that was not raised yet."""
+    for _ in range(2):
+        pass
+
+
 def end_all(timeout: float) -> bool:
     """Raises in those that run Python; whether all have ended within `timeout` seconds."""
     deadline = time.monotonic() + timeout

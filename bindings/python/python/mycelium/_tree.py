@@ -31,7 +31,8 @@ class Child:
 
     `restart`: "permanent" (always), "transient" (after a failure) or "temporary" (never). `shutdown`: how many seconds it
     may take to stop; 0 kills it at once, None waits for ever. `attempts`: how often a message is tried on which a
-    life ends, before it is a dead letter. `stuck_after`: it is reported when it makes no progress for so many seconds.
+    life ends, before it is a dead letter. `stuck_after`: it is reported when it makes no progress for so many seconds;
+    with `restart_when_stuck` its method is interrupted and it is restarted as well.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Child:
     backoff: Backoff | None = None
     attempts: int = 1
     stuck_after: float | None = None
+    restart_when_stuck: bool = False
     significant: bool = False
     source: bool = False
     ready_when_told: bool = False
@@ -50,6 +52,8 @@ class Child:
     def __post_init__(self) -> None:
         if not (isinstance(self.actor, type) and issubclass(self.actor, _actor.Actor)):
             raise TypeError(f"the actor of {self.id!r} is {self.actor!r}: give a subclass of mycelium.Actor, not an instance")
+        if self.restart_when_stuck and self.stuck_after is None:
+            raise ValueError(f"when is {self.id!r} stuck? give `stuck_after` with `restart_when_stuck`, in seconds")
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod hangs;
 mod limits;
 mod mistakes;
 mod page;
