@@ -1,4 +1,4 @@
-"""Figures of backtesting.py 0.6.6 for tests/parity.rs.
+"""Figures of backtesting.py 0.6.6 for tests/all/parity.rs.
 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install backtesting==0.6.6
     /tmp/oracle/bin/python examples/backtest/tests/oracle/backtesting_py.py

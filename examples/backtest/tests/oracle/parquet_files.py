@@ -1,4 +1,4 @@
-"""Files of Parquet as pandas writes them, for tests/hostile.rs.
+"""Files of Parquet as pandas writes them, for tests/all/hostile.rs.
 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install pandas pyarrow
     /tmp/oracle/bin/python examples/backtest/tests/oracle/parquet_files.py

@@ -1,4 +1,4 @@
-"""Figures of numpy and scipy for tests/search.rs.
+"""Figures of numpy and scipy for tests/all/search.rs.
 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install numpy scipy
     /tmp/oracle/bin/python examples/backtest/tests/oracle/search.py

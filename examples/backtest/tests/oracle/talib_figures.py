@@ -1,4 +1,4 @@
-"""Figures of TA-Lib for tests/indicators.rs.
+"""Figures of TA-Lib for tests/all/indicators.rs.
 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install numpy pandas TA-Lib
     /tmp/oracle/bin/python examples/backtest/tests/oracle/talib_figures.py

@@ -1,16 +1,13 @@
 //! How fills, sizes and ruin are booked.
-#![forbid(unsafe_code)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 
+use crate::common::{bars, on_bar};
 use backtest::actors::Feed;
 use backtest::engine::{AtEnd, Market};
 use backtest::messages::{Bar, ChargeKind, OrderCause, OrderStatus, Timestamp};
 use backtest::source::History;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket, Trader, Venue};
-use common::{bars, on_bar};
 use mycelium::Isolate;
 
 const HOUR_NS: i64 = 3_600_000_000_000;

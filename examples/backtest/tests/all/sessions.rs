@@ -1,5 +1,4 @@
 //! Trading hours: when orders are filled, and when day orders end.
-#![forbid(unsafe_code)]
 
 use backtest::data::parse_timestamp;
 use backtest::engine::{AtEnd, FillAt, Session};

@@ -1,5 +1,4 @@
 //! Several assets on the command line: one account, and what each of them has brought.
-#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 

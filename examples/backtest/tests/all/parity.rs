@@ -1,5 +1,4 @@
 //! Trades and figures of backtesting.py 0.6.6, which `tests/oracle/backtesting_py.py` has written.
-#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 

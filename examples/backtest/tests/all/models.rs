@@ -1,18 +1,15 @@
 //! Costs, volume, latency, margin and money for the time.
-#![forbid(unsafe_code)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{bars, on_bar};
 use backtest::engine::{
     AtEnd, Commission, FillAt, Filling, Fixed, FundingEvery, MakerTaker, RangeShare, Share, Tiers,
     VolumeShare,
 };
 use backtest::messages::{Bar, ChargeKind, OrderCause, OrderStatus, Quote, Tick, Timestamp};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
-use common::{bars, on_bar};
 
 type Prices = (f64, f64, f64, f64);
 

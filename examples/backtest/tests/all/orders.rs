@@ -1,12 +1,9 @@
 //! What each kind of order does, bar by bar.
-#![forbid(unsafe_code)]
 
-mod common;
-
+use crate::common::{bars, on_bar};
 use backtest::engine::{AtEnd, Fixed, Intrabar, PerUnit, Share};
 use backtest::messages::{OrderCause, OrderStatus};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
-use common::{bars, on_bar};
 
 type Prices = (f64, f64, f64, f64);
 

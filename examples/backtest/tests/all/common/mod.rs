@@ -1,5 +1,7 @@
 //! Bars by hand, and strategies that do what a test says on a given bar.
 
+pub(crate) mod slow;
+
 use backtest::messages::{Bar, Timestamp};
 use backtest::strategy::StrategyContext;
 

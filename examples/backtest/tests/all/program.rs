@@ -1,5 +1,4 @@
 //! The command line of a strategy of one's own.
-#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 

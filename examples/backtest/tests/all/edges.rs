@@ -1,12 +1,9 @@
 //! Orders where two rules meet: costs of parts, reversals, what is left of an order.
-#![forbid(unsafe_code)]
 
-mod common;
-
+use crate::common::{bars, on_bar};
 use backtest::engine::{AtEnd, FillAt, Fixed, PerUnit};
 use backtest::messages::{OrderCause, OrderStatus, Tick, Timestamp};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
-use common::{bars, on_bar};
 
 type Prices = (f64, f64, f64, f64);
 

@@ -1,17 +1,13 @@
 //! Random strategies and orders, against an exchange that was written apart, slowly and for the reader.
-#![forbid(unsafe_code)]
-
-#[path = "common/slow.rs"]
-mod slow;
 
 use std::sync::{Arc, Mutex};
 
+use crate::common::slow::{SlowExchange, SlowFill, Spec};
 use backtest::engine::{AtEnd, Share};
 use backtest::messages::{Bar, OrderStatus, Timestamp};
 use backtest::source::Source;
 use backtest::strategy::{Backtest, Report, StrategyContext, Ticket};
 use mycelium_random::{Random, cases, seeds};
-use slow::{SlowExchange, SlowFill, Spec};
 
 /// Random strategies.
 const CASES: u64 = 1_000;

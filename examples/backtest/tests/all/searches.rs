@@ -1,5 +1,4 @@
 //! Walk-forward, Monte Carlo and reports of a strategy of one's own.
-#![forbid(unsafe_code)]
 
 use std::path::Path;
 

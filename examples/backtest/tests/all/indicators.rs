@@ -1,5 +1,4 @@
 //! Every indicator over the GOOG bars, as TA-Lib has it (`tests/oracle/talib_figures.py`).
-#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Prices that are more than memory keeps: the same rows, the same errors, the same results, and a process
 //! that may not have the memory for them.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -167,7 +166,10 @@ fn again(test: &str, variables: &[(&str, &str)], memory_kib: Option<u64>) -> std
     let own = std::env::current_exe().expect("this program");
     let limit = memory_kib.map_or(String::new(), |kib| format!("ulimit -d {kib} && "));
     std::process::Command::new("sh")
-        .args(["-c", &format!("{limit}exec \"$0\" --ignored --exact --nocapture --test-threads 1 {test}")])
+        .args([
+            "-c",
+            &format!("{limit}exec \"$0\" --ignored --exact --nocapture --test-threads 1 streaming::{test}"),
+        ])
         .arg(own)
         .envs(variables.iter().copied())
         .output()

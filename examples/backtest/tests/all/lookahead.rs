@@ -1,16 +1,13 @@
 //! What several assets, bars of several lengths, and a bus must not show or fill too early.
-#![forbid(unsafe_code)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{bars, on_bar};
 use backtest::engine::{AtEnd, FillAt, FundingEvery, MakerTaker};
 use backtest::messages::{Bar, OrderCause, OrderStatus, Quote, Timestamp};
 use backtest::source::Source;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
-use common::{bars, on_bar};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 

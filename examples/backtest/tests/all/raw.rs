@@ -1,5 +1,4 @@
 //! An actor that speaks the messages itself, beside a strategy with the same rule.
-#![forbid(unsafe_code)]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,5 @@
 //! Random strategies on several assets: the account is whole at each event, and what is not traded changes
 //! nothing.
-#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::time::Duration;

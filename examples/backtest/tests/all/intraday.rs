@@ -1,5 +1,4 @@
 //! Figures, folds and searches where the data is no series of days: quotes, ticks, minutes, mixed calendars.
-#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,4 @@
 //! What the papers' formulas say of made-up trials, as numpy and scipy have it (`tests/oracle/search.py`).
-#![forbid(unsafe_code)]
 
 use backtest::search::{
     BlockSums, ReturnShape, deflated_sharpe, expected_max_sharpe, normal_quantile, overfitting,

@@ -1,0 +1,27 @@
+//! Each program of tests is linked by itself, with all that it is made of: so there is one. `agreement` and
+//! `oracle` stand apart because they are run on a release build too.
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod assets;
+mod booking;
+mod cli;
+mod common;
+mod csv;
+mod edges;
+mod hostile;
+mod indicators;
+mod intraday;
+mod latency;
+mod lookahead;
+mod models;
+mod orders;
+mod parity;
+mod program;
+mod quotes;
+mod raw;
+mod reference;
+mod search;
+mod searches;
+mod sessions;
+mod streaming;
