@@ -67,8 +67,8 @@ impl Gate {
         let why = calls.why.take();
         drop(calls);
         if why.is_some() {
-            // Nobody sets one any more. One that was not raised yet comes up here, where it is dropped. To have
-            // the interpreter forget it would leave Python 3.11 looking for one for ever.
+            // Nobody sets one any more. One that was not raised yet comes up here, where it is dropped. To
+            // have the interpreter forget it would leave Python 3.11 looking for one for ever.
             drop(self.absorb.call0(py));
         }
         why

@@ -1,7 +1,7 @@
 //! Indicators that take one value at a time, each in constant time; [`Cci`] alone costs its window.
 //!
-//! They begin as TA-Lib's do, and say what those of the same name say (`tests/all/indicators.rs`). An indicator
-//! says `None` until its window is full. One of your own is a struct with [`Indicator`]:
+//! They begin as TA-Lib's do, and say what those of the same name say (`tests/all/indicators.rs`). An
+//! indicator says `None` until its window is full. One of your own is a struct with [`Indicator`]:
 //!
 //! ```
 //! use backtest::indicators::Indicator;
