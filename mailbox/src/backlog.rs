@@ -283,10 +283,22 @@ impl<T> Backlog<T> {
 
     /// Takes everything out, for the end; the oldest first.
     pub fn drain(&mut self) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.len());
         match &mut self.store {
-            Store::Fifo(queue) => std::mem::take(queue).into(),
-            Store::Latest(latest) => std::iter::from_fn(|| latest.pop_oldest()).collect(),
+            Store::Fifo(queue) => {
+                // One by one: to make a `Vec` of it at once is far more code, and there is one for each message.
+                let mut queue = std::mem::take(queue);
+                while let Some(oldest) = queue.pop_front() {
+                    all.push(oldest);
+                }
+            }
+            Store::Latest(latest) => {
+                while let Some(oldest) = latest.pop_oldest() {
+                    all.push(oldest);
+                }
+            }
         }
+        all
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dropping values where nobody is at hand whom a panic of their destructor would concern.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Drops what nobody will handle: a displaced message, one that a receiver leaves behind, a copy too many.
@@ -25,10 +26,16 @@ pub fn discard<T>(value: T) {
 
 /// Runs foreign code. No panic gets out, which the panic hook has reported.
 pub(crate) fn caught(code: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(code))
-        // What it panicked with may have a destructor that does, too. The next one is left alone.
-        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        let_go(payload);
+    }
+}
+
+/// Drops what code has panicked with, which may have a destructor that panics as well. The next one is left
+/// alone.
+#[cold]
+fn let_go(payload: Box<dyn Any + Send>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
 }

@@ -6,6 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// All tests of both packages.
+const TESTS: [&str; 5] =
+    ["python_actors", "python_of_a_process", "python_without_numpy", "ocaml_actors", "killed_and_healed"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -42,9 +46,14 @@ fn rust_programs_host_python_and_ocaml_actors() {
         std::env::join_paths(std::iter::once(programs.clone()).chain(std::env::split_paths(&path))).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut test = Command::new(cargo);
-    // At once: with other features, what all of them need is built once more.
-    test.args(["test", "--quiet", "--locked", "-p", "mycelium-embedded", "-p", "polyglot", "--features"]);
+    // Of all the workspace, so that its features are those of the workspace's own tests, and what these have
+    // compiled is not compiled again. The wheel's feature would leave Python's symbols out.
+    test.args(["test", "--quiet", "--locked", "--workspace"]);
+    test.args(["--exclude", "mycelium-wheel", "--exclude", "mycelium-tests", "--features"]);
     test.arg("mycelium-embedded/ocaml,mycelium-embedded/python,polyglot/ocaml,polyglot/python");
+    for name in TESTS {
+        test.args(["--test", name]);
+    }
     test.arg("--target-dir").arg(target).current_dir(root());
     test.env("PATH", path).env("PYO3_PYTHON", programs.join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
     let told = said(&mut test);

@@ -14,8 +14,11 @@ fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
 }
 
-fn target() -> PathBuf {
-    fs::canonicalize(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()).unwrap()
+/// The folder of the C library that cargo has made beside this test.
+fn library() -> PathBuf {
+    let test = fs::canonicalize(std::env::current_exe().unwrap()).unwrap();
+    let folder = test.ancestors().find(|folder| folder.join("libmycelium_ffi.so").exists());
+    folder.expect("cargo makes libmycelium_ffi.so before the tests that depend on it").to_owned()
 }
 
 fn said(command: &mut Command) -> String {
@@ -65,11 +68,6 @@ fn project() -> &'static Path {
     static PROJECT: OnceLock<PathBuf> = OnceLock::new();
     PROJECT.get_or_init(|| {
         said(Command::new("sh").arg(root().join("tests/ocaml/install.sh")));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--locked", "-p", "mycelium-ffi", "--target-dir"]).arg(target());
-        said(build.current_dir(root()));
-
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml-library");
         copy(&root().join("bindings/ocaml"), &folder);
         let own = Contract::read(&root().join("bindings/ocaml/test/contracts.yaml")).unwrap();
@@ -96,7 +94,7 @@ fn project() -> &'static Path {
 
 fn dune_in(folder: &Path) -> Command {
     let mut dune = Command::new("dune");
-    dune.current_dir(folder).env("MYCELIUM_HOME", root()).env("MYCELIUM_LIB", target().join("debug"));
+    dune.current_dir(folder).env("MYCELIUM_HOME", root()).env("MYCELIUM_LIB", library());
     dune
 }
 

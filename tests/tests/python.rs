@@ -20,6 +20,13 @@ fn said(command: &mut Command) -> String {
     text
 }
 
+/// The library of this name that cargo has made beside this test.
+fn beside(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let found = test.ancestors().map(|folder| folder.join(name)).find(|file| file.exists());
+    found.unwrap_or_else(|| panic!("cargo makes {name} before the tests that depend on it"))
+}
+
 /// A Python with what the tests need; it is made once for each target folder.
 fn venv(target: &Path) -> PathBuf {
     let script = root().join("tests/python/venv.sh");
@@ -59,15 +66,9 @@ fn write_messages(folder: &Path, files: Vec<PythonFile>) {
 
 #[test]
 fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "-p", "mycelium-wheel", "--target-dir"]).arg(target);
-    said(build.current_dir(root()));
-
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
-    stage(&folder, &target.join("debug/libmycelium_native.so"));
-    let python = venv(target);
+    stage(&folder, &beside("libmycelium_native.so"));
+    let python = venv(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
     let package = root().join("bindings/python");
     let run = |args: &[&str]| {
         let mut command = Command::new(&python);

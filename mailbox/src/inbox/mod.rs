@@ -26,7 +26,7 @@ use std::sync::Arc as StdArc;
 pub use port::Port;
 pub use send::{LinePlace, SendError, Sending, TrySendError};
 
-use crate::discard::discard_all;
+use crate::discard::{discard, discard_all};
 use crate::merge::Source;
 use crate::policy::Overflow;
 use crate::sync::Ordering;
@@ -278,7 +278,10 @@ impl<T, P: AsRef<Port<T>>> Drop for Inbox<T, P> {
             state.backlog.release(0);
             state.backlog.drain()
         };
-        discard_all(self.hand.drain(..).chain(unread));
+        while let Some(oldest) = self.hand.pop_front() {
+            discard(oldest);
+        }
+        discard_all(unread);
     }
 }
 

@@ -289,6 +289,9 @@ impl<V: Payload> Drop for LaneReader<V> {
         let left = unread.len() + self.hand.len();
         self.lane.seat.leave_behind(left);
         self.core.counters.add_unread(left);
-        discard_all(self.hand.drain(..).chain(unread));
+        while let Some(oldest) = self.hand.pop_front() {
+            discard(oldest);
+        }
+        discard_all(unread);
     }
 }
