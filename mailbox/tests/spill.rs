@@ -43,6 +43,25 @@ fn a_file_that_grows_keeps_what_it_has() {
     assert!(values.iter().copied().eq(0..count));
 }
 
+/// Larger than the least by which a file grows.
+const LARGE: usize = (24 << 20) / size_of::<u64>();
+
+#[test]
+fn a_value_larger_than_the_growth_of_a_file_has_room() {
+    let pushes = || {
+        let mut writer = SpillWriter::new(0);
+        for number in 0..3_u64 {
+            writer.push([number; LARGE]).expect("room");
+        }
+        let values = writer.finish().expect("a slice");
+        let ends = values.iter().map(|value| (value[0], value[LARGE - 1]));
+        assert!(ends.eq([(0, 0), (1, 1), (2, 2)]));
+    };
+    // Such a value is moved over the stack some times.
+    let thread = std::thread::Builder::new().stack_size(1 << 30).spawn(pushes);
+    thread.expect("a thread").join().expect("all three are there");
+}
+
 #[test]
 fn values_are_sorted_and_cut_in_their_place() {
     let mut random = Random::new(mycelium_random::seed());

@@ -65,7 +65,7 @@ impl<T: Copy> Growing<T> {
         let folder = folder();
         let at = |error: io::Error| beside(&folder, &error);
         let file = tempfile::tempfile_in(&folder).map_err(at)?;
-        let bytes = grown(size_of_val(values)).map_err(at)?;
+        let bytes = grown::<T>(size_of_val(values)).map_err(at)?;
         let mapping = with_room(&file, bytes).map_err(at)?;
         let capacity = room::<T>(bytes);
         let mut growing = Self { file, mapping, capacity, len: 0, values: PhantomData };
@@ -80,7 +80,7 @@ impl<T: Copy> Growing<T> {
         if self.len == self.capacity {
             self.grow()?;
         }
-        // SAFETY: `len` is below `capacity`, and the mapping has room for so many values.
+        // SAFETY: `len` is below `capacity`, which `grow` asserts, and the mapping has room for so many values.
         let place = unsafe { self.start().add(self.len) };
         // SAFETY: the place is within the mapping, which is aligned to pages; `&mut self` has it alone,
         // because the file is that of this value alone.
@@ -93,10 +93,11 @@ impl<T: Copy> Growing<T> {
     #[cold]
     fn grow(&mut self) -> io::Result<()> {
         let at = |error: io::Error| beside(&folder(), &error);
-        let bytes = grown(self.capacity * size_of::<T>()).map_err(at)?;
+        let bytes = grown::<T>(self.capacity * size_of::<T>()).map_err(at)?;
         // The old mapping goes with the assignment. What was written is in the file, which both show.
         self.mapping = with_room(&self.file, bytes).map_err(at)?;
         self.capacity = room::<T>(bytes);
+        assert!(self.len < self.capacity, "the file has no room for one more value");
         Ok(())
     }
 
@@ -150,9 +151,9 @@ fn room<T>(bytes: usize) -> usize {
     bytes.checked_div(size_of::<T>()).unwrap_or(usize::MAX)
 }
 
-/// The size of a file that has so many bytes and is to take more.
-fn grown(bytes: usize) -> io::Result<usize> {
-    let more = (bytes / 4).max(GROWTH_BYTES_MIN);
+/// The size of a file that has so many bytes of values and is to take one more at least.
+fn grown<T>(bytes: usize) -> io::Result<usize> {
+    let more = (bytes / 4).max(GROWTH_BYTES_MIN).max(size_of::<T>());
     bytes
         .checked_add(more)
         .filter(|bytes| isize::try_from(*bytes).is_ok())
