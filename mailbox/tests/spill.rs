@@ -101,6 +101,26 @@ fn bytes_are_written_as_to_a_file() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn bytes_that_were_taken_are_no_error_of_a_write() {
+    // In a process of its own, which has no folder for files.
+    const TEST: &str = "bytes_that_were_taken_are_no_error_of_a_write";
+    const FOLDER: &str = "/no/such/folder";
+    if std::env::var_os("TMPDIR").is_none_or(|folder| folder != FOLDER) {
+        let mut again = std::process::Command::new(std::env::current_exe().expect("this program"));
+        let again = again.args([TEST, "--exact"]).env("TMPDIR", FOLDER).output().expect("a process");
+        assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stdout));
+        return;
+    }
+    let mut writer = SpillWriter::new(3);
+    assert_eq!(writer.write(b"abcde").expect("room for three"), 3);
+    let refused = writer.write(b"de").expect_err("no room for a fourth");
+    assert!(refused.to_string().contains("name another folder by TMPDIR"), "{refused}");
+    assert_eq!(writer.as_slice(), b"abc");
+    assert_eq!(writer.write(b"").expect("nothing needs no room"), 0);
+}
+
+#[test]
 fn clones_outlive_the_first_and_are_read_by_other_threads() {
     let mut writer = SpillWriter::new(0);
     (0..1_000_u64).try_for_each(|number| writer.push(number)).expect("room");

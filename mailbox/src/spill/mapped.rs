@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 
 use rustix::fs::{FallocateFlags, fallocate, ftruncate};
+use rustix::io::retry_on_intr;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Least room that a file grows by.
@@ -124,7 +125,7 @@ impl<T: Copy> Growing<T> {
         let bytes = self.len * size_of::<T>();
         // The mapping that is written through goes first: nothing of it is beyond the end of the file.
         drop(self.mapping);
-        ftruncate(&self.file, bytes as u64).map_err(io::Error::from)?;
+        retry_on_intr(|| ftruncate(&self.file, bytes as u64)).map_err(io::Error::from)?;
         Ok(Sealed(MappedPages::of(&self.file, bytes, ProtFlags::READ)?))
     }
 }
@@ -142,7 +143,7 @@ impl Sealed {
 /// Gives a file this size and the room for it on the disk, and maps it for writing.
 fn with_room(file: &File, bytes: usize) -> io::Result<MappedPages> {
     // Without the room, a store into the mapping would end the process when the disk is full.
-    fallocate(file, FallocateFlags::empty(), 0, bytes as u64).map_err(io::Error::from)?;
+    retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, bytes as u64)).map_err(io::Error::from)?;
     MappedPages::of(file, bytes, ProtFlags::READ | ProtFlags::WRITE)
 }
 

@@ -24,7 +24,16 @@
 //! # What it costs
 //! Room for values is allocated on the disk before they are written, so a full disk is an error of
 //! [`SpillWriter::push`]. A disk that fails to read a page later ends the process with SIGBUS, as it does
-//! with each mapped file. The file is in the folder of the environment variable `TMPDIR`, or else in
+//! with each mapped file.
+//!
+//! The room is only as good as the file system's word. One that copies what it writes anew (Btrfs, ZFS), is
+//! compressed or thinly provisioned, may promise room and lack it later: a full disk ends the process with
+//! SIGBUS there. One that cannot reserve at all (NFS before 4.2) refuses, which is an error of `push`.
+//!
+//! A limit on the size of files (`ulimit -f`, RLIMIT_FSIZE) counts for this one. Beyond it the kernel sends
+//! SIGXFSZ, which ends a process that does not ignore it; one that does has an error of `push`.
+//!
+//! The file is in the folder of the environment variable `TMPDIR`, or else in
 //! `/var/tmp`, which is on a disk where `/tmp` may be memory.
 
 #[cfg(target_os = "linux")]

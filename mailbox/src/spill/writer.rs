@@ -43,7 +43,8 @@ impl<T: Copy> SpillWriter<T> {
     /// Adds a value. `Ok` does not promise that it is on the disk: nobody could find it there.
     ///
     /// # Errors
-    /// The file could not be made or does not get the room. All values before are still there.
+    /// The file could not be made or does not get the room. All values before are still there, and this one
+    /// is not. A limit on the size of files ends the process instead: see [the module](super).
     #[inline]
     pub fn push(&mut self, value: T) -> io::Result<()> {
         match &mut self.place {
@@ -117,10 +118,17 @@ impl<T: Copy> SpillWriter<T> {
     }
 }
 
-/// Bytes are written to it as to a file.
+/// Bytes are written to it as to a file: a write that finds room for some of them takes those, and only one
+/// that takes none is an error, that of [`push`](SpillWriter::push).
 impl io::Write for SpillWriter<u8> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        bytes.iter().try_for_each(|byte| self.push(*byte))?;
+        for (taken, byte) in bytes.iter().enumerate() {
+            match self.push(*byte) {
+                Ok(()) => {}
+                Err(error) if taken == 0 => return Err(error),
+                Err(_) => return Ok(taken),
+            }
+        }
         Ok(bytes.len())
     }
 
