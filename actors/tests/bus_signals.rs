@@ -89,10 +89,15 @@ fn part() {
 
 async fn play(part: &str) -> Result<(RunEnd, u64)> {
     let bus = MessageBus::new();
-    let limit = if part == "stuck" { Duration::from_millis(20) } else { HOUR };
+    let limit = if ["stuck", "told"].contains(&part) { Duration::from_millis(20) } else { HOUR };
     // It listens to signals before the other begins.
     let (end, begun) = tokio::join!(biased; bus.run_until_signal(limit), begin(part, &bus));
     let _trees = begun?;
+    if part == "told" {
+        // Work that nobody knows of, which the runtime waits for.
+        tokio::task::spawn_blocking(std::thread::park);
+        println!("\nended");
+    }
     Ok((end?, bus.dead_letters().waiting + bus.dead_letters().in_hand))
 }
 
@@ -105,6 +110,12 @@ async fn begin(part: &str, bus: &MessageBus) -> Result<Option<Tree>> {
     match part {
         "source" => _ = bus.spawn_service(Source)?,
         "closed" => bus.shutdown().await?,
+        "told" => {
+            counter.tell(HOUR).await?;
+            let said = async { println!("\nclosing") };
+            let (closed, ()) = tokio::join!(biased; bus.shutdown_within(2 * HOUR), said);
+            closed.unwrap_err();
+        }
         _ => {
             counter.tell(HOUR).await?;
             counter.tell(Duration::ZERO).await?;
@@ -170,6 +181,17 @@ fn a_bus_that_somebody_shuts_down_ends_the_program() {
     assert!(out.contains("end: ended by itself"), "{out}");
 }
 
+#[test]
+fn a_signal_that_comes_while_somebody_shuts_the_bus_down_leaves_the_process_to_the_next_one() {
+    let mut player = Player::new("told");
+    player.wait_for("closing");
+    player.signal("-INT");
+    player.wait_for("ended");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(143), "{out}{err}");
+}
+
 #[tokio::test]
 async fn signals_are_listened_to_for_one_bus_after_the_other() {
     for _ in 0..2 {
@@ -204,4 +226,72 @@ async fn a_shutdown_that_somebody_else_has_begun_and_that_kills_has_its_code() {
     let (end, closed) = (end.unwrap(), closed.unwrap_err());
     assert_eq!((end.code(), end.clone()), (EXIT_UNDRAINED, RunEnd::Unfinished(closed)));
     assert!(end.to_string().contains("Counter#1"), "{end}");
+}
+
+/// One that has an hour's work in hand.
+async fn busy(bus: &MessageBus) {
+    let counter = bus.spawn(Counter::default()).unwrap();
+    counter.tell(HOUR).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_kills_sooner_than_the_run_would_has_its_code() {
+    for limit in [Duration::ZERO, Duration::from_secs(1)] {
+        let bus = MessageBus::new();
+        busy(&bus).await;
+        let (end, closed) = tokio::join!(biased; bus.run_until_signal(HOUR), bus.shutdown_within(limit));
+        assert_eq!(end.unwrap(), RunEnd::Unfinished(closed.unwrap_err()), "{limit:?}");
+        // One that begins now has nothing to tell.
+        bus.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_two_shutdowns_names_whom_the_other_has_killed() {
+    let bus = MessageBus::new();
+    busy(&bus).await;
+    let tree = Supervisor::builder("root").actor("counter", Counter::default).start(&bus).await.unwrap();
+    let counter = tree.actor_ref::<Counter>("root/counter").unwrap();
+    counter.tell(HOUR).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (patient, hurried) =
+        tokio::join!(bus.shutdown_within(Duration::from_secs(60)), bus.shutdown_within(Duration::ZERO));
+    let (patient, hurried) = (patient.unwrap_err(), hurried.unwrap_err());
+    assert_eq!(patient, hurried);
+    assert_eq!((patient.missed.len(), &*patient.children), (1, &["root/counter".into()][..]));
+    assert!(patient.missed[0].killed, "{patient}");
+}
+
+/// A tree that is busy, on a bus where another is too.
+async fn busy_tree(bus: &MessageBus) -> Tree {
+    busy(bus).await;
+    let tree = Supervisor::builder("root").actor("counter", Counter::default).start(bus).await.unwrap();
+    tree.actor_ref::<Counter>("root/counter").unwrap().tell(HOUR).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tree
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_whose_bus_is_shut_down_and_kills_has_its_code() {
+    for limit in [Duration::ZERO, Duration::from_secs(1)] {
+        let bus = MessageBus::new();
+        let tree = busy_tree(&bus).await;
+        let (end, closed) = tokio::join!(biased; tree.run_until_signal(HOUR), bus.shutdown_within(limit));
+        let closed = closed.unwrap_err();
+        assert_eq!((closed.missed.len(), closed.children.len()), (1, 1), "{closed}");
+        assert_eq!(end.unwrap(), RunEnd::Unfinished(closed), "{limit:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_somebody_shuts_down_and_that_kills_has_its_code() {
+    let bus = MessageBus::new();
+    let tree = busy_tree(&bus).await;
+    let shutdown = tree.shutdown_within(Duration::from_secs(1));
+    let (end, ended) = tokio::join!(biased; tree.run_until_signal(HOUR), shutdown);
+    let (end, ended) = (end.unwrap(), ended.unwrap_err());
+    let RunEnd::Unfinished(error) = &end else { panic!("{end}") };
+    // Whoever is left on the bus is no part of what the tree had to do.
+    assert_eq!((end.code(), &error.children), (EXIT_UNDRAINED, &ended.missed));
 }

@@ -21,6 +21,7 @@ use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{MemberSeat, Members};
 use super::names::Names;
 use super::runtime::{Runtimes, has_ended};
+use super::shutdown::BusMissed;
 use super::source::{DirectSource, Inlet};
 use super::topics::{Retaining, Retentions, Topics};
 use super::wire::WireTable;
@@ -29,7 +30,7 @@ use crate::dead_letters::DeadLetters;
 use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, SetOnce};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, SetOnce};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
@@ -157,6 +158,8 @@ pub(crate) struct BusCore {
     pub(crate) closing: SetOnce<()>,
     /// Until when the most patient of those who have begun a shutdown waits.
     ends_by: Mutex<Option<rt::Instant>>,
+    /// Those that its shutdowns have killed.
+    missed: Mutex<BusMissed>,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
@@ -296,6 +299,7 @@ impl BusBuilder {
             closed: AtomicBool::new(false),
             closing: SetOnce::new(),
             ends_by: Mutex::new(None),
+            missed: Mutex::default(),
             inbox_capacity: self.inbox_capacity,
             runtimes: Runtimes::new(self.runtime),
         });
@@ -575,6 +579,11 @@ impl BusCore {
     pub(super) fn end_by(&self, deadline: rt::Instant) {
         let mut ends_by = self.ends_by.lock().unwrap_or_else(PoisonError::into_inner);
         *ends_by = (*ends_by).max(Some(deadline));
+    }
+
+    /// Those that its shutdowns have killed.
+    pub(crate) fn missed(&self) -> MutexGuard<'_, BusMissed> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until when those who shut it down wait, if anybody does.

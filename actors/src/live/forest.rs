@@ -27,18 +27,10 @@ pub(crate) trait Standing: Any + Send + Sync {
     fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Its pools.
     fn pools(&self) -> Vec<PoolStats>;
-    /// Its bus ends it from now on.
-    fn falling(self: Arc<Self>) -> Box<dyn Falling>;
-}
-
-/// A tree from the moment at which its bus begins to end it.
-pub(crate) trait Falling: Send + Sync {
     /// The actors in it.
-    fn actors(&self) -> Vec<ActorId>;
-    /// It goes on, though it was killed: its path.
-    fn outlives(&self) -> Option<Arc<str>>;
-    /// The paths of those who had to be killed since then.
-    fn missed(&self) -> Vec<Arc<str>>;
+    fn members(&self) -> Vec<ActorId>;
+    /// Its path, if it goes on though it was killed, which it says in the log.
+    fn still_runs(&self) -> Option<Arc<str>>;
 }
 
 /// Every tree of a bus that has not ended, by its number.
@@ -182,13 +174,12 @@ pub(crate) struct Felling {
     control: Arc<dyn Control>,
     ended: Arc<SetOnce<ExitReason>>,
     /// `None`: its supervisors are gone.
-    falling: Option<Box<dyn Falling>>,
+    standing: Option<Arc<dyn Standing>>,
 }
 
 impl Felling {
     fn new(stem: &Stem, standing: Option<Arc<dyn Standing>>) -> Self {
-        let falling = standing.map(Standing::falling);
-        Self { control: Arc::clone(&stem.control), ended: Arc::clone(&stem.ended), falling }
+        Self { control: Arc::clone(&stem.control), ended: Arc::clone(&stem.ended), standing }
     }
 
     /// Asks it to stop its children in reverse order.
@@ -202,7 +193,7 @@ impl Felling {
 
     /// The actors in it.
     pub(crate) fn actors(&self) -> Vec<ActorId> {
-        self.falling.as_ref().map(|falling| falling.actors()).unwrap_or_default()
+        self.standing.as_ref().map(|standing| standing.members()).unwrap_or_default()
     }
 
     pub(crate) async fn ended(&self) {
@@ -211,11 +202,6 @@ impl Felling {
 
     /// It goes on, though it was killed: its path, if anything of it is there.
     pub(crate) fn outlives(&self) -> Option<Arc<str>> {
-        self.falling.as_ref()?.outlives()
-    }
-
-    /// The paths of those who had to be killed meanwhile.
-    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        self.falling.as_ref().map(|falling| falling.missed()).unwrap_or_default()
+        self.standing.as_ref()?.still_runs()
     }
 }

@@ -48,7 +48,7 @@ pub(crate) use context::LiveContext;
 pub(crate) use current::{enter, poll_code, poll_turn, turn};
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
-pub(crate) use forest::{Control, Falling, ForestPlace, Standing};
+pub(crate) use forest::{Control, ForestPlace, Standing};
 pub(crate) use links::Bridge;
 pub(crate) use lookout::{Wait, waiting};
 pub(crate) use monitor::{Watched, Watchers};

@@ -13,8 +13,9 @@ use super::deadline::{by, with_deadlines};
 use super::forest::Felling;
 use super::links::Bridge;
 use crate::error::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
+use crate::life::{MissedLog, MissedMark};
 use crate::rt::Instant;
-use crate::{ActorId, MessageBus, clock};
+use crate::{ActorId, Identity, MessageBus, clock};
 
 impl MessageBus {
     /// Ends all actors and services and closes the topics; waits [`SHUTDOWN_DEADLINE`] at most.
@@ -51,7 +52,8 @@ impl MessageBus {
     /// A service ends at its next wait, unless it ends by its own hand: see
     /// [`Service`](crate::Service#how-it-ends).
     ///
-    /// Calling it again, or from several tasks, is harmless; each kills at its own limit. An actor that calls
+    /// Calling it again, or from several tasks, is harmless; each kills at its own limit, and names all that
+    /// were killed since it was called. An actor that calls
     /// it waits for itself until the limit. Where code that never awaits keeps every worker of the runtime,
     /// `limit` holds if this is awaited inside `block_on`, which needs no worker.
     ///
@@ -80,11 +82,53 @@ impl MessageBus {
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors
     /// and services.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
-        with_deadlines(end(&self.core, limit)).await
+        let since = self.core.missed().mark();
+        with_deadlines(end(&self.core, limit, since)).await
+    }
+
+    /// The same. It names also those that other shutdowns have killed before.
+    pub(crate) async fn end_within(&self, limit: Duration) -> Result<(), ShutdownError> {
+        with_deadlines(end(&self.core, limit, BusMissedMark::default())).await
     }
 }
 
-async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
+/// Those that the shutdowns of a bus have killed. A closed bus takes nobody any more, so they are no more than
+/// it had.
+#[derive(Default)]
+pub(crate) struct BusMissed {
+    members: MissedLog<Identity, { usize::MAX }>,
+    /// By their paths in their trees.
+    pub(crate) children: MissedLog<Arc<str>, { usize::MAX }>,
+}
+
+/// A moment in that.
+#[derive(Clone, Copy, Default)]
+struct BusMissedMark {
+    members: MissedMark,
+    children: MissedMark,
+}
+
+impl BusMissed {
+    /// What has happened since then on a bus that had `everybody` on it.
+    fn error(
+        &self,
+        since: BusMissedMark,
+        stuck: Vec<Arc<str>>,
+        everybody: &[Arc<dyn Member>],
+    ) -> ShutdownError {
+        let go_on = everybody.iter().filter(|member| !member.ended().initialized());
+        let go_on: HashSet<_> = go_on.map(|member| member.id()).collect();
+        let missed = self.members.since(since.members).into_iter();
+        let missed = missed.map(|actor| Missed { killed: !go_on.contains(&actor.id), actor }).collect();
+        ShutdownError { missed, children: self.children.since(since.children), stuck, links: Vec::new() }
+    }
+
+    fn mark(&self) -> BusMissedMark {
+        BusMissedMark { members: self.members.mark(), children: self.children.mark() }
+    }
+}
+
+async fn end(core: &BusCore, limit: Duration, since: BusMissedMark) -> Result<(), ShutdownError> {
     let deadline = clock::after(limit);
     core.end_by(deadline);
     core.close();
@@ -108,7 +152,8 @@ async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let everybody = core.members.youngest_first();
     by(deadline, all_ended(&everybody)).await;
     let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
-    let mut ended = kill(&late, &trees, &in_trees, deadline).await;
+    let stuck = kill(core, &late, &trees, &in_trees, deadline).await;
+    let mut ended = core.missed().error(since, stuck, &everybody);
     if let Some(links) = core.links.get() {
         // Nobody publishes any more.
         by(deadline.max(Instant::now() + limit.min(KILL_GRACE)), links.drain()).await;
@@ -134,13 +179,14 @@ impl Drop for AskAll<'_> {
     }
 }
 
-/// Kills who is late, and names them: children of trees by their paths.
+/// Kills who is late, which the bus's log says, children of trees by their paths. Returns the trees that go on.
 async fn kill(
+    core: &BusCore,
     late: &[&Arc<dyn Member>],
     trees: &[Felling],
     in_trees: &HashSet<ActorId>,
     deadline: Instant,
-) -> ShutdownError {
+) -> Vec<Arc<str>> {
     let mut unfelled = Vec::new();
     for tree in trees {
         if by(deadline, tree.ended()).await.is_none() {
@@ -156,17 +202,19 @@ async fn kill(
             stuck.extend(tree.outlives());
         }
     }
+    // Before they are killed: a shutdown that goes on elsewhere looks as soon as the last one has ended.
+    let by_its_tree = |member: &Arc<dyn Member>| {
+        in_trees.contains(&member.id()) || member.work() == Work::Service { supervised: true }
+    };
+    let in_none = late.iter().filter(|member| !by_its_tree(member));
+    in_none.for_each(|member| core.missed().members.add(member.identity()));
     late.iter().for_each(|member| member.kill());
     let deadline = Instant::now() + KILL_GRACE;
-    let mut missed = Vec::new();
     for member in late {
-        let killed = by(deadline, member.ended().wait()).await.is_some();
-        let by_its_tree =
-            in_trees.contains(&member.id()) || member.work() == Work::Service { supervised: true };
-        if !killed || !by_its_tree {
-            missed.push(Missed { actor: member.identity(), killed });
+        // Its tree has named it as killed, and it is not.
+        if by(deadline, member.ended().wait()).await.is_none() && by_its_tree(member) {
+            core.missed().members.add(member.identity());
         }
     }
-    let children: Vec<_> = trees.iter().flat_map(Felling::missed).collect();
-    ShutdownError { missed, children, stuck, links: Vec::new() }
+    stuck
 }

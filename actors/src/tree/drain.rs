@@ -197,8 +197,7 @@ pub(super) async fn drain_bus(
     let account = bus.core.dead_letters.open_account(None);
     let rest = bring_to_rest(bus, limit, || trees(bus)).await;
     let has_trees = bus.core.forest.stands();
-    let closed =
-        bus.shutdown_within(if has_trees { TREE_SHUTDOWN_DEADLINE } else { SHUTDOWN_DEADLINE }).await;
+    let closed = bus.end_within(if has_trees { TREE_SHUTDOWN_DEADLINE } else { SHUTDOWN_DEADLINE }).await;
     // The bus names those that had to be killed, and the trees that go on.
     (rest.outcome(began.elapsed(), limit, account.close(), TreeEnd::default()), closed)
 }

@@ -95,6 +95,7 @@ impl LiveTree {
     }
 
     pub(crate) fn stop(&self) {
+        self.shared.told();
         self.leash.stop(true);
     }
 

@@ -13,7 +13,6 @@ mod handle;
 mod health;
 mod launch;
 mod live;
-mod missed;
 mod observe;
 mod pools;
 #[cfg(unix)]
@@ -37,7 +36,6 @@ pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
 pub(crate) use launch::{ActorLaunch, Launch, Launcher, Life, Site, StartLeft, fitting};
-pub(crate) use missed::{MissedLog, MissedMark};
 pub use mycelium_supervisor::declare::{Mistake, REDELIVERY_ATTEMPTS_MAX, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,

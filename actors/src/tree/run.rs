@@ -13,7 +13,7 @@ use super::live::LiveTree;
 use super::shell::TreeShared;
 use super::signals::{self, Signals, StopSignal};
 use crate::rt::Instant;
-use crate::sync::{Ordering, mpsc};
+use crate::sync::Ordering;
 use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, WeakBus};
 
 /// Exit code of a program that handled everything that was queued, or whose tree had done its work.
@@ -70,7 +70,7 @@ pub enum RunEnd {
         /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
-    /// Somebody shut the bus down, and something was not done in time. Code [`EXIT_UNDRAINED`].
+    /// Somebody shut the bus or the tree down, and something was not done in time. Code [`EXIT_UNDRAINED`].
     Unfinished(ShutdownError),
     /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].
     GaveUp {
@@ -175,14 +175,14 @@ impl Builder {
         let started = tokio::select! {
             biased;
             started = LiveTree::start(&self, Arc::clone(&shared)) => Ok(started?),
-            Some(signal) = signals.received.recv() => Err(signal),
+            Some(signal) = signals.next() => Err(signal),
         };
         let end = match started {
             Ok(live) => {
                 let tree = Tree::live(live.clone());
-                tree.run_until(&live, &mut signals.received, limit).await
+                tree.run_until(&live, &mut signals, limit).await
             }
-            Err(signal) => stop_start(bus, signal, &mut signals.received, limit).await,
+            Err(signal) => stop_start(bus, signal, &mut signals, limit).await,
         };
         signals.ended(bus, &end);
         Ok(end)
@@ -220,10 +220,10 @@ fn kill_processes(bus: &WeakBus) {
 impl Signals {
     /// Sees to the end of the process, which has nothing to do any more. A member that is still here never
     /// awaits, or blocks a thread, and would keep the runtime from going down.
-    fn ended(self, bus: &MessageBus, end: &RunEnd) {
+    fn ended(mut self, bus: &MessageBus, end: &RunEnd) {
         if bus.alive() > 0 || bus.core.forest.stands() || bus.core.blocking.load(Ordering::SeqCst) > 0 {
             self.end_process_soon(end.code(), end);
-        } else if !matches!(end, RunEnd::Finished | RunEnd::Unfinished(_) | RunEnd::GaveUp { .. }) {
+        } else if self.came() {
             self.end_process_when_told();
         }
     }
@@ -231,22 +231,22 @@ impl Signals {
 
 /// Ends a bus whose tree has ended, or that somebody shuts down already, who may not wait for its end: the
 /// limit is that one's, or the usual one if that leaves more; from a signal on `limit`. `Err`: the second
-/// signal has cut it short.
+/// signal has cut it short. Those that the other has killed are named too.
 async fn end_with_others(
     bus: &MessageBus,
-    signals: &mut mpsc::UnboundedReceiver<StopSignal>,
+    signals: &mut Signals,
     limit: Duration,
 ) -> Result<Result<(), ShutdownError>, RunEnd> {
     let theirs = bus.core.ends_by().map_or(Duration::ZERO, |by| by.saturating_duration_since(Instant::now()));
     tokio::select! {
         biased;
-        closed = bus.shutdown_within(theirs.max(SHUTDOWN_DEADLINE)) => return Ok(closed),
-        Some(_) = signals.recv() => {}
+        closed = bus.end_within(theirs.max(SHUTDOWN_DEADLINE)) => return Ok(closed),
+        Some(_) = signals.next() => {}
     }
     tokio::select! {
         biased;
-        closed = bus.shutdown_within(limit) => Ok(closed),
-        Some(signal) = signals.recv() => {
+        closed = bus.end_within(limit) => Ok(closed),
+        Some(signal) = signals.next() => {
             let _ = bus.shutdown_within(Duration::ZERO).await;
             Err(RunEnd::Forced { signal })
         }
@@ -254,22 +254,35 @@ async fn end_with_others(
 }
 
 /// Waits for the end of a tree whose start was given up.
-async fn stop_start(
-    bus: &MessageBus,
-    signal: StopSignal,
-    signals: &mut mpsc::UnboundedReceiver<StopSignal>,
-    limit: Duration,
-) -> RunEnd {
+async fn stop_start(bus: &MessageBus, signal: StopSignal, signals: &mut Signals, limit: Duration) -> RunEnd {
     tokio::select! {
         biased;
-        closed = bus.shutdown_within(limit) => match closed {
+        closed = bus.end_within(limit) => match closed {
             Ok(()) => RunEnd::Unstarted { signal },
             Err(error) => RunEnd::Undrained { signal, drain: None, bus: Some(error) },
         },
-        Some(signal) = signals.recv() => {
+        Some(signal) = signals.next() => {
             let _ = bus.shutdown_within(Duration::ZERO).await;
             RunEnd::Forced { signal }
         }
+    }
+}
+
+impl TreeShared {
+    /// How a tree has ended that no signal has ended; whether its bus was shut down by somebody else, and what
+    /// that has come to.
+    fn run_end(&self, closed: Result<(), ShutdownError>, by_others: bool) -> RunEnd {
+        if let Some(child) = self.gave_up() {
+            return RunEnd::GaveUp { child: Arc::clone(child) };
+        }
+        // Whoever is left on a bus that nobody else ends is no part of what the tree had to do.
+        let mut unfinished = closed.err().filter(|_| by_others).unwrap_or_default();
+        for child in self.missed_since_told() {
+            if !unfinished.children.contains(&child) {
+                unfinished.children.push(child);
+            }
+        }
+        if unfinished == ShutdownError::default() { RunEnd::Finished } else { RunEnd::Unfinished(unfinished) }
     }
 }
 
@@ -315,39 +328,33 @@ impl Tree {
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
         let mut signals = listen(live.shared(), limit, None)?;
-        let end = self.run_until(live, &mut signals.received, limit).await;
+        let end = self.run_until(live, &mut signals, limit).await;
         signals.ended(&live.shared().bus, &end);
         Ok(end)
     }
 
-    async fn run_until(
-        &self,
-        live: &LiveTree,
-        signals: &mut mpsc::UnboundedReceiver<StopSignal>,
-        limit: Duration,
-    ) -> RunEnd {
+    async fn run_until(&self, live: &LiveTree, signals: &mut Signals, limit: Duration) -> RunEnd {
         let bus = &live.shared().bus;
         let signal = tokio::select! {
             biased;
-            Some(signal) = signals.recv() => signal,
+            Some(signal) = signals.next() => signal,
             _ = self.ended() => {
-                // Whoever is left is no part of what the tree had to do.
-                if let Err(forced) = end_with_others(bus, signals, limit).await {
-                    return forced;
-                }
-                let gave_up = live.shared().gave_up().cloned();
-                return gave_up.map_or(RunEnd::Finished, |child| RunEnd::GaveUp { child });
+                let theirs = bus.core.is_closed();
+                return match end_with_others(bus, signals, limit).await {
+                    Ok(closed) => live.shared().run_end(closed, theirs),
+                    Err(forced) => forced,
+                };
             }
         };
         tracing::info!(target: "mycelium::shutdown", %signal, "draining");
         let orderly = async {
             let drained = self.drain(limit).await;
-            (drained, bus.shutdown().await)
+            (drained, bus.end_within(SHUTDOWN_DEADLINE).await)
         };
         tokio::select! {
             biased;
             (drained, closed) = orderly => drain_end(signal, drained, closed),
-            Some(signal) = signals.recv() => {
+            Some(signal) = signals.next() => {
                 let _ = self.shutdown_within(Duration::ZERO).await;
                 let _ = bus.shutdown_within(Duration::ZERO).await;
                 RunEnd::Forced { signal }
@@ -416,15 +423,15 @@ impl MessageBus {
         let weak = self.downgrade();
         let clean_up = move || kill_processes(&weak);
         let mut signals = signals::listen(patience(limit), EXIT_UNDRAINED, None, clean_up)?;
-        let end = self.run_until(&mut signals.received, limit).await;
+        let end = self.run_until(&mut signals, limit).await;
         signals.ended(self, &end);
         Ok(end)
     }
 
-    async fn run_until(&self, signals: &mut mpsc::UnboundedReceiver<StopSignal>, limit: Duration) -> RunEnd {
+    async fn run_until(&self, signals: &mut Signals, limit: Duration) -> RunEnd {
         let signal = tokio::select! {
             biased;
-            Some(signal) = signals.recv() => signal,
+            Some(signal) = signals.next() => signal,
             _ = self.core.closing.wait() => {
                 return match end_with_others(self, signals, limit).await {
                     Ok(closed) => closed.map_or_else(RunEnd::Unfinished, |()| RunEnd::Finished),
@@ -436,7 +443,7 @@ impl MessageBus {
         tokio::select! {
             biased;
             (drained, closed) = drain_bus(self, limit) => drain_end(signal, drained, closed),
-            Some(signal) = signals.recv() => {
+            Some(signal) = signals.next() => {
                 let _ = self.shutdown_within(Duration::ZERO).await;
                 RunEnd::Forced { signal }
             }

@@ -309,7 +309,7 @@ impl Shell {
                 if node.is_ending() {
                     // The time of a shutdown is over: they had theirs.
                     match life {
-                        Life::Member(_) => self.tasks.shared.missed().add(path),
+                        Life::Member(_) => self.tasks.shared.add_missed(path),
                         Life::Supervisor(leash) => leash.stop(true),
                     }
                 }
@@ -328,7 +328,7 @@ impl Shell {
                 open.retain(|(child, path)| {
                     let goes_on = matches!(self.life(*child), Some(Life::Supervisor(_)));
                     if !goes_on {
-                        self.tasks.shared.missed().add(Arc::clone(path));
+                        self.tasks.shared.add_missed(Arc::clone(path));
                     }
                     goes_on
                 });

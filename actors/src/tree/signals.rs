@@ -60,7 +60,9 @@ impl fmt::Display for StopSignal {
 
 /// Signals as they come. Dropping it ends the thread, unless the process is to be ended.
 pub(super) struct Signals {
-    pub(super) received: mpsc::UnboundedReceiver<StopSignal>,
+    received: mpsc::UnboundedReceiver<StopSignal>,
+    /// One was received.
+    came: bool,
     /// Whose drop or message ends the listening.
     over: Option<oneshot::Sender<AfterRun>>,
 }
@@ -115,7 +117,7 @@ pub(super) fn listen(
         });
     })?;
     is_listening.recv().map_err(|_| io::Error::other("the thread that listens for signals has ended"))??;
-    Ok(Signals { received, over: Some(over) })
+    Ok(Signals { received, came: false, over: Some(over) })
 }
 
 /// Prints it, unless that takes too long.
@@ -132,6 +134,21 @@ fn say_last(why: String) {
 }
 
 impl Signals {
+    /// The next one. `None`: nobody listens any more.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, no signal is lost.
+    pub(super) async fn next(&mut self) -> Option<StopSignal> {
+        let signal = self.received.recv().await;
+        self.came |= signal.is_some();
+        signal
+    }
+
+    /// Whether one has come by now.
+    pub(super) fn came(&mut self) -> bool {
+        self.came || self.received.try_recv().is_ok()
+    }
+
     /// Ends the process with this code a little later, if it still runs then.
     pub(super) fn end_process_soon(mut self, code: u8, why: &dyn fmt::Display) {
         if let Some(over) = self.over.take() {

@@ -20,7 +20,8 @@ use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::steps::enter;
 use crate::isolate::{RunError, remember};
-use crate::tree::{Builder, CallError, MissedMark, Pools, SourceSeen, SpecError, fitting};
+use crate::life::MissedMark;
+use crate::tree::{Builder, CallError, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
 /// How many lives may end in a row before each further one counts as a step of the run (lives). Large trees

@@ -12,7 +12,8 @@ use pure::{CallId, ChildRef, ExitReason, Jitter, Notice, Restart};
 use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, CallError, Health, Launcher, MissedLog, Observer, Sources, observe};
+use crate::life::MissedLog;
+use crate::tree::{Builder, CallError, Health, Launcher, Observer, Sources, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {

@@ -9,14 +9,14 @@ use pure::engine::Answer;
 use pure::{CALLS_MAX, ChildInfo, Jitter};
 
 use super::{Mail, Tasks};
-use crate::live::{Falling, Standing};
+use crate::life::{MissedLog, MissedMark};
+use crate::live::Standing;
 use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::below::take_below;
 use crate::tree::child::Builder;
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
-use crate::tree::missed::{MissedLog, MissedMark};
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::{SourceSeen, Sources};
@@ -115,6 +115,8 @@ pub(crate) struct TreeShared {
     sources: Mutex<Sources>,
     pub(crate) pools: Pools,
     missed: Mutex<MissedLog>,
+    /// When it was first asked to end through its handle.
+    told: OnceLock<MissedMark>,
     /// By supervisor: the children that wait for their restart, and until when.
     backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
     #[cfg(unix)]
@@ -144,6 +146,7 @@ impl TreeShared {
             sources,
             pools: Pools::default(),
             missed,
+            told: OnceLock::new(),
             backoffs,
             #[cfg(unix)]
             groups,
@@ -204,6 +207,25 @@ impl TreeShared {
         drop(forgotten);
         lock(&self.sources).forget(path);
         self.pools.forget(path);
+    }
+
+    /// Somebody asks it to end through its handle.
+    pub(crate) fn told(&self) {
+        let now = self.missed().mark();
+        let _ = self.told.set(now);
+    }
+
+    /// The children that had to be killed since somebody has asked it to end, if somebody has.
+    pub(crate) fn missed_since_told(&self) -> Vec<Arc<str>> {
+        self.told.get().map(|told| self.missed().since(*told)).unwrap_or_default()
+    }
+
+    /// A child had to be killed because its shutdown time was over, or that of its bus.
+    pub(crate) fn add_missed(&self, path: Arc<str>) {
+        if self.bus.core.is_closed() {
+            self.bus.core.missed().children.add(Arc::clone(&path));
+        }
+        self.missed().add(path);
     }
 
     /// The children that had to be killed because their shutdown time was over.
@@ -285,12 +307,6 @@ impl TreeShared {
     }
 }
 
-/// A tree that its bus ends, from a moment on.
-struct FallingTree {
-    shared: Arc<TreeShared>,
-    since: MissedMark,
-}
-
 impl Standing for TreeShared {
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any)) {
         if let Some(placed) = self.actors().get(path) {
@@ -311,23 +327,12 @@ impl Standing for TreeShared {
         self.pools.stats()
     }
 
-    fn falling(self: Arc<Self>) -> Box<dyn Falling> {
-        let since = self.missed().mark();
-        Box::new(FallingTree { shared: self, since })
-    }
-}
-
-impl Falling for FallingTree {
-    fn actors(&self) -> Vec<ActorId> {
-        self.shared.actors().values().map(|placed| placed.id).collect()
+    fn members(&self) -> Vec<ActorId> {
+        self.actors().values().map(|placed| placed.id).collect()
     }
 
-    fn outlives(&self) -> Option<Arc<str>> {
-        self.shared.outlives().then(|| Arc::clone(&self.shared.root))
-    }
-
-    fn missed(&self) -> Vec<Arc<str>> {
-        self.shared.missed().since(self.since)
+    fn still_runs(&self) -> Option<Arc<str>> {
+        self.outlives().then(|| Arc::clone(&self.root))
     }
 }
 

@@ -264,7 +264,7 @@ impl Host for Tasks {
     }
 
     fn missed(&mut self, path: Arc<str>) {
-        self.shared.missed().add(path);
+        self.shared.add_missed(path);
     }
 
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
