@@ -59,12 +59,12 @@
 //! | publish and subscribe | [`Context::publish`], [`Publisher`], [`Subscriptions`], [`Subscriber`] |
 //! | say what a full queue does | [`Policy`], [`Subscription`] |
 //! | give late subscribers what came before | [`Retention`], [`BusBuilder::retain`] |
-//! | wait, or do something often | [`Context::sleep`], [`Context::schedule_every`] |
+//! | wait, or repeat something | [`Context::sleep`], [`Context::schedule_every`] |
 //! | call code that blocks | [`Context::spawn_blocking`]; [`OwnThread`] |
 //! | handle a stream | [`Context::attach_stream`] |
 //! | have several actors do the work of one | [`pool::Pool`], [`pool::PoolRef`] |
 //! | restart what fails | [`Supervisor`], [`tree::Child`], [`Tree`]; from a file [`Supervisor::from_toml`] |
-//! | hear of an end | [`Context::watch`], [`Context::depend_on`], [`ActorRef::ended`] |
+//! | be told when an actor ends | [`Context::watch`], [`Context::depend_on`], [`ActorRef::ended`] |
 //! | end in order on Ctrl-C | [`MessageBus::run_until_signal`]; with a tree [`tree::Builder::run_until_signal`] |
 //! | find an actor by its name or path | [`MessageBus::spawn_named`], [`MessageBus::lookup`] |
 //! | see what a bus does | [`MessageBus::stats`], [`MessageBus::dead_letters`], [`Probe`] |
@@ -73,14 +73,14 @@
 //! | run a thousand variants | [`Sweep`] |
 //! | call handlers without a queue | [`routing_config!`] |
 //! | send and receive bytes | [`wire`], [`frame`] |
-//! | link buses of several processes | [`MessageBus::bind_unix`], [`MessageBus::bind_tcp`], [`MessageBus::connect`] |
+//! | link buses of several processes | [`MessageBus::bind_unix`], [`MessageBus::bind_tcp`], `MessageBus::bind_shm` (Linux), [`MessageBus::connect`] |
 //! | run services in one process or many, by one file | [`topology`], [`MessageBus::from_topology`] |
 //! | calculate with contract scalars | [`scalar`] |
 //!
 //! The types that most programs need are in the [`prelude`].
 //!
 //! # Features
-//! None is on by default, and each only adds.
+//! All are off by default, and they are additive.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -91,8 +91,8 @@
 //!
 //! # Where to read on
 //! In the repository: `docs/tour.md` shows each part with code, `docs/semantics.md` lists what is promised
-//! and which test holds it, `docs/recipes.md` answers small questions, `docs/coming-from.md` says what others
-//! call it.
+//! and which test holds it, `docs/recipes.md` answers small questions, `docs/coming-from.md` lists the names
+//! in other frameworks.
 
 #![forbid(unsafe_code)]
 // Links and topologies are not modelled: what only they use stands idle in the models.

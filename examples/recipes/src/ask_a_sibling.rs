@@ -1,4 +1,4 @@
-//! Ask an actor beside you: a tree starts its children in order, and one finds another by its path.
+//! Ask an actor beside you. A tree starts its children in order, and an actor finds another one by its path.
 
 use crate::{Order, Quote};
 use mycelium::{ActorRef, Context, Isolate, Result, Supervisor, actor};

@@ -1,4 +1,4 @@
-//! Keep a fast publisher from running away from a slow subscriber: `block`, which is the default, makes it
+//! Slow a fast publisher down to the pace of its slowest subscriber: `block`, which is the default, makes it
 //! wait.
 
 use mycelium::{MessageBus, PublishError, Result, Subscription};

@@ -1,4 +1,4 @@
-//! Take a message in as bytes, and hear one as bytes: for links, journals and programs in other languages.
+//! Publish and receive messages as bytes: for links, journals and programs in other languages.
 
 use mycelium::frame::Header;
 use mycelium::wire::{Encoder, Wire};

@@ -1,4 +1,4 @@
-//! Stop calling what is down, and look again after a while.
+//! Stop calling what is down, and try it again after a while.
 
 use mycelium::resilience::{BreakerPolicy, BreakerState, CircuitBreaker};
 use mycelium::{MessageBus, Result};

@@ -1,4 +1,4 @@
-//! Restart what fails, with exponential backoff; what waits in its mailbox is handled by the next life.
+//! Restart an actor that fails, with exponential backoff; the next life handles the queued messages.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Say in a test what an actor must publish: `record` hears it, `expect` compares.
+//! Check in a test what an actor publishes: `record` collects it, `expect` compares.
 
 use mycelium::{Context, Isolate, Message, Result, actor};
 

@@ -1,4 +1,5 @@
-//! Many publishers, one actor: whoever has the bus may publish, and the actor handles one message at a time.
+//! Many publishers, one actor: all code that has the bus may publish, and the actor handles one message at a
+//! time.
 
 use mycelium::{MessageBus, Result, actor};
 

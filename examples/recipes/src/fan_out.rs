@@ -1,4 +1,4 @@
-//! One publisher, many actors: each subscriber hears everything, at its own pace and by its own policy.
+//! One publisher, many actors: each subscriber receives everything, at its own pace and by its own policy.
 
 use mycelium::{Isolate, Result, actor};
 

@@ -1,5 +1,5 @@
-//! End in order: sources first, then whatever is still queued, then the actors. `run_until_signal` does this
-//! at Ctrl-C.
+//! End in order: sources first, then all queued messages, then the actors. `run_until_signal` does this at
+//! Ctrl-C.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Change a setting while everything runs, and keep it over restarts: whoever it concerns hears it, its
-//! topic retains the latest, and each life of an actor begins with that.
+//! Change a setting while everything runs, and keep it over restarts: all interested actors receive it, the
+//! topic retains the latest, and each new life starts with it.
 
 use crate::{Limits, Order};
 use mycelium::{MessageBus, Result, Retention, Subscription, Supervisor, WeakBus, actor};

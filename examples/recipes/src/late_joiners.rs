@@ -1,4 +1,4 @@
-//! Have a late subscriber begin with what is known already: the topic retains the last message of each key.
+//! Let a late subscriber begin with the known state: the topic retains the last message of each key.
 
 use mycelium::{MessageBus, Result, Retention, Subscription};
 

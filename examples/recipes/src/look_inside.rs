@@ -1,4 +1,4 @@
-//! Look at a running bus: who is alive, what waits where, what was dropped.
+//! Look at a running bus: its actors, its queues, and the messages that were dropped.
 
 use mycelium::{MessageBus, Result, Subscription};
 

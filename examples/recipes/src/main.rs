@@ -23,9 +23,10 @@ macro_rules! recipes {
 }
 
 recipes! {
-    request_response, ask_a_sibling, backpressure, slow_screen, fan_in, fan_out, pool, timers, retry, circuit_breaker, crash_and_restart,
-    state_over_restarts, hot_configuration, late_joiners, graceful_end, watch, only_what_takes_it, bytes, virtual_time, expect_in_tests, sweep,
-    look_inside, own_thread, from_a_thread, command,
+    request_response, timeouts, ask_a_sibling, backpressure, slow_screen, fan_in, fan_out, pool, timers, retry,
+    circuit_breaker, crash_and_restart, state_over_restarts, state_snapshot, hot_configuration, late_joiners,
+    graceful_end, watch, recipient, bytes, virtual_time, expect_in_tests, sweep, look_inside, own_thread,
+    from_a_thread, command,
 }
 
 #[tokio::main]
@@ -63,7 +64,7 @@ fn page() -> String {
 const BEGINNING: &str = "\
 # Recipes
 
-Small answers to questions of users. Each is one file of [examples/recipes](../examples/recipes/src) and runs in the tests; `Quote`,
-`Order` and `Limits` come from its [contracts.yaml](../examples/recipes/contracts.yaml). `cargo run -p recipes -- backpressure` runs one.
-`cargo run -q -p recipes -- --page > docs/recipes.md` writes this page.
+Small answers to questions of users. Each is one file of [examples/recipes](../examples/recipes/src) and runs in the
+tests; `Quote`, `Order` and `Limits` come from its [contracts.yaml](../examples/recipes/contracts.yaml).
+`cargo run -p recipes -- backpressure` runs one. `cargo run -q -p recipes -- --page > docs/recipes.md` writes this page.
 ";

@@ -1,4 +1,4 @@
-//! Give an actor that computes or blocks a thread of its own, so that it holds nobody else up.
+//! Give an actor that computes or blocks a thread of its own, so that it does not delay other actors.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Four workers behind one subscription: each order is handled by one of them, those of one symbol in
-//! their order, also while the pool grows.
+//! Four workers behind one subscription. One of them handles each order; orders of one symbol keep their
+//! order, also while the pool grows.
 
 use mycelium::{MessageBus, Result, Supervisor, actor, pool::Pool};
 

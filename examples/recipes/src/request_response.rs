@@ -1,4 +1,4 @@
-//! Ask an actor, and wait no longer than so long.
+//! Ask an actor, with a time limit.
 
 use std::time::Duration;
 

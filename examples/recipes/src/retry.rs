@@ -1,4 +1,4 @@
-//! Try again what fails now and then: with backoff, and an end.
+//! Retry calls that fail now and then, with backoff and a maximum number of attempts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Keep what must outlive a crash outside the actor: the factory gives each life a handle to it.
+//! Keep state that must outlive a crash outside the actor: the factory gives each life a handle to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! Do something every second, without drift, and once after a while.
+//! Do something every second, without drift, and something else once, later.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Hear of another actor's end, with its reason.
+//! Be told when another actor ends, and why.
 
 use mycelium::{ActorRef, Context, Down, MessageBus, Result, StopReason, actor};
 

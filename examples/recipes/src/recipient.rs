@@ -1,4 +1,4 @@
-//! Hand out the address of whoever takes a message, without saying which actor that is.
+//! Pass the address of an actor that accepts one message type, without its concrete type.
 
 use mycelium::{MessageBus, Recipient, Result, actor};
 
