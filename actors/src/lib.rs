@@ -157,7 +157,7 @@ pub use isolate::{
 };
 pub use life::{Call, CallOutcome, Probe};
 #[cfg(not(shuttle))]
-pub use link::{Dialer, Exposed, LINKS_MAX, LinkAddress, LinkError, LinkListener, LinkOptions};
+pub use link::{Dialer, Exposed, LINKS_MAX, LinkAddress, LinkError, LinkListener, LinkOptions, PublisherTo};
 #[cfg(feature = "tls")]
 pub use link::{TlsError, TlsIdentity};
 pub use live::{

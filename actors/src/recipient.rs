@@ -325,6 +325,18 @@ impl<A: Replies<Q>, Q: Send + 'static> From<ActorRef<A>> for ReplyRecipient<Q, A
     }
 }
 
+impl<A: Takes<M>, M: Send + 'static> From<&ActorRef<A>> for Recipient<M> {
+    fn from(actor: &ActorRef<A>) -> Self {
+        actor.clone().into()
+    }
+}
+
+impl<A: Replies<Q>, Q: Send + 'static> From<&ActorRef<A>> for ReplyRecipient<Q, A::Reply> {
+    fn from(actor: &ActorRef<A>) -> Self {
+        actor.clone().into()
+    }
+}
+
 /// What both have besides their messages.
 macro_rules! known {
     ($name:ident<$($param:ident),+>) => {

@@ -12,9 +12,10 @@ mod kit;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
+use mycelium::tree::Child;
 use mycelium::{
     Actor, BoxError, Context, Down, Exposed, Handler, LinkAddress, LinkOptions, MessageBus, Query, Recipient,
-    RemoteError, Responder, Retention, Subscription, Subscriptions, TellError,
+    RemoteError, Responder, Retention, Subscription, Subscriptions, Supervisor, TellError,
 };
 
 use common::{Heard, on_every_runtime};
@@ -73,6 +74,7 @@ over_each! {
     nothing_comes_back
     only_what_somebody_wants_travels
     an_actor_is_told_and_asked_in_order
+    what_is_published_to_one_service_keeps_its_order_and_nobody_else_hears_it
     a_watch_ends_with_its_actor
     a_shutdown_waits_until_the_peer_has_everything
 }
@@ -290,6 +292,51 @@ async fn an_actor_is_told_and_asked_in_order<T: Transport>() {
     let nobody = market.recipient::<Order>("desk/nobody").unwrap();
     let refused = nobody.tell(Order { n: 1 }).await.unwrap_err();
     assert!(matches!(refused, TellError::Remote(Order { n: 1 }, _, RemoteError::NoActor)), "{refused}");
+}
+
+/// Writes down ticks, published to all or to it alone.
+struct Listener(Heard);
+impl Actor for Listener {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Listener {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(tick.n.to_string());
+        Ok(())
+    }
+}
+
+async fn what_is_published_to_one_service_keeps_its_order_and_nobody_else_hears_it<T: Transport>() {
+    let (market, desk, _kept) = linked::<T>().await;
+    let (target, others) = (Heard::default(), [Heard::default(), Heard::default()]);
+    let heard = target.clone();
+    let child = Child::exposed(
+        "desk",
+        move || Listener(heard.clone()),
+        |listener| Exposed::new().takes::<Tick>(listener),
+    );
+    let _tree = Supervisor::builder("floor").child(child).start(&desk).await.unwrap();
+    desk.spawn(Listener(others[0].clone())).unwrap();
+    market.spawn(Listener(others[1].clone())).unwrap();
+    until_wanted(&market, "desk", &["Tick"]).await;
+    let (ticks, to_desk) =
+        (market.publisher::<Tick>().unwrap(), market.publisher_to::<Tick>("desk").unwrap());
+    until(|| to_desk.is_alive()).await;
+    for n in 0..300 {
+        match n % 3 {
+            1 => to_desk.publish(Tick { n }).await.unwrap(),
+            _ => ticks.publish(Tick { n }).await.unwrap(),
+        }
+    }
+    let words = |of: fn(&u64) -> bool| (0..300).filter(of).map(|n| n.to_string()).collect::<Vec<_>>();
+    until(|| target.words().len() == 300 && others.iter().all(|other| other.words().len() == 200)).await;
+    assert_eq!(target.words(), words(|_| true));
+    for other in &others {
+        assert_eq!(other.words(), words(|n| n % 3 != 1));
+    }
 }
 
 /// Watches somebody, and counts how often they have ended.

@@ -81,6 +81,18 @@ pub enum LinkError {
         /// The name.
         name: Arc<str>,
     },
+    /// Another actor, which lives, is exposed under the name of a child of a tree.
+    Exposed {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// The topology has no service of this name.
+    Service {
+        /// The name.
+        service: Arc<str>,
+        /// What is wrong with it, and what may be meant.
+        cause: Arc<str>,
+    },
     /// An actor is exposed for more kinds of messages than a peer reads.
     TooManyKinds {
         /// The name of the actor.
@@ -169,6 +181,8 @@ impl fmt::Display for LinkError {
             }
             Self::Path { .. }
             | Self::Mailbox { .. }
+            | Self::Exposed { .. }
+            | Self::Service { .. }
             | Self::TooManyKinds { .. }
             | Self::NotInContract { .. } => self.of_an_actor(f),
             Self::System { doing, address, cause } => write!(f, "cannot {doing} {address}: {cause}"),
@@ -188,8 +202,13 @@ impl LinkError {
             Self::Mailbox { name } => write!(
                 f,
                 "{name:?} is no name for an actor that peers write to: take 1 to {MAILBOX_LEN_MAX} bytes, and at most {MAILBOXES_MAX} \
-                 names"
+                 names at the same time"
             ),
+            Self::Exposed { name } => write!(
+                f,
+                "another actor is exposed as {name:?}, and it lives: give one of both another name, or end the other one first"
+            ),
+            Self::Service { service, cause } => write!(f, "{service:?} is no service: {cause}"),
             Self::TooManyKinds { name, max } => write!(
                 f,
                 "{name:?} is exposed for more than {max} kinds of messages, and peers read no more: expose it under two names"

@@ -18,7 +18,8 @@ use crate::rt;
 use crate::wire::{Carried, Kind, WireValue};
 use crate::{ActorId, AskError, Recipient, RemoteError, ReplyRecipient, StopReason, TellError};
 
-/// What buses of other processes may tell and ask an actor: for [`MessageBus::expose`].
+/// What buses of other processes may tell and ask an actor: for [`MessageBus::expose`] and
+/// [`Child::exposed`](crate::tree::Child::exposed).
 ///
 /// [`MessageBus::expose`]: crate::MessageBus::expose
 #[derive(Clone, Default)]
@@ -342,8 +343,8 @@ pub(super) mod tests {
         let stub = |type_id| Stub { type_id, ..Stub::default() };
         let exposed =
             |count: usize| (0..count as u16).fold(Exposed::new(), |all, type_id| all.with(stub(type_id)));
-        hub.expose("desk", exposed(TAKES_MAX)).unwrap();
-        let refused = hub.expose("desk", exposed(TAKES_MAX + 1)).unwrap_err();
+        hub.expose("desk", exposed(TAKES_MAX), false).unwrap();
+        let refused = hub.expose("desk", exposed(TAKES_MAX + 1), false).unwrap_err();
         assert!(matches!(refused, LinkError::TooManyKinds { max: TAKES_MAX, .. }), "{refused}");
         assert!(refused.to_string().contains("expose it under two names"), "{refused}");
     }

@@ -1,8 +1,9 @@
 //! What the links of one bus have in common.
 
+mod paths;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,24 +11,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use mycelium_mailbox::wire::Offer;
-use mycelium_remote::link::{Hello, MAILBOX_LEN_MAX, MAILBOXES_MAX, Reason, Reject, TAKES_MAX, TOOL_PREFIX};
+use mycelium_remote::link::{Hello, Reason, Reject, TOOL_PREFIX};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use self::paths::Exposures;
 use self::table::{Handshakes, LinkEntry, LinkTable};
 use super::driver::Driver;
 use super::endpoint::{ListeningSocket, Reached, keep_dialing, listen};
-use super::expose::{Door, Exposed};
 use super::greet::LINGER;
 use super::interest::{Interest, channels};
-use super::mailbox::{Reach, RemoteMailbox, absent};
+use super::mailbox::RemoteMailbox;
 use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
 use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions, TARGET};
 use crate::live::{Bridge, BusCore, Topics};
 use crate::rt::{self, AbortHandle, Instant};
-use crate::{ActorId, LinkLoss, LinkStats, Message, MessageBus, SHUTDOWN_DEADLINE, SpawnError, StopReason};
+use crate::{ActorId, LinkLoss, LinkStats, MessageBus, SHUTDOWN_DEADLINE, SpawnError};
 
 /// How many links a bus has at most. Beyond that, one whose peer is [gone](crate::LinkState::Gone) makes room
 /// for another, or a peer is refused (links).
@@ -68,6 +69,8 @@ pub(super) struct Hub {
     name: Arc<str>,
     /// Which bus each service is on, and which one does what another would do elsewhere.
     homes: Arc<BTreeMap<Arc<str>, Arc<str>>>,
+    /// Those of the topology, if there is one.
+    services: Arc<BTreeSet<Arc<str>>>,
     pub(super) offers: Box<[(u16, Offer<'static>)]>,
     longest: usize,
     pub(super) secret: Secret,
@@ -84,16 +87,10 @@ pub(super) struct Hub {
     looking: Mutex<()>,
     pub(super) handshakes: Handshakes,
     /// Actors of this bus that peers may write to, by their names.
-    exposed: Mutex<BTreeMap<Arc<str>, Exposure>>,
+    exposed: Mutex<Exposures>,
     /// Actors of other buses that somebody here has asked for, by their nodes and names. This lock is taken
     /// before that of `table`, and before that of `exposed`.
     mailboxes: Mutex<BTreeMap<Arc<str>, Vec<Arc<RemoteMailbox>>>>,
-}
-
-/// An actor of this bus that peers may write to, with the tasks that wait for its end.
-struct Exposure {
-    exposed: Exposed,
-    watches: Vec<AbortHandle>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -132,6 +129,7 @@ impl Hub {
                 id: core.next_id(),
                 name,
                 homes: Arc::clone(&core.node_names.homes),
+                services: Arc::clone(&core.node_names.services),
                 offers,
                 longest,
                 secret: Secret::default(),
@@ -315,133 +313,10 @@ impl Hub {
         self.core.upgrade()?.lookout.ask_limit
     }
 
-    /// Has peers find an actor under this name. The last one of a name counts.
-    pub(super) fn expose(self: &Arc<Self>, name: &str, exposed: Exposed) -> Result<(), LinkError> {
-        check_name(name)?;
-        if exposed.doors().len() > TAKES_MAX {
-            return Err(LinkError::TooManyKinds { name: name.into(), max: TAKES_MAX });
-        }
-        let mut all = lock(&self.exposed);
-        if all.len() >= MAILBOXES_MAX && !all.contains_key(name) {
-            return Err(LinkError::Mailbox { name: name.into() });
-        }
-        let name: Arc<str> = name.into();
-        let watch = |door: &Arc<dyn Door>| {
-            let (ended, name, weak) = (door.ended(), Arc::clone(&name), Arc::downgrade(self));
-            self.spawn(async move {
-                let reason = ended.await;
-                if let Some(hub) = weak.upgrade() {
-                    hub.ended(&name, reason);
-                }
-            })
-        };
-        let watches = exposed.doors().iter().map(watch).collect();
-        let former = all.insert(Arc::clone(&name), Exposure { exposed, watches });
-        drop(all);
-        former.into_iter().flat_map(|former| former.watches).for_each(|watch| watch.abort());
-        self.tell_own(&name, None);
-        self.order(|_| ());
-        Ok(())
-    }
-
-    /// An actor that was exposed under this name has ended.
-    fn ended(&self, name: &str, reason: StopReason) {
-        self.tell_own(name, Some(reason));
-        self.order(|_| ());
-    }
-
-    /// Tells senders of this bus who use a path how the actor of this name can be reached now.
-    fn tell_own(&self, name: &str, ended: Option<StopReason>) {
-        // Under the lock: so a mailbox that is made meanwhile is not missed, and the last word counts.
-        let all = lock(&self.mailboxes);
-        let own = all.iter().filter(|(node, _)| self.is_own(node)).flat_map(|(_, of_node)| of_node);
-        let reach = if self.exposed(name).is_some() { Reach::Here } else { absent(ended) };
-        own.filter(|mailbox| mailbox.name() == name).for_each(|mailbox| mailbox.set(reach.clone()));
-    }
-
-    /// Whether this bus is called so, or does what the bus of this name would do elsewhere.
-    fn is_own(&self, node: &str) -> bool {
-        *self.home(node) == *self.name
-    }
-
-    /// The bus that is meant by this name, which may be that of a service.
-    fn home<'a>(&'a self, name: &'a str) -> &'a str {
-        self.homes.get(name).map_or(name, |home| home)
-    }
-
-    /// What may be told and asked under this name, by those who live.
-    pub(super) fn exposed(&self, name: &str) -> Option<Exposed> {
-        let exposed = lock(&self.exposed).get(name).map(|exposure| exposure.exposed.clone());
-        exposed.filter(|exposed| exposed.doors().iter().any(|door| door.is_alive()))
-    }
-
     /// Whether this is the link to its peer, or the last one was.
     pub(super) fn is_current(&self, peer: &Arc<Peer>) -> bool {
         let table = lock(&self.table);
         table.links.get(&peer.name()).is_none_or(|entry| Arc::ptr_eq(&entry.peer, peer))
-    }
-
-    /// The channel of the topics that the actor receives from peers, if it receives any.
-    pub(super) fn channel_of(&self, exposed: &Exposed, wanted: &Interest) -> Option<u16> {
-        let core = self.core.upgrade()?;
-        let actor = exposed.doors().first()?.actor().get();
-        let found = wanted.iter().find(|wanted| core.topics.receives(wanted.type_id, actor));
-        found.map(|wanted| wanted.channel)
-    }
-
-    /// The actor of this name at the bus of this name.
-    pub(super) fn mailbox(&self, node: &str, name: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
-        check_name(name)?;
-        let core = self.core.upgrade().ok_or(LinkError::Closed)?;
-        let mut all = lock(&self.mailboxes);
-        let of_node = all.entry(node.into()).or_default();
-        if let Some(found) = of_node.iter().find(|mailbox| mailbox.name() == name) {
-            return Ok(Arc::clone(found));
-        }
-        if of_node.len() >= MAILBOXES_MAX {
-            return Err(LinkError::Mailbox { name: name.into() });
-        }
-        // Known before any task sees it, which says more. One that gives its peer up does that first, and
-        // then looks at all mailboxes: so either it is seen here, or it sees this one.
-        let peer = lock(&self.table).links.get(node).map(|entry| Arc::clone(&entry.peer));
-        let reach = match &peer {
-            _ if self.is_own(node) && self.exposed(name).is_some() => Reach::Here,
-            _ if self.is_own(node) => absent(None),
-            Some(peer) if peer.is_waited_for() => Reach::Opening,
-            _ => Reach::NotLinked,
-        };
-        let mailbox = Arc::new(RemoteMailbox::new(core.next_id(), node, name, self.is_own(node), reach));
-        of_node.push(Arc::clone(&mailbox));
-        drop(all);
-        if peer.is_some() {
-            self.order(|_| ());
-        }
-        Ok(mailbox)
-    }
-
-    /// The actor at this path, for messages of this type.
-    pub(super) fn mailbox_at<M: Message>(&self, path: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
-        if !self.knows(M::TYPE_ID) {
-            return Err(LinkError::NotInContract { message: M::NAME });
-        }
-        self.mailbox_of(path)
-    }
-
-    /// The actor at this path.
-    pub(super) fn mailbox_of(&self, path: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
-        let named = path.split_once('/').filter(|(node, name)| !node.is_empty() && !name.is_empty());
-        let (node, name) = named.ok_or_else(|| LinkError::Path { path: path.into() })?;
-        // An actor of this bus keeps the name by which it was asked for.
-        let node = if self.is_own(node) { node } else { self.home(node) };
-        self.mailbox(node, name)
-    }
-
-    /// The actors of this peer that somebody here has asked for, from this one on.
-    pub(super) fn mailboxes(&self, peer: &str, from: usize) -> Vec<Arc<RemoteMailbox>> {
-        let all = lock(&self.mailboxes);
-        // Those of this bus are no peer's, whatever it calls itself.
-        let of_peer = all.get(peer).filter(|_| !self.is_own(peer));
-        of_peer.into_iter().flat_map(|of| of.iter().skip(from)).cloned().collect()
     }
 
     /// Whether a message of this type may travel.
@@ -499,13 +374,6 @@ async fn keep_interest(hub: Arc<Hub>) {
         hub.look();
         hub.changed.notified().await;
     }
-}
-
-fn check_name(name: &str) -> Result<(), LinkError> {
-    if name.is_empty() || name.len() > MAILBOX_LEN_MAX {
-        return Err(LinkError::Mailbox { name: name.into() });
-    }
-    Ok(())
 }
 
 /// Whether the shutdown of this bus names it: what has come late is none that it had to handle.

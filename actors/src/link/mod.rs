@@ -9,7 +9,8 @@
 //!   those from the peer that wait for room here.
 //! - `sockets.rs` has the kinds of connections; `shm.rs` is the one through shared memory.
 //! - `expose.rs` has the actors that peers may write to, `mailbox.rs` those of peers that somebody here
-//!   writes to, and `driver/mail.rs` what the task of a link does for both.
+//!   writes to (`publisher_to.rs`: by the name of a service), and `driver/mail.rs` what the task of a link
+//!   does for both.
 //!
 //! # One hop
 //! All links of a bus publish and subscribe under one id, so what came over a link goes out over none: every
@@ -37,6 +38,7 @@ mod mailbox;
 mod options;
 mod outflow;
 mod peer;
+mod publisher_to;
 mod secret;
 mod security;
 #[cfg(target_os = "linux")]
@@ -55,6 +57,7 @@ pub use self::error::LinkError;
 pub use self::expose::Exposed;
 pub use self::hub::LINKS_MAX;
 pub use self::options::LinkOptions;
+pub use self::publisher_to::PublisherTo;
 #[cfg(feature = "tls")]
 pub use self::tls::{TlsError, TlsIdentity};
 
@@ -216,9 +219,11 @@ impl MessageBus {
     }
 
     /// Has buses that are linked with this one find an actor under a name: those alone, and for what it is
-    /// said to take and answer.
+    /// said to take and answer. A child of a tree says it in its description:
+    /// [`Child::exposed`](crate::tree::Child::exposed).
     ///
-    /// The last one of a name counts. The bus needs a name and contracts, as for a link.
+    /// The last one of a name counts, until it has ended or [`unexpose`](Self::unexpose) is called. The bus
+    /// needs a name and contracts, as for a link.
     ///
     /// ```
     /// # use mycelium::wire::{Layout, Messages, Visitor, Wire};
@@ -272,6 +277,26 @@ impl MessageBus {
     /// # Errors
     /// See [`LinkError`].
     pub fn expose(&self, name: &str, exposed: Exposed) -> Result<(), LinkError> {
+        self.expose_as(name, exposed, false)
+    }
+
+    /// Has nobody be found under this name any more; whether somebody was who lives. Senders have the errors
+    /// of an actor that has ended; messages that are on their way to it are delivered.
+    ///
+    /// An actor that ends needs no such call.
+    pub fn unexpose(&self, name: &str) -> bool {
+        Hub::of(self).is_ok_and(|hub| hub.unexpose(name))
+    }
+
+    /// Has a child of a tree be found under its id, where anybody can be linked with this bus.
+    pub(crate) fn expose_child(&self, id: &str, exposed: Exposed) -> Result<(), LinkError> {
+        match self.core.node_names.own {
+            Some(_) => self.expose_as(id, exposed, true),
+            None => Ok(()),
+        }
+    }
+
+    fn expose_as(&self, name: &str, exposed: Exposed, alone: bool) -> Result<(), LinkError> {
         let hub = Hub::of(self)?;
         for door in exposed.doors() {
             let kind = door.kind();
@@ -279,7 +304,7 @@ impl MessageBus {
                 return Err(LinkError::NotInContract { message: kind.name });
             }
         }
-        hub.expose(name, exposed)
+        hub.expose(name, exposed, alone)
     }
 
     /// The actor that is [exposed](Self::expose) on a linked bus, as one that takes messages of type `M`:

@@ -1,7 +1,7 @@
 //! What connects a bus to others: its links, of which it knows no more than that.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +33,8 @@ pub(crate) struct NodeNames {
     pub(crate) own: Option<Arc<str>>,
     /// Names that stand for buses in paths of actors, such as those of services, each with the true one.
     pub(crate) homes: Arc<BTreeMap<Arc<str>, Arc<str>>>,
+    /// Those of them that are services of a topology.
+    pub(crate) services: Arc<BTreeSet<Arc<str>>>,
 }
 
 /// The place of a bus's links.

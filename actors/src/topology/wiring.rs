@@ -46,6 +46,7 @@ pub(super) fn bus(
 ) -> Result<MessageBus, TopologyError> {
     let mut builder = builder.node(plan.node.clone());
     builder.names.homes = Arc::new(topology.homes());
+    builder.names.services = Arc::new(topology.services().cloned().collect());
     let bus = builder.build();
     let failed = |doing: String| {
         let node = &plan.node;

@@ -19,7 +19,7 @@ use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
-use crate::{Actor, BoxError, OwnThread, Service, ServiceContext, StopReason};
+use crate::{Actor, ActorRef, BoxError, MessageBus, OwnThread, Service, ServiceContext, StopReason};
 
 /// What a child specification is started with.
 #[derive(Clone)]
@@ -190,12 +190,33 @@ fn quiet<T, F: Fn() -> T + Send + Sync + 'static>(factory: F) -> Factory<T> {
     Arc::new(move || (*factory)())
 }
 
+/// Makes an actor known under its id, when it is there; or says why it cannot be.
+pub(crate) type Announce<A> = dyn Fn(&MessageBus, &str, &ActorRef<A>) -> Result<(), String> + Send + Sync;
+
 /// Starts actors.
-pub(crate) struct ActorLaunch<A>(Factory<A>);
+pub(crate) struct ActorLaunch<A: Actor> {
+    factory: Factory<A>,
+    announce: Option<Quiet<Box<Announce<A>>>>,
+}
 
 impl<A: Actor> ActorLaunch<A> {
     pub(crate) fn new(factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
-        Self(quiet(factory))
+        Self { factory: quiet(factory), announce: None }
+    }
+
+    /// The same for one that is made known.
+    #[cfg(not(shuttle))]
+    pub(crate) fn announced(self, announce: Box<Announce<A>>) -> Self {
+        Self { announce: Some(Quiet::new(announce)), ..self }
+    }
+
+    /// One that cannot be made known is not started.
+    fn announce(&self, site: &Site, actor: &ActorRef<A>) -> Result<(), ExitReason> {
+        let Some(announce) = &self.announce else { return Ok(()) };
+        let id = site.path.rsplit('/').next().unwrap_or_default();
+        let announced = make(|| announce(&site.shared.bus, id, actor))
+            .and_then(|announced| announced.map_err(|cause| ExitReason::Abnormal(cause.into())));
+        announced.inspect_err(|_| actor.kill())
     }
 }
 
@@ -210,7 +231,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
         }
         let fate = Supervised {
             child: site.child,
-            factory: Arc::clone(&self.0),
+            factory: Arc::clone(&self.factory),
             post: site.post.clone(),
             readiness: site.readiness(),
             attempts_max: site.attempts_max,
@@ -220,8 +241,9 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             verdict: None,
         };
         let bus = &site.shared.bus.core;
-        let actor = make(|| bus.spawn_supervised((self.0)(), Box::new(fate), site.thread.as_deref()))?;
+        let actor = make(|| bus.spawn_supervised((self.factory)(), Box::new(fate), site.thread.as_deref()))?;
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
+        self.announce(site, &actor)?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
         let placed = Placed { id: member.id(), reference: Box::new(actor) };
         site.shared.place(&site.path, placed);
@@ -229,7 +251,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
     }
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
-        seat_actor(site, &self.0).map_err(|reason| ExitReason::from(&reason))
+        seat_actor(site, &self.factory).map_err(|reason| ExitReason::from(&reason))
     }
 }
 

@@ -9,6 +9,8 @@ mod below;
 mod child;
 mod declare;
 mod drain;
+#[cfg(not(shuttle))]
+mod exposed;
 mod handle;
 mod health;
 mod launch;

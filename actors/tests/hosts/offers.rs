@@ -17,6 +17,7 @@ pub(crate) struct Offers {
     pub stats_of_all: bool,
     pub drain: bool,
     pub outside: bool,
+    pub links: bool,
     pub state: bool,
 }
 
@@ -86,6 +87,11 @@ pub(crate) const ROWS: &[Row] = &[
         note: "an isolate names who waits for it",
     },
     Row {
+        what: "links: `expose`, `recipient`, `publisher_to`",
+        of: |offers| offers.links,
+        note: "a child that is exposed is in an isolate one as any other",
+    },
+    Row {
         what: "the state of an actor between two events: `with`, `take`; bounds and stop flags of a run",
         of: |offers| offers.state,
         note: "",
@@ -106,6 +112,7 @@ pub(crate) const LIVE: Offers = Offers {
     stats_of_all: true,
     drain: true,
     outside: true,
+    links: true,
     state: false,
 };
 
@@ -123,6 +130,7 @@ pub(crate) const ISOLATE: Offers = Offers {
     stats_of_all: false,
     drain: true,
     outside: false,
+    links: false,
     state: true,
 };
 
@@ -141,5 +149,6 @@ pub(crate) const DIRECT: Offers = Offers {
     stats_of_all: false,
     drain: false,
     outside: false,
+    links: false,
     state: true,
 };

@@ -13,6 +13,8 @@ mod kit;
 mod proxy;
 
 mod answers;
+mod names;
 mod order;
 mod paths;
+mod services;
 mod watches;

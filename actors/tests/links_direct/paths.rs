@@ -84,9 +84,9 @@ fn an_actor_of_the_same_bus_is_watched_by_its_path() {
 }
 
 /// A topology of two nodes, removed at the end.
-struct TopologyFile(PathBuf);
+pub(crate) struct TopologyFile(PathBuf);
 impl TopologyFile {
-    fn new(mode: &str) -> Self {
+    pub(crate) fn new(mode: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
         let directory = std::env::temp_dir().join(format!("mycelium-p-{}-{number}", std::process::id()));
@@ -98,8 +98,11 @@ impl TopologyFile {
         std::fs::write(directory.join("topology.toml"), text).unwrap();
         Self(directory)
     }
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.join("topology.toml")
+    }
     fn bus(&self, name: &str) -> MessageBus {
-        MessageBus::from_topology(self.0.join("topology.toml"), name, Contract).unwrap()
+        MessageBus::from_topology(self.path(), name, Contract).unwrap()
     }
 }
 impl Drop for TopologyFile {

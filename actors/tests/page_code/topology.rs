@@ -21,12 +21,26 @@ impl Wire for Price {
     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 1 }];
 }
 
+#[derive(Clone, Copy, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Halt {
+    desk: u32,
+}
+impl Message for Halt {
+    const NAME: &'static str = "Halt";
+    const TYPE_ID: u16 = 101;
+    const TOPIC: &'static str = "desk.halts";
+}
+impl Wire for Halt {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 2 }];
+}
+
 /// What generated code has.
 #[derive(Clone, Copy)]
 struct Contract;
 impl Messages for Contract {
     fn each<V: Visitor>(&self, visitor: &mut V) {
         visitor.typed::<Price>();
+        visitor.typed::<Halt>();
     }
 }
 const CONTRACT: Contract = Contract;
@@ -73,6 +87,46 @@ mod program {
     pub(super) async fn main() -> MainResult<RunEnd> {
         let bus = MessageBus::builder().contract(CONTRACT);
         Ok(LocalNode::from_env()?.run(bus, services()).await?)
+    }
+}
+
+mod one_service {
+    use mycelium::tree::Child;
+    use mycelium::{Exposed, Supervisor};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Execution {
+        halted: bool,
+    }
+
+    #[actor]
+    impl Execution {
+        #[on]
+        fn halt(&mut self, _: &Halt) {
+            self.halted = true;
+        }
+    }
+
+    fn execution() -> Child {
+        Child::exposed("execution", Execution::default, |it| Exposed::new().takes::<Halt>(it))
+    }
+
+    async fn stop_it(bus: &MessageBus) -> Result {
+        let execution = bus.publisher_to::<Halt>("execution")?;
+        Ok(execution.publish(Halt { desk: 7 }).await?)
+    }
+
+    /// On a bus that is called as the service is, without a topology.
+    #[tokio::test]
+    async fn it_is_told() -> Result {
+        let bus = MessageBus::builder().node("execution").contract(CONTRACT).build();
+        let tree = Supervisor::builder("desk").child(execution()).start(&bus).await?;
+        stop_it(&bus).await?;
+        tree.shutdown().await?;
+        bus.shutdown().await?;
+        Ok(())
     }
 }
 

@@ -59,7 +59,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "tree",
         modules: &["tree"],
-        uses: &["seams", "faces", "live", "isolate", "trees of isolates"],
+        uses: &["seams", "faces", "live", "isolate", "trees of isolates", "link"],
     },
     // Sockets: a host of the machines of `remote`, and a user of the door for bytes.
     Room { name: "link", modules: &["link"], uses: &["seams", "faces", "live"] },
