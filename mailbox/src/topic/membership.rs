@@ -191,7 +191,7 @@ impl<V: Payload> Core<V> {
         drop(section);
         drop(parties);
         drop(stale);
-        core.tell_change();
+        core.tell_change_of(&lane.seat);
         let mut reader = LaneReader::new(Arc::clone(core), lane);
         // From here on the reader's drop leaves the topic: should a clone panic.
         reader.begin_with(to_entries(list));
@@ -258,7 +258,7 @@ impl<V: Payload> Core<V> {
         drop(section);
         drop(parties);
         drop(stale);
-        self.tell_change();
+        self.tell_change_of(&lane.seat);
         // It may have been the one that held producers back.
         self.waiters.wake_all();
     }
@@ -332,6 +332,7 @@ mod tests {
     use super::super::tests::steps;
     use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn a_list_gives_back_half_of_its_room_when_three_quarters_of_it_are_free() {
@@ -354,6 +355,9 @@ mod tests {
             let options = SubscribeOptions { overflow, apart, ..SubscribeOptions::default() };
             topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
         };
+        let changes = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&changes);
+        topic.note_changes(Some(Arc::new(move || _ = count.fetch_add(1, Ordering::SeqCst))));
         let _apart = subscribe(Overflow::Block, true);
         for (round, overflow) in (1..).zip([Overflow::Block, Overflow::DropOldest]) {
             let (one, other) = (subscribe(overflow, false), subscribe(Overflow::Block, false));
@@ -362,6 +366,7 @@ mod tests {
             assert_eq!(topic.times_emptied(), round - 1);
             drop(one);
             assert_eq!(topic.times_emptied(), round);
+            assert_eq!(changes.load(Ordering::SeqCst), 4 * round, "those who are apart are no change");
         }
     }
 

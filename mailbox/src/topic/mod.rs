@@ -349,8 +349,9 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.note_each(note));
     }
 
-    /// Has `changed` called each time after a subscriber has come or left; `None` ends that. No lock is held
-    /// then, so it may look who is there, publish and subscribe. It must not panic.
+    /// Has `changed` called each time after a subscriber has come or left that is not
+    /// [`apart`](SubscribeOptions::apart); `None` ends that. No lock is held then, so it may look who is there,
+    /// publish and subscribe. It must not panic.
     ///
     /// ```
     /// use std::sync::Arc;
