@@ -62,6 +62,9 @@ pub(super) struct Patience {
 /// 50 us and more each, so the second is about a second).
 const ASK_AFTER: u32 = 100;
 const GIVE_UP_AFTER: u32 = 10_000;
+/// One who would have the ring for itself asks at once, and only tries again because the owner may have gone
+/// meanwhile (rounds, none of which sleeps).
+const ENTERS_IN: u32 = 4;
 
 impl Patience {
     pub(super) fn wait(&mut self) {
@@ -70,13 +73,14 @@ impl Patience {
     }
 
     /// Whether it is worth asking who lives.
-    pub(super) fn is_short(&self) -> bool {
-        cfg!(loom) || self.rounds >= ASK_AFTER
+    pub(super) fn is_short(&self, enters: bool) -> bool {
+        cfg!(loom) || enters || self.rounds >= ASK_AFTER
     }
 
-    /// Whether that was long enough; for one who enters, that is soon.
+    /// Whether that was long enough; for one who enters, that is at once: whoever holds the ring may have it
+    /// for as long as it lives.
     pub(super) fn is_over(&self, enters: bool) -> bool {
-        self.rounds >= if enters { 2 * ASK_AFTER } else { GIVE_UP_AFTER }
+        self.rounds >= if enters { ENTERS_IN } else { GIVE_UP_AFTER }
     }
 }
 

@@ -84,8 +84,8 @@ impl ShmSegment {
     /// Becomes a writer.
     ///
     /// # Errors
-    /// [`ShmError::Taken`] where this one wants to be [`ShmAccess::Sole`] and another one writes. Where the
-    /// other one is `Sole`, a `Shared` one is made, and its sends say [`ShmSendError::Busy`].
+    /// [`ShmError::Taken`], at once, where this one wants to be [`ShmAccess::Sole`] and another one writes.
+    /// Where the other one is `Sole`, a `Shared` one is made, and its sends say [`ShmSendError::Busy`].
     /// [`ShmError::Closed`], [`ShmError::TooManyWriters`], [`ShmError::Damaged`], or the system refuses.
     pub fn writer(&self, access: ShmAccess) -> Result<ShmWriter, ShmError> {
         let locks = (0..SHM_WRITERS_MAX).map(writer_lock);

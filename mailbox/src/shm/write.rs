@@ -95,7 +95,7 @@ impl<M: SharedWords> WriterCore<M> {
                 Ok(_) => break false,
                 Err(other) => {
                     let lock = (other & 0xff).checked_sub(1).map(|index| index as usize);
-                    let dead = patience.is_short() && !lock.is_some_and(|index| self.lives(index));
+                    let dead = patience.is_short(self.sole) && !lock.is_some_and(|index| self.lives(index));
                     if dead
                         && owner
                             .compare_exchange(other, self.me, Ordering::Acquire, Ordering::Relaxed)
