@@ -184,24 +184,13 @@ pub fn destination(service: &str) -> u32 {
 /// # Errors
 /// The value or its root length cannot be expressed in a frame. `out` is unchanged then.
 pub fn encode(header: &Header, value: &[u8], out: &mut Vec<u8>) -> Result<usize, EncodeError> {
-    encode_parts(header, [value, &[]], out)
-}
-
-/// The same for a value of two parts, one behind the other.
-pub(crate) fn encode_parts(
-    header: &Header,
-    [value, rest]: [&[u8]; 2],
-    out: &mut Vec<u8>,
-) -> Result<usize, EncodeError> {
-    let value_len = value.len() + rest.len();
-    let head = header_bytes(header, check_lengths(header, value_len)?);
-    let (start, len) = (out.len(), frame_len(value_len));
+    let head = header_bytes(header, check_lengths(header, value.len())?);
+    let (start, len) = (out.len(), frame_len(value.len()));
     out.reserve(len);
     out.extend_from_slice(&head);
     out.extend_from_slice(value);
-    out.extend_from_slice(rest);
-    out.extend_from_slice(&[0; ALIGN][..len - HEADER_LEN - value_len]);
-    write_checksum(header.flags, &mut out[start..], value_len);
+    out.extend_from_slice(&[0; ALIGN][..len - HEADER_LEN - value.len()]);
+    write_checksum(header.flags, &mut out[start..], value.len());
     Ok(len)
 }
 
@@ -301,6 +290,7 @@ fn parse_header(
     Ok((header, value_len))
 }
 
+#[inline]
 pub(crate) fn check_lengths(header: &Header, value_len: usize) -> Result<u32, EncodeError> {
     match u32::try_from(value_len) {
         Ok(len) if value_len <= VALUE_LEN_MAX => {

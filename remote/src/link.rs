@@ -13,7 +13,8 @@
 //! A host has a table of links by the names of peers. For each connection it makes a handshake, gives it all
 //! frames, answers it with the [`Link::standing`] of the peer's link, and attaches the connection to that
 //! link when the peer has accepted. From then on it gives the frames to [`Link::step`], writes what
-//! [`Link::fill`] appends, and calls `step` with [`Input::Tick`] at [`Link::deadline`].
+//! [`Link::fill`] appends, and calls `step` with [`Input::Tick`] at [`Link::deadline`]. A host that would save
+//! the copy writes messages from where the link keeps them ([`Link::unwritten`]).
 //!
 //! ```
 //! use mycelium_remote::frame::{Decoder, Header};
@@ -77,6 +78,7 @@ mod flow;
 mod handshake;
 mod hello;
 mod machine;
+mod outgoing;
 mod probe;
 mod stats;
 mod window;
@@ -90,6 +92,7 @@ pub use handshake::{Greeting, Handshake};
 pub(crate) use hello::is_name;
 pub use hello::{Agreement, Disagreement, Hello, HelloError, PeerHello};
 pub use machine::{Link, LinkConfig};
+pub use outgoing::Row;
 pub use probe::PINGS_MAX;
 pub use stats::LinkStats;
 

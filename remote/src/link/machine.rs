@@ -7,15 +7,8 @@ use super::direct::Mailboxes;
 use super::flow::{Flow, NO_CHANNEL};
 use super::probe::Probes;
 use super::window::Window;
-use super::{
-    Agreement, AttachError, Attached, Input, LinkFault, LinkStats, Output, Reject, SendError, Standing,
-};
+use super::{Agreement, AttachError, Attached, Input, LinkFault, LinkStats, Output, Reject, Standing};
 
-/// `fill` stops when it has appended this much: enough for one system call, in bytes.
-const FILL_BYTES: usize = 64 << 10;
-/// An acknowledgement is sent at once when so many messages, or bytes, wait for it.
-const ACK_MESSAGES: u64 = 512;
-const ACK_BYTES: usize = 64 << 10;
 /// By how much a frame that is not whole grows within [`LinkConfig::frame_ns`], in bytes.
 const FRAME_STEP: usize = 64 << 10;
 
@@ -61,29 +54,29 @@ pub struct Link {
     pub(super) config: LinkConfig,
     pub(super) end: u64,
     peer_end: u64,
-    attached: bool,
+    pub(super) attached: bool,
     pub(super) window: Window,
     /// By rising type id.
     pub(super) flows: Vec<Flow>,
     pub(super) mailboxes: Mailboxes,
-    probes: Probes,
+    pub(super) probes: Probes,
     /// The place in `flows` that was looked for last.
     pub(super) last: usize,
-    received: u64,
-    told: u64,
-    unacked_bytes: usize,
+    pub(super) received: u64,
+    pub(super) told: u64,
+    pub(super) unacked_bytes: usize,
     /// Some flow or mailbox has something to tell.
     pub(super) tells: bool,
     /// This end wants no messages of topics now.
     pub(super) paused: bool,
     /// The longest value that the peer reads, in bytes.
-    value_len_max: usize,
-    ack_at: u64,
+    pub(super) value_len_max: usize,
+    pub(super) ack_at: u64,
     heard_at: u64,
     framed_at: u64,
     /// Bytes that have come since, up to a step.
     unframed: usize,
-    wrote_at: u64,
+    pub(super) wrote_at: u64,
     pub(super) stats: LinkStats,
 }
 
@@ -419,44 +412,6 @@ impl Link {
         }
     }
 
-    /// Takes a message to send; its sequence is set here, and returned. Messages that are taken one behind
-    /// the other share a frame, where it can say what they are.
-    ///
-    /// `Ok` says that it is sent as soon as there is a connection, and again until the peer's process has it
-    /// or is dead. It does not say that anybody there has handled it.
-    ///
-    /// # Errors
-    /// It was not taken.
-    pub fn send(&mut self, header: &Header, value: &[u8]) -> Result<u64, SendError> {
-        let type_id = header.type_id;
-        let wanted = |flow: &&mut Flow| flow.agreed && flow.asked.is_some();
-        let room = self.room(value.len());
-        let run_max = self.value_len_max;
-        let Some(flow) = self.find(type_id).map(|at| &mut self.flows[at]).filter(wanted) else {
-            return Err(SendError::NotWanted { type_id });
-        };
-        if flow.credit() == 0 {
-            return Err(SendError::NoCredit { type_id });
-        }
-        room?;
-        self.window.push(header, value, run_max).map_err(SendError::Encode)?;
-        flow.sent += 1;
-        self.stats.sent += 1;
-        Ok(self.window.last())
-    }
-
-    /// Whether a value of this length may be sent now.
-    pub(super) fn room(&self, value_len: usize) -> Result<(), SendError> {
-        let (max, window_bytes) = (self.value_len_max, self.config.window_bytes);
-        if value_len > max {
-            return Err(SendError::TooLong { max, got: value_len });
-        }
-        if self.window.len() > 0 && self.window.bytes() + frame::frame_len(value_len) > window_bytes {
-            return Err(SendError::Full { window_bytes });
-        }
-        Ok(())
-    }
-
     /// The longest value that the peer reads, in bytes.
     #[must_use]
     pub fn value_len_max(&self) -> usize {
@@ -467,58 +422,6 @@ impl Link {
     #[must_use]
     pub fn is_agreed(&self, type_id: u16) -> bool {
         self.find_from(self.last, type_id).is_some_and(|at| self.flows[at].agreed)
-    }
-
-    /// Appends what is to be written to the connection now: whole frames, and about 64 KiB of them at most.
-    /// Bytes that it appends count as written: after a cut, `out` is dropped.
-    pub fn fill(&mut self, now: u64, out: &mut Vec<u8>) {
-        if !self.attached || out.len() >= FILL_BYTES {
-            return;
-        }
-        let before = out.len();
-        if std::mem::take(&mut self.tells) {
-            self.tell_peer(out);
-        }
-        let waits = self.ack_at != u64::MAX;
-        let at_once = self.received - self.told >= ACK_MESSAGES || self.unacked_bytes >= ACK_BYTES;
-        let idle = now >= self.wrote_at.saturating_add(self.config.heartbeat_ns);
-        if idle || at_once || waits && (!self.window.is_written() || now >= self.ack_at) {
-            self.acknowledge(out);
-        }
-        if idle {
-            self.window.shrink();
-        }
-        self.window.fill(FILL_BYTES, out);
-        if out.len() > before {
-            self.wrote_at = now;
-        }
-    }
-
-    /// Appends how far this end has received.
-    fn acknowledge(&mut self, out: &mut Vec<u8>) {
-        Control::Ack.encode(&self.received.to_le_bytes(), out);
-        self.told = self.received;
-        self.unacked_bytes = 0;
-        self.ack_at = u64::MAX;
-    }
-
-    /// Appends what the peer has to know of interest, credit and mailboxes.
-    fn tell_peer(&mut self, out: &mut Vec<u8>) {
-        self.probes.tell(out);
-        self.mailboxes.tell(out);
-        self.tell_flows(out);
-    }
-
-    /// Appends the frame that ends the connection in order, behind the last acknowledgement. A frame that
-    /// the peer has not acknowledged stays in the window.
-    pub fn bye(&mut self, ended: Ended, out: &mut Vec<u8>) {
-        if self.attached {
-            // Else the peer would count as lost what has come.
-            if self.told < self.received {
-                self.acknowledge(out);
-            }
-            ended.encode(out);
-        }
     }
 
     /// When to call [`step`](Self::step) with [`Input::Tick`] and [`fill`](Self::fill) at the latest; `None`
@@ -572,7 +475,7 @@ impl Link {
         &mut self.flows[at]
     }
 
-    fn find(&mut self, type_id: u16) -> Option<usize> {
+    pub(super) fn find(&mut self, type_id: u16) -> Option<usize> {
         let at = self.find_from(self.last, type_id)?;
         self.last = at;
         Some(at)

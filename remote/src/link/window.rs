@@ -3,6 +3,9 @@
 //! Messages that come one behind the other before anything is written go into one frame, a run: the last
 //! frame stays open until it is written, or until a message comes that does not fit. A message alone is an
 //! ordinary frame.
+//!
+//! What is to be written is written from where it lies. A frame of which a part is written stays until all of
+//! it is, also if the peer acknowledges its messages meanwhile, which it may have got on the connection before.
 
 use std::collections::VecDeque;
 
@@ -18,9 +21,11 @@ pub(super) const RUN_BYTES: usize = 8 << 10;
 /// Frames in the order of their sequence, from the first that is not acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// The frames, from `start` on.
+    /// The frames, from `start` to `end`. What lies behind is room for more.
     bytes: Vec<u8>,
     start: usize,
+    end: usize,
+    /// Of the last one, if it is open, `open` says what is true.
     frames: VecDeque<Kept>,
     /// The last one, if it is not complete.
     open: Option<Open>,
@@ -28,13 +33,15 @@ pub(super) struct Window {
     messages: u64,
     /// The sequence of the last message that is.
     acked: u64,
-    /// How many of the first frame's are, which is a run then.
+    /// How many messages of the first frame are, which is a run then, or was written in part.
     first_acked: u64,
     /// How many frames, messages that are not acknowledged, and bytes from the front on have been written to
     /// the connection.
     written: usize,
     written_messages: u64,
     written_bytes: usize,
+    /// How many bytes of the frame behind those have been.
+    begun: usize,
 }
 
 /// One frame.
@@ -47,9 +54,15 @@ struct Kept {
 /// A frame that lies at its place but for its header, to which messages may be added.
 #[derive(Debug)]
 struct Open {
-    /// Of its first message.
+    /// Of its first message, as the next.
     header: Header,
     value_len: u32,
+    /// How long the frame is by now.
+    len: usize,
+    messages: u32,
+    /// How many bytes of value the frame may have, and how many more there may be.
+    run_max: usize,
+    left: usize,
 }
 
 impl Window {
@@ -64,11 +77,16 @@ impl Window {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.len() - self.start
+        self.end - self.start
     }
 
     pub(super) fn is_written(&self) -> bool {
         self.written == self.frames.len()
+    }
+
+    /// Whether a frame is written in part.
+    pub(super) fn is_mid_frame(&self) -> bool {
+        self.begun > 0
     }
 
     /// Adds a message of a topic, to the last frame if that is open and takes no more than `run_max` bytes of
@@ -76,20 +94,13 @@ impl Window {
     #[inline]
     pub(super) fn push(&mut self, header: &Header, value: &[u8], run_max: usize) -> Result<(), EncodeError> {
         let value_len = frame::check_lengths(header, value.len())?;
-        let fits = value.len() <= RUN_VALUE_MAX && is_plain(header);
-        if fits && self.extend(header, value, value_len, run_max) {
-            return Ok(());
-        }
-        let header = Header { sequence: self.last() + 1, flags: Flags::NONE, ..*header };
-        if !fits {
+        if value.len() > RUN_VALUE_MAX || !is_plain(header) {
+            let header = Header { sequence: self.last() + 1, flags: Flags::NONE, ..*header };
             return self.push_direct(&header, value, &[]);
         }
-        self.seal();
-        let len = frame::frame_len(value.len());
-        self.bytes.resize(self.bytes.len() + HEADER_LEN, 0);
-        self.put(value);
-        self.keep(len);
-        self.open = Some(Open { header, value_len });
+        if !self.extend(header, value, value_len, run_max) {
+            self.begin(header, value, value_len, run_max);
+        }
         Ok(())
     }
 
@@ -101,10 +112,17 @@ impl Window {
         value: &[u8],
         rest: &[u8],
     ) -> Result<(), EncodeError> {
+        let value_len = value.len() + rest.len();
+        frame::check_lengths(header, value_len)?;
         self.seal();
-        let len = frame::encode_parts(header, [value, rest], &mut self.bytes)?;
+        let len = frame::frame_len(value_len);
+        let space = self.space(len);
+        let (to, behind) = space[HEADER_LEN..].split_at_mut(value.len());
+        to.copy_from_slice(value);
+        behind[..rest.len()].copy_from_slice(rest);
+        let sealed = frame::seal(header, space, value_len);
         self.keep(len);
-        Ok(())
+        sealed
     }
 
     fn keep(&mut self, len: usize) {
@@ -113,99 +131,139 @@ impl Window {
         self.messages += 1;
     }
 
-    /// Appends a value and its padding.
+    /// The next so many bytes, with whatever was there before.
     #[inline]
-    fn put(&mut self, value: &[u8]) {
-        self.bytes.extend_from_slice(value);
-        if !value.len().is_multiple_of(ALIGN) {
-            self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+    fn space(&mut self, len: usize) -> &mut [u8] {
+        let at = self.end;
+        self.end += len;
+        if self.end > self.bytes.len() {
+            self.grow();
         }
+        &mut self.bytes[at..self.end]
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let len = self.end.max(2 * self.bytes.len());
+        self.bytes.resize(len, 0);
+    }
+
+    /// Begins a frame with a message.
+    fn begin(&mut self, header: &Header, value: &[u8], value_len: u32, run_max: usize) {
+        self.seal();
+        let header = Header { sequence: self.last() + 1, flags: Flags::NONE, ..*header };
+        let len = frame::frame_len(value.len());
+        put(&mut self.space(len)[HEADER_LEN..], value);
+        self.keep(len);
+        self.open = Some(Open { header, value_len, len, messages: 1, run_max, left: 0 });
     }
 
     /// Adds a message to the open frame; whether there is one that takes it.
     #[inline]
     fn extend(&mut self, header: &Header, value: &[u8], value_len: u32, run_max: usize) -> bool {
-        let (Some(open), Some(last)) = (&self.open, self.frames.back_mut()) else { return false };
+        let Some(open) = &self.open else { return false };
         let Some(Ok(later_ns)) = header.publish_ns.checked_sub(open.header.publish_ns).map(u32::try_from)
         else {
             return false;
         };
-        let first = if last.messages == 1 { RUN_ENTRY_LEN } else { 0 };
-        let more = first + RUN_ENTRY_LEN + value.len().next_multiple_of(ALIGN);
-        if last.len as usize - HEADER_LEN + more > run_max.min(RUN_BYTES) {
+        let more = RUN_ENTRY_LEN + value.len().next_multiple_of(ALIGN);
+        let is_run = open.messages > 1 && open.run_max == run_max;
+        if !is_run && !self.make_run(run_max, more) {
             return false;
         }
+        let Some(open) = self.open.as_mut().filter(|open| more <= open.left) else { return false };
+        open.left -= more;
+        open.len += more;
+        open.messages += 1;
+        self.messages += 1;
+        let space = self.space(more);
+        let (head, rest) = space.split_at_mut(RUN_ENTRY_LEN);
+        head.copy_from_slice(&entry_head(kind(header), value_len, later_ns));
+        put(rest, value);
+        true
+    }
+
+    /// Makes the open frame a run, if it takes so many bytes more then: so far it may have been for one
+    /// message. Whether it does.
+    fn make_run(&mut self, run_max: usize, more: usize) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let first = if open.messages == 1 { RUN_ENTRY_LEN } else { 0 };
+        let left = run_max.min(RUN_BYTES).saturating_sub(open.len - HEADER_LEN + first);
+        if left < more {
+            return false;
+        }
+        let at = self.end - open.len + HEADER_LEN;
+        open.len += first;
+        (open.run_max, open.left) = (run_max, left);
         if first > 0 {
-            // So far it was to be a frame for one message.
-            let at = self.bytes.len() - last.len as usize + HEADER_LEN;
-            let end = self.bytes.len();
-            self.bytes.resize(end + first, 0);
+            let (head, end) = (entry_head(kind(&open.header), open.value_len, 0), self.end);
+            self.space(first);
             self.bytes.copy_within(at..end, at + first);
-            let head = entry_head(kind(&open.header), open.value_len, 0);
             self.bytes[at..at + first].copy_from_slice(&head);
         }
-        last.len += more as u32;
-        last.messages += 1;
-        self.messages += 1;
-        self.bytes.reserve(more);
-        self.bytes.extend_from_slice(&entry_head(kind(header), value_len, later_ns));
-        self.put(value);
         true
     }
 
     /// Completes the open frame.
     fn seal(&mut self) {
-        let (Some(Open { header, value_len }), Some(last)) = (self.open.take(), self.frames.back()) else {
-            return;
-        };
-        let len = last.len as usize;
-        let at = self.bytes.len() - len;
-        let (header, value_len) = if last.messages == 1 {
+        let (Some(open), Some(last)) = (self.open.take(), self.frames.back_mut()) else { return };
+        let Open { header, value_len, len, messages, .. } = open;
+        // It has at most 2^30 bytes.
+        *last = Kept { len: len as u32, messages };
+        let (header, value_len) = if messages == 1 {
             (header, value_len as usize)
         } else {
             let Header { sequence, publish_ns, .. } = header;
             let run = Header { flags: Flags::RUN, sequence, publish_ns, ..Header::default() };
             (run, len - HEADER_LEN)
         };
-        let sealed = frame::seal(&header, &mut self.bytes[at..], value_len);
+        let sealed = frame::seal(&header, &mut self.bytes[self.end - len..self.end], value_len);
         debug_assert_eq!(sealed, Ok(()), "its lengths were looked at when it was begun");
     }
 
     /// Messages up to this sequence are acknowledged; how many of them had not been before. The bytes of a
     /// run go when all of it is.
     pub(super) fn acknowledge(&mut self, sequence: u64) -> u64 {
-        if sequence >= self.last() {
+        let open = self.open.as_ref().map_or(0, |open| u64::from(open.messages));
+        if sequence > self.last() - open {
             self.seal();
         }
         let count = sequence.saturating_sub(self.acked).min(self.messages);
         self.acked += count;
         self.messages -= count;
-        let (mut acked, mut bytes, mut frames) = (self.first_acked + count, 0, 0);
+        self.first_acked += count;
+        self.written_messages = self.written_messages.saturating_sub(count);
+        self.let_go();
+        count
+    }
+
+    /// Lets go of the frames in front that are acknowledged, but for one that is written in part.
+    fn let_go(&mut self) {
+        let (mut bytes, mut frames) = (0, 0);
         for frame in &self.frames {
-            if acked < u64::from(frame.messages) {
+            let in_part = self.begun > 0 && frames == self.written;
+            if in_part || self.first_acked < u64::from(frame.messages) {
                 break;
             }
-            acked -= u64::from(frame.messages);
+            self.first_acked -= u64::from(frame.messages);
             bytes += frame.len as usize;
             frames += 1;
         }
-        self.first_acked = acked;
         self.frames.drain(..frames);
         self.start += bytes;
         self.written = self.written.saturating_sub(frames);
-        self.written_messages = self.written_messages.saturating_sub(count);
         self.written_bytes = self.written_bytes.saturating_sub(bytes);
         // What stays is moved at most once for as many bytes as have left.
-        if self.start >= self.bytes.len() - self.start {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+        if self.start >= self.bytes() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.bytes());
         }
-        count
     }
 
     /// Gives memory back if nothing waits.
     pub(super) fn shrink(&mut self) {
         if self.frames.is_empty() {
+            self.bytes.truncate(KEEP_BYTES);
             self.bytes.shrink_to(KEEP_BYTES);
             self.frames.shrink_to(KEEP_BYTES / size_of::<Kept>());
         }
@@ -213,7 +271,8 @@ impl Window {
 
     /// Everything is to be written again; how many messages had been written before.
     pub(super) fn rewind(&mut self) -> u64 {
-        (self.written, self.written_bytes) = (0, 0);
+        (self.written, self.written_bytes, self.begun) = (0, 0, 0);
+        self.let_go();
         std::mem::take(&mut self.written_messages)
     }
 
@@ -222,25 +281,61 @@ impl Window {
         std::mem::take(self).messages
     }
 
-    /// Appends frames that were not written yet, until `out` has `most` bytes or there are no more.
-    pub(super) fn fill(&mut self, most: usize, out: &mut Vec<u8>) {
+    /// What is to be written next: whole frames, until they have `most` bytes or there are no more. The first
+    /// one may be written in part already.
+    pub(super) fn unwritten(&mut self, most: usize) -> &[u8] {
         self.seal();
-        let start = self.written_bytes;
-        let mut room = most.saturating_sub(out.len());
-        while let Some(frame) = self.frames.get(self.written) {
-            if room == 0 {
+        let mut len = 0;
+        for frame in self.frames.range(self.written..) {
+            if len >= most {
                 break;
             }
-            room = room.saturating_sub(frame.len as usize);
-            self.written += 1;
-            self.written_messages += u64::from(frame.messages);
-            self.written_bytes += frame.len as usize;
+            len += frame.len as usize;
         }
-        out.extend_from_slice(&self.bytes[self.start + start..self.start + self.written_bytes]);
+        let at = self.start + self.written_bytes;
+        &self.bytes[at + self.begun.min(len)..at + len]
+    }
+
+    /// So many bytes of what was to be written next have been.
+    pub(super) fn wrote(&mut self, count: usize) {
+        let before = self.written;
+        self.begun += count;
+        while let Some(Kept { len, messages }) = self.frames.get(self.written).copied()
+            && self.begun >= len as usize
+        {
+            // Its messages are acknowledged, if it had to wait for its end.
+            let acknowledged = self.written == 0 && self.first_acked >= u64::from(messages);
+            self.written_messages += if acknowledged { 0 } else { u64::from(messages) };
+            self.written += 1;
+            self.written_bytes += len as usize;
+            self.begun -= len as usize;
+        }
+        if self.written > before && self.first_acked > 0 {
+            self.let_go();
+        }
+    }
+
+    /// Appends frames that were not written yet, until `out` has `most` bytes or there are no more.
+    pub(super) fn fill(&mut self, most: usize, out: &mut Vec<u8>) {
+        let bytes = self.unwritten(most.saturating_sub(out.len()));
+        out.extend_from_slice(bytes);
+        let count = bytes.len();
+        self.wrote(count);
+    }
+}
+
+/// Writes a value and its padding.
+#[inline]
+fn put(to: &mut [u8], value: &[u8]) {
+    let (to, padding) = to.split_at_mut(value.len());
+    to.copy_from_slice(value);
+    if !padding.is_empty() {
+        padding.fill(0);
     }
 }
 
 /// What an entry of a run says of its message.
+#[inline]
 fn kind(header: &Header) -> (u16, u16, u32) {
     (header.type_id, header.version, header.root_len)
 }
@@ -338,5 +433,57 @@ mod tests {
             let longest = window.frames.iter().map(|frame| frame.len as usize - HEADER_LEN).max();
             assert!(longest <= Some(run_max.clamp(64, RUN_BYTES)), "{longest:?} of {run_max}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_written_in_part_stays_until_all_of_it_is() {
+        let value = [9; RUN_VALUE_MAX + 1];
+        let len = frame::frame_len(value.len());
+        for (cut, acked) in [(1, 1), (len - 1, 1), (len + 1, 2), (2 * len - 1, 3), (2 * len, 3)] {
+            let mut window = Window::default();
+            (1..=3).for_each(|_| push(&mut window, &Header::default(), &value));
+            let mut wire = window.unwritten(1 << 20)[..cut].to_vec();
+            window.wrote(cut);
+            assert_eq!(window.is_mid_frame(), !cut.is_multiple_of(len), "{cut}");
+            // The peer has got them on the connection before.
+            assert_eq!((window.acknowledge(acked), window.len()), (acked, 3 - acked));
+            // More comes meanwhile, and the frames move.
+            push(&mut window, &Header { type_id: 4, ..Header::default() }, &value);
+            while !window.unwritten(1).is_empty() {
+                wire.push(window.unwritten(1)[0]);
+                window.wrote(1);
+            }
+            let (mut rest, mut seen) = (&wire[..], Vec::new());
+            while !rest.is_empty() {
+                let frame = frame::parse(rest, 1 << 20, false).expect("no frame ends in another one");
+                seen.push(frame.header.sequence);
+                rest = &rest[len..];
+            }
+            // What is acknowledged before it is begun is not written.
+            let begun = cut.div_ceil(len) as u64;
+            let due: Vec<u64> = (1..=4).filter(|n| *n > acked || *n <= begun).collect();
+            assert_eq!((seen, window.is_written()), (due, true), "{cut}");
+            let left = 4 - acked;
+            assert_eq!((window.len(), window.bytes(), window.rewind()), (left, left as usize * len, left));
+            assert_eq!((window.acknowledge(4), window.bytes()), (left, 0));
+        }
+    }
+
+    #[test]
+    fn padding_is_zero_wherever_other_bytes_have_been() {
+        let mut window = Window::default();
+        let plain = Header { type_id: 7, version: 7, root_len: 1, ..Header::default() };
+        for _ in 0..20 {
+            (0..30).for_each(|_| push(&mut window, &plain, &[0xff; 64]));
+            let last = window.last();
+            assert_eq!(window.acknowledge(last), 30);
+            (0..30).for_each(|n| push(&mut window, &plain, &[0xff; 13][..1 + n % 13]));
+            assert_eq!(written(&mut window, 1 << 20).len(), 30, "parsed, with its padding");
+            let last = window.last();
+            window.acknowledge(last);
+        }
+        let kept = window.bytes.capacity();
+        window.shrink();
+        assert!(kept <= 4 * 30 * 80 + 64 && window.bytes.capacity() <= KEEP_BYTES, "{kept}");
     }
 }

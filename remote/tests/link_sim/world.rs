@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mycelium_random::Random;
-use mycelium_remote::link::{Ended, Input};
+use mycelium_remote::link::{Ended, Input, Link};
 
 use crate::net::Connection;
 use crate::node::{Fate, Process, TYPES};
@@ -218,8 +218,13 @@ impl World {
                 if let Some(peer) = peer {
                     let mut out = std::mem::take(&mut process.sessions.get_mut(&at).expect("open").out);
                     let link = &mut process.peer(peer).link;
-                    link.fill(self.now, &mut out);
-                    assert!(link.deadline().is_some_and(|at| at > self.now), "it would be woken for ever");
+                    if self.random.chance(50) {
+                        link.fill(self.now, &mut out);
+                    } else {
+                        write_parts(link, self.now, &mut self.random, &mut out);
+                    }
+                    let due = link.deadline().is_some_and(|at| at > self.now);
+                    assert!(due || link.is_mid_frame(), "it would be woken for ever");
                     process.sessions.get_mut(&at).expect("open").out = out;
                 }
                 self.flush(node, at);
@@ -348,5 +353,21 @@ impl World {
 
     fn links(&self) -> impl Iterator<Item = mycelium_remote::link::LinkStats> {
         self.processes.iter().flat_map(|process| process.peers.values().map(|peer| peer.link.stats()))
+    }
+}
+
+/// What a connection writes that takes a part of what it is given, and perhaps no more then: from where it
+/// lies.
+fn write_parts(link: &mut Link, now: u64, random: &mut Random, out: &mut Vec<u8>) {
+    loop {
+        link.speak(now, out);
+        let stops = link.is_mid_frame() && random.chance(10);
+        let bytes = link.unwritten(now);
+        if stops || bytes.is_empty() {
+            return;
+        }
+        let count = 1 + random.index(bytes.len());
+        out.extend_from_slice(&bytes[..count]);
+        link.wrote(now, count);
     }
 }
