@@ -92,6 +92,8 @@ struct Hooks {
     stopping: Py<PyAny>,
     timer: Py<PyAny>,
     resumed: Py<PyAny>,
+    /// Has the event loop of `async` methods look, from any thread.
+    wake: Py<PyAny>,
 }
 
 struct Method {
@@ -140,6 +142,7 @@ impl ActorPlan {
             stopping: method("stopping")?,
             timer: method("_fire")?,
             resumed: method("_resumed")?,
+            wake: method("_wake")?,
         };
         Ok(Made {
             actor,
@@ -388,11 +391,14 @@ impl Behavior for Life {
         let plan = Arc::clone(&self.plan);
         plan.host.isolate.as_ref().inspect(|apart| apart.begins(scope));
         let made = Python::attach(|py| {
-            let made = plan.make(py, scope);
+            let made = plan.make(py, scope).and_then(|made| {
+                let gate = Gate::of(py, scope, made.hooks.wake.clone_ref(py))?;
+                Ok((made, gate))
+            });
             made.map_err(|error| plan.host.failed(py, PyString::new(py, &scope.path()).as_any(), error))
         });
-        self.made = Some(made?);
-        self.gate = Gate::of(scope);
+        let (made, gate) = made?;
+        (self.made, self.gate) = (Some(made), gate);
         self.call(scope, |py, made, _| made.hooks.started.bind(py).call0().map(drop))
     }
 
@@ -421,14 +427,12 @@ impl Behavior for Life {
     }
 
     fn batch_ended(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        let hung = self.made.as_mut().and_then(|made| made.hung.take());
+        let rests = self.made.as_ref().is_none_or(|made| made.waiting.is_none() && made.failed.is_none());
+        // Behind an answer that has hung too: what waits counts as handled.
+        let flushed = if rests { Ok(()) } else { self.call(scope, |py, made, _| made.batch_ended(py)) };
         // An error of an answer ends no life, and a method that has hung is to.
-        if let Some(hung) = self.made.as_mut().and_then(|made| made.hung.take()) {
-            return Err(hung);
-        }
-        if self.made.as_ref().is_none_or(|made| made.waiting.is_none() && made.failed.is_none()) {
-            return Ok(());
-        }
-        self.call(scope, |py, made, _| made.batch_ended(py))
+        hung.map_or(flushed, Err)
     }
 
     fn stopping(&mut self, reason: &StopReason, scope: &mut Scope<'_>) {

@@ -39,7 +39,8 @@ pub(crate) enum Waited<T> {
 /// meanwhile, and signal handlers on the main thread.
 ///
 /// # Errors
-/// What a signal handler raises, `KeyboardInterrupt` above all: `work` is dropped then.
+/// What a signal handler raises, `KeyboardInterrupt` above all, and what another thread has raised in this
+/// one, such as whoever ends a method that hangs: `work` is dropped then.
 pub(crate) fn until<F>(
     py: Python<'_>,
     core: &Core,
@@ -70,6 +71,7 @@ where
             return Ok(Waited::Ready(output));
         }
         py.check_signals()?;
+        hear(py)?;
         // What has not come when all is closed comes from nobody.
         if given_up() || core.is_over() {
             return Ok(Waited::GivenUp);
@@ -78,6 +80,13 @@ where
             return Ok(Waited::TimedOut);
         }
     }
+}
+
+/// Has an exception come up that another thread has set in this one: the interpreter looks for one where it
+/// runs Python, and for signals alone where it is asked to.
+fn hear(py: Python<'_>) -> PyResult<()> {
+    let absorb = py.import("mycelium._threads")?.getattr("absorb")?;
+    absorb.call0().map(drop)
 }
 
 /// Waits until then at most.

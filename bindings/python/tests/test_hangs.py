@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import mycelium
 import pytest
-from desk import Tick, Tock
-from mycelium import Actor, Child, Supervisor, ask, on
+from desk import Note, Tick, Tock
+from mycelium import Actor, Child, Supervisor, ask, on, on_batch
 from test_callbacks import settle
 
 
@@ -117,3 +121,140 @@ def test_without_a_restart_it_is_only_reported(rt) -> None:  # type: ignore[no-u
 def test_a_restart_needs_a_time() -> None:
     with pytest.raises(ValueError, match="give `stuck_after`"):
         Child("hangs", Hangs, restart_when_stuck=True)
+
+
+def test_records_behind_a_question_that_hung_are_handed_out(rt) -> None:  # type: ignore[no-untyped-def]
+    seen: list[int] = []
+    asked = threading.Event()
+
+    class Asked(Actor):
+        @on_batch(Tick)
+        def ticks(self, ticks: Any) -> None:
+            seen.extend(ticks["number"].tolist())
+
+        @ask(Tock)
+        def hang(self, query: Tock) -> Tock:
+            asked.set()
+            while True:
+                pass
+
+    rt.start(Supervisor(children=[Child("asked", Asked, stuck_after=0.3, restart_when_stuck=True)]))
+    said: list[Exception] = []
+
+    def question() -> None:
+        try:
+            rt.ask("root/asked", Tock(0), Tock, timeout=60)
+        except mycelium.ActorError as error:
+            said.append(error)
+
+    asks = threading.Thread(target=question)
+    asks.start()
+    assert asked.wait(60)
+    rt.publish_many(Tick(number) for number in (1, 2, 3))
+    asks.join(60)
+    settle(lambda: rt.stats()["restarts"] == 1)
+    for _ in range(5_000):
+        if seen:
+            break
+        time.sleep(0.001)
+    assert seen == [1, 2, 3] and "stuck for" in str(said[0])
+
+
+def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: ignore[no-untyped-def]
+    """Another thread keeps it for longer than the limit: in C code that does not let go."""
+    keeps = ctypes.PyDLL(None).usleep
+    kept: list[bool] = []
+
+    class Keeps(Actor):
+        @on(Tock)
+        def keep(self, tock: Tock) -> None:
+            keeps(900_000)
+            kept.append(True)
+
+    class Waits(Actor):
+        @on(Tick)
+        def tick(self, tick: Tick) -> None:
+            self.ctx.publish(Tock(1))
+            while not kept:
+                time.sleep(0.001)
+            for _ in range(20):
+                time.sleep(0.001)
+            self.ctx.publish(Note(tick.number, "", []))
+
+    notes = rt.subscribe(Note)
+    waits = Child("waits", Waits, stuck_after=0.3, restart_when_stuck=True)
+    rt.start(Supervisor(children=[Child("keeps", Keeps), waits], intensity=10))
+    rt.publish(Tick(7))
+    note = notes.recv(timeout=60)
+    assert note is not None and note.number == 7
+    assert rt.stats()["restarts"] == 0
+
+
+def fills(ctx: mycelium.Context) -> None:
+    ctx.runtime.subscribe(Note, capacity=1)
+    keep = ctx.runtime.subscribe(Note, capacity=1)
+    for number in range(100):
+        ctx.publish(Note(number, "", []))
+    keep.close()
+
+
+def asks(ctx: mycelium.Context) -> None:
+    ctx.runtime.ask("root/silent", Tock(0), Tock, timeout=3600)
+
+
+def tells(ctx: mycelium.Context) -> None:
+    for number in range(1_000_000):
+        ctx.runtime.tell("root/silent", Tick(number))
+
+
+def reads(ctx: mycelium.Context) -> None:
+    ctx.runtime.subscribe(Note).recv()
+
+
+async def sleeps(ctx: mycelium.Context) -> None:
+    await asyncio.sleep(3600)
+
+
+async def reads_in_a_loop(ctx: mycelium.Context) -> None:
+    async for _ in ctx.runtime.subscribe(Note):
+        pass
+
+
+class Silent(Actor):
+    """Answers when the test has ended."""
+
+    go_on = threading.Event()
+
+    @ask(Tock)
+    def answer(self, query: Tock) -> Tock:
+        self.go_on.wait(60)
+        return query
+
+    @on(Tick, direct=True)
+    def tick(self, tick: Tick) -> None:
+        self.go_on.wait(60)
+
+
+@pytest.mark.parametrize("wait", [fills, asks, tells, reads, sleeps, reads_in_a_loop])
+def test_a_wait_of_the_package_is_ended(rt, wait: Callable[[mycelium.Context], Any]) -> None:  # type: ignore[no-untyped-def]
+    reasons: list[str] = []
+
+    class Waits(Actor):
+        @on(Tock)
+        def tock(self, tock: Tock) -> Any:
+            return wait(self.ctx) if tock.number == 1 else self.ctx.publish(Tick(tock.number))
+
+        def stopping(self, reason: str) -> None:
+            reasons.append(reason)
+
+    Silent.go_on.clear()
+    ticks = rt.subscribe(Tick)
+    waits = Child("waits", Waits, stuck_after=0.1, restart_when_stuck=True)
+    rt.start(Supervisor(children=[Child("silent", Silent), waits], intensity=10))
+    rt.publish(Tock(1))
+    rt.publish(Tock(2))
+    heard = ticks.recv(timeout=30)
+    Silent.go_on.set()
+    assert heard is not None and heard.number == 2
+    assert rt.stats()["restarts"] == 1
+    assert "stuck for" in reasons[0] and wait.__name__ in reasons[0], "its traceback says where it was"

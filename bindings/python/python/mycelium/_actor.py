@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable
@@ -242,6 +243,7 @@ def factory_of(
             "stopping": _closing(loop.awaited(actor.stopping), loop),
             "_fire": loop.awaited(context._fire),
             "_resumed": loop.resumed,
+            "_wake": loop.wake,
         }
         for name, handling in cls._handlings:
             method = loop.awaited(getattr(actor, name))
@@ -268,6 +270,10 @@ def _closing(stopping: Callable[..., Any], loop: Loop) -> Callable[[str], None]:
     return stop
 
 
+# How many turns of the event loop a task has to clean up in that was given up.
+_LAST_TURNS = 100
+
+
 class Loop:
     """Runs what is `async` to its end, on the actor's thread: the actor handles nothing else meanwhile."""
 
@@ -287,7 +293,31 @@ class Loop:
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(work)
+        task = self._loop.create_task(work)
+        try:
+            return self._loop.run_until_complete(task)
+        except BaseException as error:
+            if not task.done():
+                self._abandon(self._loop, task, error)
+            raise
+
+    def _abandon(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], error: BaseException) -> None:
+        """Gives a task some turns to clean up in, where the loop has ended before it."""
+        where = io.StringIO()
+        task.print_stack(file=where)
+        error.add_note(where.getvalue())
+        task.cancel()
+        for _ in range(_LAST_TURNS):
+            if task.done():
+                break
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+
+    def wake(self) -> None:
+        """Has it look for what another thread has raised: called by that one, where it may wait in C."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(int)
 
     async def ask(self, context: Context, path: str, query: Any, reply: type[M], timeout: float) -> M:
         """Asks for an actor, which waits for the answer."""
