@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mycelium::tree::{CallError, StartError, TreeShutdownError};
+use mycelium::tree::{CallError, DrainError, StartError, TreeShutdownError};
 use mycelium::wire::ValueError;
 use mycelium::{AskError, ShutdownError, SpawnError, TellError, WirePublishError};
 
@@ -103,6 +103,8 @@ pub enum Error {
     Callback(Option<Box<Error>>),
     /// Actors of a tree that the program has started still run on a shared bus.
     ActorsRun,
+    /// A tree was drained, and not all was done in time.
+    Drain(DrainError),
     /// Threads of the system could not be started.
     Threads(String),
 }
@@ -187,7 +189,9 @@ impl Error {
             | Self::Threads(_) => ErrorKind::System,
             Self::Subscribe(_) => ErrorKind::Contract,
             Self::NotInBatch { .. } | Self::NotFixed { .. } | Self::Buffer { .. } => ErrorKind::Buffer,
-            Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
+            Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) | Self::Drain(_) => {
+                ErrorKind::Tree
+            }
             Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
@@ -278,6 +282,7 @@ impl fmt::Display for Error {
                 ended.iter().try_for_each(|error| write!(f, " ({error})"))
             }
             Self::ActorsRun => f.write_str(ACTORS_RUN),
+            Self::Drain(error) => error.fmt(f),
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
     }

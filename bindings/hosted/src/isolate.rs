@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mycelium::tree::{Builder, Child};
 use mycelium::wire::Messages;
-use mycelium::{Isolate, Subscription, Tree, WireDelivery, WireMessage, WireTopics};
+use mycelium::{AskError, Isolate, Subscription, Tree, WireDelivery, WireMessage, WireTopics};
 
 use crate::{ActorSpec, Address, Behavior, Encoded, Error, Failure, HostedActor, Known, Scope};
 
@@ -69,9 +69,15 @@ impl HostedIsolate {
     }
 
     /// A child for a tree of this isolate.
-    pub fn child(&self, id: &str, mut spec: ActorSpec) -> Child {
-        spec.known = Arc::clone(&self.known);
+    pub fn child(&self, id: &str, spec: ActorSpec) -> Child {
+        let spec = self.knowing(spec);
         Child::actor(id, move || HostedActor::new(spec.clone()))
+    }
+
+    /// The same that knows the messages of this isolate.
+    pub(crate) fn knowing(&self, mut spec: ActorSpec) -> ActorSpec {
+        spec.known = Arc::clone(&self.known);
+        spec
     }
 
     /// Adds an actor outside of all trees, which is found under `name`. Its failure ends the run
@@ -79,8 +85,8 @@ impl HostedIsolate {
     ///
     /// # Errors
     /// [`Error::Subscribe`]: the name is taken, or a topic is unknown.
-    pub fn spawn(&mut self, name: &str, mut spec: ActorSpec) -> Result<Address, Error> {
-        spec.known = Arc::clone(&self.known);
+    pub fn spawn(&mut self, name: &str, spec: ActorSpec) -> Result<Address, Error> {
+        let spec = self.knowing(spec);
         Ok(Address::of(self.isolate.spawn_named(name, HostedActor::new(spec))?))
     }
 
@@ -92,12 +98,15 @@ impl HostedIsolate {
         self.isolate.supervise(tree).map_err(Error::Start)
     }
 
-    /// Puts a message from outside into the mailbox of the actor with this name or path; it is handled at
-    /// the next run.
+    /// Puts a message from outside into the mailbox of the actor with this name or path, or of one worker of
+    /// the pool there; it is handled at the next run.
     ///
     /// # Errors
     /// [`Error::NoAddress`], [`Error::Tell`].
     pub fn tell(&mut self, path: &str, message: Encoded) -> Result<(), Error> {
+        if let Some(pool) = self.isolate.lookup_pool::<HostedActor>(path) {
+            return pool.try_tell(crate::actor::Told(message)).map_err(Error::from);
+        }
         let actor = self.isolate.lookup::<HostedActor>(path);
         let actor = actor.ok_or_else(|| Error::NoAddress { path: path.to_owned() })?;
         let told = self.isolate.tell(&actor, crate::actor::Told(message));
@@ -105,11 +114,16 @@ impl HostedIsolate {
     }
 
     /// Asks the actor with this name or path, and handles events until it has answered, without moving the
-    /// clock.
+    /// clock; of a pool, one worker, and the clock moves as far as its answer needs.
     ///
     /// # Errors
     /// [`Error::NoAddress`], [`Error::Ask`], and [`Error::Answer`] when its code has failed to answer.
     pub fn ask(&mut self, path: &str, query: Encoded) -> Result<Encoded, Error> {
+        if let Some(pool) = self.isolate.lookup_pool::<HostedActor>(path) {
+            let asked = self.isolate.block_on(pool.ask(query));
+            let ended = |error| Error::Ask(AskError::RunEnded(Box::new(error)));
+            return asked.map_err(ended)?.map_err(Error::Ask)?.map_err(Error::Answer);
+        }
         let actor = self.isolate.lookup::<HostedActor>(path);
         let actor = actor.ok_or_else(|| Error::NoAddress { path: path.to_owned() })?;
         self.isolate.ask(&actor, query).map_err(Error::Ask)?.map_err(Error::Answer)
@@ -124,8 +138,7 @@ impl HostedIsolate {
         let of_actor = record.clone();
         let mut spec = ActorSpec::new(move || Ok(Box::new(Recording(of_actor.clone()))));
         spec = spec.on(topics, Subscription::<WireMessage>::block());
-        spec.known = Arc::clone(&self.known);
-        self.isolate.spawn(HostedActor::new(spec))?;
+        self.isolate.spawn(HostedActor::new(self.knowing(spec)))?;
         Ok(record)
     }
 }

@@ -12,7 +12,7 @@ use mycelium::tree::{Builder, Child};
 use mycelium::wire::{Wire, valid};
 
 use crate::actor::Told;
-use crate::{ActorSpec, Encoded, Error, HostedActor, Runtime};
+use crate::{ActorSpec, Encoded, Error, HostedActor, HostedIsolate, Runtime};
 
 /// A pool of hosted actors, which becomes a part of a supervision tree: each message that is told to it,
 /// asked, or published to a topic of its actors is handled by one worker. It is a
@@ -20,7 +20,8 @@ use crate::{ActorSpec, Encoded, Error, HostedActor, Runtime};
 #[must_use = "a pool runs under a supervisor: see `HostedPool::supervisor`"]
 pub struct HostedPool {
     pool: Pool<HostedActor>,
-    runtime: Runtime,
+    /// Whose threads call the workers; none in an isolate.
+    runtime: Option<Runtime>,
     keys: HashMap<u16, KeyOfBytes>,
     each: Vec<Box<dyn Fn(Child) -> Child + Send + Sync>>,
 }
@@ -29,6 +30,14 @@ pub struct HostedPool {
 type KeyOfBytes = Box<dyn Fn(&Header, &[u8]) -> Option<u64> + Send + Sync>;
 
 impl HostedPool {
+    /// Its topics are those of the actors; each message there comes to one worker.
+    fn of(mut spec: ActorSpec, runtime: Option<Runtime>) -> Self {
+        let topics = std::mem::take(&mut spec.topics);
+        let pool = Pool::new(move || HostedActor::new(spec.clone()));
+        let pool = topics.into_iter().fold(pool, |pool, (topics, how)| pool.on_wire_with(topics, how));
+        Self { pool, runtime, keys: HashMap::new(), each: Vec::new() }
+    }
+
     /// With how many workers it starts: 1 unless told otherwise. See [`Pool::workers`].
     pub fn workers(mut self, workers: usize) -> Self {
         self.pool = self.pool.workers(workers);
@@ -72,8 +81,11 @@ impl HostedPool {
 impl From<HostedPool> for Pool<HostedActor> {
     fn from(hosted: HostedPool) -> Self {
         let HostedPool { pool, runtime, keys, each } = hosted;
-        let pool = pool
-            .each(move |child| each.iter().fold(runtime.on_own_thread(child), |child, option| option(child)));
+        let on_thread = move |child: Child| match &runtime {
+            Some(runtime) => runtime.on_own_thread(child),
+            None => child,
+        };
+        let pool = pool.each(move |child| each.iter().fold(on_thread(child), |child, option| option(child)));
         if keys.is_empty() {
             return pool;
         }
@@ -93,11 +105,7 @@ impl Runtime {
     /// A pool of actors with callbacks, each on a thread of its own that the runtime's hooks are called on.
     /// Its topics are those of the actors; each message there comes to one worker.
     pub fn pool(&self, spec: ActorSpec) -> HostedPool {
-        let mut spec = self.knowing(spec);
-        let topics = std::mem::take(&mut spec.topics);
-        let pool = Pool::new(move || HostedActor::new(spec.clone()));
-        let pool = topics.into_iter().fold(pool, |pool, (topics, how)| pool.on_wire_with(topics, how));
-        HostedPool { pool, runtime: self.clone(), keys: HashMap::new(), each: Vec::new() }
+        HostedPool::of(self.knowing(spec), Some(self.clone()))
     }
 
     /// The pool of hosted actors at this path of a tree, to look at it and to resize it.
@@ -109,6 +117,13 @@ impl Runtime {
         self.check_open()?;
         let pool = self.bus().lookup_pool(path);
         pool.ok_or_else(|| Error::NoAddress { path: path.to_owned() })
+    }
+}
+
+impl HostedIsolate {
+    /// A pool for a tree of this isolate: see [`Runtime::pool`].
+    pub fn pool(&self, spec: ActorSpec) -> HostedPool {
+        HostedPool::of(self.knowing(spec), None)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::Tree;
-use mycelium::tree::{CallError, Child, ChildInfo, ExitReason};
+use mycelium::tree::{CallError, Child, ChildInfo, Drained, ExitReason};
 
 use crate::wait::{block_on, within};
 use crate::{Address, Error, HostedActor, Runtime};
@@ -85,6 +85,18 @@ impl HostedTree {
         self.runtime.check_outside("to shut a tree down")?;
         let _entered = self.runtime.enter();
         block_on(self.tree.shutdown_within(limit)).map_err(|error| Error::Killed(vec![error]))
+    }
+
+    /// Ends the tree and loses nothing that is queued, if that can be done within `limit`: see
+    /// [`Tree::drain`].
+    ///
+    /// # Errors
+    /// [`Error::Drain`] says what was not done; the tree has ended all the same, unless it says otherwise.
+    /// [`Error::Inside`].
+    pub fn drain(&self, limit: Duration) -> Result<Drained, Error> {
+        self.runtime.check_outside("to drain a tree")?;
+        let _entered = self.runtime.enter();
+        block_on(self.tree.drain(limit)).map_err(Error::Drain)
     }
 
     /// Why it has ended, if it has, or does within `limit`.

@@ -83,6 +83,7 @@ struct Made {
 enum Then {
     Message(Encoded),
     Timer(u64),
+    Down(u64, String),
     Query(Encoded),
 }
 
@@ -91,6 +92,7 @@ struct Hooks {
     started: Py<PyAny>,
     stopping: Py<PyAny>,
     timer: Py<PyAny>,
+    down: Py<PyAny>,
     resumed: Py<PyAny>,
     /// Has the event loop of `async` methods look, from any thread.
     wake: Py<PyAny>,
@@ -141,6 +143,7 @@ impl ActorPlan {
             started: method("started")?,
             stopping: method("stopping")?,
             timer: method("_fire")?,
+            down: method("_down")?,
             resumed: method("_resumed")?,
             wake: method("_wake")?,
         };
@@ -254,6 +257,16 @@ impl Made {
         self.ends(py, fired)
     }
 
+    /// Whoever is watched under this number has ended.
+    fn down(&mut self, py: Python<'_>, number: u64, reason: String) -> PyResult<()> {
+        if self.goes_first(py)? {
+            self.then = Some(Then::Down(number, reason));
+            return Ok(());
+        }
+        let told = self.hooks.down.bind(py).call1((number, reason)).map(drop);
+        self.ends(py, told)
+    }
+
     fn batch_ended(&mut self, py: Python<'_>) -> PyResult<()> {
         // What came behind a batch that failed counts as handled, and is handed out too.
         let flushed = self.flush(py);
@@ -340,6 +353,7 @@ impl Made {
             None => Ok(None),
             Some(Then::Message(message)) => self.message(py, &message.header, &message.bytes).map(|()| None),
             Some(Then::Timer(number)) => self.timer(py, number).map(|()| None),
+            Some(Then::Down(number, reason)) => self.down(py, number, reason).map(|()| None),
             Some(Then::Query(query)) => {
                 let answer = self.answer(py, &query, host)?;
                 Ok((!self.asked).then_some(answer))
@@ -371,10 +385,13 @@ impl Life {
             self.gate.iter().for_each(|gate| gate.enter());
             let called = host.within(py, &context, || call(py, made, host));
             let hung = self.gate.as_ref().and_then(|gate| gate.leave(py));
-            context.get().carry_out(scope);
+            let done = context.get().carry_out(scope);
             let failed = |error| host.failed(py, made.actor.bind(py), error);
             match hung {
-                None => called.map_err(failed),
+                None => {
+                    let called = called.map_err(failed)?;
+                    done.map(|()| called).map_err(|error| Failure::new(error.to_string()))
+                }
                 Some(why) => {
                     let traceback = called.err().map(failed);
                     let traceback = traceback.as_ref().map_or("it has returned by now", Failure::text);
@@ -424,6 +441,11 @@ impl Behavior for Life {
 
     fn timer(&mut self, number: u64, scope: &mut Scope<'_>) -> Result<(), Failure> {
         self.call(scope, |py, made, _| made.timer(py, number))
+    }
+
+    fn down(&mut self, number: u64, reason: &StopReason, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        let reason = reason.to_string();
+        self.call(scope, |py, made, _| made.down(py, number, reason))
     }
 
     fn batch_ended(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {

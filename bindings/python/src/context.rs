@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use mycelium_hosted::{Address, Encoded, Scope};
+use mycelium_hosted::{Address, Encoded, Error, Scope};
 use pyo3::prelude::*;
 
 use crate::errors::Class;
@@ -19,6 +19,8 @@ enum Order {
     After(Duration, u64),
     Every(Duration, u64),
     Cancel(u64),
+    Watch(Address, u64),
+    Unwatch(u64),
     Ready,
     Stop,
     /// In an isolate alone, as those below.
@@ -55,17 +57,25 @@ impl Context {
     }
 
     /// Does what was ordered.
-    pub(crate) fn carry_out(&self, scope: &mut Scope<'_>) {
+    ///
+    /// # Errors
+    /// Whoever is to be watched cannot be.
+    pub(crate) fn carry_out(&self, scope: &mut Scope<'_>) -> Result<(), Error> {
         let orders = match &mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(orders) if !orders.is_empty() => std::mem::take(orders),
-            _ => return,
+            _ => return Ok(()),
         };
+        let mut done = Ok(());
         for order in orders {
             match order {
                 Order::After(delay, number) => scope.schedule_after(delay, number),
                 Order::Every(period, number) => scope.schedule_every(period, number),
                 Order::Cancel(number) => {
                     scope.cancel(number);
+                }
+                Order::Watch(whom, number) => done = done.and(scope.watch(&whom, number)),
+                Order::Unwatch(number) => {
+                    scope.unwatch(number);
                 }
                 Order::Ready => scope.ready(),
                 Order::Stop => scope.stop(),
@@ -75,6 +85,7 @@ impl Context {
                 Order::Ask(whom, query) => scope.pause_to_ask(whom, query),
             }
         }
+        done
     }
 
     /// The life has ended.
@@ -101,6 +112,11 @@ impl Context {
     /// Asks when its handler has returned, and goes on with the answer.
     pub(crate) fn ask_later(&self, py: Python<'_>, whom: Address, query: Encoded) -> PyResult<()> {
         self.order(py, Order::Ask(whom, query))
+    }
+
+    /// Watches whoever is at this address, when its handler has returned.
+    pub(crate) fn watch_later(&self, py: Python<'_>, whom: Address, number: u64) -> PyResult<()> {
+        self.order(py, Order::Watch(whom, number))
     }
 
     fn order(&self, py: Python<'_>, order: Order) -> PyResult<()> {
@@ -169,6 +185,10 @@ impl Context {
 
     fn cancel(&self, py: Python<'_>, number: u64) -> PyResult<()> {
         self.order(py, Order::Cancel(number))
+    }
+
+    fn unwatch(&self, py: Python<'_>, number: u64) -> PyResult<()> {
+        self.order(py, Order::Unwatch(number))
     }
 
     /// In an isolate: publishes when the handler has returned. `timeout` is that of a runtime.

@@ -113,7 +113,10 @@ pub(crate) fn of(py: Python<'_>, error: &Error) -> PyErr {
         _ => {}
     }
     let class = match (error, error.kind()) {
-        (Error::Shutdown(_) | Error::Killed(_) | Error::Callback(_) | Error::ActorsRun, _) => Class::Shutdown,
+        (
+            Error::Shutdown(_) | Error::Killed(_) | Error::Drain(_) | Error::Callback(_) | Error::ActorsRun,
+            _,
+        ) => Class::Shutdown,
         (_, ErrorKind::Closed) => Class::Closed,
         (_, ErrorKind::Timeout) => Class::Timeout,
         (_, ErrorKind::Inside) => Class::Busy,

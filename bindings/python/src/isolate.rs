@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
 use crate::confined::Confined;
+use crate::context::Context;
 use crate::contract::Contract;
 use crate::errors::{self, Class};
 use crate::host::{Apart, Host};
@@ -22,6 +23,7 @@ use crate::plan::{self, Hosting};
 use crate::runtime::Told;
 use crate::subscription::topics_of;
 use crate::tree::status;
+use crate::wait;
 
 /// An isolate. It belongs to the thread that has made it.
 #[pyclass(frozen, module = "mycelium._native")]
@@ -140,10 +142,11 @@ impl Isolate {
     fn address(&self, py: Python<'_>, path: &str) -> PyResult<Address> {
         let Inside { spawned, trees, .. } = self.inside(py)?;
         let trees = trees.borrow();
-        let in_tree = || trees.iter().find_map(|tree| tree.actor_ref::<HostedActor>(path)).map(Address::of);
+        let actor = || trees.iter().find_map(|tree| tree.actor_ref::<HostedActor>(path)).map(Address::of);
+        let pool = || trees.iter().find_map(|tree| tree.pool_ref::<HostedActor>(path)).map(Address::of_pool);
         // A tree says nothing while it starts somebody.
         let begun = || self.host.isolate.as_ref().and_then(|apart| apart.begun(path));
-        let found = spawned.borrow().get(path).cloned().or_else(in_tree).or_else(begun);
+        let found = spawned.borrow().get(path).cloned().or_else(actor).or_else(pool).or_else(begun);
         found.ok_or_else(|| errors::of(py, &Error::NoAddress { path: path.to_owned() }))
     }
 
@@ -256,6 +259,17 @@ impl Isolate {
         }
     }
 
+    /// Has the actor with this context watch whoever is at this path.
+    fn watch_at(
+        &self,
+        py: Python<'_>,
+        context: &Bound<'_, Context>,
+        path: &str,
+        number: u64,
+    ) -> PyResult<()> {
+        context.get().watch_later(py, self.address(py, path)?, number)
+    }
+
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         self.run_to(py, None)
     }
@@ -285,7 +299,8 @@ impl Isolate {
         let py = plan.py();
         let builder = {
             let hosted = self.idle(py)?;
-            plan::builder(plan, &Hosting { host: &self.host, child: &|id, spec| hosted.child(id, spec) })?
+            let (child, pool) = (|id: &str, spec| hosted.child(id, spec), |spec| hosted.pool(spec));
+            plan::builder(plan, &Hosting { host: &self.host, child: &child, pool: &pool })?
         };
         let tree = self.drive(py, |hosted| hosted.start(&builder))?;
         self.inside(py)?.trees.borrow_mut().push(tree.clone());
@@ -312,6 +327,15 @@ impl Isolate {
     fn terminate_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {
         let tree = tree.borrow().0.clone();
         self.in_tree(py, tree.terminate_child(path))
+    }
+
+    /// Ends a tree within so many seconds of virtual time, when all that waits was handled.
+    fn drain(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, limit: f64) -> PyResult<()> {
+        let limit = wait::limit(Some(limit))?.unwrap_or_default();
+        let tree = tree.borrow().0.clone();
+        let run = |hosted: &mut HostedIsolate| hosted.isolate_mut().block_on(tree.drain(limit));
+        let drained = self.driven(py, run, |error| Class::Run.of(py, error.to_string()))?;
+        drained.map(drop).map_err(|error| errors::of(py, &Error::Drain(error)))
     }
 
     fn restart_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {

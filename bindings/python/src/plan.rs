@@ -1,14 +1,16 @@
-//! Supervision trees as Python describes them (`mycelium.Supervisor` and `mycelium.Child`): attributes
+//! Supervision trees as Python describes them (`mycelium.Supervisor`, `mycelium.Child` and
+//! `mycelium.Pool`): attributes
 //! that were checked there, and become the builders of the core.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::Supervisor;
+use mycelium::pool::Dispatch;
 use mycelium::tree::{
     AutoShutdown, Backoff, Builder, Child, Health, Redelivery, Restart, Shutdown, Strategy,
 };
-use mycelium_hosted::ActorSpec;
+use mycelium_hosted::{ActorSpec, HostedPool};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -21,6 +23,7 @@ use crate::wait;
 pub(crate) struct Hosting<'a> {
     pub(crate) host: &'a Arc<Host>,
     pub(crate) child: &'a dyn Fn(&str, ActorSpec) -> Child,
+    pub(crate) pool: &'a dyn Fn(ActorSpec) -> HostedPool,
 }
 
 /// A supervisor with its children.
@@ -38,7 +41,9 @@ pub(crate) fn builder(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResul
     for child in plan.getattr("children")?.try_iter()? {
         let child = child?;
         builder = if child.hasattr("children")? {
-            builder.child(Child::supervisor(self::builder(&child, hosting)?))
+            builder.supervisor(self::builder(&child, hosting)?)
+        } else if child.hasattr("workers")? {
+            builder.supervisor(pool(&child, hosting)?)
         } else {
             builder.child(self::child(&child, hosting)?)
         };
@@ -49,28 +54,57 @@ pub(crate) fn builder(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResul
 /// An actor as a child.
 fn child(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Child> {
     let id: String = plan.getattr("id")?.extract()?;
-    let spec = spec(plan, hosting.host)?;
+    let (spec, options) = (spec(plan, hosting.host)?, Options::of(plan)?);
     let mut child = (hosting.child)(&id, spec).restart(one_of(plan, "restart", &RESTARTS)?);
-    child = match plan.getattr("shutdown")?.extract::<Option<f64>>()? {
-        Some(0.0) => child.shutdown(Shutdown::BrutalKill),
-        limit => child.shutdown(wait::limit(limit)?.map_or(Shutdown::Infinity, Shutdown::Timeout)),
-    };
-    if let Some(backoff) = backoff(plan)? {
-        child = child.backoff(backoff);
-    }
-    if let Some(stuck_after) = seconds(plan, "stuck_after")? {
-        let health = Health::within(stuck_after);
-        let restarts: bool = plan.getattr("restart_when_stuck")?.extract()?;
-        child = child.health(if restarts { health.restart() } else { health });
-    }
-    let attempts: u32 = plan.getattr("attempts")?.extract()?;
-    if attempts > 1 {
-        child = child.redelivery(Redelivery::Retry { attempts });
-    }
     if plan.getattr("ready_when_told")?.extract()? {
         child = child.ready_when_told();
     }
-    Ok(child.significant(plan.getattr("significant")?.extract()?).source(plan.getattr("source")?.extract()?))
+    let child =
+        child.significant(plan.getattr("significant")?.extract()?).source(plan.getattr("source")?.extract()?);
+    Ok(options.set(child))
+}
+
+/// A pool of actors as a supervisor.
+fn pool(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Builder> {
+    let id: String = plan.getattr("id")?.extract()?;
+    let (spec, options) = (spec(plan, hosting.host)?, Options::of(plan)?);
+    let pool = (hosting.pool)(spec)
+        .workers(plan.getattr("workers")?.extract()?)
+        .dispatch(one_of(plan, "dispatch", &DISPATCHES)?)
+        .each(move |worker| options.set(worker));
+    let restarts: u32 = plan.getattr("intensity")?.extract()?;
+    Ok(pool.supervisor(id).intensity(restarts, seconds(plan, "period")?.unwrap_or_default()))
+}
+
+/// What a child and each worker of a pool have.
+#[derive(Clone, Copy)]
+struct Options {
+    shutdown: Shutdown,
+    backoff: Option<Backoff>,
+    health: Option<Health>,
+    attempts: u32,
+}
+
+impl Options {
+    fn of(plan: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let shutdown = match plan.getattr("shutdown")?.extract::<Option<f64>>()? {
+            Some(0.0) => Shutdown::BrutalKill,
+            limit => wait::limit(limit)?.map_or(Shutdown::Infinity, Shutdown::Timeout),
+        };
+        let restarts: bool = plan.getattr("restart_when_stuck")?.extract()?;
+        let health = seconds(plan, "stuck_after")?.map(Health::within);
+        let health = health.map(|health| if restarts { health.restart() } else { health });
+        let attempts = plan.getattr("attempts")?.extract()?;
+        Ok(Self { shutdown, backoff: backoff(plan)?, health, attempts })
+    }
+
+    fn set(self, child: Child) -> Child {
+        let Self { shutdown, backoff, health, attempts } = self;
+        let child = child.shutdown(shutdown);
+        let child = backoff.into_iter().fold(child, Child::backoff);
+        let child = health.into_iter().fold(child, Child::health);
+        if attempts > 1 { child.redelivery(Redelivery::Retry { attempts }) } else { child }
+    }
 }
 
 /// How an actor is made, and what it receives.
@@ -106,6 +140,9 @@ const AUTO_SHUTDOWNS: [(&str, AutoShutdown); 3] = [
     ("any_significant", AutoShutdown::AnySignificant),
     ("all_significant", AutoShutdown::AllSignificant),
 ];
+
+const DISPATCHES: [(&str, Dispatch); 2] =
+    [("round_robin", Dispatch::RoundRobin), ("least_busy", Dispatch::LeastBusy)];
 
 const RESTARTS: [(&str, Restart); 3] =
     [("permanent", Restart::Permanent), ("transient", Restart::Transient), ("temporary", Restart::Temporary)];

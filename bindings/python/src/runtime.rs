@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyType};
 
 use crate::callback::Callback;
+use crate::context::Context;
 use crate::contract::Contract;
 use crate::core::Core;
 use crate::errors::{self, Class};
@@ -134,7 +135,11 @@ impl Runtime {
         self.core.open(py)?;
         let builder = plan::builder(
             plan,
-            &Hosting { host: &self.core.host, child: &|id, spec| self.core.hosted.child(id, spec) },
+            &Hosting {
+                host: &self.core.host,
+                child: &|id, spec| self.core.hosted.child(id, spec),
+                pool: &|spec| self.core.hosted.pool(spec),
+            },
         )?;
         Tree::start(py, &self.core, builder)
     }
@@ -152,6 +157,19 @@ impl Runtime {
         };
         let Encoded { header, bytes } = answer.map_err(|error| errors::of(py, &error))?;
         Ok((header.type_id, header.version, header.root_len, PyBytes::new(py, &bytes)))
+    }
+
+    /// Has the actor with this context watch whoever is at this path.
+    fn watch_at(
+        &self,
+        py: Python<'_>,
+        context: &Bound<'_, Context>,
+        path: &str,
+        number: u64,
+    ) -> PyResult<()> {
+        self.core.open(py)?;
+        let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
+        context.get().watch_later(py, address, number)
     }
 
     /// Puts a message into the mailbox of the actor at this path.

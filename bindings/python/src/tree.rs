@@ -74,6 +74,11 @@ impl Tree {
         Self::wait(py, &self.core, || self.tree.shutdown(limit))
     }
 
+    fn drain(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
+        let limit = wait::limit(Some(limit))?.unwrap_or(Duration::ZERO);
+        Self::wait(py, &self.core, || self.tree.drain(limit).map(drop))
+    }
+
     /// Why it has ended, if it has, or does within so many seconds.
     fn end_reason(&self, py: Python<'_>, limit: f64) -> PyResult<Option<String>> {
         let limit = wait::limit(Some(limit))?.unwrap_or(Duration::ZERO);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._actor import Actor, Context, Timer, ask, on, on_batch
+from ._actor import Actor, Context, Timer, Watch, ask, on, on_batch
 from ._contract import load as load_contract
 from ._host import host
 from ._log import follow as follow_logging
@@ -12,7 +12,7 @@ from ._publisher import Publisher
 from ._runtime import Runtime
 from ._subscription import ArraySubscription, Subscription
 from ._sweep import Failure, Report, Sweep, Trial
-from ._tree import Backoff, Child, ChildInfo, Supervisor, Tree
+from ._tree import Backoff, Child, ChildInfo, Pool, Supervisor, Tree
 from .errors import (
     ActorError,
     AskTimeoutError,
@@ -51,6 +51,7 @@ __all__ = [
     "IsolateTree",
     "MyceliumError",
     "NoAddressError",
+    "Pool",
     "PublishError",
     "Publisher",
     "Recorder",
@@ -68,6 +69,7 @@ __all__ = [
     "Tree",
     "Trial",
     "UnsupportedError",
+    "Watch",
     "ask",
     "follow_logging",
     "host",

@@ -96,13 +96,32 @@ class Timer:
         self._context._cancel(self._number)
 
 
+class Watch:
+    """An actor is watched: whoever watches is told of its end, by `Actor.down`."""
+
+    __slots__ = ("_context", "_number", "path")
+
+    def __init__(self, context: Context, number: int, path: str) -> None:
+        self._context = context
+        self._number = number
+        # Whom it watches.
+        self.path = path
+
+    def cancel(self) -> None:
+        """Ends the watch. Harmless if it has ended."""
+        self._context._unwatch(self._number)
+
+    def __repr__(self) -> str:
+        return f"<mycelium.Watch of {self.path}>"
+
+
 class Context:
     """What an actor does: it belongs to one life, and to the thread of its handlers.
 
     Timers, `stop` and `ready` take effect when the handler that calls them has returned.
     """
 
-    __slots__ = ("_calls", "_loop", "_native", "_numbers", "log", "publish", "random", "runtime")
+    __slots__ = ("_calls", "_loop", "_native", "_numbers", "_watches", "log", "publish", "random", "runtime")
 
     runtime: Runtime
     log: logging.Logger
@@ -117,6 +136,7 @@ class Context:
         self.log = logging.getLogger(f"mycelium.{native.path.replace('/', '.')}")
         self.random = random.Random(native.seed)
         self._calls: dict[int, tuple[Callable[..., Any], tuple[Any, ...], bool]] = {}
+        self._watches: dict[int, Watch] = {}
         # A timer of a life that has failed may come once more: no other life has its number.
         self._numbers = native.life << 32
 
@@ -152,6 +172,15 @@ class Context:
         self._native.every(seconds, number)
         return Timer(self, number)
 
+    def watch(self, path: str) -> Watch:
+        """Has `down(watch, reason)` called when the actor at this path has ended, from the moment on in which the handler
+        has returned. A restart is no end. It ends with this life; of a pool its first worker is watched."""
+        number = self._numbers + 1
+        self.runtime._watch(self._native, path, number)
+        self._numbers = number
+        watch = self._watches[number] = Watch(self, number, path)
+        return watch
+
     def stop(self) -> None:
         """Ends the actor, normally."""
         self._native.stop()
@@ -170,6 +199,10 @@ class Context:
     def _cancel(self, number: int) -> None:
         if self._calls.pop(number, None) is not None:
             self._native.cancel(number)
+
+    def _unwatch(self, number: int) -> None:
+        if self._watches.pop(number, None) is not None:
+            self._native.unwatch(number)
 
     def _fire(self, number: int) -> Any:
         found = self._calls.get(number)
@@ -223,6 +256,9 @@ class Actor:
     def stopping(self, reason: str) -> Any:
         """After the last message of a life that was told to stop, or has failed."""
 
+    def down(self, watch: Watch, reason: str) -> Any:
+        """The actor at `watch.path`, which this one watches with `self.ctx.watch`, has ended, and why."""
+
 
 def factory_of(
     runtime: Runtime, cls: type[Actor], args: Iterable[Any], kwargs: dict[str, Any], lives: list[Any] | None = None
@@ -238,10 +274,16 @@ def factory_of(
         if lives is not None:
             lives[:] = [actor]
         actor.__init__(*positional, **kwargs)  # type: ignore[misc]
+
+        def down(number: int, reason: str) -> Any:
+            watch = context._watches.pop(number, None)
+            return None if watch is None else actor.down(watch, reason)
+
         methods: dict[str, Callable[..., Any]] = {
             "started": loop.awaited(actor.started),
             "stopping": _closing(loop.awaited(actor.stopping), loop),
             "_fire": loop.awaited(context._fire),
+            "_down": loop.awaited(down),
             "_resumed": loop.resumed,
             "_wake": loop.wake,
         }

@@ -153,6 +153,9 @@ class Isolate(Closing):
     def _loop_of(self, native: _native.Context) -> VirtualLoop:
         return VirtualLoop(native)
 
+    def _watch(self, native: _native.Context, path: str, number: int) -> None:
+        self._native.watch_at(native, path, number)
+
     def run(self) -> None:
         """Handles messages and timers until nothing is left to do.
 
@@ -271,6 +274,10 @@ class IsolateTree:
     def restart_child(self, path: str) -> None:
         """Starts the child at this path, which has ended, again."""
         self._isolate._native.restart_child(self._tree, path)
+
+    def drain(self, timeout: float = 5.0) -> None:
+        """Ends the tree when all that waits was handled, as `Tree.drain`; `timeout` is in seconds of virtual time."""
+        self._isolate._native.drain(self._tree, timeout)
 
     def end_reason(self) -> str | None:
         """Why it has ended, if it has."""

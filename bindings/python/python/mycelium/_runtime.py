@@ -184,6 +184,9 @@ class Runtime(Closing, _native.Runtime):
     def _loop_of(self, native: _native.Context) -> Loop:
         return Loop()
 
+    def _watch(self, native: _native.Context, path: str, number: int) -> None:
+        self.watch_at(native, path, number)
+
     def tell(self, path: str, message: Any, timeout: float | None = None) -> None:
         """Puts a message into the mailbox of the actor at this path, and waits while that is full; see `publish`."""
         self.tell_at(path, message, timeout)

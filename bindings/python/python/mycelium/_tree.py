@@ -50,10 +50,47 @@ class Child:
     ready_when_told: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.actor, type) and issubclass(self.actor, _actor.Actor)):
-            raise TypeError(f"the actor of {self.id!r} is {self.actor!r}: give a subclass of mycelium.Actor, not an instance")
-        if self.restart_when_stuck and self.stuck_after is None:
-            raise ValueError(f"when is {self.id!r} stuck? give `stuck_after` with `restart_when_stuck`, in seconds")
+        _check(self.id, self.actor, self.restart_when_stuck, self.stuck_after)
+
+
+def _check(id: str, actor: Any, restart_when_stuck: bool, stuck_after: float | None) -> None:
+    if not (isinstance(actor, type) and issubclass(actor, _actor.Actor)):
+        raise TypeError(f"the actor of {id!r} is {actor!r}: give a subclass of mycelium.Actor, not an instance")
+    if restart_when_stuck and stuck_after is None:
+        raise ValueError(f"when is {id!r} stuck? give `stuck_after` with `restart_when_stuck`, in seconds")
+
+
+@dataclass(slots=True)
+class Pool:
+    """Several actors of one class under a supervisor of their own: each message is handled by one of these `workers`, whether it
+    comes from a topic, is told or asked at the path of the pool. Each worker has a thread, and is an instance of its own.
+
+    `dispatch`: who gets a message: "round_robin" (each in turn) or "least_busy" (the one with the fewest messages in its
+    mailbox). More than `intensity` restarts within `period` seconds end the pool. The others are those of a `Child`, for
+    each worker.
+    """
+
+    id: str
+    actor: type[_actor.Actor]
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 1
+    dispatch: str = "round_robin"
+    intensity: int = 1
+    period: float = 5.0
+    shutdown: float | None = 5.0
+    backoff: Backoff | None = None
+    attempts: int = 1
+    stuck_after: float | None = None
+    restart_when_stuck: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.id, self.actor, self.restart_when_stuck, self.stuck_after)
+        if not 1 <= self.workers <= _WORKERS_MAX:
+            raise ValueError(f"the pool {self.id!r} has {self.workers} workers: choose 1 to {_WORKERS_MAX}, each with a thread")
+
+
+_WORKERS_MAX = 256
 
 
 @dataclass(slots=True)
@@ -65,7 +102,7 @@ class Supervisor:
     """
 
     id: str = "root"
-    children: Sequence[Child | Supervisor] = ()
+    children: Sequence[Child | Pool | Supervisor] = ()
     strategy: str = "one_for_one"
     intensity: int = 1
     period: float = 5.0
@@ -75,9 +112,9 @@ class Supervisor:
 
 
 class _Plan:
-    """What the native half reads of a child."""
+    """What the native half reads of a child or a pool: which it is, it tells by their attributes."""
 
-    def __init__(self, runtime: Runtime, child: Child, lives: list[Any] | None) -> None:
+    def __init__(self, runtime: Runtime, child: Child | Pool, lives: list[Any] | None) -> None:
         self._child = child
         self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs), lives)
         self.handlers = [
@@ -102,13 +139,13 @@ class _Plans:
         return getattr(self._supervisor, name)
 
 
-def plan_of(runtime: Runtime, what: Child | Supervisor, lives: list[Any] | None = None) -> _Plan | _Plans:
+def plan_of(runtime: Runtime, what: Child | Pool | Supervisor, lives: list[Any] | None = None) -> _Plan | _Plans:
     """`lives` is told of the actor of each life."""
     if isinstance(what, Supervisor):
         return _Plans(runtime, what)
-    if isinstance(what, Child):
+    if isinstance(what, (Child, Pool)):
         return _Plan(runtime, what, lives)
-    raise TypeError(f"{what!r} is neither a mycelium.Child nor a mycelium.Supervisor")
+    raise TypeError(f"{what!r} is no mycelium.Child, mycelium.Pool or mycelium.Supervisor")
 
 
 # How long a thread waits before it looks for signals.
@@ -147,6 +184,14 @@ class Tree:
     def shutdown(self, timeout: float = 5.0) -> None:
         """Ends the tree, its children in reverse order."""
         self._native.shut_down(timeout)
+
+    def drain(self, timeout: float = 5.0) -> None:
+        """Ends the tree and loses nothing that is queued: its sources stop first, the bus takes nothing more from publishers
+        outside, actors go on until nothing waits for them, and then the children end in reverse order.
+
+        A ShutdownError says what was left after `timeout` seconds; the tree has ended all the same.
+        """
+        self._native.drain(timeout)
 
     def wait(self, timeout: float = 0.0) -> str | None:
         """Why it has ended, if it has by then; `None` while it runs. Ctrl-C ends the wait."""

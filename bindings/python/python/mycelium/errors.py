@@ -53,7 +53,7 @@ class BusyError(MyceliumError):
 
 
 class ShutdownError(MyceliumError):
-    """Actors did not stop in time. Everything is closed all the same."""
+    """Actors did not stop in time, or a drain has left something. Everything has ended all the same."""
 
 
 class ActorError(MyceliumError):
