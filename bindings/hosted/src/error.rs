@@ -105,6 +105,8 @@ pub enum Error {
     ActorsRun,
     /// A tree was drained, and not all was done in time.
     Drain(DrainError),
+    /// The topology cannot be used: the file, the line, the cause and the remedy.
+    Topology(String),
     /// Threads of the system could not be started.
     Threads(String),
 }
@@ -192,6 +194,7 @@ impl Error {
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) | Self::Drain(_) => {
                 ErrorKind::Tree
             }
+            Self::Topology(_) => ErrorKind::Argument,
             Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
@@ -283,6 +286,7 @@ impl fmt::Display for Error {
             }
             Self::ActorsRun => f.write_str(ACTORS_RUN),
             Self::Drain(error) => error.fmt(f),
+            Self::Topology(cause) => f.write_str(cause),
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
     }

@@ -26,6 +26,7 @@
 
 mod actor;
 mod address;
+mod builder;
 mod delivery;
 mod error;
 mod inside;
@@ -41,6 +42,7 @@ mod wait;
 
 pub use actor::{ActorSpec, Behavior, HostedActor};
 pub use address::{Address, Encoded, Exposed};
+pub use builder::RuntimeBuilder;
 pub use delivery::CallbackId;
 pub use error::{Error, ErrorKind, Failure, PublishedSome};
 pub use isolate::{HostedIsolate, Recorded};
@@ -48,7 +50,7 @@ pub use known::{Described, Known};
 pub use pool::HostedPool;
 pub use reader::Reader;
 pub use records::{RECORD_HEADER_LEN, Record, records};
-pub use runtime::{CLOSE_DEADLINE, Runtime, RuntimeBuilder};
+pub use runtime::{CLOSE_DEADLINE, Runtime};
 pub use scope::Scope;
 pub use tree::HostedTree;
 pub use wait::on_wait;

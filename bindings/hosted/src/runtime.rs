@@ -1,26 +1,25 @@
 //! A bus and the threads below it, for a program in another language.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use mycelium::frame::Header;
 use mycelium::tree::{Builder, Child};
-use mycelium::wire::{Contract, Messages};
+use mycelium::wire::Messages;
 use mycelium::{
-    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Tree, WireDelivery, WireMessage,
+    BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Tree, WireDelivery, WireMessage,
     WirePublishError, WireTopics,
 };
 use tokio::runtime::{EnterGuard, Handle};
 
 use crate::actor::HostedActor;
-use crate::delivery::{CallbackId, Delivery, text_of};
+use crate::builder::RuntimeBuilder;
+use crate::delivery::{CallbackId, Delivery};
 use crate::error::{Failure, PublishedSome};
-use crate::inside::{Inside, NoHooks};
-use crate::known::read;
+use crate::inside::Inside;
 use crate::wait::{Parking, block_looking, block_on, end_threads};
 use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 
@@ -30,9 +29,6 @@ pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// The stack of each thread that calls a foreign language (bytes): interpreters reckon with the 8 MiB of a
 /// main thread, and their libraries with more than the standard library's 2 MiB.
 pub(crate) const STACK_BYTES: usize = 16 << 20;
-
-/// How many threads run what is not hosted by a foreign language, unless told otherwise.
-const WORKERS: usize = 1;
 
 /// A bus whose messages are bytes, for a program in another language. Cloning is cheap.
 ///
@@ -57,15 +53,6 @@ const WORKERS: usize = 1;
 #[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
-}
-
-/// Sets a runtime up: see [`Runtime::builder`].
-#[must_use = "a builder starts nothing before `start`"]
-pub struct RuntimeBuilder {
-    bus: BusBuilder,
-    known: Vec<Contract>,
-    hooks: Arc<dyn ThreadHooks>,
-    workers: usize,
 }
 
 struct Shared {
@@ -93,84 +80,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl RuntimeBuilder {
-    /// Adds the messages of a contract: the text of `contracts.yaml`, or the table that was made of one.
-    /// `file` is its name in errors.
-    ///
-    /// # Errors
-    /// [`Error::Contract`].
-    pub fn contract_text(self, text: &str, file: &str) -> Result<Self, Error> {
-        let contract = read(text, file)?;
-        Ok(self.contract(contract))
-    }
-
-    /// Adds the messages of a contract.
-    pub fn contract(mut self, contract: Contract) -> Self {
-        self.bus = self.bus.contract(contract);
-        self.known.push(contract);
-        self
-    }
-
-    /// What the language wants to know of its threads.
-    pub fn hooks(mut self, hooks: Arc<dyn ThreadHooks>) -> Self {
-        self.hooks = hooks;
-        self
-    }
-
-    /// How many threads run supervisors, timers, and Rust actors, at least 1. Hosted actors and callbacks
-    /// have threads of their own.
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self
-    }
-
-    /// Changes the bus: see [`BusBuilder`]. The runtime that it is given does not count.
-    pub fn bus(mut self, change: impl FnOnce(BusBuilder) -> BusBuilder) -> Self {
-        self.bus = change(self.bus);
-        self
-    }
-
-    /// Starts its threads.
-    ///
-    /// # Errors
-    /// [`Error::Threads`].
-    pub fn start(self) -> Result<Runtime, Error> {
-        let mut threads = tokio::runtime::Builder::new_multi_thread();
-        threads.worker_threads(self.workers).thread_name("mycelium").enable_all();
-        // A thread that the system refuses is a panic of tokio.
-        let threads = catch_unwind(AssertUnwindSafe(|| threads.build()))
-            .map_err(|panic| Error::Threads(text_of(&*panic).to_owned()))?
-            .map_err(|error| Error::Threads(error.to_string()))?;
-        let handle = threads.handle().clone();
-        let bus = self.bus.runtime(handle.clone()).build();
-        let known = Known::of(&Several(&self.known));
-        Ok(Runtime::new(bus, known, handle, Some(threads), self.hooks))
-    }
-}
-
-/// The messages of several contracts; of two with one type id, that of the first.
-struct Several<'a>(&'a [Contract]);
-
-impl Messages for Several<'_> {
-    fn each<V: mycelium::wire::Visitor>(&self, visitor: &mut V) {
-        let mut seen = HashSet::new();
-        for message in self.0.iter().flat_map(Contract::messages) {
-            if seen.insert(message.type_id()) {
-                visitor.untyped(message);
-            }
-        }
-    }
-}
-
 impl Runtime {
     /// With a bus of its own.
     pub fn builder() -> RuntimeBuilder {
-        RuntimeBuilder {
-            bus: MessageBus::builder(),
-            known: Vec::new(),
-            hooks: Arc::new(NoHooks),
-            workers: WORKERS,
-        }
+        RuntimeBuilder::new()
     }
 
     /// On the bus of a Rust program, which was given this contract
@@ -185,7 +98,7 @@ impl Runtime {
         Self::new(bus, Known::of(contract), handle, None, hooks)
     }
 
-    fn new(
+    pub(crate) fn new(
         bus: MessageBus,
         known: Known,
         handle: Handle,
@@ -587,14 +500,5 @@ impl Drop for Shared {
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").field("bus", &self.shared.bus).field("closed", &self.is_closed()).finish()
-    }
-}
-
-impl fmt::Debug for RuntimeBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RuntimeBuilder")
-            .field("bus", &self.bus)
-            .field("workers", &self.workers)
-            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The runtime below a `Runtime` of Python, and whether it may still be used.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,6 +49,7 @@ impl Core {
         threads: usize,
         topic_capacity: Option<usize>,
         validate: bool,
+        topology: Option<(PathBuf, String)>,
     ) -> PyResult<Self> {
         let mut builder = hosted::Runtime::builder()
             .contract(contract.loaded(py)?)
@@ -56,7 +58,10 @@ impl Core {
         if let Some(messages) = topic_capacity {
             builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
-        let hosted = builder.start().map_err(|error| errors::of(py, &error))?;
+        if let Some((path, name)) = topology {
+            builder = builder.topology(path, name);
+        }
+        let hosted = py.detach(|| builder.start()).map_err(|error| errors::of(py, &error))?;
         Ok(Self::over(hosted, &contract.kinds, validate))
     }
 

@@ -22,6 +22,7 @@ pub(crate) enum Class {
     NoAddress,
     Timeout,
     Run,
+    Topology,
 }
 
 impl Class {
@@ -39,6 +40,7 @@ impl Class {
             Self::NoAddress => "NoAddressError",
             Self::Timeout => "AskTimeoutError",
             Self::Run => "RunError",
+            Self::Topology => "TopologyError",
         }
     }
 
@@ -117,6 +119,7 @@ pub(crate) fn of(py: Python<'_>, error: &Error) -> PyErr {
             Error::Shutdown(_) | Error::Killed(_) | Error::Drain(_) | Error::Callback(_) | Error::ActorsRun,
             _,
         ) => Class::Shutdown,
+        (Error::Topology(_), _) => Class::Topology,
         (_, ErrorKind::Closed) => Class::Closed,
         (_, ErrorKind::Timeout) => Class::Timeout,
         (_, ErrorKind::Inside) => Class::Busy,

@@ -1,5 +1,6 @@
 //! The runtime: a bus, its threads, and the message classes that were met.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,13 +60,14 @@ impl Runtime {
 #[pymethods]
 impl Runtime {
     #[new]
-    #[pyo3(signature = (contract, threads, topic_capacity, validate))]
+    #[pyo3(signature = (contract, threads, topic_capacity, validate, topology = None))]
     fn new(
         py: Python<'_>,
         contract: Below<'_>,
         threads: usize,
         topic_capacity: Option<usize>,
         validate: bool,
+        topology: Option<(PathBuf, String)>,
     ) -> PyResult<Self> {
         let contract = match contract {
             Below::Contract(contract) => contract,
@@ -80,7 +82,7 @@ impl Runtime {
         if topic_capacity == Some(0) {
             return Err(PyValueError::new_err("topic_capacity is a number of messages from 1 on"));
         }
-        let core = Core::new(py, contract.get(), threads, topic_capacity, validate)?;
+        let core = Core::new(py, contract.get(), threads, topic_capacity, validate, topology)?;
         Ok(Self { core: Arc::new(core), contract: contract.unbind() })
     }
 

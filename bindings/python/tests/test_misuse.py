@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -50,12 +51,6 @@ def test_arguments_that_make_no_sense(rt: mycelium.Runtime) -> None:
         mycelium.Runtime(contract=CONTRACT, threads=0)
     with pytest.raises(desk.EncodeError, match="Tick.number"):
         rt.publish(Tick(-1))
-
-
-def test_links_are_refused_until_they_exist() -> None:
-    for name in ("topology_path", "service_name"):
-        with pytest.raises(mycelium.UnsupportedError, match=f"{name} belongs to links"):
-            mycelium.Runtime(contract=CONTRACT, **{name: "x"})
 
 
 def test_bytes_that_are_no_value_reach_nobody(rt: mycelium.Runtime) -> None:
@@ -211,3 +206,16 @@ def test_numbers_below_zero_are_refused_with_their_name(isolate: Isolate) -> Non
         assert rt not in mycelium._runtime._working, "nothing goes on"
     assert isinstance(isolate.spawn(Doubler), mycelium.Spawned)
     assert isinstance(isolate.publisher(Tick), mycelium.IsolatePublisher)
+
+
+def test_the_switch_interval_is_that_of_the_process() -> None:
+    before = sys.getswitchinterval()
+    try:
+        with mycelium.Runtime(contract=CONTRACT):
+            assert sys.getswitchinterval() == before, "it is left alone"
+        with mycelium.Runtime(contract=CONTRACT, switch_interval=0.0005):
+            assert sys.getswitchinterval() == pytest.approx(0.0005)
+        with pytest.raises(ValueError):
+            mycelium.Runtime(contract=CONTRACT, switch_interval=-1.0)
+    finally:
+        sys.setswitchinterval(before)

@@ -27,7 +27,7 @@ from .errors import (
     SchemaError,
     ShutdownError,
     SubscribeError,
-    UnsupportedError,
+    TopologyError,
 )
 
 __all__ = [
@@ -66,9 +66,9 @@ __all__ = [
     "Supervisor",
     "Sweep",
     "Timer",
+    "TopologyError",
     "Tree",
     "Trial",
-    "UnsupportedError",
     "Watch",
     "ask",
     "follow_logging",

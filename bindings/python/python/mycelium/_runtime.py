@@ -18,7 +18,7 @@ from ._contract import ContractSource, check_digest, load
 from ._publisher import Publisher
 from ._subscription import ArraySubscription, Subscription
 from ._tree import Supervisor, Tree, plan_of
-from .errors import ActorError, ShutdownError, UnsupportedError
+from .errors import ActorError, ShutdownError
 from ._log import logger
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class Runtime(Closing, _native.Runtime):
     With `validate=False`, `publish` does not check the rules of the contract. `switch_interval` is `sys.setswitchinterval`, of
     the whole process: how long one Python thread may delay the others, in seconds.
 
+    `topology_path` is the path of a topology.toml, and `service_name` which node of it this process is, or a service that runs
+    there: messages travel to and from the other processes of the file then. A TopologyError says what is wrong with it.
+
     Use it as a context manager, or call `close`. Every method may be called from any thread.
     """
 
@@ -56,11 +59,7 @@ class Runtime(Closing, _native.Runtime):
         topology_path: str | os.PathLike[str] | None = None,
         service_name: str | None = None,
     ) -> Self:
-        for name, value in (("topology_path", topology_path), ("service_name", service_name)):
-            if value is not None:
-                raise UnsupportedError(
-                    f"{name} belongs to links between processes, which this version does not have: leave it out"
-                )
+        topology = _topology(topology_path, service_name)
         natural("threads", threads)
         natural("topic_capacity", topic_capacity)
         loaded = load(contract)
@@ -68,9 +67,18 @@ class Runtime(Closing, _native.Runtime):
         if switch_interval is not None:
             sys.setswitchinterval(switch_interval)
         _log.follow()
-        self = super().__new__(cls, loaded, threads, topic_capacity, validate)
+        self = super().__new__(cls, loaded, threads, topic_capacity, validate, topology)
         _open.add(self)
         return self
+
+    @classmethod
+    def from_topology(
+        cls, path: str | os.PathLike[str], name: str, contract: ContractSource, **options: Any
+    ) -> Self:
+        """The runtime of the process that a topology describes under this name: of a node, or of a service that runs there. It
+        listens when this returns, and dials from then on: processes may start in any order. `options` are those of `Runtime`.
+        """
+        return cls(contract, topology_path=path, service_name=name, **options)
 
     @classmethod
     def _of_program(cls, program: _native.Program) -> Self:
@@ -207,6 +215,16 @@ class Runtime(Closing, _native.Runtime):
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"<mycelium.Runtime of {self.contract.origin}{state}>"
+
+
+def _topology(path: str | os.PathLike[str] | None, name: str | None) -> tuple[str, str] | None:
+    """Both, or neither."""
+    if path is None and name is None:
+        return None
+    if path is None or name is None:
+        missing = "service_name" if name is None else "topology_path"
+        raise ValueError(f"{missing} is missing: a topology describes each process under a name, so give both")
+    return os.fspath(path), name
 
 
 def answer_of(path: str, told: tuple[int, int, int, bytes], reply: type[M]) -> M:

@@ -16,7 +16,7 @@ __all__ = [
     "NoAddressError",
     "AskTimeoutError",
     "RunError",
-    "UnsupportedError",
+    "TopologyError",
 ]
 
 
@@ -72,5 +72,5 @@ class RunError(MyceliumError):
     """The run of an isolate has ended early. `__cause__` is what an actor has raised, if one has."""
 
 
-class UnsupportedError(MyceliumError, NotImplementedError):
-    """Taken for later versions, and refused by this one."""
+class TopologyError(MyceliumError, ValueError):
+    """A topology cannot be used. The text has the file, the line, the cause and the remedy."""
