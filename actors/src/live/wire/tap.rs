@@ -22,7 +22,8 @@ pub(crate) struct Tap {
     count: AtomicU64,
     ears: Mutex<Ears>,
     /// Held by the one that encodes, so that each message is encoded once. That is foreign code, which may
-    /// take long and subscribe: `ears` is free meanwhile.
+    /// take long and subscribe: `ears` is free meanwhile. It may read other topics in bytes, and this one: a
+    /// thread that encodes takes no second one of these locks (see [`Encoding`]).
     encodes: Mutex<()>,
     /// Told inside the topic's lock: for that reason no mutex, which is two locked instructions.
     times: Arc<Spin<Times>>,
@@ -63,6 +64,27 @@ thread_local! {
     /// When the message that this thread publishes took its place at the bus that it comes from; 0: it takes
     /// its place here and now.
     static PUBLISHED_BEFORE: Cell<i64> = const { Cell::new(0) };
+}
+
+thread_local! {
+    /// Whether this thread encodes for those who listen in bytes, to whichever topic.
+    static ENCODES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread encodes, until this is dropped.
+struct Encoding;
+
+impl Encoding {
+    /// `None`: it does so already, further out.
+    fn begin() -> Option<Self> {
+        (!ENCODES.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Encoding {
+    fn drop(&mut self) {
+        ENCODES.set(false);
+    }
 }
 
 /// Publishes messages that took their place elsewhere, at this time; 0: that is not known.
@@ -252,7 +274,10 @@ impl Tap {
         if let Ok(value) = lock(&self.ears).find(at, stamp) {
             return Ok(value);
         }
-        let _one_at_a_time = lock(&self.encodes);
+        // Code of an author that reads in turn encodes once more than needed, rather than wait for a lock that
+        // its own thread has, or for one whose holder waits for it.
+        let encoding = Encoding::begin();
+        let _one_at_a_time = encoding.is_some().then(|| lock(&self.encodes));
         // Another may have encoded it meanwhile.
         let found = lock(&self.ears).find(at, stamp);
         let keep_from = match found {
