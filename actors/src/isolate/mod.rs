@@ -370,8 +370,8 @@ impl Isolate {
         let Self { core, woken, foreign, ways } = self;
         let core: &IsolateCore = core;
         let signals: &LoopSignals = core.signals();
-        if !woken.is_empty() {
-            // The last run, or a panic, has left them.
+        if !woken.is_empty() || core.has_told_trees() {
+            // The last run, or a panic, has left them, or what was reported to the supervisors of trees.
             signals.raise();
         }
         loop {

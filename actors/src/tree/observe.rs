@@ -15,11 +15,13 @@ pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
 
 /// Tells what has happened under the supervisor at this path.
 pub(crate) fn observe(supervisor: &str, notice: &Notice, observer: Option<&Observer>) {
-    log(supervisor, notice);
+    // Code of the program all three, which takes the lines too: nothing that panics in it is the tree's.
+    let _unlogged = StopReason::catch(|| log(supervisor, notice));
     if let Some(observer) = observer
         && StopReason::catch(|| observer(supervisor, notice)).is_err()
     {
-        tracing::error!(target: TARGET, supervisor, "the observer of the tree panicked");
+        let say = || tracing::error!(target: TARGET, supervisor, "the observer of the tree panicked");
+        let _unlogged = StopReason::catch(say);
     }
 }
 
