@@ -487,6 +487,7 @@ impl<A: Actor> Body<A> {
         discard(self.actor.take());
         if let Some(live) = self.ctx.as_live() {
             live.clear_watches();
+            live.forget_interrupt();
             live.core().remove(self.seat, self.address.id, self.address.path.as_deref());
         }
         self.address.end(reason);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::Sources;
+use mycelium_mailbox::{Sources, discard};
 
 use super::address::{Address, Member};
 use super::bus::BusCore;
@@ -78,7 +78,7 @@ impl<A: Actor> LiveContext<A> {
     /// Whether a probe looks at it, and knows that now.
     pub(crate) fn interrupted_by(&self, interrupt: Interrupt) -> bool {
         self.address.probed().is_some_and(|watch| {
-            watch.interrupted_by(Some(interrupt));
+            drop(watch.interrupted_by(Some(interrupt)));
             true
         })
     }
@@ -244,12 +244,18 @@ impl<A: Actor> LiveContext<A> {
         changes.joined.drain(..).for_each(|source| sources.push(source));
     }
 
-    /// A life is over: its watches are, too.
+    /// A life is over: its watches are, too, and what it has said of interrupts.
     pub(crate) fn end_life(&mut self, sources: &mut Sources<Inlet<A>>) {
+        self.forget_interrupt();
         if self.watching.is_some() {
             self.clear_watches();
             sources.iter_mut().for_each(|source| source.end_life());
         }
+    }
+
+    /// Nothing of its code is to be ended any more.
+    pub(crate) fn forget_interrupt(&self) {
+        discard(self.address.probed().and_then(|watch| watch.interrupted_by(None)));
     }
 
     /// A new life begins, with all `sources` of the last one.

@@ -98,10 +98,9 @@ impl Watch {
         self.probed.load(Ordering::Relaxed)
     }
 
-    /// Has handlers of this life be ended by this.
-    pub(crate) fn interrupted_by(&self, interrupt: Option<Interrupt>) {
-        let before = std::mem::replace(&mut *lock(&self.interrupt), interrupt);
-        drop(before);
+    /// Has handlers of this life be ended by this: what was to do so before.
+    pub(crate) fn interrupted_by(&self, interrupt: Option<Interrupt>) -> Option<Interrupt> {
+        std::mem::replace(&mut *lock(&self.interrupt), interrupt)
     }
 
     /// What a probe sees; `rests` is the actor's own word. An actor that waits at a gate until others have
