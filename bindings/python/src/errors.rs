@@ -63,7 +63,8 @@ pub(crate) fn publish(py: Python<'_>, error: &WirePublishError) -> PyErr {
         WirePublishError::Closed { message } => (
             Class::Closed,
             format!(
-                "{message} was not published: the runtime is closed; publish before `close()`, or inside `with Runtime(..)`"
+                "{message} was not published: the runtime is closed, or takes nothing from outside of actors since a drain; publish \
+                 before `close()`, inside `with Runtime(..)`, or after `resume_ingress()`"
             ),
         ),
         WirePublishError::Full { message, whose } => (

@@ -236,6 +236,20 @@ impl Runtime {
         Ok(all)
     }
 
+    /// Takes nothing more from publishers outside of actors.
+    fn pause_ingress(&self, py: Python<'_>) -> PyResult<()> {
+        self.core.open(py)?;
+        py.detach(|| self.core.hosted.bus().pause_ingress());
+        Ok(())
+    }
+
+    /// Takes it again.
+    fn resume_ingress(&self, py: Python<'_>) -> PyResult<()> {
+        self.core.open(py)?;
+        py.detach(|| self.core.hosted.bus().resume_ingress());
+        Ok(())
+    }
+
     /// Ends all actors, closes all topics and ends the runtime's threads.
     fn shut_down(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
         let limit = wait::limit(Some(limit))?.unwrap_or(Duration::ZERO);

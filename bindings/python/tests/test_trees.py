@@ -190,15 +190,43 @@ class Slow(Actor):
     def tick(self, tick: Tick) -> None:
         time.sleep(self.seconds)
         self.seen.append(tick.number)
+        self.ctx.publish(Note(tick.number, "", []))
+
+
+class Behind(Actor):
+    """Hears what the slow one has done."""
+
+    def __init__(self, notes: list[int]) -> None:
+        self.notes = notes
+
+    @on(Note)
+    def note(self, note: Note) -> None:
+        self.notes.append(note.number)
+
+
+def draining(seen: list[int], notes: list[int]) -> Supervisor:
+    return Supervisor(
+        children=[Child("slow", Slow, args=(seen, 0.001)), Child("behind", Behind, args=(notes,))]
+    )
 
 
 def test_a_drain_handles_what_waits_and_ends_the_tree() -> None:
     seen: list[int] = []
+    notes: list[int] = []
     with mycelium.Runtime(contract=CONTRACT) as rt:
-        tree = rt.start(Supervisor(children=[Child("slow", Slow, args=(seen, 0.001))]))
+        tree = rt.start(draining(seen, notes))
         rt.publish_many(Tick(number) for number in range(100))
         tree.drain(60)
-        assert seen == list(range(100)) and tree.wait(1) is not None
+        assert seen == notes == list(range(100)) and tree.wait(1) is not None
+        with pytest.raises(mycelium.ClosedError, match="resume_ingress"):
+            rt.publish(Tick(1))
+        rt.resume_ingress()
+        ticks = rt.subscribe(Tick)
+        rt.publish(Tick(2))
+        assert ticks.try_recv() == Tick(2)
+        rt.pause_ingress()
+        with pytest.raises(mycelium.ClosedError):
+            rt.publish(Tick(3))
 
 
 def test_a_drain_says_what_it_has_left() -> None:
@@ -213,7 +241,8 @@ def test_a_drain_says_what_it_has_left() -> None:
 
 def test_a_drain_in_an_isolate(isolate: Isolate) -> None:
     seen: list[int] = []
-    tree = isolate.start(Supervisor(children=[Child("slow", Slow, args=(seen, 0.0))]))
+    notes: list[int] = []
+    tree = isolate.start(draining(seen, notes))
     isolate.publish_many(Tick(number) for number in range(10))
     tree.drain()
-    assert seen == list(range(10)) and tree.end_reason() is not None
+    assert seen == notes == list(range(10)) and tree.end_reason() is not None
