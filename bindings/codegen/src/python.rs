@@ -27,7 +27,7 @@ pub struct PythonFile {
 const RUNTIME: &str = concat!(include_str!("python/wire.py"), "\n\n", include_str!("python/fit.py"));
 
 /// What the package offers of its runtime, unless the contract has a type of that name.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 10] = [
     "DecodeError",
     "EncodeError",
     "InvalidError",
@@ -35,7 +35,9 @@ const PUBLIC: [&str; 8] = [
     "ValidationError",
     "VersionError",
     "from_datetime",
+    "from_datetime64",
     "to_datetime",
+    "to_datetime64",
 ];
 
 /// What the classes of a package are made with.
