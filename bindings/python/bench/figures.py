@@ -9,7 +9,9 @@ Run it with the package installed from a release build, and with the classes of 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
+import logging
 import sys
 import threading
 import time
@@ -126,6 +128,38 @@ def calling() -> None:
             row(f"callback, {'encoded' if raw else 'decoded'}, with a body of two lines", best, target)
 
 
+class Fails(mycelium.Actor):
+    """Raises at a Quote whose number is 0, and notes when it has handled another one."""
+
+    raised = handled = 0
+    done = threading.Event()
+
+    @mycelium.on(Quote)
+    def quote(self, quote: Quote) -> None:
+        if quote.number == 0:
+            Fails.raised = time.monotonic_ns()
+            raise ValueError
+        Fails.handled = time.monotonic_ns()
+        self.done.set()
+
+
+def restarting() -> None:
+    """From the exception of a life to the next message, handled by the next life: time of the clock, not of the CPU."""
+    logging.getLogger("mycelium").setLevel(logging.CRITICAL + 1)
+    back = mycelium.Backoff(initial=0.0, cap=0.0)  # A timer has a resolution of a millisecond.
+    tree = mycelium.Supervisor(children=[mycelium.Child("fails", Fails, backoff=back)], intensity=1_000_000)
+    with mycelium.Runtime(contract=CONTRACT) as rt:
+        rt.start(tree)
+        good, bad = dataclasses.replace(QUOTE, number=1), dataclasses.replace(QUOTE, number=0)
+        best = float("inf")
+        for _ in range(max(ROUNDS, 10)):
+            Fails.done.clear()
+            rt.publish_many([bad, good])
+            Fails.done.wait()
+            best = min(best, Fails.handled - Fails.raised)
+    row("restart: from an exception to the next message handled", best, 1_000_000)
+
+
 def bare() -> None:
     """What Python itself takes for the same loops."""
     row("(the loop and a call of a function of C)", least(lambda: consume(map(len, itertools.repeat(VALUE, COUNT))), lambda: None, time.thread_time_ns))
@@ -137,4 +171,5 @@ def bare() -> None:
 if __name__ == "__main__":
     publishing()
     calling()
+    restarting()
     bare()

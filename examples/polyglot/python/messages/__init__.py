@@ -13,7 +13,7 @@ from dataclasses import dataclass as _dataclass, field as _field
 from decimal import Decimal
 
 from . import _wire
-from ._wire import DecodeError, EncodeError, InvalidError, TruncatedError, ValidationError, VersionError, from_datetime, to_datetime
+from ._wire import DecodeError, EncodeError, InvalidError, TruncatedError, ValidationError, VersionError, from_datetime, from_datetime64, to_datetime, to_datetime64
 
 SCHEMA_ID = "polyglot"
 SCHEMA_VERSION = 1
@@ -295,5 +295,7 @@ __all__ = [
     "ValidationError",
     "VersionError",
     "from_datetime",
+    "from_datetime64",
     "to_datetime",
+    "to_datetime64",
 ]

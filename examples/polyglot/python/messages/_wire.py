@@ -64,6 +64,33 @@ def from_datetime(moment: datetime.datetime) -> int:
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
 
 
+def to_datetime64(nanos: typing.Any) -> typing.Any:
+    """A timestamp as numpy.datetime64 in nanoseconds. Of an array of timestamps, such as a field of an array of messages, it is a
+    view: nothing is copied, and what is written there is written in the array. -2**63 is numpy's NaT."""
+    import numpy
+
+    if not isinstance(nanos, numpy.ndarray):
+        return numpy.int64(operator.index(nanos)).view("datetime64[ns]")
+    if nanos.dtype != numpy.int64:
+        raise TypeError(f"an array of {nanos.dtype} holds no timestamps: they are int64, the nanoseconds since 1970")
+    return nanos.view("datetime64[ns]")
+
+
+def from_datetime64(moments: typing.Any) -> typing.Any:
+    """Nanoseconds since 1970 of a numpy.datetime64 in any unit, or int64s of an array of them. NaT is refused, and so is a moment
+    that nanoseconds of 64 bits do not reach."""
+    import numpy
+
+    if getattr(getattr(moments, "dtype", None), "kind", None) != "M":
+        raise TypeError(f"{shown(moments)} is no numpy.datetime64, and no array of them")
+    nanos = moments.astype("datetime64[ns]")
+    # NaT is equal to nothing, and what does not fit comes back as another moment.
+    if not numpy.all(nanos.astype(moments.dtype) == moments):
+        raise ValueError(f"{shown(moments)} holds what is no time, or is before 1677 or after 2262")
+    counted = nanos.view("int64")
+    return counted if isinstance(moments, numpy.ndarray) else int(counted)
+
+
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _WIDE_CONTEXT = decimal.Context(prec=60)
 _CELL = struct.Struct("<iI")

@@ -1,7 +1,10 @@
 //! One bus for both languages, and several buses in one interpreter.
 
+use std::io::{Write as _, pipe};
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use mycelium::tree::Child;
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder};
@@ -62,6 +65,40 @@ async fn python_asks_rust_and_hears_the_bus_of_the_program() {
     });
     assert!(ended.contains("ClosedError"), "{ended}");
     bus.shutdown().await.unwrap();
+}
+
+/// Whoever needed the interpreter here would wait until the handler has returned, which it does at the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn rust_actors_go_on_while_a_handler_of_python_keeps_the_interpreter() {
+    let _turn = turn().await;
+    let (bus, python) = desk("going");
+    let sum = Arc::new(AtomicI64::new(0));
+    let heard = Arc::clone(&sum);
+    let clerk = Child::actor("clerk", move || Clerk(Arc::clone(&heard)));
+    let keeps = Child::python("keeps", &python.actor("models:Keeps").unwrap());
+    let tree = root(0).child(clerk).child(keeps).start(&bus).await.unwrap();
+    let clerk = tree.actor_ref::<Clerk>("root/clerk").unwrap();
+    let (reads, mut writes) = pipe().unwrap();
+    let number = i64::from(reads.as_raw_fd());
+    publish(&bus, [number]).await;
+    // Kept, or so busy that this comes to the same.
+    let free = || {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || Python::attach(|_| tell.send(())));
+        told.recv_timeout(Duration::from_millis(300)).is_ok()
+    };
+    while tokio::task::spawn_blocking(free).await.unwrap() {}
+    let tolds = bus.publisher::<Told>().unwrap();
+    for _ in 0..1_000 {
+        tolds.publish(Told { number: 1, by: "rust".into() }).await.unwrap();
+    }
+    for _ in 0..100 {
+        assert_eq!(clerk.ask(Words { text: "it".into() }).await.unwrap().text, "Rust has heard it");
+    }
+    until("all of it is handled", || sum.load(Ordering::SeqCst) == 1_000).await;
+    writes.write_all(b"!").unwrap();
+    until("the handler has returned", || sum.load(Ordering::SeqCst) == 1_000 + number).await;
+    end(tree, python, bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
