@@ -104,7 +104,7 @@ pub enum Error {
     /// Actors of a tree that the program has started still run on a shared bus.
     ActorsRun,
     /// A tree was drained, and not all was done in time.
-    Drain(DrainError),
+    Drain(Box<DrainError>),
     /// The topology cannot be used: the file, the line, the cause and the remedy.
     Topology(String),
     /// Threads of the system could not be started.

@@ -96,7 +96,7 @@ impl HostedTree {
     pub fn drain(&self, limit: Duration) -> Result<Drained, Error> {
         self.runtime.check_outside("to drain a tree")?;
         let _entered = self.runtime.enter();
-        block_on(self.tree.drain(limit)).map_err(Error::Drain)
+        block_on(self.tree.drain(limit)).map_err(|error| Error::Drain(Box::new(error)))
     }
 
     /// Why it has ended, if it has, or does within `limit`.

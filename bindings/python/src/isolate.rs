@@ -335,7 +335,7 @@ impl Isolate {
         let tree = tree.borrow().0.clone();
         let run = |hosted: &mut HostedIsolate| hosted.isolate_mut().block_on(tree.drain(limit));
         let drained = self.driven(py, run, |error| Class::Run.of(py, error.to_string()))?;
-        drained.map(drop).map_err(|error| errors::of(py, &Error::Drain(error)))
+        drained.map(drop).map_err(|error| errors::of(py, &Error::Drain(Box::new(error))))
     }
 
     fn restart_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {

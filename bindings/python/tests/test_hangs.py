@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mycelium
@@ -46,6 +48,21 @@ class Hangs(Actor):
         self.reasons.append(reason)
 
 
+def threads() -> set[str]:
+    """The names of all threads of the process."""
+    names = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # It ends just now.
+            names.add((task / "comm").read_text().strip())
+    return names
+
+
+def given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """Waits until a method was found to be stuck, and the exception is set in it."""
+    settle(lambda: any("is stuck" in record.message for record in caplog.records))
+    settle(lambda: "mycelium-stuck" not in threads())
+
+
 def child(**more: object) -> Supervisor:
     Hangs.lives = []
     hangs = Child("hangs", Hangs, stuck_after=0.05, **more)  # type: ignore[arg-type]
@@ -68,20 +85,20 @@ def test_an_endless_loop_is_ended_and_the_actor_restarted(rt, caplog) -> None:  
     assert len(failed) == 2 and all("root/hangs" in record.message for record in failed)
 
 
-def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt) -> None:  # type: ignore[no-untyped-def]
+def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplog) -> None:  # type: ignore[no-untyped-def]
     reads, writes = os.pipe()
     tocks = rt.subscribe(Tock)
     tree = rt.start(child(restart_when_stuck=True))
     rt.publish(Tick(100 + reads))
     rt.publish(Tick(1))
-    time.sleep(0.3)
+    given_up(caplog)
     assert tocks.try_recv() is None and tree.children()[0].status == "running" and len(Hangs.lives) == 1
     os.write(writes, b"!")
     assert tocks.recv(timeout=60).number == 1
     assert "stuck for" in Hangs.lives[0].reasons[0] and len(Hangs.lives) == 2
 
 
-def test_an_exception_that_came_too_late_is_gone(rt) -> None:  # type: ignore[no-untyped-def]
+def test_an_exception_that_came_too_late_is_gone(rt, caplog) -> None:  # type: ignore[no-untyped-def]
     """It is set while a method waits in C, in its last call; nothing that runs later has it, nor looks for it."""
     kept = []
 
@@ -91,7 +108,7 @@ def test_an_exception_that_came_too_late_is_gone(rt) -> None:  # type: ignore[no
     reads, writes = os.pipe()
     rt.start(Supervisor(children=[Child("late", Late, stuck_after=0.05, restart_when_stuck=True)]))
     rt.publish(Tick(reads))
-    time.sleep(0.3)
+    given_up(caplog)
     os.write(writes, b"!")
     settle(lambda: rt.stats()["restarts"] == 1)
     os.write(writes, b"!")
@@ -256,5 +273,5 @@ def test_a_wait_of_the_package_is_ended(rt, wait: Callable[[mycelium.Context], A
     heard = ticks.recv(timeout=30)
     Silent.go_on.set()
     assert heard is not None and heard.number == 2
-    assert rt.stats()["restarts"] == 1
+    settle(lambda: rt.stats()["restarts"] == 1)
     assert "stuck for" in reasons[0] and wait.__name__ in reasons[0], "its traceback says where it was"

@@ -38,10 +38,24 @@ class Model(mycelium.Actor):
     def __init__(self, window: int) -> None:
         self.window = window
 
+    def started(self) -> None:
+        self.watch: mycelium.Watch = self.ctx.watch("root/feed")
+
+    def down(self, watch: mycelium.Watch, reason: str) -> None:
+        self.ctx.log.error("%s has ended: %s", watch.path, reason)
+
     @mycelium.on(Trade)
     async def trade(self, trade: Trade) -> None:
         answer: Tick = await self.ctx.ask("root/desk", Tick(1), Tick)
         self.ctx.publish(answer, timeout=1.0)
+
+
+def trees() -> None:
+    with mycelium.Runtime.from_topology("topology.toml", "model", "contracts.yaml", threads=2) as rt:
+        pool = mycelium.Pool("models", Model, args=(3,), workers=4, dispatch="least_busy", stuck_after=1.0)
+        tree: mycelium.Tree = rt.start(mycelium.Supervisor(children=[pool, mycelium.Child("model", Model, args=(3,))]))
+        tree.drain(1.0)
+        rt.resume_ingress()
 
 
 def build(trial: mycelium.Trial, window: int) -> dict[str, int]:

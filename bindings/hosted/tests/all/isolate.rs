@@ -60,6 +60,11 @@ impl Behavior for Echo {
         Ok(())
     }
 
+    fn told(&mut self, message: &Encoded, _: &mut Scope<'_>) -> Result<(), Failure> {
+        self.log.add(format!("told {}", price(&message.bytes)));
+        Ok(())
+    }
+
     fn query(&mut self, query: &Encoded, scope: &mut Scope<'_>) -> Result<Encoded, Failure> {
         let n = price(&query.bytes);
         if n < 0 {
@@ -234,4 +239,22 @@ fn a_timer_that_failed_comes_again_beside_those_of_the_next_life() {
         run(&mut hosted);
         assert_eq!(log.all(), wanted);
     }
+}
+
+#[test]
+fn the_workers_of_a_pool_share_what_is_published_told_and_asked() {
+    let (mut hosted, log) = (isolate(), Log::default());
+    let pool = hosted.pool(Echo::spec(&log, None)).workers(2);
+    let tree = hosted.start(&Supervisor::builder("root").supervisor(pool.supervisor("pool"))).unwrap();
+    for _ in 0..4 {
+        hosted.publish(7, &tick(0)).unwrap();
+    }
+    let query = Encoded { header: hosted.known().get(10).unwrap().header(), bytes: tick(21).to_vec() };
+    assert_eq!(price(&hosted.ask("root/pool", query.clone()).unwrap().bytes), 42);
+    run(&mut hosted);
+    assert_eq!(log.all(), vec!["0 at 0"; 4], "each is handled once");
+    hosted.tell("root/pool", query).unwrap();
+    hosted.isolate_mut().block_on(tree.drain(Duration::from_secs(1))).unwrap().unwrap();
+    assert_eq!(log.all()[4..], ["told 21"], "a drain handles what waits");
+    assert!(tree.end_reason().is_some());
 }

@@ -6,3 +6,4 @@ mod callbacks;
 mod common;
 mod isolate;
 mod shared;
+mod topology;
