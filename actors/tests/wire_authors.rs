@@ -124,3 +124,11 @@ fn code_of_two_authors_reads_each_others_topics_at_once() {
     ]);
     assert_eq!(came, [[1, 2], [2, 1]]);
 }
+
+#[test]
+fn code_of_a_messages_author_reads_one_listener_after_another() {
+    let (_bus, [[one, other_one], [mut two, _other_two]]) = bus();
+    // Of another topic first: that one is encoded inside of the first, and does not end it.
+    let came = on_threads([Box::new(move || read(one, other_one, move || assert_eq!(next(&mut two), 2)))]);
+    assert_eq!(came, [[1, 1]]);
+}

@@ -77,7 +77,8 @@ struct Encoding;
 impl Encoding {
     /// `None`: it does so already, further out.
     fn begin() -> Option<Self> {
-        (!ENCODES.replace(true)).then_some(Self)
+        // Made only where it is the outermost: one that is made ends the encoding when it is dropped.
+        (!ENCODES.replace(true)).then(|| Self)
     }
 }
 
