@@ -10,7 +10,7 @@ mod kit;
 use std::time::Duration;
 
 use mycelium::frame::Header;
-use mycelium::wire::{Encoder, Wire};
+use mycelium::wire::{self, Encoder, Layout, Messages, Visitor, Wire};
 use mycelium::{
     Actor, AskError, BoxError, Context, Dialer, Exposed, LinkAddress, LinkState, Message, MessageBus, Query,
     RemoteError, Responder, Subscription,
@@ -126,6 +126,65 @@ fn an_actor_is_asked_in_bytes() {
         assert_eq!(refused("desk/risk", unknown, &fill).await, RemoteError::NotTaken);
         assert_eq!(tool.stats().links.len(), 1);
         assert_eq!(Fill::NAME, "Fill");
+    });
+}
+
+/// A question that the desk answers with an order.
+#[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Question {
+    n: u64,
+}
+impl Message for Question {
+    const NAME: &'static str = "Question";
+    const TYPE_ID: u16 = 60;
+    const TOPIC: &'static str = "questions";
+}
+impl Wire for Question {
+    const FIXED: bool = true;
+    // The digest is that of the table below.
+    const LAYOUTS: &'static [Layout] =
+        &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 0x454e_bdb5_6081_4973 }];
+}
+impl Query for Question {
+    type Reply = Order;
+}
+impl Responder<Question> for Desk {
+    type Reply = Order;
+    async fn answer(&mut self, question: &Question, _: &mut Context<Self>) -> Order {
+        Order { n: question.n }
+    }
+}
+struct OnlyQuestion;
+impl Messages for OnlyQuestion {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<Question>();
+    }
+}
+
+#[test]
+fn an_answer_in_bytes_is_of_the_message_that_the_contract_gives() {
+    const TABLE: &str = "mycelium contract 1\nschema desk 1\nmessage Question 60 1 questions\nfield n 1 u64\n\
+        message Other 61 1 others\nfield n 1 u64\n";
+    on_every_runtime(async || {
+        let table = |replies: &str| wire::Contract::parse(&format!("{TABLE}{replies}")).unwrap();
+        let other = table("reply Question Other\n");
+        let contracts = [(table(""), true), (other, false)];
+        for (contract, is_answered) in contracts {
+            let node = kit::builder("desk").contract(OnlyQuestion).contract(contract).build();
+            let desk = node.spawn(Desk).unwrap();
+            node.expose("risk", Exposed::new().answers::<Question>(desk)).unwrap();
+            let asked = node.ask_wire("desk/risk", &header::<Question>(), &7_u64.to_le_bytes(), None).await;
+            match asked {
+                Ok(answer) => assert!(is_answered && answer.name() == "Order"),
+                Err(AskError::Remote(_, RemoteError::Unanswerable)) => assert!(!is_answered),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // Two that contradict each other.
+        let itself = table("reply Question Question\n");
+        let node = kit::builder("desk").contract(OnlyQuestion).contract(other).contract(itself).build();
+        let refused = node.publish_wire(&header::<Question>(), &7_u64.to_le_bytes()).await.unwrap_err();
+        assert!(refused.to_string().contains("its answer has the type id 61, the other 60"), "{refused}");
     });
 }
 

@@ -103,6 +103,9 @@ pub trait Wire:
     /// The unit enums in the message that have gained variants since their first release.
     const ENUMS: &'static [GrownEnum<'static>] = &[];
 
+    /// The type id of the message that answers it, if the contract gives one (`reply`).
+    const REPLY: Option<u16> = None;
+
     /// What the contract says that its topic retains, on a bus or in an isolate that has the contract.
     const RETAIN: Option<DeclaredRetention<Self>> = None;
 

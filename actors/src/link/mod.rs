@@ -349,12 +349,13 @@ impl MessageBus {
     /// Asks an actor of a linked bus in bytes: for tools and bindings, which have a contract and no types.
     /// `path` is that of [`recipient`](Self::recipient), also one of this very bus; `header` and `bytes` are
     /// those of [`publish_wire`](Self::publish_wire). The answer has no place in the order of this bus: its
-    /// stamp is zero. `limit`: how long to wait; the bus's own if there is none.
+    /// stamp is zero, and it is of the message that the contract gives, if that says which (`reply`).
+    /// `limit`: how long to wait; the bus's own if there is none.
     ///
     /// # Errors
     /// [`AskError::Remote`] says why there is no answer: [`RemoteError::NotTaken`] also where the path is
     /// none, or no contract of this bus has the message; [`RemoteError::Invalid`] where the bytes are no
-    /// value of it. [`AskError::Timeout`]: see [`reply_recipient`](Self::reply_recipient).
+    /// value of it; [`RemoteError::Unanswerable`] where the answer is another message than the contract's. [`AskError::Timeout`]: see [`reply_recipient`](Self::reply_recipient).
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the question may be put all the same.
@@ -369,10 +370,14 @@ impl MessageBus {
         let hub = Hub::of(self).map_err(|_| failed(RemoteError::NotLinked))?;
         let table = self.core.wire.table();
         let at = table.place_of(header, bytes.len()).map_err(|_| failed(RemoteError::NotTaken))?;
+        let reply = table.known()[at].reply;
         let value = WireValue::from_wire(table.known()[at].kind, header, bytes, || 0);
         let value = value.map_err(|_| failed(RemoteError::Invalid))?;
         let mailbox = hub.mailbox_of(path).map_err(|_| failed(RemoteError::NotTaken))?;
         let answer = mailbox.ask_wire(&hub, value, limit).await?;
+        if reply.is_some_and(|reply| reply != answer.header().type_id) {
+            return Err(failed(RemoteError::Unanswerable));
+        }
         let unreadable = |_| failed(RemoteError::Unanswerable);
         let at = table.place_of(answer.header(), answer.bytes().len()).map_err(unreadable)?;
         let kind = table.known()[at].kind;

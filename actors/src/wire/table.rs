@@ -24,6 +24,8 @@ pub(crate) struct Table {
 pub(crate) struct Known {
     pub(crate) kind: Kind,
     pub(crate) offer: Offer<'static>,
+    /// The type id of its answer.
+    pub(crate) reply: Option<u16>,
     port: Arc<dyn Port>,
     /// What contracts contradict each other about.
     disabled: Option<Arc<str>>,
@@ -75,13 +77,15 @@ struct Add(Vec<Known>);
 impl Visitor for Add {
     fn typed<M: Wire>(&mut self) {
         let port = Arc::new(Typed::<M>(PhantomData));
-        self.put(Known { kind: Kind::of::<M>(), offer: M::OFFER, port, disabled: None });
+        let (kind, offer, reply) = (Kind::of::<M>(), M::OFFER, M::REPLY);
+        self.put(Known { kind, offer, reply, port, disabled: None });
     }
 
     fn untyped(&mut self, message: Untyped) {
         let (type_id, name, topic) = (message.type_id(), message.name(), message.topic());
         let kind = Kind { type_id, name, topic, untyped: Some(message) };
-        self.put(Known { kind, offer: message.offer(), port: Arc::new(Raw), disabled: None });
+        let (offer, reply) = (message.offer(), message.reply());
+        self.put(Known { kind, offer, reply, port: Arc::new(Raw), disabled: None });
     }
 }
 
@@ -101,10 +105,20 @@ impl Add {
                 known.kind.topic, new.kind.topic
             );
             known.disabled.get_or_insert_with(|| cause.into());
+        } else if let (Some(one), Some(other)) = (known.reply, new.reply)
+            && one != other
+        {
+            let cause = format!(
+                "one says that its answer has the type id {one}, the other {other}: generate both from one contract"
+            );
+            known.disabled.get_or_insert_with(|| cause.into());
         }
+        // A type that nobody has generated says nothing of answers.
+        let reply = known.reply.or(new.reply);
         if known.kind.untyped.is_some() && new.kind.untyped.is_none() {
             *known = Known { disabled: known.disabled.take(), ..new };
         }
+        known.reply = reply;
     }
 }
 

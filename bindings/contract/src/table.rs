@@ -16,7 +16,7 @@ impl Contract {
         order(self).ordered
     }
 
-    /// The table of the contract: its messages with their layouts, without descriptions, defaults and rules.
+    /// The table of the contract: its messages with their layouts and their answers, without descriptions, defaults and rules.
     ///
     /// ```
     /// # use mycelium_contract::Contract;
@@ -62,6 +62,12 @@ impl Contract {
                 (&message.name, message.type_id, message.version, &message.topic);
             let _ = writeln!(out, "message {name} {type_id} {version} {topic}");
             fields(&message.fields, &mut out);
+        }
+        // Behind all of them: each may be answered by any.
+        for message in &self.messages {
+            if let Some(reply) = &message.reply {
+                let _ = writeln!(out, "reply {} {reply}", message.name);
+            }
         }
         out
     }

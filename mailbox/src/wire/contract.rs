@@ -54,6 +54,8 @@ struct Loose {
     type_id: u16,
     name: &'static str,
     topic: &'static str,
+    /// The type id of its answer.
+    reply: Option<u16>,
     offer: Offer<'static>,
     digest: u64,
     fields: Vec<Part>,
@@ -170,6 +172,12 @@ impl Untyped {
     #[must_use]
     pub fn topic(&self) -> &'static str {
         self.message.topic
+    }
+
+    /// The type id of the message that answers it, if the contract gives one (`reply`).
+    #[must_use]
+    pub fn reply(&self) -> Option<u16> {
+        self.message.reply
     }
 
     /// Whether all its values have the length of their root.

@@ -120,6 +120,10 @@ fn wire(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &m
         ));
     }
     out.close("];");
+    if let Some(reply) = &message.reply {
+        let answer = super::path(reply);
+        out.line(format!("const REPLY: Option<u16> = Some(<{answer} as mycelium::Message>::TYPE_ID);"));
+    }
     grown_enums(model, message, out);
     retention(message, out);
     if message.version > 1 {

@@ -2116,6 +2116,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 8, digest: 0xa585ca7540933900 },
         ];
+        const REPLY: Option<u16> = Some(<self::Evolved as mycelium::Message>::TYPE_ID);
     }
 
     /// The messages of the contract: see [`CONTRACT`].

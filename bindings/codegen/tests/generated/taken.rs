@@ -3804,6 +3804,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x0c7bbd6b20858fbd },
         ];
+        const REPLY: Option<u16> = Some(<self::Tag as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Discriminant`.
@@ -3841,6 +3842,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xc26c25fd965daa58 },
         ];
+        const REPLY: Option<u16> = Some(<self::Discriminant as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Variant`.
@@ -3878,6 +3880,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xbd39fe6683f6f3fc },
         ];
+        const REPLY: Option<u16> = Some(<self::Variant as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `VariantOne`.
@@ -3915,6 +3918,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x4f55a7a54e1d6fca },
         ];
+        const REPLY: Option<u16> = Some(<self::VariantOne as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Contract`.
@@ -3952,6 +3956,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xed6ade3e6fa43973 },
         ];
+        const REPLY: Option<u16> = Some(<self::Contract as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Resolver`.
@@ -3989,6 +3994,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x5ced7b2aad914853 },
         ];
+        const REPLY: Option<u16> = Some(<self::Resolver as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Place`.
@@ -4026,6 +4032,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x05ba16f8360519be },
         ];
+        const REPLY: Option<u16> = Some(<self::Place as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `Error`.
@@ -4063,6 +4070,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xd39ad0c223cce7cf },
         ];
+        const REPLY: Option<u16> = Some(<self::Error as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `User`.
@@ -6092,6 +6100,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x7b6102bcd6f6b8f7 },
         ];
+        const REPLY: Option<u16> = Some(<self::ArchivedTag as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `ArchivedVariantOne`.
@@ -6129,6 +6138,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xc088a06ec9950f30 },
         ];
+        const REPLY: Option<u16> = Some(<self::ArchivedVariantOne as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `ArchivedDiscriminant`.
@@ -6166,6 +6176,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0xe1333dcf2c59859e },
         ];
+        const REPLY: Option<u16> = Some(<self::ArchivedDiscriminant as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `OneResolver`.
@@ -6203,6 +6214,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x8c2ee9170c92ad1b },
         ];
+        const REPLY: Option<u16> = Some(<self::OneResolver as mycelium::Message>::TYPE_ID);
     }
 
     /// The message `User`.

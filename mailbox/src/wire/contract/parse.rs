@@ -85,6 +85,8 @@ struct Field {
 struct Parser {
     definitions: Vec<Definition>,
     names: HashMap<String, Option<usize>>,
+    /// Of the messages.
+    type_ids: HashMap<String, u16>,
     messages: Vec<Loose>,
     open: Option<Open>,
     /// Whether what it says of messages is to stay for as long as the process lives; else it is left out.
@@ -126,6 +128,7 @@ impl Parser {
                     Some(Identity { type_id, version, topic: topic.to_owned() }),
                 )
             }
+            (_, "reply") => self.reply(rest),
             (_, "variant") => self.variant(rest),
             (_, "field") => self.field(rest),
             _ => Err(format!("{:?} begins no line of a table", clip(word))),
@@ -147,6 +150,22 @@ impl Parser {
         let records = if is_enum { Vec::new() } else { vec![Record::default()] };
         self.open = Some(Open { message, is_enum, name, records, since: Vec::new() });
         Ok(())
+    }
+
+    fn reply(&mut self, rest: &str) -> Parsed<()> {
+        self.close()?;
+        let (query, answer) =
+            rest.split_once(' ').ok_or("a reply has the names of a query and its answer")?;
+        let find = |name: &str| {
+            let found = self.type_ids.get(name).copied();
+            found.ok_or_else(|| format!("{:?} is no message that was defined before", clip(name)))
+        };
+        let (type_id, answer) = (find(query)?, find(answer)?);
+        let message = self.messages.iter_mut().find(|message| message.type_id == type_id);
+        match message.map(|message| message.reply.replace(answer)) {
+            Some(None) => Ok(()),
+            _ => Err(format!("{query} has an answer already")),
+        }
     }
 
     fn variant(&mut self, rest: &str) -> Parsed<()> {
@@ -210,6 +229,7 @@ impl Parser {
         match open.message.take() {
             Some(identity) => {
                 self.names.insert(open.name.clone(), None);
+                self.type_ids.insert(open.name.clone(), identity.type_id);
                 let message = self.message(&open, identity)?;
                 self.messages.push(message);
             }
@@ -329,7 +349,8 @@ impl Parser {
         let offer = Offer { name, version, layouts, enums };
         let (_, fields) = self.lay_out(fields.iter().filter_map(|field| self.again(&field.text)), 0)?;
         let trivial = fields.iter().all(|field| field.ty.is_trivial(&self.definitions));
-        Ok(Loose { type_id, name, topic: self.kept(&topic), offer, digest, fields, roots, fixed, trivial })
+        let topic = self.kept(&topic);
+        Ok(Loose { type_id, name, topic, reply: None, offer, digest, fields, roots, fixed, trivial })
     }
 
     /// A type that was read before.
