@@ -96,10 +96,16 @@ impl RuntimeBuilder {
             .map_err(|error| Error::Threads(error.to_string()))?;
         let handle = threads.handle().clone();
         let bus = self.bus.runtime(handle.clone());
-        let bus = match &self.topology {
-            None => bus.build(),
-            Some((path, name)) => {
-                bus.build_from(path, name).map_err(|error| Error::Topology(error.to_string()))?
+        let bus = match self.topology {
+            None => Ok(bus.build()),
+            Some((path, name)) => bus.build_from(path, &name),
+        };
+        let bus = match bus {
+            Ok(bus) => bus,
+            Err(error) => {
+                // Whoever asks may be a task, which cannot wait for them.
+                threads.shutdown_background();
+                return Err(Error::Topology(error.to_string()));
             }
         };
         let known = Known::of(&Several(&self.known));
