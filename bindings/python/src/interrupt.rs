@@ -5,9 +5,9 @@
 //! first and the gate's then, as the actor's thread does. So the exception is set while that very call runs,
 //! and when the call has returned, one that was not raised yet is taken back: it comes up in no other call.
 //!
-//! A call that waits for the interpreter, which another thread keeps, has not hung. Whoever looks at the actor
-//! from outside cannot tell. So the thread that is to end a call has it go on for its limit once more, and
-//! takes the interpreter again and again meanwhile: only time in which that is to be had at once counts.
+//! A call that waits for the interpreter, which another thread keeps, has not hung. A probe that looks at the
+//! actor from outside cannot tell. So the thread that is to end a call has it go on for its limit once more,
+//! and takes the interpreter again and again meanwhile: only time in which that is to be had at once counts.
 #![allow(unsafe_code, reason = "an exception is set in another thread")]
 
 use std::ffi::c_long;
@@ -146,8 +146,8 @@ impl Gate {
                 calls.why = Some(why);
                 self.raise();
                 drop(calls);
-                // It is not held: this runs Python, and so may the actor's thread. A loop that is closed by now
-                // waits no more.
+                // The lock is not held: this runs Python, as the actor's thread may. A loop that is closed
+                // by now waits no more.
                 drop(self.wake.call0(py));
             }
         });
