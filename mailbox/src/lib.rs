@@ -16,6 +16,7 @@
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
 //!   what it does with its sources between two lives.
 //! - [`reply`]: one answer, for one who waits for it.
+//! - [`SharedBytes`], [`Row`], [`Shelf`]: bytes of messages that many share, many of them in one piece of memory.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made
@@ -91,6 +92,8 @@ mod loom_many;
 #[cfg(all(test, loom))]
 mod loom_models;
 #[cfg(all(test, loom))]
+mod loom_pieces;
+#[cfg(all(test, loom))]
 mod loom_reply;
 #[cfg(all(test, loom))]
 mod loom_restart;
@@ -99,6 +102,7 @@ mod loom_support;
 mod merge;
 mod message;
 mod parcel;
+mod piece;
 mod policy;
 mod presence;
 mod reply;
@@ -135,6 +139,7 @@ pub use loan::Loan;
 pub use merge::{Merge, Pick, Source, pick, poll_pick};
 pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
+pub use piece::{Releases, Row, SHELF_BYTES_MAX, SHELVED_BYTES_MAX, SharedBytes, Shelf};
 pub use policy::{KeyFn, Overflow, conflation_key};
 pub use presence::{Interlude, Presence, Stop};
 pub use reply::{ReplyReceiver, ReplySender, reply};
@@ -146,7 +151,7 @@ pub use ticks::Ticks;
 pub use topic::{
     Badge, Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError,
     Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
-    SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
+    SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError, Visible,
 };
 pub use typed::Typed;
 

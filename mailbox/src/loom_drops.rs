@@ -8,7 +8,7 @@ use loom::thread;
 
 use crate::loom_support::{Counted, Receiver, block_on, explore, topic};
 use crate::sync::Arc;
-use crate::{Overflow, Source, SubscribeOptions, Topic};
+use crate::{Overflow, Source, SubscribeOptions, Topic, Visible};
 
 /// A message whose drop must come after all that its readers do with it: loom says so if it does not.
 struct Watched {
@@ -179,5 +179,33 @@ fn loom_a_lane_that_comes_or_leaves_beside_a_publish_leaks_nothing() {
         drop((staying, coming));
         assert_eq!(alive.load(Ordering::SeqCst), 0);
         assert_eq!(topic.stats().published, 1);
+    });
+}
+
+/// A row takes its places under one lock, beside one who takes runs and one who leaves.
+#[test]
+fn loom_of_a_row_each_message_is_dropped_once_by_its_last_reader() {
+    explore(|| {
+        let alive = StdArc::new(AtomicUsize::new(0));
+        let topic = topic::<Watched>(2);
+        let mut reading = Receiver::new(&topic, SubscribeOptions::default());
+        let leaving = Receiver::new(&topic, SubscribeOptions::default());
+        let publisher = topic.clone();
+        let mut row = vec![Watched::new(&alive), Watched::new(&alive)];
+        let thread = thread::spawn(move || {
+            assert_eq!(publisher.try_publish_row(&mut row, 0), 2);
+        });
+        let other = thread::spawn(move || drop(leaving));
+        let mut taken = 0;
+        let queue = &mut reading.sources[0];
+        if queue.head().is_some() {
+            let take = |run: Visible<'_, Watched>| run.inspect(|front| front.message.read()).count();
+            queue.take_runs((u64::MAX, 8), &mut taken, take, |message| message.read());
+        }
+        thread.join().unwrap();
+        other.join().unwrap();
+        assert_eq!(alive.load(Ordering::SeqCst) as u64, 2 - taken, "what was not read is there");
+        drop(reading);
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
     });
 }

@@ -237,6 +237,15 @@ impl<V: Payload> Cursor<V> {
         discard(unsafe { self.ring.pass_and_take(self.position + at as u64) });
     }
 
+    /// Passes the message in front, which is in the last run: itself, if nobody else is to read it.
+    #[inline]
+    pub(crate) fn pass_next(&mut self) -> Option<V> {
+        let passed = self.position;
+        self.pass(1);
+        // SAFETY: as in `release`; the position is never again that of this cursor.
+        unsafe { self.ring.pass_and_take(passed) }
+    }
+
     /// Passes the first `messages` of the last run.
     #[inline]
     pub(crate) fn pass(&mut self, messages: usize) {

@@ -23,6 +23,8 @@ use super::lane::LaneReader;
 use super::payload::Payload;
 use super::ring::RingEntry;
 use super::subscription::Delivery;
+use super::visible::Visible;
+use crate::discard::discard;
 use crate::future_slot::Finish;
 use crate::{FutureSlot, Parked, Presence};
 
@@ -123,6 +125,8 @@ pub(super) trait DrainQueue {
     const IN_PLACE: bool;
     /// Passes the first `messages` of the last run.
     fn pass(&mut self, messages: usize);
+    /// Passes the message in front, which is in the last run: itself, if nobody else is to read it.
+    fn pass_next(&mut self) -> Option<Self::Payload>;
     /// Whether the last drain was cut short by the drop of a message that was handled.
     fn cut_between(&mut self) -> &mut bool;
     /// The id whose messages are not for this reader; 0 if there is none.
@@ -142,6 +146,11 @@ impl<V: Payload> DrainQueue for Cursor<V> {
     #[inline]
     fn pass(&mut self, messages: usize) {
         self.pass(messages);
+    }
+
+    #[inline]
+    fn pass_next(&mut self) -> Option<V> {
+        self.pass_next()
     }
 
     #[inline]
@@ -178,6 +187,10 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
 
     fn pass(&mut self, messages: usize) {
         (0..messages).for_each(|_| self.advance());
+    }
+
+    fn pass_next(&mut self) -> Option<V> {
+        self.take().map(|entry| entry.value)
     }
 
     fn release(&mut self, _: usize) {}
@@ -362,6 +375,55 @@ pub(super) fn for_each<R: DrainQueue>(
             progress.next();
         }
     }
+}
+
+/// Shows visible messages to `take`, run by run, and passes as many as that says.
+#[inline]
+pub(super) fn take_runs<R: DrainQueue>(
+    reader: &mut R,
+    (below, most): (u64, u32),
+    handled: &mut u64,
+    mut take: impl FnMut(Visible<'_, MessageOf<R>>) -> usize,
+    mut gone: impl FnMut(MessageOf<R>),
+) {
+    let begun = *handled;
+    loop {
+        let left = u64::from(most).saturating_sub(*handled - begun);
+        let skips = reader.skipped();
+        let run = within(reader.run(u32::try_from(left).unwrap_or(0)), below);
+        let own = |entry: &RingEntry<R::Payload>| skips != 0 && entry.sender == skips;
+        let run = if skips == 0 { run } else { &run[..run.iter().position(own).unwrap_or(run.len())] };
+        let shown = run.len();
+        if shown == 0 {
+            if !skip_own(reader, below, skips) {
+                return;
+            }
+            continue;
+        }
+        let taken = take(R::Payload::visible(run)).min(shown);
+        for _ in 0..taken {
+            // Passed first: should its destructor panic, it is behind us.
+            *handled += 1;
+            match reader.pass_next() {
+                Some(value) if value.is_sole() => gone(value.unwrap()),
+                shared => drop(shared),
+            }
+        }
+        if taken < shown {
+            return;
+        }
+    }
+}
+
+/// Passes the message in front, if it is not for this reader. Whether it has.
+fn skip_own<R: DrainQueue>(reader: &mut R, below: u64, skips: u64) -> bool {
+    let front = within(reader.run(1), below).first();
+    if skips == 0 || front.is_none_or(|entry| entry.sender != skips) {
+        return false;
+    }
+    // Its destructor is none of this reader's business.
+    discard(reader.pass_next());
+    true
 }
 
 /// What a handler borrows, and the queue it borrows its message from.

@@ -237,7 +237,7 @@ impl<V: Payload> LaneReader<V> {
     }
 
     #[inline]
-    fn take(&mut self) -> Option<RingEntry<V>> {
+    pub(crate) fn take(&mut self) -> Option<RingEntry<V>> {
         let taken = self.hand.pop_front();
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
         taken

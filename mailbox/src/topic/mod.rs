@@ -31,6 +31,7 @@ mod sole;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod visible;
 
 use std::any::Any;
 use std::fmt;
@@ -43,6 +44,7 @@ pub use payload::INLINE_BYTES_MAX;
 pub use publish::Publishing;
 pub use retain::{RETAINED_MAX, Retain};
 pub use subscription::{Delivery, Subscription};
+pub use visible::Visible;
 
 use self::core::{Core, Refusal};
 use crate::policy::Overflow;
@@ -230,10 +232,10 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     }
 
     /// Publishes messages from the front, under one lock, as far as every subscriber has room: how many,
-    /// which are taken out of `messages`. None are where a message is more than plain data in the ring: it
-    /// is longer than [`INLINE_BYTES_MAX`] or has a destructor, somebody has a queue of its own, messages are
-    /// retained or [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what
-    /// is to be said of the first one that is left.
+    /// which are taken out of `messages`. None are where a message does more than to take its place in the
+    /// ring: it is longer than [`INLINE_BYTES_MAX`], somebody has a queue of its own, messages are retained or
+    /// [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what is to be said
+    /// of the first one that is left.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -246,7 +248,37 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// assert!(queue.head().is_some() && *queue.peek().unwrap().message == 1);
     /// ```
     pub fn try_publish_row(&self, messages: &mut Vec<M>, sender: u64) -> usize {
-        each!(&self.form, core => core.try_publish_row(messages, sender))
+        each!(&self.form, core => {
+            core.try_publish_row(messages.len(), sender, |count| messages.drain(..count))
+        })
+    }
+
+    /// The same for the messages of an iterator: those that were published are taken from its front.
+    /// It is asked for them inside the topic's lock: it must be short, and must not use this topic.
+    ///
+    /// # Panics
+    /// When the iterator does: then nothing was published, and what it had given is not dropped.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Doorbell, Stamps, SubscribeOptions, Topic};
+    ///
+    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 2);
+    /// let _queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    /// let mut numbers = vec![1, 2, 3].into_iter();
+    /// assert_eq!((topic.try_publish_front(&mut numbers, 0), numbers.next()), (2, Some(3)));
+    /// ```
+    #[inline]
+    pub fn try_publish_front(&self, messages: &mut impl ExactSizeIterator<Item = M>, sender: u64) -> usize {
+        each!(&self.form, core => core.try_publish_row(messages.len(), sender, |_| messages.by_ref()))
+    }
+
+    /// Whether anybody has a queue of its own, or messages are retained: then what is published stays
+    /// for longer than it lies in the ring.
+    #[must_use]
+    #[inline]
+    pub fn has_lanes(&self) -> bool {
+        each!(&self.form, core => core.listeners.crowd().has_lanes())
     }
 
     /// Publishes, waiting until every `Block` subscriber has room.

@@ -11,6 +11,8 @@
 
 use std::sync::Arc;
 
+use super::ring::RingEntry;
+use super::visible::{Entries, Visible};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Messages up to this size are stored in place; larger ones travel as one `Arc` shared by all subscribers.
@@ -30,6 +32,8 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     const KEPT: bool = !Self::COUNTED && std::mem::needs_drop::<Self>();
     /// Whether a clone runs code of the message's author, which may do anything but wait for a lock of ours.
     const FOREIGN_CLONE: bool;
+    /// Whether the message lies in the slot, so that to wrap it is to move it.
+    const IN_SLOT: bool;
     fn wrap(message: Self::Message) -> Self;
     fn message(&self) -> &Self::Message;
     /// The message back, after a publish that stored it nowhere.
@@ -44,6 +48,8 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     /// Whether the subscriber that asks, which has not passed it, is the last one that has not. Always
     /// `false` if it is not [counted](Self::COUNTED).
     fn is_last(&self) -> bool;
+    /// Messages in a row, for whoever knows their type alone.
+    fn visible(entries: &[RingEntry<Self>]) -> Visible<'_, Self::Message>;
 }
 
 /// Plain data.
@@ -95,6 +101,7 @@ impl<M: Clone + Send + Sync + 'static> Payload for Inline<M> {
     type Message = M;
     const COUNTED: bool = false;
     const FOREIGN_CLONE: bool = true;
+    const IN_SLOT: bool = true;
 
     #[inline(always)]
     fn wrap(message: M) -> Self {
@@ -126,6 +133,11 @@ impl<M: Clone + Send + Sync + 'static> Payload for Inline<M> {
     fn is_last(&self) -> bool {
         false
     }
+
+    #[inline(always)]
+    fn visible(entries: &[RingEntry<Self>]) -> Visible<'_, M> {
+        Visible(Entries::Inline(entries.iter()))
+    }
 }
 
 impl<M: Clone> Clone for Owned<M> {
@@ -138,6 +150,7 @@ impl<M: Clone + Send + Sync + 'static> Payload for Owned<M> {
     type Message = M;
     const COUNTED: bool = true;
     const FOREIGN_CLONE: bool = true;
+    const IN_SLOT: bool = true;
 
     #[inline(always)]
     fn wrap(message: M) -> Self {
@@ -171,6 +184,11 @@ impl<M: Clone + Send + Sync + 'static> Payload for Owned<M> {
     fn is_last(&self) -> bool {
         self.readers.is_last()
     }
+
+    #[inline(always)]
+    fn visible(entries: &[RingEntry<Self>]) -> Visible<'_, M> {
+        Visible(Entries::Owned(entries.iter()))
+    }
 }
 
 impl<M> Clone for Boxed<M> {
@@ -183,6 +201,7 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
     type Message = M;
     const COUNTED: bool = std::mem::needs_drop::<M>() || size_of::<M>() > KEPT_BYTES_MAX;
     const FOREIGN_CLONE: bool = false;
+    const IN_SLOT: bool = false;
 
     #[inline(always)]
     fn wrap(message: M) -> Self {
@@ -214,5 +233,10 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
 
     fn is_last(&self) -> bool {
         self.readers.is_last()
+    }
+
+    #[inline(always)]
+    fn visible(entries: &[RingEntry<Self>]) -> Visible<'_, M> {
+        Visible(Entries::Boxed(entries.iter()))
     }
 }

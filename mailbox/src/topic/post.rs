@@ -133,10 +133,17 @@ impl<V: Payload> Core<V> {
         Ok(())
     }
 
-    /// Publishes messages from the front under one lock, as far as everybody has room, if they are plain data
-    /// that goes into the ring alone and nobody is told of each: else none. How many, which are taken out.
-    pub(crate) fn try_publish_row(&self, messages: &mut Vec<V::Message>, sender: u64) -> usize {
-        if const { V::COUNTED || V::KEPT } || self.listeners.crowd().is_empty() {
+    /// Publishes as many messages as everybody has room for, at most `most`, under one lock, if they lie in
+    /// their slots and go into the ring alone, and nobody is told of each: else none. How many, which `take`
+    /// was asked for. Should it panic, none was published, and those that it has given are not dropped.
+    #[inline]
+    pub(crate) fn try_publish_row<I: Iterator<Item = V::Message>>(
+        &self,
+        most: usize,
+        sender: u64,
+        take: impl FnOnce(usize) -> I,
+    ) -> usize {
+        if const { V::KEPT || !V::IN_SLOT } || self.listeners.crowd().is_empty() {
             return 0;
         }
         let mut section = self.lock();
@@ -145,28 +152,28 @@ impl<V: Payload> Core<V> {
         if self.refuses(sender) || self.listeners.crowd().has_lanes() || producer.mark.is_noted() {
             return 0;
         }
-        if tail + messages.len() as u64 > producer.limit {
+        if tail + most as u64 > producer.limit {
             producer.rescan();
         }
         let Some(ring) = &producer.ring else { return 0 };
         let room = usize::try_from(producer.limit.saturating_sub(tail)).unwrap_or(usize::MAX);
-        let count = room.min(messages.len());
-        for (position, message) in (tail..).zip(messages.drain(..count)) {
+        let (count, mut next) = (room.min(most), tail);
+        for message in take(count).take(count) {
             let stamp = self.stamps.stamp(&mut producer.mark);
-            // SAFETY: the lock is held, `position` is the next one, and every cursor is past the slot: it is
-            // below the limit. What is plain data leaves nothing in a slot.
-            let _nothing =
-                unsafe { ring.write(position, stamp, sender, V::wrap(message), producer.gates.len()) };
+            // SAFETY: the lock is held, `next` is the next one, and every cursor is past the slot: it is
+            // below the limit. What is not kept leaves nothing in a slot.
+            let _nothing = unsafe { ring.write(next, stamp, sender, V::wrap(message), producer.gates.len()) };
+            next += 1;
         }
-        self.counters.count_published(count as u64);
-        let quiet = count == 0 || producer.sleepers.is_empty();
-        section.word = (tail + count as u64) << TAIL_SHIFT;
+        self.counters.count_published(next - tail);
+        let quiet = next == tail || producer.sleepers.is_empty();
+        section.word = next << TAIL_SHIFT;
         if quiet {
             drop(section);
         } else {
             self.wake_after(section);
         }
-        count
+        usize::try_from(next - tail).unwrap_or(usize::MAX)
     }
 
     /// The lock, once everybody has room for one more message.

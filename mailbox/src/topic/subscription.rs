@@ -5,12 +5,13 @@ use std::task::Context;
 
 use super::core::Core;
 use super::cursor::Cursor;
-use super::drain::{Consume, Drained, Span, drain, for_each};
+use super::drain::{Consume, Drained, Span, drain, for_each, take_runs};
 use super::error::{Obstacle, SubscribeError};
 use super::front::Front;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Owned, Payload};
 use super::seat::{Occupant, Seat};
+use super::visible::Visible;
 use super::{Form, SubscribeOptions};
 use crate::backlog::{Backlog, WhenFull};
 use crate::merge::Source;
@@ -180,6 +181,41 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     #[inline]
     pub fn for_each(&mut self, most: u32, handled: &mut u64, each: impl FnMut(Delivery<'_, M>)) {
         each_reader!(&mut self.reader, reader => for_each(reader, most, handled, each));
+    }
+
+    /// Shows visible messages with stamps below `below` to `take`, at most `most` of them, in order, where
+    /// they lie and several at once: it says how many of these it takes, from the front. They are passed, and
+    /// added to `handled`. Of each that nobody else reads any more, `gone` is given the message itself, in
+    /// place of its drop. It ends with the first that is not taken, which is in front then.
+    ///
+    /// # Panics
+    /// When `take` does: nothing of what it was shown is passed. When `gone` or the destructor of a message
+    /// does, which is passed then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Doorbell, Source, Stamps, SubscribeOptions, Topic, Visible};
+    ///
+    /// let topic = Topic::<String>::new(Arc::new(Stamps::new()), 8);
+    /// let mut queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    /// ["a", "b", "stop", "c"].map(|word| topic.try_publish(word.into(), 0).unwrap());
+    /// queue.head();
+    ///
+    /// let (mut handled, mut kept) = (0, Vec::new());
+    /// let fits = |run: Visible<'_, String>| run.take_while(|word| word.message != "stop").count();
+    /// queue.take_runs((u64::MAX, 100), &mut handled, fits, |word| kept.push(word));
+    /// assert_eq!((handled, kept), (2, vec!["a".to_string(), "b".to_string()]));
+    /// assert_eq!(queue.peek().unwrap().message, "stop");
+    /// ```
+    #[inline]
+    pub fn take_runs(
+        &mut self,
+        (below, most): (u64, u32),
+        handled: &mut u64,
+        take: impl FnMut(Visible<'_, M>) -> usize,
+        gone: impl FnMut(M),
+    ) {
+        each_reader!(&mut self.reader, reader => take_runs(reader, (below, most), handled, take, gone));
     }
 
     /// Messages published and not passed yet; for a ring, the subscriber's own among them.

@@ -209,6 +209,29 @@ impl Untyped {
     pub fn check(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<(), WireError> {
         check::check(self, bytes, version, root_len)
     }
+
+    /// The same for values of `each` bytes that lie one behind the other, of which the last may be shorter.
+    /// Where any bytes of the right length are a value, that is one look for all of them.
+    ///
+    /// # Errors
+    /// The first one that is none, and how many were before it.
+    pub fn check_many(
+        &self,
+        bytes: &[u8],
+        each: usize,
+        version: u16,
+        root_len: u32,
+    ) -> Result<(), (usize, WireError)> {
+        let each = each.max(1);
+        let check = |(at, value)| self.check(value, version, root_len).map_err(|error| (at, error));
+        let mut values = bytes.chunks(each).enumerate();
+        if !self.message.trivial {
+            return values.try_for_each(check);
+        }
+        // What it says depends on the length alone, and all but the last have the same.
+        let last = values.len().checked_sub(1).and_then(|last| values.clone().nth(last));
+        values.next().into_iter().chain(last).try_for_each(check)
+    }
 }
 
 impl fmt::Debug for Contract {
