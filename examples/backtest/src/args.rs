@@ -7,8 +7,9 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{ConfigError, FillAt, Pair, Rule, Terms};
-use crate::data::ReadOptions;
+use crate::data::{Actions, ReadOptions};
 use crate::limits::{PAIRS_MAX, PATHS_MAX};
+use crate::named::Named;
 use crate::tape::PriceKind;
 
 /// Backtests crossings of two moving averages. Every run is a bus of its own with four actors.
@@ -56,12 +57,13 @@ pub struct DataArgs {
     /// several files each has its own, in the same sequence
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Vec<String>,
-    /// What the rows are; the names of the columns tell it, unless it is said
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub kind: Option<PriceKind>,
-    /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'
-    #[arg(long, value_name = "FORMAT")]
-    pub date_format: Option<String>,
+    /// What the rows are, bars, quotes or ticks; the names of the columns tell it, unless it is said. Of one
+    /// file or symbol: `NAME:ticks`
+    #[arg(long, value_name = "[NAME:]KIND")]
+    pub kind: Vec<String>,
+    /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'. Of one file: `NAME:FORMAT`
+    #[arg(long, value_name = "[NAME:]FORMAT")]
+    pub date_format: Vec<String>,
     /// Numbers have a decimal comma: 1.234,50
     #[arg(long)]
     pub decimal_comma: bool,
@@ -72,9 +74,13 @@ pub struct DataArgs {
     #[arg(long)]
     pub drop_bad_rows: bool,
     /// Names of columns: `close=Last,date=Day`; what they are is one of symbol, date, time, open, high, low,
-    /// close, volume, bid, ask, bid_size, ask_size, price, size
-    #[arg(long, value_name = "NAMES")]
-    pub columns: Option<String>,
+    /// close, volume, bid, ask, bid_size, ask_size, price, size, dividends, split_ratio, adj_close.
+    /// Of one file: `NAME:close=Last`
+    #[arg(long, value_name = "[NAME:]NAMES")]
+    pub columns: Vec<String>,
+    /// What becomes of splits and dividends that a file of bars tells of
+    #[arg(long, value_enum, default_value = "auto")]
+    pub prices: Actions,
 }
 
 impl DataArgs {
@@ -95,23 +101,53 @@ impl DataArgs {
         Ok((0..files.max(symbols)).map(|at| (file(at), chosen(at))).collect())
     }
 
+    /// By which names flags may be given for one of these files and symbols alone.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for name in self.symbol.iter().cloned().chain(self.data.iter().flat_map(|file| names_of(file))) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
+    }
+
     /// How a file is to be read, with this symbol in it.
     ///
     /// # Errors
-    /// What is wrong with `--columns`.
-    pub fn options(&self, symbol: Option<&str>) -> Result<ReadOptions, ConfigError> {
-        let columns = self.columns.as_deref().map_or(Ok(Vec::new()), ReadOptions::parse_columns);
+    /// What is wrong with `--columns`, `--kind` or `--date-format`, or a name before one of them.
+    pub fn options(&self, file: &Path, symbol: Option<&str>) -> Result<ReadOptions, ConfigError> {
+        let (all, own) = (self.names(), own_names(file, symbol));
+        let kind = |text: &str| {
+            PriceKind::from_str(text, true)
+                .map_err(|_| format!("is `{text}`, must be one of bars, quotes and ticks"))
+        };
+        let format = |text: &str| Ok(text.to_owned());
+        let columns = Named::read("--columns", &self.columns, &all, ReadOptions::parse_columns)?;
         Ok(ReadOptions {
             symbol: symbol.map(str::to_owned),
-            kind: self.kind,
-            date_format: self.date_format.clone(),
+            kind: Named::read("--kind", &self.kind, &all, kind)?.of(&own).copied(),
+            date_format: Named::read("--date-format", &self.date_format, &all, format)?.of(&own).cloned(),
             decimal_comma: self.decimal_comma,
             sort: self.sort,
             drop_bad_rows: self.drop_bad_rows,
-            columns: columns.map_err(|reason| ConfigError { flag: "--columns", reason })?,
+            columns: columns.of(&own).cloned().unwrap_or_default(),
+            actions: self.prices,
             memory_bytes_max: None,
         })
     }
+}
+
+/// The names of a file: with its ending, and without.
+fn names_of(file: &Path) -> impl Iterator<Item = String> {
+    let text = |name: &std::ffi::OsStr| name.to_string_lossy().into_owned();
+    [file.file_name(), file.file_stem()].into_iter().flatten().map(text)
+}
+
+/// The names of an asset, the most its own first.
+pub(crate) fn own_names(file: &Path, symbol: Option<&str>) -> Vec<String> {
+    symbol.map(str::to_owned).into_iter().chain(names_of(file)).collect()
 }
 
 /// On which terms to trade.

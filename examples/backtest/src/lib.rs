@@ -18,6 +18,7 @@ pub mod instance;
 pub mod ledger;
 pub mod limits;
 pub mod messages;
+mod named;
 pub mod parquet;
 pub mod performance;
 pub mod prelude;

@@ -181,7 +181,12 @@ mod tests {
             close_ticks: (close * 100.0).round() as i64,
             index: at as u32,
         });
-        Series { symbol: "X".to_owned(), bars: bars.collect(), scale: Scale { decimals: 2, exact: true } }
+        Series {
+            symbol: "X".to_owned(),
+            bars: bars.collect(),
+            scale: Scale { decimals: 2, exact: true },
+            actions: crate::data::CorporateActions::default(),
+        }
     }
 
     fn path(returns: &Arc<Returns>, seed: u64, path: u32, block: u32) -> Vec<i64> {

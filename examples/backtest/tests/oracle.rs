@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use backtest::config::{FillAt, Pair, Rule, Terms};
-use backtest::data::{Series, load};
+use backtest::data::{Actions, ReadOptions, Series, load_with};
 use backtest::instance;
 use backtest::ledger::Statistics;
 use backtest::messages::Bar;
@@ -41,7 +41,10 @@ fn terms(config: &Value) -> Terms {
 fn series(config: &Value) -> Series {
     let data = config["data"].as_str().expect("a data file");
     let (file, symbol) = data.strip_suffix(']').and_then(|data| data.split_once('[')).expect("file[SYMBOL]");
-    load(&folder().join("data").join(file), Some(symbol)).expect("the data loads")
+    // The oracle knows nothing of splits.
+    let symbol = Some(symbol.to_owned());
+    let options = ReadOptions { symbol, actions: Actions::Raw, ..ReadOptions::default() };
+    load_with(&folder().join("data").join(file), &options).expect("the data loads").0
 }
 
 /// Compares every row with what `run` computes, and returns how many figures agreed.

@@ -360,11 +360,13 @@ mod generated_contracts {
         MarginCall,
         /// The exchange does not trade it.
         UnknownAsset,
+        /// Its asset has no price yet.
+        NoPrice,
     }
 
     impl OrderCause {
         /// All variants, in the order of the contract.
-        pub const ALL: [Self; 15] = [Self::NotApplicable, Self::Asked, Self::NoLot, Self::NotEnoughCash, Self::NothingToReduce, Self::OtherFilled, Self::TradeClosed, Self::TooManyOrders, Self::BadPrice, Self::BadSize, Self::Ruined, Self::TimeInForce, Self::SessionEnd, Self::MarginCall, Self::UnknownAsset];
+        pub const ALL: [Self; 16] = [Self::NotApplicable, Self::Asked, Self::NoLot, Self::NotEnoughCash, Self::NothingToReduce, Self::OtherFilled, Self::TradeClosed, Self::TooManyOrders, Self::BadPrice, Self::BadSize, Self::Ruined, Self::TimeInForce, Self::SessionEnd, Self::MarginCall, Self::UnknownAsset, Self::NoPrice];
 
         /// The variant's name in the contract.
         #[must_use]
@@ -385,6 +387,7 @@ mod generated_contracts {
                 Self::SessionEnd => "SessionEnd",
                 Self::MarginCall => "MarginCall",
                 Self::UnknownAsset => "UnknownAsset",
+                Self::NoPrice => "NoPrice",
             }
         }
     }
@@ -409,6 +412,7 @@ mod generated_contracts {
                 Self::SessionEnd => OrderCause::SessionEnd,
                 Self::MarginCall => OrderCause::MarginCall,
                 Self::UnknownAsset => OrderCause::UnknownAsset,
+                Self::NoPrice => OrderCause::NoPrice,
             }
         }
     }
@@ -432,11 +436,13 @@ mod generated_contracts {
         Funding,
         /// What a ruined account owes and nobody pays; negative.
         WriteOff,
+        /// Of what is held, negative; above zero of what was sold short.
+        Dividend,
     }
 
     impl ChargeKind {
         /// All variants, in the order of the contract.
-        pub const ALL: [Self; 4] = [Self::Interest, Self::Borrow, Self::Funding, Self::WriteOff];
+        pub const ALL: [Self; 5] = [Self::Interest, Self::Borrow, Self::Funding, Self::WriteOff, Self::Dividend];
 
         /// The variant's name in the contract.
         #[must_use]
@@ -446,6 +452,7 @@ mod generated_contracts {
                 Self::Borrow => "Borrow",
                 Self::Funding => "Funding",
                 Self::WriteOff => "WriteOff",
+                Self::Dividend => "Dividend",
             }
         }
     }
@@ -459,6 +466,7 @@ mod generated_contracts {
                 Self::Borrow => ChargeKind::Borrow,
                 Self::Funding => ChargeKind::Funding,
                 Self::WriteOff => ChargeKind::WriteOff,
+                Self::Dividend => ChargeKind::Dividend,
             }
         }
     }
@@ -1255,7 +1263,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 205;
         const TOPIC: &'static str = "trading.order_updates";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0xd59263a9132da354;
+        const DIGEST: u64 = 0x590d11e3342969dd;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.money.is_finite()) {
@@ -1272,6 +1280,9 @@ mod generated_contracts {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 32, digest: 0xd59263a9132da354 },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "OrderCause", first: 15, variants: &["NoPrice"] },
         ];
     }
 
@@ -1428,7 +1439,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 208;
         const TOPIC: &'static str = "trading.charges";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x6bf1b9e02b09b614;
+        const DIGEST: u64 = 0x343339ac3d7964d1;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.amount.is_finite()) {
@@ -1447,7 +1458,7 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 32, digest: 0x442b795d2321e630 },
         ];
         const ENUMS: &'static [wire::GrownEnum<'static>] = &[
-            wire::GrownEnum { name: "ChargeKind", first: 3, variants: &["WriteOff"] },
+            wire::GrownEnum { name: "ChargeKind", first: 3, variants: &["WriteOff", "Dividend"] },
         ];
     }
 

@@ -10,12 +10,13 @@ pub(crate) use self::sweep::effort;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use mycelium::sweep::SweepError;
 
-use crate::args::{Cli, Command, DataArgs, StrategyArgs};
+use crate::args::{Cli, Command, DataArgs, StrategyArgs, own_names};
 use crate::config::{ConfigError, FillAt, Rule, Terms};
-use crate::data::{AssetPrices, DroppedRows, LoadError, Series, load_prices, load_with};
+use crate::data::{AssetPrices, CorporateActions, DroppedRows, LoadError, Series, load_prices, load_with};
 use crate::instance::InstanceError;
 
 /// Why a command ended without a result.
@@ -64,6 +65,10 @@ pub enum CommandError {
     },
 }
 
+/// What becomes of dividends where nobody pays them.
+const UNPAID: &str = "its dividends are not paid, as the four actors know of none: have them in the prices with \
+     --prices adjusted, or take a program with `backtest::main!`";
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -95,7 +100,7 @@ pub(crate) fn read(args: &DataArgs, command: &str) -> Result<Series, CommandErro
         );
         return Err(ConfigError { flag: "--data", reason }.into());
     };
-    match load_with(file, &args.options(*symbol)?) {
+    match load_with(file, &args.options(file, *symbol)?) {
         Err(LoadError::OtherKind(kind)) => Err(CommandError::Unusable {
             file: file.display().to_string(),
             reason: format!(
@@ -103,17 +108,35 @@ pub(crate) fn read(args: &DataArgs, command: &str) -> Result<Series, CommandErro
                  `backtest::main!`, such as `cargo run -p strategies --bin sma-cross -- {command}`, takes {kind}"
             ),
         }),
-        loaded => told(file, loaded),
+        loaded => {
+            let mut series = told(file, loaded)?;
+            if !series.actions.dividends.is_empty() {
+                series.actions.dividends = Arc::default();
+                series.actions.remark = Some(UNPAID);
+            }
+            tell_actions(&series.symbol, &series.actions);
+            Ok(series)
+        }
     }
 }
 
-/// The prices of each asset that was named.
-pub(crate) fn read_all(args: &DataArgs) -> Result<Vec<AssetPrices>, CommandError> {
+/// The prices of each asset that was named, and the names by which flags may be given for it.
+pub(crate) fn read_all(args: &DataArgs) -> Result<Vec<(AssetPrices, Vec<String>)>, CommandError> {
     let load = |(file, symbol): (&Path, Option<&str>)| {
-        let loaded = load_prices(file, &args.options(symbol)?);
-        told(file, loaded)
+        let loaded = load_prices(file, &args.options(file, symbol)?);
+        let asset = told(file, loaded)?;
+        tell_actions(&asset.symbol, &asset.actions);
+        let names = own_names(file, Some(&asset.symbol));
+        Ok((asset, names))
     };
     args.assets()?.into_iter().map(load).collect()
+}
+
+/// Says on stderr what was made of splits and dividends.
+fn tell_actions(symbol: &str, actions: &CorporateActions) {
+    if !actions.is_empty() {
+        eprintln!("note: {symbol}: {actions}");
+    }
 }
 
 /// What was read. Says on stderr what was left out.
@@ -156,8 +179,13 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Write { to: path.display().to_string(), error })
 }
 
-/// The terms in words, for headings.
-fn describe(terms: &Terms) -> String {
+/// The terms in words, and what was made of the prices, for headings.
+fn describe(series: &Series, terms: &Terms) -> String {
+    let terms = terms_in_words(terms);
+    if series.actions.is_empty() { terms } else { format!("{terms}; {}", series.actions) }
+}
+
+fn terms_in_words(terms: &Terms) -> String {
     let rule = match terms.rule {
         Rule::Long => "long only".to_owned(),
         Rule::Flip => "long and short".to_owned(),

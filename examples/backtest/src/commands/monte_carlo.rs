@@ -47,7 +47,7 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
         args.seed,
         pair.fast,
         pair.slow,
-        describe(&terms)
+        describe(&series, &terms)
     );
     let html = monte_carlo_page(&MonteCarloPage {
         symbol: &series.symbol,

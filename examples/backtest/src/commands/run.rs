@@ -68,7 +68,7 @@ fn table(
         format_timestamp(last.timestamp),
         pair.fast,
         pair.slow,
-        describe(terms)
+        describe(series, terms)
     );
     for (name, figure) in COLUMNS.iter().zip(figures(statistics)) {
         let figure = if figure.is_nan() { "not defined".to_owned() } else { format!("{figure}") };

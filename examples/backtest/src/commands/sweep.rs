@@ -59,7 +59,7 @@ fn about(series: &Series, terms: &Terms, digest: u64) -> [(&'static str, String)
         ("symbol", series.symbol.clone()),
         ("from", at(series.bars.first())),
         ("to", at(series.bars.last())),
-        ("terms", describe(terms)),
+        ("terms", describe(series, terms)),
         ("digest", format!("{digest:016x}")),
     ]
 }
@@ -101,7 +101,7 @@ fn page(
         bars.len(),
         format_timestamp(bars[0].timestamp),
         format_timestamp(bars[bars.len() - 1].timestamp),
-        describe(terms)
+        describe(series, terms)
     );
     Ok(sweep_page(&SweepPage {
         symbol: &series.symbol,

@@ -1,7 +1,7 @@
 //! Which column is which, by the names in the header.
 
 use super::kinds::{ASKS, BIDS, BOOK_EVENTS, PRICES};
-use super::{LoadError, ReadOptions, parse_timestamp};
+use super::{Actions, LoadError, ReadOptions, parse_timestamp};
 use crate::tape::PriceKind;
 
 /// Positions of the columns that rows of each kind have.
@@ -123,7 +123,12 @@ impl<'a> Header<'a> {
         self.optional(&column.to_lowercase(), names)?.ok_or_else(|| self.missing(column))
     }
 
-    fn missing(&self, column: &'static str) -> LoadError {
+    /// What is to become of splits and dividends.
+    pub(super) fn actions(&self) -> Actions {
+        self.options.actions
+    }
+
+    pub(super) fn missing(&self, column: &'static str) -> LoadError {
         let near = nearest(&column.to_lowercase(), &self.names);
         LoadError::MissingColumn {
             line: self.line,

@@ -54,7 +54,9 @@ fn load_any(path: &Path, options: &ReadOptions, bars: bool) -> Result<(Loaded, D
 
 fn bars_of((loaded, dropped): (Loaded, DroppedRows)) -> Result<(Series, DroppedRows), LoadError> {
     match loaded {
-        Loaded::Bars(symbol, bars, scale) => Ok((Series { symbol, bars: bars.to_vec(), scale }, dropped)),
+        Loaded::Bars(symbol, bars, scale, actions) => {
+            Ok((Series { symbol, bars: bars.to_vec(), scale, actions }, dropped))
+        }
         Loaded::Quotes(..) => Err(LoadError::OtherKind(PriceKind::Quotes)),
         Loaded::Ticks(..) => Err(LoadError::OtherKind(PriceKind::Ticks)),
     }

@@ -139,6 +139,8 @@ pub enum RowError {
     TooSmall(String),
     /// A volume or a size that is NaN, infinite or negative.
     BadVolume(String),
+    /// A split, a dividend or an adjusted close that cannot be, or that does not go with the others.
+    Action(String),
     /// A bid above its ask.
     Crossed {
         /// The bid.
@@ -235,8 +237,8 @@ impl fmt::Display for LoadError {
             ),
             Self::NamedColumn { role, name, present } => write!(
                 f,
-                "no column `{}`, which --columns names for `{role}` in each file; the header has: {}. Where \
-                 files have other names, rename columns so that all of them have the same",
+                "no column `{}`, which --columns names for `{role}`; the header has: {}. Where files have \
+                 other names, say whose they are: --columns FILE:{role}=NAME",
                 Quoted(name),
                 Listed(present)
             ),
@@ -291,6 +293,9 @@ impl std::error::Error for LoadError {
     }
 }
 
+/// What to do about corporate actions that cannot be.
+const RAW: &str = "mend the row, or take prices as they stand with --prices raw";
+
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -320,6 +325,7 @@ impl fmt::Display for RowError {
                     Quoted(text)
                 )
             }
+            Self::Action(text) => write!(f, "{text}; {RAW}"),
             Self::Crossed { bid, ask } => write!(
                 f,
                 "the bid {bid} is above the ask {ask}: nobody could trade on that; mend the row, or leave such rows out with --drop-bad-rows"

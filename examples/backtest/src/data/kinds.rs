@@ -2,15 +2,16 @@
 
 use mycelium::sweep::{SharedSlice, SpillWriter};
 
+use super::actions::{self, Actions, CorporateActions, Said};
 use super::columns::Header;
 use super::rows::{Fault, Fields, Place};
-use super::{AssetPrices, Decimal, LoadError, RowError, Scale};
+use super::{AssetPrices, Decimal, LoadError, ReadOptions, RowError, Scale};
 use crate::messages::{Bar, Quote, Tick, Timestamp};
 use crate::tape::PriceKind;
 
 /// The rows of a file, whole.
 pub(super) enum Loaded {
-    Bars(String, SharedSlice<Bar>, Scale),
+    Bars(String, SharedSlice<Bar>, Scale, CorporateActions),
     Quotes(String, SharedSlice<Quote>),
     Ticks(String, SharedSlice<Tick>),
 }
@@ -18,9 +19,15 @@ pub(super) enum Loaded {
 impl From<Loaded> for AssetPrices {
     fn from(loaded: Loaded) -> Self {
         match loaded {
-            Loaded::Bars(symbol, bars, scale) => Self { symbol, prices: bars.into(), scale: Some(scale) },
-            Loaded::Quotes(symbol, quotes) => Self { symbol, prices: quotes.into(), scale: None },
-            Loaded::Ticks(symbol, ticks) => Self { symbol, prices: ticks.into(), scale: None },
+            Loaded::Bars(symbol, bars, scale, actions) => {
+                Self { symbol, prices: bars.into(), scale: Some(scale), actions }
+            }
+            Loaded::Quotes(symbol, quotes) => {
+                Self { symbol, prices: quotes.into(), scale: None, actions: CorporateActions::default() }
+            }
+            Loaded::Ticks(symbol, ticks) => {
+                Self { symbol, prices: ticks.into(), scale: None, actions: CorporateActions::default() }
+            }
         }
     }
 }
@@ -40,23 +47,24 @@ pub(super) trait PriceRow: Copy {
     /// What is wrong with it, its time aside.
     fn check(&self, columns: &Self::Columns) -> Result<(), Fault>;
     fn timestamp(&self) -> Timestamp;
-    /// Numbers the rows. `lines` has the line of each, and rows that are made anew stay in memory up
-    /// to `memory_bytes_max`.
+    /// Numbers the rows. `lines` has the line of each, and rows that are made anew stay in memory as far as
+    /// the options say.
     fn finish(
         symbol: String,
         rows: SpillWriter<Self>,
         lines: &[u64],
         columns: &Self::Columns,
         place: Place<'_>,
-        memory_bytes_max: usize,
+        options: &ReadOptions,
     ) -> Result<Loaded, LoadError>;
 }
 
 /// A bar, and its close with all its digits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BarRow {
-    bar: Bar,
-    exact: Decimal,
+    pub(super) bar: Bar,
+    pub(super) exact: Decimal,
+    pub(super) said: Said,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +74,25 @@ pub(super) struct BarColumns {
     pub(super) low: usize,
     pub(super) close: usize,
     pub(super) volume: Option<usize>,
+    pub(super) dividends: Option<usize>,
+    pub(super) splits: Option<usize>,
+    pub(super) adjusted: Option<usize>,
+}
+
+const DIVIDENDS: [&str; 2] = ["dividends", "dividend"];
+const SPLITS: [&str; 4] = ["stock splits", "stock_splits", "split_ratio", "split ratio"];
+const ADJUSTED: [&str; 5] = ["adj close", "adj_close", "adjclose", "adjusted_close", "adjusted close"];
+
+impl BarColumns {
+    /// Whether a column tells of corporate actions, and somebody wants to know.
+    pub(super) fn has_actions(&self) -> bool {
+        self.dividends.or(self.splits).or(self.adjusted).is_some()
+    }
+
+    /// A column of corporate actions, the adjusted close before others.
+    pub(super) fn any(&self) -> usize {
+        self.adjusted.or(self.splits).or(self.dividends).unwrap_or(self.close)
+    }
 }
 
 fn check_price(at: usize, price: f64) -> Result<(), Fault> {
@@ -84,18 +111,28 @@ impl PriceRow for BarRow {
     type Columns = BarColumns;
 
     fn columns(header: &Header<'_>) -> Result<BarColumns, LoadError> {
+        let wanted = header.actions() != Actions::Raw;
+        let action = |role, names: &[&str]| if wanted { header.optional(role, names) } else { Ok(None) };
+        let adjusted = action("adj_close", &ADJUSTED)?;
+        if header.actions() == Actions::Adjusted && adjusted.is_none() {
+            return Err(header.missing("Adj Close"));
+        }
         Ok(BarColumns {
             open: header.required("Open", &["open"])?,
             high: header.required("High", &["high"])?,
             low: header.required("Low", &["low"])?,
             close: header.required("Close", &["close"])?,
             volume: header.optional("volume", &["volume"])?,
+            dividends: action("dividends", &DIVIDENDS)?,
+            splits: action("split_ratio", &SPLITS)?,
+            adjusted,
         })
     }
 
     fn used(columns: &BarColumns) -> Vec<usize> {
-        let BarColumns { open, high, low, close, volume } = *columns;
-        [open, high, low, close].into_iter().chain(volume).collect()
+        let BarColumns { open, high, low, close, volume, dividends, splits, adjusted } = *columns;
+        let more = volume.into_iter().chain(dividends).chain(splits).chain(adjusted);
+        [open, high, low, close].into_iter().chain(more).collect()
     }
 
     fn read(fields: &impl Fields, columns: &BarColumns, timestamp: Timestamp) -> Result<Self, Fault> {
@@ -111,12 +148,18 @@ impl PriceRow for BarRow {
             close_ticks: 0,
             index: 0,
         };
-        Ok(Self { bar, exact })
+        let said = Said {
+            dividend: fields.amount(columns.dividends)?,
+            split: fields.amount(columns.splits)?,
+            adjusted: columns.adjusted.map_or(Ok(0.0), |at| fields.number(at))?,
+        };
+        Ok(Self { bar, exact, said })
     }
 
     fn check(&self, columns: &BarColumns) -> Result<(), Fault> {
-        let BarColumns { open, high, low, close, volume } = *columns;
+        let BarColumns { open, high, low, close, volume, .. } = *columns;
         let bar = &self.bar;
+        self.said.check(columns)?;
         for (at, price) in [(open, bar.open), (high, bar.high), (low, bar.low), (close, bar.close)] {
             check_price(at, price)?;
         }
@@ -139,21 +182,23 @@ impl PriceRow for BarRow {
 
     fn finish(
         symbol: String,
-        rows: SpillWriter<Self>,
+        mut rows: SpillWriter<Self>,
         lines: &[u64],
         columns: &BarColumns,
         place: Place<'_>,
-        memory_bytes_max: usize,
+        options: &ReadOptions,
     ) -> Result<Loaded, LoadError> {
+        let taken = actions::taken_in(rows.as_mut_slice(), columns, options);
+        let taken = taken.map_err(|(row, at, cause)| place(lines[row], at, cause))?;
         let scale = Scale::of(&rows.as_slice().iter().map(|row| row.exact));
-        let mut bars = SpillWriter::new(memory_bytes_max);
-        for (at, BarRow { bar, exact }) in rows.as_slice().iter().copied().enumerate() {
+        let mut bars = SpillWriter::new(options.memory());
+        for (at, BarRow { bar, exact, .. }) in rows.as_slice().iter().copied().enumerate() {
             // A price so small beside the others that it rounds to nothing cannot be told from zero.
             let ticks = scale.ticks(exact).filter(|ticks| *ticks > 0);
             let small = || place(lines[at], columns.close, RowError::TooSmall(bar.close.to_string()));
             bars.push(Bar { close_ticks: ticks.ok_or_else(small)?, index: at as u32, ..bar })?;
         }
-        Ok(Loaded::Bars(symbol, bars.finish()?, scale))
+        Ok(Loaded::Bars(symbol, bars.finish()?, scale, taken))
     }
 }
 
@@ -248,7 +293,7 @@ impl PriceRow for Quote {
         _lines: &[u64],
         _columns: &QuoteColumns,
         _place: Place<'_>,
-        _memory_bytes_max: usize,
+        _options: &ReadOptions,
     ) -> Result<Loaded, LoadError> {
         rows.as_mut_slice().iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
         Ok(Loaded::Quotes(symbol, rows.finish()?))
@@ -301,7 +346,7 @@ impl PriceRow for Tick {
         _lines: &[u64],
         _columns: &TickColumns,
         _place: Place<'_>,
-        _memory_bytes_max: usize,
+        _options: &ReadOptions,
     ) -> Result<Loaded, LoadError> {
         rows.as_mut_slice().iter_mut().zip(0..).for_each(|(row, index)| row.index = index);
         Ok(Loaded::Ticks(symbol, rows.finish()?))

@@ -1,5 +1,6 @@
 //! Prices: reading them from CSV and Parquet, exactly, into bars that all instances share.
 
+mod actions;
 mod columns;
 mod csv;
 mod error;
@@ -10,6 +11,7 @@ mod rows;
 mod ticks;
 mod time;
 
+pub use self::actions::{Actions, CorporateActions, Split};
 pub use self::csv::{load, load_prices, load_with, read, read_prices, read_with};
 pub use self::error::{LoadError, RowError};
 pub use self::options::{DroppedRows, ROLES, ReadOptions};
@@ -31,6 +33,9 @@ pub struct Series {
     pub bars: Vec<Bar>,
     /// What one tick of `Bar::close_ticks` is worth.
     pub scale: Scale,
+    /// Splits that were taken into the bars, and dividends that were told apart: they are paid where the
+    /// asset's terms have them.
+    pub actions: CorporateActions,
 }
 
 /// The prices of one asset, as a backtest takes them.
@@ -42,11 +47,15 @@ pub struct AssetPrices {
     pub prices: Prices,
     /// What one tick of `Bar::close_ticks` is worth; `None` if these are no bars.
     pub scale: Option<Scale>,
+    /// Splits that were taken into the bars, and dividends that were told apart: they are paid where the
+    /// asset's terms have them.
+    pub actions: CorporateActions,
 }
 
 impl From<Series> for AssetPrices {
     fn from(series: Series) -> Self {
-        Self { symbol: series.symbol, prices: series.bars.into(), scale: Some(series.scale) }
+        let Series { symbol, bars, scale, actions } = series;
+        Self { symbol, prices: bars.into(), scale: Some(scale), actions }
     }
 }
 

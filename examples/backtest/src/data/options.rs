@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::LoadError;
+use super::{Actions, LoadError};
 use crate::limits::MEMORY_BYTES_MAX;
 use crate::tape::PriceKind;
 
@@ -24,15 +24,32 @@ pub struct ReadOptions {
     pub drop_bad_rows: bool,
     /// Names of columns in the file, for what they are: `("close", "Last")`. Each role is one of [`ROLES`].
     pub columns: Vec<(String, String)>,
+    /// What becomes of splits and dividends, where a file of bars tells of them.
+    pub actions: Actions,
     /// Most bytes of rows that are kept in memory: more of them are in a file without a name, in the folder
     /// of `TMPDIR` or else in `/var/tmp`. `None` is [`MEMORY_BYTES_MAX`].
     pub memory_bytes_max: Option<usize>,
 }
 
 /// What a column may be.
-pub const ROLES: [&str; 14] = [
-    "symbol", "date", "time", "open", "high", "low", "close", "volume", "bid", "ask", "bid_size", "ask_size",
-    "price", "size",
+pub const ROLES: [&str; 17] = [
+    "symbol",
+    "date",
+    "time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "price",
+    "size",
+    "dividends",
+    "split_ratio",
+    "adj_close",
 ];
 
 /// Rows that were left out.

@@ -165,8 +165,8 @@ impl<'a, R: PriceRow> Rows<'a, R> {
             // Where all rows were wrong, the first of them says more.
             return Err(self.dropped.first.unwrap_or(LoadError::Empty(R::KIND)));
         }
-        let (lines, memory) = (self.lines.as_slice(), self.options.memory());
-        let loaded = R::finish(symbol, self.rows, lines, &self.columns, self.place, memory)?;
+        let (lines, options) = (self.lines.as_slice(), self.options);
+        let loaded = R::finish(symbol, self.rows, lines, &self.columns, self.place, options)?;
         Ok((loaded, self.dropped))
     }
 

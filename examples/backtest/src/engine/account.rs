@@ -21,13 +21,16 @@ pub(super) struct Listing {
     pub(super) mark: f64,
     /// Up to when its position has paid for the time, in ns.
     pub(super) paid_ns: i64,
+    /// Up to when, and with that time, its dividends were paid or passed over, in ns.
+    pub(super) dividends_ns: i64,
     /// What could be bought for since its latest event.
     pub(super) power: PowerSince,
     /// Distances of its latest events, in ns.
     steps_ns: [i64; 2],
     /// The session that was asked for last, and from which time on it is the one, in ns.
     hours: Option<(i64, SessionHours)>,
-    /// Lots that the latest event has left for buyers and for sellers.
+    /// Lots that the latest event has left for buyers and for sellers. A quote that says the same of a side
+    /// as the one before shows nothing new: what is left stays as it is.
     room: [i64; 2],
     /// Whether its latest event is its last one, while those of others may follow.
     pub(super) over: bool,
@@ -42,6 +45,7 @@ impl Listing {
             before: 0,
             mark: 0.0,
             paid_ns: i64::MIN,
+            dividends_ns: i64::MIN,
             power: PowerSince::default(),
             steps_ns: [0; 2],
             hours: None,
@@ -56,11 +60,18 @@ impl Listing {
         self.before = self.latest.number;
         let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());
         self.steps_ns = [self.steps_ns[1], if self.has_price() { step_ns } else { 0 }];
-        self.latest = *passing;
+        let before = std::mem::replace(&mut self.latest, *passing);
         if self.terms.participation.is_finite() {
-            self.room = passing
-                .volume
-                .map(|units| (units * self.terms.participation / self.terms.lot * (1.0 + 1e-12)) as i64);
+            for (at, room) in self.room.iter_mut().enumerate() {
+                let stands = passing.kind == Kind::Quote
+                    && before.kind == Kind::Quote
+                    && passing.path(at == 0).close == before.path(at == 0).close
+                    && passing.volume[at] == before.volume[at];
+                if !stands {
+                    let units = passing.volume[at] * self.terms.participation;
+                    *room = (units / self.terms.lot * (1.0 + 1e-12)) as i64;
+                }
+            }
         }
     }
 
@@ -224,10 +235,8 @@ impl Engine {
             self.cancel_all(OrderCause::MarginCall);
             for asset in 0..self.listings.len() {
                 let Listing { latest, holdings, .. } = &self.listings[asset];
-                let (buy, lots) = (holdings.lots < 0, holdings.lots);
-                let price =
-                    self.slipped(asset, latest.path(buy).close, lots, if buy { 1.0 } else { -1.0 }, None);
-                self.close_all(asset, price);
+                let price = latest.path(holdings.lots < 0).close;
+                self.close_slipped(asset, price);
             }
             // The costs may be more than what was left.
             self.look_after_margin();

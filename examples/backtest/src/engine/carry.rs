@@ -1,4 +1,7 @@
-//! What positions pay for the time: interest on credit, fees on what was sold short, funding.
+//! What positions pay for the time: interest on credit, fees on what was sold short, funding. What they are
+//! paid: dividends.
+
+use std::sync::Arc;
 
 use super::account::Listing;
 use super::{Engine, Event};
@@ -81,7 +84,23 @@ impl Engine {
         self.charge(now, asset, ChargeKind::Borrow, borrowed);
         if let Some(funding) = &self.market.funding {
             let rate = funding.rate(asset as u16, Timestamp::from_nanos(before_ns), now);
+            let rate = self.funding(asset, rate);
             self.charge(now, asset, ChargeKind::Funding, value * rate);
+        }
+    }
+
+    /// Pays the dividends up to this time, and of this time, to those who hold the asset now.
+    pub(super) fn pay_dividends(&mut self, asset: usize, until_ns: i64) {
+        let Listing { terms, holdings, dividends_ns, .. } = &mut self.listings[asset];
+        let before_ns = std::mem::replace(dividends_ns, until_ns.max(*dividends_ns));
+        if holdings.lots == 0 || terms.dividends.is_empty() || until_ns <= before_ns {
+            return;
+        }
+        let (units, dividends) = (terms.units(holdings.lots), Arc::clone(&terms.dividends));
+        let from = dividends.partition_point(|(time_ns, _)| *time_ns <= before_ns);
+        for (time_ns, amount) in dividends[from..].iter().take_while(|(time_ns, _)| *time_ns <= until_ns) {
+            let time = Timestamp::from_nanos(*time_ns);
+            self.charge(time, asset, ChargeKind::Dividend, -units * amount);
         }
     }
 

@@ -39,6 +39,7 @@ mod account;
 mod book;
 mod carry;
 mod costs;
+mod fault;
 mod latency;
 mod models;
 mod moment;
@@ -52,11 +53,14 @@ pub use self::costs::{
     Commission, Conditions, Filling, Fixed, MakerTaker, PerUnit, RangeShare, Share, Slippage, Tiers,
     VolumeShare,
 };
+pub use self::fault::{CostFault, CostKind};
 pub(crate) use self::latency::parse_duration;
 pub use self::latency::{FeedLatency, Jitter};
-pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError};
+pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError, Ready};
 pub use self::session::{Session, SessionError, SessionHours};
 pub use crate::config::FillAt;
+
+use std::cell::Cell;
 
 use self::account::Listing;
 use self::book::WorkingOrder;
@@ -119,6 +123,8 @@ pub struct Engine {
     unnoted: bool,
     /// Events of one time that are to be passed.
     together: Vec<Begun>,
+    /// The first cost that a model has made of no number.
+    fault: Cell<Option<CostFault>>,
 }
 
 impl Engine {
@@ -134,7 +140,7 @@ impl Engine {
     pub fn on(market: Market, assets: Vec<AssetTerms>) -> Self {
         Self {
             cash: market.cash,
-            carry: Carry::new(market.has_carry()),
+            carry: Carry::new(market.has_carry() || assets.iter().any(|terms| !terms.dividends.is_empty())),
             market,
             traded: 0.0,
             opened: 0,
@@ -153,6 +159,7 @@ impl Engine {
             late: 0.0,
             unnoted: true,
             together: Vec::new(),
+            fault: Cell::new(None),
         }
     }
 
@@ -173,6 +180,8 @@ impl Engine {
             Some(OrderCause::Ruined)
         } else if self.book.len() >= ORDERS_WORKING_MAX {
             Some(OrderCause::TooManyOrders)
+        } else if !listing.has_price() {
+            Some(OrderCause::NoPrice)
         } else {
             orders::fault(&order, latest.price)
         };
@@ -248,6 +257,7 @@ impl Engine {
         listing.mark = passing.price;
         let start_ns = passing.timestamp.as_nanos();
         listing.paid_ns = listing.paid_ns.max(start_ns);
+        listing.dividends_ns = listing.dividends_ns.max(start_ns);
         listing.power.restart();
         self.unnoted = true;
         self.number = number;
@@ -287,6 +297,11 @@ impl Engine {
             }
             _ => start,
         }
+    }
+
+    /// Whether each event counts, also where nothing can be filled: sizes that stand are shown once.
+    pub(crate) fn sees_each(&self) -> bool {
+        self.listings.iter().any(|listing| listing.terms.participation.is_finite())
     }
 
     /// Whether nothing can be filled in the next event.
@@ -346,7 +361,7 @@ impl Engine {
                 let Listing { latest, holdings, .. } = &self.listings[asset];
                 let path = latest.path(holdings.lots < 0);
                 let price = if self.market.at_end == AtEnd::CloseAtOpen { path.open } else { path.close };
-                self.close_all(asset, price);
+                self.close_slipped(asset, price);
             }
             self.look_after_margin();
         }

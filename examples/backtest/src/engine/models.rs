@@ -38,6 +38,17 @@ pub enum AtEnd {
     CloseAtOpen,
 }
 
+/// When a strategy on several assets is called for the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ready {
+    /// When each asset has a price
+    #[default]
+    All,
+    /// When some asset has one: the price of the others is zero until they have theirs, and an order on them
+    /// is rejected
+    Any,
+}
+
 /// What a position in a perpetual contract pays.
 pub trait Funding: Send + Sync {
     /// The sum of the rates that fall due after `from` and up to `until`, as shares of the value. Above
@@ -78,6 +89,10 @@ pub struct AssetTerms {
     pub participation: f64,
     /// When orders can be filled, and when day orders end.
     pub session: Session,
+    /// Times in ns since 1970, ascending, and amounts in units of the currency: what a unit that was held
+    /// before each of them is paid, and what one that was sold short owes. A file's are
+    /// [`CorporateActions::dividends`](crate::data::CorporateActions::dividends).
+    pub dividends: Arc<[(i64, f64)]>,
 }
 
 /// The terms of an account, and those on which its assets are traded unless they have terms of their own.
@@ -121,6 +136,8 @@ pub struct Market {
     pub intrabar: Intrabar,
     /// What happens after the last bar.
     pub at_end: AtEnd,
+    /// When a strategy is called for the first time.
+    pub ready: Ready,
 }
 
 /// Terms that nobody can trade on.
@@ -152,6 +169,7 @@ impl Default for Market {
             fill_at: FillAt::NextOpen,
             intrabar: Intrabar::default(),
             at_end: AtEnd::default(),
+            ready: Ready::default(),
         }
     }
 }
@@ -235,12 +253,13 @@ impl Market {
             slippage: Arc::clone(&self.slippage),
             participation: self.participation,
             session: self.session.clone(),
+            dividends: Arc::default(),
         }
     }
 
     /// With other terms for an asset, to be checked.
     pub(crate) fn with(&self, terms: &AssetTerms) -> Self {
-        let AssetTerms { lot, spread, commission, slippage, participation, session } = terms.clone();
+        let AssetTerms { lot, spread, commission, slippage, participation, session, .. } = terms.clone();
         Self { lot, spread, commission, slippage, participation, session, ..self.clone() }
     }
 
@@ -251,6 +270,25 @@ impl Market {
 }
 
 impl AssetTerms {
+    /// Checks what a market's terms have not.
+    ///
+    /// # Errors
+    /// The first dividend that is none, or that is not after the one before it.
+    pub(crate) fn check(&self) -> Result<(), MarketError> {
+        let refuse = |reason| Err(MarketError { term: "dividends", reason });
+        if let Some((_, amount)) =
+            self.dividends.iter().find(|(_, amount)| !amount.is_finite() || *amount < 0.0)
+        {
+            return refuse(format!("have {amount}, must be numbers of at least 0"));
+        }
+        match self.dividends.windows(2).position(|pair| pair[0].0 >= pair[1].0) {
+            Some(at) => {
+                refuse(format!("number {} is not after the one before it: sort them by time", at + 2))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The charge for a number of lots of either sign.
     pub(super) fn charge(&self, lots: i64, price: f64, maker: bool, traded: f64) -> f64 {
         if lots == 0 {

@@ -58,6 +58,7 @@ impl Engine {
         for Begun { asset, passing, .. } in &*events {
             self.number = passing.number;
             self.charge_until(usize::from(*asset), passing.timestamp.as_nanos());
+            self.pay_dividends(usize::from(*asset), passing.timestamp.as_nanos());
             self.carry.see(passing.known_ns);
             self.correct_arrivals(passing, *asset);
             self.listings[usize::from(*asset)].see(passing);
@@ -118,6 +119,8 @@ impl Engine {
         let asset = usize::from(order.asset);
         let latest = self.listings[asset].latest;
         self.charge_until(asset, latest.known_ns);
+        // One that falls due when the bar is over belongs to who holds the asset behind this fill.
+        self.pay_dividends(asset, latest.known_ns.saturating_sub(1));
         let buy = self.buys(&order, latest.buy.close);
         self.book[at].on_close = false;
         let number = std::mem::replace(&mut self.number, latest.number);

@@ -1,10 +1,8 @@
 //! From an order that was reached to executions: how many lots, at which price, and what follows for other
 //! orders.
 
-use super::account::Listing;
 use super::book::{Entered, Guard, Reached, WorkingOrder};
 use super::costs::Conditions;
-use super::models::AssetTerms;
 use super::{Engine, Event, NUMBERS_OF_AN_ORDER};
 use crate::account::floor_div;
 use crate::limits::LOTS_MAX;
@@ -56,19 +54,19 @@ impl Charging {
         Self { asset, maker, traded, closing: 0, exit_price: 0.0 }
     }
 
-    fn for_closing(&self, terms: &AssetTerms) -> f64 {
-        terms.charge(self.closing, self.exit_price, self.maker, self.traded)
+    fn for_closing(&self, engine: &Engine) -> f64 {
+        engine.commission(self.asset, self.closing, self.exit_price, self.maker, self.traded)
     }
 
     /// By how much the charge grows with lots that it opens.
-    fn for_opening(&self, terms: &AssetTerms, lots: i64, price: f64) -> f64 {
+    fn for_opening(&self, engine: &Engine, lots: i64, price: f64) -> f64 {
         let lots = lots.abs();
         if self.closing == 0 || lots == 0 {
-            return terms.charge(lots, price, self.maker, self.traded);
+            return engine.commission(self.asset, lots, price, self.maker, self.traded);
         }
         let all = self.closing.saturating_add(lots);
         let mean = (self.closing as f64 * self.exit_price + lots as f64 * price) / all as f64;
-        terms.charge(all, mean, self.maker, self.traded) - self.for_closing(terms)
+        engine.commission(self.asset, all, mean, self.maker, self.traded) - self.for_closing(engine)
     }
 }
 
@@ -188,7 +186,7 @@ impl Engine {
         let Charging { asset, closing, exit_price, .. } = *rate;
         let terms = &self.listings[asset].terms;
         let slipped = terms.units(closing) * (market_price - exit_price).abs();
-        self.power_without(asset, closing, market_price, rate.for_closing(terms) + slipped)
+        self.power_without(asset, closing, market_price, rate.for_closing(self) + slipped)
     }
 
     /// Whether an entry could be filled at the limit of the order, which is reached without the spread.
@@ -252,8 +250,7 @@ impl Engine {
         let listing = &self.listings[asset];
         let volume = listing.latest.volume[usize::from(side < 0.0)];
         let market = Conditions { volume, range: listing.latest.range() };
-        let distance = listing.terms.slippage.distance(listing.terms.units(lots.abs()), price, &market);
-        (price + distance.max(0.0) * side).max(0.0)
+        (price + self.distance(asset, lots, price, &market) * side).max(0.0)
     }
 
     /// The price of an entry, which pays the spread, but never more than its limit.
@@ -269,7 +266,7 @@ impl Engine {
     /// Whether the money pays for so many lots, costs included.
     fn pays(&self, rate: &Charging, money: f64, lots: i64, price: f64) -> bool {
         let terms = &self.listings[rate.asset].terms;
-        terms.units(lots) * price + rate.for_opening(terms, lots, price) <= money
+        terms.units(lots) * price + rate.for_opening(self, lots, price) <= money
     }
 
     /// The most lots that the money pays for, if the commission grows with the size.
@@ -280,7 +277,7 @@ impl Engine {
             return 0;
         }
         let without_costs = floor_div(money, lot_price).min(LOTS_MAX) as i64;
-        let cost = rate.for_opening(terms, without_costs, price) / without_costs as f64;
+        let cost = rate.for_opening(self, without_costs, price) / without_costs as f64;
         let guess = floor_div(money, lot_price + cost).min(LOTS_MAX) as i64;
         let pays_for = |lots: i64| self.pays(rate, money, lots, price);
         if pays_for(guess) && !pays_for(guess.saturating_add(1)) {
@@ -299,7 +296,7 @@ impl Engine {
     /// Closes trades, the first first. Each bears its share of the charge.
     fn close_first(&mut self, rate: &Charging, order: u32) {
         let Charging { asset, closing, exit_price, .. } = *rate;
-        let charge = rate.for_closing(&self.listings[asset].terms);
+        let charge = rate.for_closing(self);
         let borne_by = |closed: i64| charge * (closed as f64 / closing as f64);
         let mut closed = 0;
         while closed < closing {
@@ -312,12 +309,12 @@ impl Engine {
     }
 
     fn close_trade(&mut self, rate: Charging, number: u32, lots: i64, order: u32, price: f64) {
-        let Listing { terms, holdings, .. } = &self.listings[rate.asset];
+        let holdings = &self.listings[rate.asset].holdings;
         if let Some(place) = holdings.trades.iter().position(|trade| trade.number == number) {
             let trade = &holdings.trades[place];
             let closing = lots.min(trade.lots.abs());
             let lots = closing * trade.lots.signum();
-            let commission = Charging { closing, exit_price: price, ..rate }.for_closing(terms);
+            let commission = Charging { closing, exit_price: price, ..rate }.for_closing(self);
             self.close_at(rate.asset, place, lots, order, price, commission);
         }
     }
@@ -334,9 +331,15 @@ impl Engine {
         }
     }
 
-    /// Closes all trades of an asset in one fill.
-    pub(super) fn close_all(&mut self, asset: usize, price: f64) {
-        let closing = self.listings[asset].holdings.lots.abs();
+    /// Closes all trades of an asset in one fill, at the market: it slips.
+    pub(super) fn close_slipped(&mut self, asset: usize, market_price: f64) {
+        let lots = self.listings[asset].holdings.lots;
+        if lots == 0 {
+            return;
+        }
+        let side = if lots < 0 { 1.0 } else { -1.0 };
+        let price = self.slipped(asset, market_price, lots, side, None);
+        let closing = lots.abs();
         let rate = Charging { closing, exit_price: price, ..Charging::of(asset, false, self.traded) };
         self.close_first(&rate, 0);
     }
@@ -345,7 +348,7 @@ impl Engine {
         let working = self.book[place];
         let (order, asset) = (&working.order, usize::from(working.order.asset));
         let Reached { price, entered, .. } = reached;
-        let commission = rate.for_opening(&self.listings[asset].terms, lots, price);
+        let commission = rate.for_opening(self, lots, price);
         let at = self.at(asset, order.order, price, commission);
         let Self { listings, cash, traded, .. } = self;
         let listing = &mut listings[asset];

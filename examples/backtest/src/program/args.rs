@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
@@ -10,47 +9,13 @@ use super::condition::Condition;
 use super::monte::Method;
 use super::objective::Objective;
 use super::space::Points;
+use super::trade::TradeArgs;
 use super::{Axis, Parameter, ParameterKind, Tunable};
 use crate::args::DataArgs;
 use crate::commands::CommandError;
 use crate::config::ConfigError;
-use crate::data::AssetPrices;
-use crate::engine::{Jitter, Session, Share, parse_duration};
 use crate::limits::{PATHS_MAX, POINTS_MAX, SHARDS_MAX};
 use crate::results::COLUMNS;
-use crate::strategy::Backtest;
-
-/// On which terms a strategy trades.
-#[derive(Clone, Debug, Args)]
-pub(super) struct TradeArgs {
-    /// Initial cash
-    #[arg(long, value_name = "X", default_value_t = 10_000.0)]
-    pub(super) cash: f64,
-    /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %)
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
-    commission: f64,
-    /// Spread as a share of the price, paid at entry
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
-    spread: f64,
-    /// Slippage of market orders and stops, as a share of the price
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
-    slippage: f64,
-    /// Units in the least that can be traded
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    lot: f64,
-    /// How many times its money the account can buy
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    leverage: f64,
-    /// How long the news of an event takes to the strategy: `5ms`, or `1ms..5ms` at random
-    #[arg(long, value_name = "TIME")]
-    pub(super) feed_latency: Option<Jitter>,
-    /// How long an order takes from the strategy to the exchange: `5ms`
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    latency: Option<Duration>,
-    /// Trading hours, outside of which nothing is filled: '09:30-16:00 America/New_York'; UTC without a zone
-    #[arg(long, value_name = "HOURS")]
-    session: Option<Session>,
-}
 
 /// What is traded and on which terms: the flags of all commands.
 #[derive(Clone, Debug, Args)]
@@ -68,50 +33,6 @@ pub(super) struct ExploreFlags {
     pub(super) market: MarketFlags,
     #[command(flatten)]
     pub(super) search: SearchFlags,
-}
-
-impl TradeArgs {
-    /// A backtest of these prices on these terms.
-    pub(super) fn backtest(&self, assets: &[AssetPrices]) -> Result<Backtest, CommandError> {
-        for (flag, share) in [("--commission", self.commission), ("--slippage", self.slippage)] {
-            if !(0.0..0.5).contains(&share) {
-                let reason = format!("is {share}, must be a share from 0 to below 0.5; 0.2 % is 0.002");
-                return Err(ConfigError { flag, reason }.into());
-            }
-        }
-        let assets = assets.iter().map(|asset| (asset.symbol.clone(), asset.prices.clone()));
-        let mut backtest = Backtest::of(assets);
-        if let Some(latency) = self.feed_latency {
-            backtest = backtest.feed_latency(latency);
-        }
-        Ok(backtest
-            .latency(self.latency.unwrap_or_default())
-            .cash(self.cash)
-            .commission(Share(self.commission))
-            .spread(self.spread)
-            .slippage(Share(self.slippage))
-            .lot(self.lot)
-            .leverage(self.leverage)
-            .session(self.session.clone().unwrap_or_default()))
-    }
-
-    /// The terms in words: equal for equal terms.
-    pub(super) fn describe(&self) -> String {
-        let mut terms = format!(
-            "cash {}, commission {}, spread {}, slippage {}, lot {}, leverage {}",
-            self.cash, self.commission, self.spread, self.slippage, self.lot, self.leverage
-        );
-        if let Some(latency) = &self.feed_latency {
-            terms.push_str(&format!(", feed latency {latency}"));
-        }
-        if let Some(latency) = self.latency {
-            terms.push_str(&format!(", latency {latency:?}"));
-        }
-        if let Some(session) = &self.session {
-            terms.push_str(&format!(", session {session}"));
-        }
-        terms
-    }
 }
 
 /// Flags of `run`.

@@ -73,7 +73,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
                     |moves: &Arc<Returns>| Bootstrap::new(Arc::clone(moves), seed, path, flags.block);
                 on_path(program, &traded, &moves, source, &point)?
             }
-            Method::Parameters => program.outcome(backtest, &moved(program, &point, &flags, number))?,
+            Method::Parameters => program.outcome(backtest, &moved(program, &point, &flags, number).0)?,
             Method::Entries => {
                 let bars = backtest.bars().len() as u32;
                 backtest.outcome(Entries::new(scattered(&spells, bars, seed, number)))?
@@ -87,15 +87,41 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         Ok((ResampledPath { return_pct, max_drawdown_pct }, outcome.events))
     })?;
     finished.effort.digest = digest(&finished.rows);
-    told(program, &flags, &finished, &history, &heading(program, &traded, &point))
+    let mut forbidden = Forbidden::default();
+    if flags.method == Method::Parameters {
+        finished
+            .rows
+            .iter()
+            .for_each(|(path, _)| forbidden.add(moved(program, &point, &flags, (*path).into()).1));
+    }
+    told(program, &flags, &finished, (&history, &forbidden), &heading(program, &traded, &point))
 }
+
+/// Draws of parameters that the constraint has forbidden.
+#[derive(Clone, Copy, Debug, Default)]
+struct Forbidden {
+    /// So many were drawn anew.
+    redrawn: u64,
+    /// Paths of which all draws were forbidden: they are the run itself.
+    unmoved: u64,
+}
+
+impl Forbidden {
+    fn add(&mut self, redraws: u64) {
+        self.redrawn += redraws;
+        self.unmoved += u64::from(redraws == REDRAWS_MAX);
+    }
+}
+
+/// Most draws of a path's parameters behind the first one.
+const REDRAWS_MAX: u64 = 200;
 
 /// Writes and prints what the paths have come to.
 fn told(
     program: &dyn Tunable,
     flags: &MonteFlags,
     finished: &Finished<u32, ResampledPath>,
-    history: &Report,
+    (history, forbidden): (&Report, &Forbidden),
     heading: &str,
 ) -> Result<String, CommandError> {
     let warning = finished.warning(flags.paths as usize, "paths", |path| format!("path {path}"));
@@ -113,6 +139,14 @@ fn told(
     if limited {
         eprintln!("warning: {ENTERED_AT_LIMITS}");
     }
+    if forbidden.unmoved != 0 {
+        eprintln!(
+            "warning: of {} paths each of {} draws was forbidden, and they are the run itself: the spread is that of \
+             the others; take a smaller --perturb",
+            forbidden.unmoved,
+            REDRAWS_MAX + 1
+        );
+    }
     let object = json!({
         "program": program.name(),
         "method": format!("{:?}", flags.method).to_lowercase(),
@@ -120,6 +154,8 @@ fn told(
         "history": history.statistics,
         "p_value": luck,
         "entered_at_limits": limited,
+        "redrawn": forbidden.redrawn,
+        "unmoved": forbidden.unmoved,
         "failed": finished.failed,
         "interrupted": finished.interrupted,
         "digest": format!("{:016x}", finished.effort.digest),
@@ -133,6 +169,9 @@ fn told(
     let mut text = heading.to_owned();
     text.push_str(&draw(&Histogram::of_paths(&results), &risk));
     text.push_str(&print_risk(&risk, &history.statistics));
+    if forbidden.redrawn != 0 {
+        let _ = writeln!(text, "{:<34}{:>12}", "forbidden parameters drawn anew", forbidden.redrawn);
+    }
     text.push_str(&last_lines(flags, luck, &finished.effort));
     Ok(text)
 }
@@ -178,6 +217,15 @@ fn check(
         );
         return refuse("--method", reason);
     }
+    let pays = |asset: &&AssetPrices| !asset.actions.dividends.is_empty();
+    if let Some(asset) = traded.assets.iter().find(pays).filter(|_| flags.method == Method::Prices) {
+        let reason = format!(
+            "is `prices`, and `{}` pays dividends: moves on other days would lose what they have paid. Have them \
+             in the prices: --prices adjusted; or {others}",
+            asset.symbol
+        );
+        return refuse("--method", reason);
+    }
     if flags.method == Method::Entries && traded.only().is_none() {
         let reason = format!("is `entries`, which trades one asset, and there are several; {others}");
         return refuse("--method", reason);
@@ -208,14 +256,24 @@ fn check(
     Ok(())
 }
 
-/// The point with its values moved. One that the constraint forbids stays as it was.
-fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) -> Vec<f64> {
+/// The point with its values moved, and how many draws the constraint has forbidden before. Where it forbids
+/// all of them, the point stays as it was.
+fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) -> (Vec<f64>, u64) {
     let whole: Vec<bool> =
         program.parameters().iter().map(|parameter| parameter.kind != ParameterKind::Number).collect();
-    let moved = perturbed(point, &whole, flags.perturb, flags.seed, path);
-    let moved = args::within(program, point, &moved);
-    if program.allows(&moved) { moved } else { point.to_vec() }
+    for redraw in 0..=REDRAWS_MAX {
+        let seed = flags.seed.wrapping_add(redraw.wrapping_mul(SEED_STEP));
+        let moved = args::within(program, point, &perturbed(point, &whole, flags.perturb, seed, path));
+        if program.allows(&moved) {
+            return (moved, redraw);
+        }
+    }
+    (point.to_vec(), REDRAWS_MAX)
 }
+
+/// From the seed of a draw to that of the next one: odd, so that all differ, and far from the seeds that
+/// somebody writes.
+const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The moves of each asset. `None` if there is one without bars, or one whose bars begin at other times.
 fn moves(traded: &Traded) -> Option<Vec<Arc<Returns>>> {

@@ -42,9 +42,8 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let search = flags.explore.search.search(program, matches)?;
     let mut cloud = Cloud::over(program, &axes(program, matches)?)?;
     let traded = flags.explore.market.open()?;
-    let trade = &flags.explore.market.trade;
     make_folder(&flags.output.out)?;
-    let mut sheet = empty(program, &search, &traded, &trade.describe());
+    let mut sheet = empty(program, &search, &traded);
     let (runs, generation) = (flags.runs as usize, flags.generation as usize);
     let (threads, seed) = (flags.explore.search.threads, flags.explore.search.seed);
     let method = format!("cross-entropy, {runs} runs in generations of {generation}, seed {seed}");
@@ -86,7 +85,6 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         program,
         search: &search,
         traded: &traded,
-        trade,
         sheet: &sheet,
         sums: &[],
         blocks: 0,

@@ -6,7 +6,7 @@ use std::io;
 use clap::ArgMatches;
 
 use super::Tunable;
-use super::args::{self, ExploreFlags, ReportFlags, Search, TradeArgs, flags};
+use super::args::{self, ExploreFlags, ReportFlags, Search, flags};
 use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::run::{asset_table, by_asset};
 use super::sweep::empty;
@@ -28,7 +28,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let blocks = if all.len() > 1 { flags.overfitting } else { 0 };
     let finished = explore(program, &search, backtest, &all, how.threads, blocks, |_| {})?;
     let mut missing = warning(program, &search, &finished, all.len());
-    let mut sheet = empty(program, &search, &traded, &market.trade.describe());
+    let mut sheet = empty(program, &search, &traded);
     let mut sums: Vec<BlockSums> = Vec::new();
     for (_, (row, own)) in finished.rows {
         sheet.rows.push(row);
@@ -53,7 +53,6 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let html = page(&PageOfRun {
         program,
         traded: &traded,
-        trade: &market.trade,
         point: &point,
         report: &report,
         search: panel(program, &search, &sheet),
@@ -97,7 +96,6 @@ fn folds(
 pub(super) struct PageOfRun<'a> {
     pub(super) program: &'a dyn Tunable,
     pub(super) traded: &'a Traded,
-    pub(super) trade: &'a TradeArgs,
     pub(super) point: &'a [f64],
     pub(super) report: &'a Report,
     pub(super) search: Option<SearchPanel>,
@@ -116,7 +114,7 @@ pub(super) fn page(of: &PageOfRun<'_>) -> io::Result<String> {
     let runs = of.search.as_ref().map_or(String::new(), runs);
     let values = if values.is_empty() { String::new() } else { format!(" With {values}.") };
     let stretches = of.traded.stretches("; ");
-    let summary = format!("{runs}{stretches}.{values} {}.", capitalised(&of.trade.describe()));
+    let summary = format!("{runs}{stretches}.{values} {}.", capitalised(&of.traded.terms));
     let backtest = &of.traded.backtest;
     let tape = backtest.tape();
     render(&Page {
@@ -140,7 +138,6 @@ pub(super) fn page(of: &PageOfRun<'_>) -> io::Result<String> {
 pub(super) fn page_of_walk(
     program: &dyn Tunable,
     traded: &Traded,
-    trade: &TradeArgs,
     folding: &Folding,
     walk: &Walk,
 ) -> io::Result<String> {
@@ -150,11 +147,12 @@ pub(super) fn page_of_walk(
         traded.stretches("; "),
         folding.test,
         folding.train,
-        capitalised(&trade.describe())
+        capitalised(&traded.terms)
     );
     // As the figures: from the last bar before the tests, whose order is filled on the first of them.
     let from = folding.train - 1;
-    let equity: Vec<f64> = std::iter::once(trade.cash).chain(walk.equity.iter().copied()).collect();
+    let equity: Vec<f64> =
+        std::iter::once(traded.backtest.start_cash()).chain(walk.equity.iter().copied()).collect();
     let shown = traded.backtest.part(from..from + equity.len());
     render(&Page {
         title: &format!("{} on {}, walk-forward", program.name(), traded.symbols()),

@@ -19,7 +19,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let flags: RunFlags = flags(matches)?;
     let point = args::point(program, matches)?;
     let traded = flags.market.open()?;
-    let (backtest, terms) = (&traded.backtest, &flags.market.trade);
+    let backtest = &traded.backtest;
     let report = program.report(backtest, &point)?;
     let by_asset = by_asset(backtest, &report);
     let json = to_json(&report, &by_asset);
@@ -32,7 +32,6 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let html = page(&PageOfRun {
             program,
             traded: &traded,
-            trade: terms,
             point: &point,
             report: &report,
             search: None,
@@ -45,7 +44,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         if flags.parquet {
             let about = [
                 ("program".to_owned(), heading(program, &traded, &point).trim_end().replace('\n', "; ")),
-                ("terms".to_owned(), terms.describe()),
+                ("terms".to_owned(), traded.terms.clone()),
             ];
             let (trades, equity) = (folder.join("trades.parquet"), folder.join("equity.parquet"));
             write(&trades, |out| report.write_trades_parquet(&about, out))?;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
 
-use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, TradeArgs, flags};
+use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, flags};
 use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::report::{PageOfRun, page};
 use super::sheet::{Sheet, SheetRow};
@@ -25,13 +25,12 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     check_blocks(flags.overfitting)?;
     let search = flags.explore.search.search(program, matches)?;
     let traded = flags.explore.market.open()?;
-    let trade = &flags.explore.market.trade;
     let out = &flags.output.out;
     make_folder(out)?;
     let part = flags.shard.map(|shard| format!("-{}-of-{}", shard.number, shard.of)).unwrap_or_default();
     let wanted: Vec<usize> =
         (0..search.points.count()).filter(|at| flags.shard.is_none_or(|shard| shard.holds(*at))).collect();
-    let mut sheet = empty(program, &search, &traded, &trade.describe());
+    let mut sheet = empty(program, &search, &traded);
     let place = out.join(format!("results{part}.partial.csv"));
     let checkpoint = Checkpoint::open(&place, &mut sheet, flags.fresh)?;
     // A file that was another shard's has others as well. They rise.
@@ -69,7 +68,6 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
             program,
             search: &search,
             traded: &traded,
-            trade,
             sheet: &sheet,
             sums: &sums,
             blocks,
@@ -87,7 +85,6 @@ pub(super) struct Searched<'a> {
     pub(super) program: &'a dyn Tunable,
     pub(super) search: &'a Search,
     pub(super) traded: &'a Traded,
-    pub(super) trade: &'a TradeArgs,
     pub(super) sheet: &'a Sheet,
     pub(super) sums: &'a [BlockSums],
     pub(super) blocks: usize,
@@ -109,7 +106,6 @@ impl Searched<'_> {
         let html = page(&PageOfRun {
             program,
             traded,
-            trade: self.trade,
             point: &point,
             report: &report,
             search: panel(program, self.search, sheet),
@@ -153,12 +149,12 @@ pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
 }
 
 /// A sheet without rows, with what makes two searches the same one.
-pub(super) fn empty(program: &dyn Tunable, search: &Search, traded: &Traded, terms: &str) -> Sheet {
+pub(super) fn empty(program: &dyn Tunable, search: &Search, traded: &Traded) -> Sheet {
     let about = [
         ("program", program.name().to_owned()),
         ("build", super::build::digest().to_owned()),
         ("data", traded.fingerprint()),
-        ("terms", terms.to_owned()),
+        ("terms", traded.terms.clone()),
         ("space", search.space.clone()),
         ("objective", search.objective.name.clone()),
     ];

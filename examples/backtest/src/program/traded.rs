@@ -5,20 +5,29 @@ use crate::commands::{CommandError, read_all};
 use crate::data::{AssetPrices, format_timestamp};
 use crate::results::Digest;
 use crate::strategy::Backtest;
-use crate::tape::{MarketData, Prices};
+use crate::tape::MarketData;
 
 /// The assets of a command.
 pub(super) struct Traded {
     pub(super) assets: Vec<AssetPrices>,
     pub(super) backtest: Backtest,
+    /// The terms in words: equal for equal terms.
+    pub(super) terms: String,
 }
 
 impl MarketFlags {
     /// Reads the prices.
     pub(super) fn open(&self) -> Result<Traded, CommandError> {
-        let assets = read_all(&self.data)?;
-        let backtest = self.trade.backtest(&assets)?;
-        Ok(Traded { assets, backtest })
+        let (assets, own): (Vec<AssetPrices>, Vec<Vec<String>>) = read_all(&self.data)?.into_iter().unzip();
+        let mut names = self.data.names();
+        // A file of one symbol is called by that as well.
+        names.extend(
+            assets.iter().map(|asset| asset.symbol.clone()).filter(|name| !self.data.names().contains(name)),
+        );
+        let costs = self.trade.costs(&names, &own)?;
+        let backtest = self.trade.backtest(&assets, &costs);
+        let terms = self.trade.describe(&assets, &costs);
+        Ok(Traded { assets, backtest, terms })
     }
 }
 
@@ -45,7 +54,7 @@ impl Traded {
 
     /// The same with digests: equal for equal prices alone.
     pub(super) fn fingerprint(&self) -> String {
-        let one = |asset: &AssetPrices| format!("{}, digest {:016x}", stretch(asset), digest(&asset.prices));
+        let one = |asset: &AssetPrices| format!("{}, digest {:016x}", stretch(asset), digest(asset));
         let all: Vec<String> = self.assets.iter().map(one).collect();
         all.join("; ")
     }
@@ -55,11 +64,16 @@ fn stretch(asset: &AssetPrices) -> String {
     let (prices, symbol) = (&asset.prices, &asset.symbol);
     let at = |at: usize| prices.get(at).map(|data| format_timestamp(data.timestamp())).unwrap_or_default();
     let (count, last) = (prices.len(), prices.len().saturating_sub(1));
-    format!("{symbol}: {count} {} from {} to {}", prices.kind(), at(0), at(last))
+    let text = format!("{symbol}: {count} {} from {} to {}", prices.kind(), at(0), at(last));
+    if asset.actions.is_empty() { text } else { format!("{text}; {}", asset.actions) }
 }
 
-fn digest(prices: &Prices) -> u64 {
-    let mut digest = Digest::new();
+fn digest(asset: &AssetPrices) -> u64 {
+    let (mut digest, prices) = (Digest::new(), &asset.prices);
+    for (time_ns, amount) in asset.actions.dividends.iter() {
+        digest.add(&time_ns.to_le_bytes());
+        digest.add_number(*amount);
+    }
     for data in (0..prices.len()).filter_map(|at| prices.get(at)) {
         digest.add(&data.timestamp().as_nanos().to_le_bytes());
         let numbers = match data {

@@ -90,7 +90,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         make_folder(folder)?;
         let (value, traded_on) = (to_json(program, &walk, bars), &bars[flags.train..]);
         write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
-        let html = page_of_walk(program, &traded, &market.trade, &folding, &walk);
+        let html = page_of_walk(program, &traded, &folding, &walk);
         write(&folder.join("report.html"), |out| out.write_all(html?.as_bytes()))?;
         write(&folder.join("equity.csv"), |out| write_equity(traded_on, &walk.equity, &walk.exposure, out))?;
         write(&folder.join("trades.csv"), |out| write_trades(&walk.trades, &names, out))?;

@@ -6,7 +6,7 @@ use super::context::{OpenOrder, OrderId};
 use super::journal::Journal;
 use super::past::Past;
 use super::ticket::Ticket;
-use crate::engine::NUMBERS_OF_AN_ORDER;
+use crate::engine::{Market, NUMBERS_OF_AN_ORDER, Ready};
 use crate::messages::{
     CancelOrder, Charge, Execution, FillKind, NewOrder, OrderStatus, OrderUpdate, Timestamp,
 };
@@ -49,8 +49,10 @@ pub struct Desk {
     pub(super) held: Vec<Held>,
     /// How many of them are held.
     positions: usize,
-    /// Assets without a price yet.
+    /// Assets without a price yet, for which the strategy waits.
     unpriced: usize,
+    /// Whether it waits for all of them.
+    ready: Ready,
     pub(super) cash: f64,
     pub(super) equity: f64,
     /// Whether something was filled in the moment at hand.
@@ -68,7 +70,7 @@ impl Desk {
     /// `lots` has the units of a lot of each asset.
     pub(super) fn new(
         past: Past,
-        cash: f64,
+        market: &Market,
         symbols: Arc<[String]>,
         lots: &[f64],
         journal: Option<Journal>,
@@ -79,8 +81,9 @@ impl Desk {
             held: lots.iter().copied().map(Held::nothing).collect(),
             positions: 0,
             unpriced: lots.len(),
-            cash,
-            equity: cash,
+            ready: market.ready,
+            cash: market.cash,
+            equity: market.cash,
             traded: false,
             // 0 is the exchange itself.
             next_order: 1,
@@ -101,10 +104,10 @@ impl Desk {
         &self.symbols
     }
 
-    /// Whether each asset has a price.
+    /// Whether each asset has a price, or some asset, if that is enough.
     #[inline]
     pub(super) fn is_ready(&self) -> bool {
-        self.unpriced == 0
+        self.unpriced == 0 || self.ready == Ready::Any
     }
 
     /// Shows the strategy one moment more, and values the account. `None` if nothing more has happened.

@@ -1,6 +1,6 @@
 //! What a run leaves in full: trades, orders, the curve of the equity, remarks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 
 use mycelium::sweep::{SharedSlice, SpillWriter};
@@ -148,7 +148,8 @@ impl RunCurves {
 pub struct Journal {
     /// Units of a lot of each asset.
     lots: Vec<f64>,
-    entries: Vec<OpenEntry>,
+    /// Their numbers rise, and the first is closed first in nearly all cases: neither grows with their count.
+    entries: VecDeque<OpenEntry>,
     pub(super) trades: Vec<Trade>,
     pub(super) orders: Vec<OrderRecord>,
     places: HashMap<u32, usize>,
@@ -164,7 +165,7 @@ impl Journal {
         Self {
             lots,
             charges: Vec::new(),
-            entries: Vec::new(),
+            entries: VecDeque::new(),
             trades: Vec::new(),
             orders: Vec::new(),
             places: HashMap::new(),
@@ -231,29 +232,11 @@ impl Journal {
             record.price = value / record.filled;
             record.order.opened |= execution.kind == FillKind::Open;
         }
+        let found = self.entries.binary_search_by_key(&execution.trade, |entry| entry.number);
         if execution.kind == FillKind::Open {
-            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == execution.trade) {
-                // One more part of an order.
-                let value = entry.price * entry.lots as f64 + execution.price * execution.quantity as f64;
-                entry.lots += execution.quantity;
-                entry.price = value / entry.lots as f64;
-                entry.commission += execution.commission;
-                return;
-            }
-            let order = self.places.get(&execution.order).and_then(|at| self.orders.get(*at));
-            self.entries.push(OpenEntry {
-                number: execution.trade,
-                asset: execution.asset,
-                lots: execution.quantity,
-                index: place,
-                timestamp: execution.timestamp,
-                price: execution.price,
-                commission: execution.commission,
-                tag: order.map_or("", |record| record.order.ticket.tag),
-            });
-            return;
+            return self.opened(found, execution, place);
         }
-        let Some(at) = self.entries.iter().position(|entry| entry.number == execution.trade) else { return };
+        let Ok(at) = found else { return };
         let entry = &mut self.entries[at];
         let lots = -execution.quantity;
         // A part bears its share of what the entry has cost.
@@ -266,6 +249,30 @@ impl Journal {
         }
         let size = self.units(before.asset, lots);
         self.trades.push(closed(&before, size, paid, execution, place));
+    }
+
+    /// Adds to the entry that was found, or makes one where it would have been.
+    fn opened(&mut self, found: Result<usize, usize>, execution: &Execution, place: u32) {
+        if let Some(entry) = found.ok().and_then(|at| self.entries.get_mut(at)) {
+            // One more part of an order.
+            let value = entry.price * entry.lots as f64 + execution.price * execution.quantity as f64;
+            entry.lots += execution.quantity;
+            entry.price = value / entry.lots as f64;
+            entry.commission += execution.commission;
+            return;
+        }
+        let order = self.places.get(&execution.order).and_then(|at| self.orders.get(*at));
+        let entry = OpenEntry {
+            number: execution.trade,
+            asset: execution.asset,
+            lots: execution.quantity,
+            index: place,
+            timestamp: execution.timestamp,
+            price: execution.price,
+            commission: execution.commission,
+            tag: order.map_or("", |record| record.order.ticket.tag),
+        };
+        self.entries.insert(found.unwrap_or_else(|at| at), entry);
     }
 
     /// Entries that are open still: number, units, bar and price.
@@ -326,4 +333,37 @@ fn closed(entry: &OpenEntry, size: f64, paid: f64, exit: &Execution, place: u32)
 
 fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::data::format_timestamp(*time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buyer who never closes has as many entries open as fills, and the end closes them all.
+    #[test]
+    fn a_fill_costs_the_same_among_many_open_trades() {
+        const FILLS: u32 = 200_000;
+        let mut journal = Journal::new(vec![1.0]);
+        let execution = |trade: u32, kind, quantity| Execution {
+            trade,
+            kind,
+            quantity,
+            price: f64::from(trade),
+            ..Execution::default()
+        };
+        (1..=FILLS).for_each(|trade| journal.executed(&execution(trade, FillKind::Open, 2), trade));
+        assert_eq!(journal.open_trades().len(), FILLS as usize);
+        // A part more of each, then all are closed, the first first.
+        (1..=FILLS).for_each(|trade| journal.executed(&execution(trade, FillKind::Open, 1), trade));
+        (1..=FILLS).for_each(|trade| journal.executed(&execution(trade, FillKind::Close, -3), FILLS));
+        assert!(journal.open_trades().is_empty());
+        assert_eq!(journal.trades.len(), FILLS as usize);
+        let last = journal.trades.last().expect("all of them");
+        assert_eq!((last.number, last.size, last.entry_price), (FILLS, 3.0, f64::from(FILLS)));
+        // One from the middle, as what protects it closes it.
+        (1..=9).for_each(|trade| journal.executed(&execution(FILLS + trade, FillKind::Open, 1), 1));
+        journal.executed(&execution(FILLS + 5, FillKind::Close, -1), 2);
+        let open: Vec<u32> = journal.open_trades().iter().map(|trade| trade.number - FILLS).collect();
+        assert_eq!(open, [1, 2, 3, 4, 6, 7, 8, 9]);
+    }
 }

@@ -18,8 +18,8 @@ use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
 use crate::engine::{
-    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, Session,
-    Slippage,
+    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, Ready,
+    Session, Slippage,
 };
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
@@ -83,7 +83,7 @@ impl Backtest {
 
     /// Bars, quotes or ticks of one or several assets, on the default terms. Names must differ; the first
     /// asset is that of a strategy's own methods, the others are `ctx.asset("NAME")`. A strategy is called
-    /// for the first time when each asset has a price.
+    /// for the first time when each asset has a price, unless it says [`ready_when`](Backtest::ready_when).
     ///
     /// ```
     /// use backtest::strategy::{Backtest, StrategyContext};
@@ -120,6 +120,13 @@ impl Backtest {
     pub fn terms(mut self, symbol: &str, change: impl Fn(&mut AssetTerms) + Send + Sync + 'static) -> Self {
         self.changes.push((symbol.to_owned(), Arc::new(change)));
         self
+    }
+
+    /// What each unit of an asset is paid, who is long, and owes, who is short: times in ns and amounts, as
+    /// [`CorporateActions::dividends`](crate::data::CorporateActions::dividends) of a file has them.
+    #[must_use]
+    pub fn dividends(self, symbol: &str, dividends: Arc<[(i64, f64)]>) -> Self {
+        self.terms(symbol, move |terms| terms.dividends = Arc::clone(&dividends))
     }
 
     /// Other terms, all at once.
@@ -314,6 +321,14 @@ impl Backtest {
         }
     }
 
+    /// When a strategy on several assets is called for the first time: with [`Ready::Any`] as soon as one of
+    /// them has a price. [`StrategyContext::price`](super::StrategyContext::price) of the others is zero then.
+    #[must_use]
+    pub fn ready_when(mut self, ready: Ready) -> Self {
+        self.market.ready = ready;
+        self
+    }
+
     /// Runs a strategy and keeps everything.
     ///
     /// # Errors
@@ -395,6 +410,7 @@ impl Backtest {
             };
             change(&mut all[at]);
             self.market.with(&all[at]).check().map_err(InstanceError::Market)?;
+            all[at].check().map_err(InstanceError::Market)?;
         }
         // A night is no mistake of a part.
         for (terms, at) in all.iter().zip(0..).filter(|_| !self.is_part) {
@@ -412,7 +428,7 @@ impl Backtest {
     ) -> Result<(Trader<S>, u64), InstanceError> {
         let lots: Vec<f64> = terms.iter().map(|terms| terms.lot).collect();
         let symbols = tape.symbols().map(str::to_owned).collect();
-        let desk = Desk::new(Past::shared(tape), self.market.cash, symbols, &lots, journal);
+        let desk = Desk::new(Past::shared(tape), &self.market, symbols, &lots, journal);
         let venue = Venue::on(Arc::clone(tape), self.market.clone(), terms);
         host(Stretches(Arc::clone(tape)), venue, strategy, desk, self.market.cash)
     }
@@ -433,7 +449,7 @@ impl Backtest {
             let reason = "is for prices in memory; bars of a source do not say when they were".to_owned();
             return Err(InstanceError::Market(MarketError { term: "feed latency", reason }));
         }
-        let desk = Desk::new(Past::own(1), self.market.cash, [symbol.to_owned()].into(), &[*lot], None);
+        let desk = Desk::new(Past::own(1), &self.market, [symbol.to_owned()].into(), &[*lot], None);
         let venue = Venue::of(self.market.clone(), terms);
         let (trader, events) = host(Feed::new(source), venue, strategy, desk, self.market.cash)?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
@@ -495,6 +511,7 @@ fn in_words(order: &OrderRecord) -> Option<&'static str> {
         OrderCause::TooManyOrders => "too many orders were working at once",
         OrderCause::MarginCall => "the equity fell below the maintenance margin",
         OrderCause::Ruined => "the equity was used up",
+        OrderCause::NoPrice => "the asset had no price yet",
         _ => return None,
     })
 }

@@ -64,7 +64,7 @@ impl<S: Strategy> Trader<S> {
         let (symbols, lots): (Vec<String>, Vec<f64>) =
             assets.into_iter().map(|(symbol, terms)| (symbol.to_owned(), terms.lot)).unzip();
         let symbols = symbols.into();
-        let desk = Desk::new(Past::own(lots.len()), market.cash, symbols, &lots, None);
+        let desk = Desk::new(Past::own(lots.len()), market, symbols, &lots, None);
         Self::new(strategy, desk, Ledger::new(market.cash))
     }
 

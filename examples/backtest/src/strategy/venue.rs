@@ -97,7 +97,7 @@ impl Venue {
     /// filled.
     fn catch_up(&mut self, until: usize) {
         let Some(tape) = &self.tape else { return };
-        if tape.assets() == 1 && until >= self.passed {
+        if tape.assets() == 1 && until >= self.passed && !self.engine.sees_each() {
             // The latest is all that is needed.
             self.passed = until;
         }
@@ -128,8 +128,11 @@ impl Venue {
         Some(done)
     }
 
-    /// Publishes what has happened, and then that this was all.
+    /// Publishes what has happened, and then that this was all. Fails where a cost was no number.
     async fn tell(&mut self, done: BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some(fault) = self.engine.fault() {
+            return Err(fault.into());
+        }
         for event in self.engine.events().as_slice() {
             match event {
                 Event::Update(update) => ctx.publish(*update).await?,

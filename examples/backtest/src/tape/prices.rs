@@ -188,7 +188,8 @@ impl Prices {
         })
     }
 
-    /// The first row whose prices nobody can trade at, or that is before the one above it.
+    /// The first row whose prices nobody can trade at, or that is before the one above it. Two bars of one
+    /// time are a mistake: the first of them would end when it begins, and be seen at its open.
     pub(super) fn fault(&self) -> Option<(usize, &'static str)> {
         let mut before = i64::MIN;
         for at in 0..self.len() {
@@ -196,6 +197,13 @@ impl Prices {
             let now = data.timestamp().as_nanos();
             if now < before {
                 return Some((at, "its time is before that of the row above"));
+            }
+            if at != 0 && now == before && self.kind() == PriceKind::Bars {
+                return Some((
+                    at,
+                    "it has the time of the row above, and a bar that ends when it begins would be known at its \
+                     open; give each bar the time at which it begins, or take rows of one time as ticks",
+                ));
             }
             if let Some(fault) = data.fault() {
                 return Some((at, fault));

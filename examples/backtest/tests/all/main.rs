@@ -1,5 +1,5 @@
-//! Each program of tests is linked by itself, with all that it is made of: so there is one. `agreement` and
-//! `oracle` stand apart because they are run on a release build too.
+//! Each program of tests is linked by itself, with all that it is made of: so there are few. `agreement` and
+//! `oracle` stand apart because they are run on a release build too, and `money` because it is small.
 #![forbid(unsafe_code)]
 
 mod accounts;
@@ -24,4 +24,5 @@ mod reference;
 mod search;
 mod searches;
 mod sessions;
+mod slow;
 mod streaming;

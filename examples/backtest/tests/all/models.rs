@@ -357,14 +357,6 @@ fn a_target_between_bid_and_ask_trades_nothing() {
 }
 
 #[test]
-fn a_quote_fills_as_much_as_it_is_for() {
-    let quotes: Vec<Quote> = (0..5).map(|ms| quote(ms, 99.0, 101.0)).collect();
-    let backtest = Backtest::of([("X", quotes)]).at_end(AtEnd::Keep).participation(1.0);
-    let report = run(&backtest, on_bar(0, |ctx| _ = ctx.buy(12)));
-    assert_eq!(report.orders[0].ended_bar, Some(3), "5, 5 and 2");
-}
-
-#[test]
 fn a_limit_that_waits_is_filled_by_ticks_beyond_it() {
     let tick = |(ms, price): (i64, f64)| Tick { timestamp: at(ms), price, size: 1.0, index: 0, asset: 0 };
     let rows = [100.0, 99.0, 98.5, 98.0, 97.9, 99.0];

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::slow::{SlowExchange, SlowFill, Spec};
+use crate::slow::{SlowExchange, SlowFill, Spec};
 use backtest::engine::{AtEnd, Share};
 use backtest::messages::{Bar, OrderStatus, Timestamp};
 use backtest::source::Source;

@@ -109,6 +109,8 @@ fn seeds() -> Vec<Vec<u8>> {
         head,
         b"open_time|open|high|low|close\n# a comment\n1700000000000|1|2|0.5|1.5\n1700003600000|1.5|2|1|1.8\n"
             .to_vec(),
+        b"Date,Open,High,Low,Close,Dividends,Stock Splits,Adj Close\n2024-01-02,9,9,9,9,0,0,4\n2024-01-03,4.5,5,4,4.5,0.1,2,4\n"
+            .to_vec(),
         b"timestamp,bid,ask,bid_size,ask_size\n1700000000000,1,2,3,4\n1700000000000,1.5,1.5,,0\n".to_vec(),
         b"time,price,qty\n1700000000000,1,2\n1699999999999,3,-1\n1700000001000,2,\n".to_vec(),
         b"\"Date\";\"Time\";\"Open\";\"High\";\"Low\";\"Close\"\r\n2024-01-31;09:30;1.5;2;1;2\r\n".to_vec(),

@@ -1,7 +1,5 @@
 //! Bars by hand, and strategies that do what a test says on a given bar.
 
-pub(crate) mod slow;
-
 use backtest::messages::{Bar, Timestamp};
 use backtest::strategy::StrategyContext;
 

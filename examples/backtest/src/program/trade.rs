@@ -1,0 +1,153 @@
+//! The flags of the terms on which a strategy trades, for all assets or for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::config::ConfigError;
+use crate::data::AssetPrices;
+use crate::engine::{Jitter, Ready, Session, Share, parse_duration};
+use crate::named::Named;
+use crate::strategy::Backtest;
+
+/// On which terms a strategy trades.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TradeArgs {
+    /// Initial cash
+    #[arg(long, value_name = "X", default_value_t = 10_000.0)]
+    pub(super) cash: f64,
+    /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %; none unless given). Of
+    /// one file or symbol: `NAME:0.002`
+    #[arg(long, value_name = "[NAME:]X")]
+    commission: Vec<String>,
+    /// Spread as a share of the price, paid at entry; none unless given
+    #[arg(long, value_name = "[NAME:]X")]
+    spread: Vec<String>,
+    /// Slippage of market orders and stops, as a share of the price; none unless given
+    #[arg(long, value_name = "[NAME:]X")]
+    slippage: Vec<String>,
+    /// Units in the least that can be traded; 1 unless given
+    #[arg(long, value_name = "[NAME:]X")]
+    lot: Vec<String>,
+    /// How many times its money the account can buy
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    leverage: f64,
+    /// How long the news of an event takes to the strategy: `5ms`, or `1ms..5ms` at random
+    #[arg(long, value_name = "TIME")]
+    pub(super) feed_latency: Option<Jitter>,
+    /// How long an order takes from the strategy to the exchange: `5ms`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    latency: Option<Duration>,
+    /// Trading hours, outside of which nothing is filled: '09:30-16:00 America/New_York'; UTC without a zone
+    #[arg(long, value_name = "[NAME:]HOURS")]
+    session: Vec<String>,
+    /// When a strategy on several assets is called for the first time
+    #[arg(long, value_enum, default_value = "all")]
+    ready: Ready,
+}
+
+/// What trading an asset costs, and when and in what it is traded.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct AssetCosts {
+    commission: f64,
+    spread: f64,
+    slippage: f64,
+    lot: f64,
+    session: Session,
+}
+
+/// The costs of assets that none are named for, and those of each asset.
+pub(super) type Costs = (AssetCosts, Vec<AssetCosts>);
+
+impl TradeArgs {
+    /// What the flags say of each asset. `names` are all that may stand before a value, `own` those of each.
+    pub(super) fn costs(&self, names: &[String], own: &[Vec<String>]) -> Result<Costs, ConfigError> {
+        let number = |text: &str| text.parse::<f64>().map_err(|_| format!("is `{text}`, must be a number"));
+        let share = |text: &str| match number(text)? {
+            share if (0.0..0.5).contains(&share) => Ok(share),
+            share => Err(format!("is {share}, must be a share from 0 to below 0.5; 0.2 % is 0.002")),
+        };
+        let hours = |text: &str| text.parse::<Session>().map_err(|error| format!("is wrong: {error}"));
+        let commission = Named::read("--commission", &self.commission, names, share)?;
+        let spread = Named::read("--spread", &self.spread, names, number)?;
+        let slippage = Named::read("--slippage", &self.slippage, names, share)?;
+        let lot = Named::read("--lot", &self.lot, names, number)?;
+        let session = Named::read("--session", &self.session, names, hours)?;
+        let of = |own: &[String]| AssetCosts {
+            commission: commission.of(own).copied().unwrap_or(0.0),
+            spread: spread.of(own).copied().unwrap_or(0.0),
+            slippage: slippage.of(own).copied().unwrap_or(0.0),
+            lot: lot.of(own).copied().unwrap_or(1.0),
+            session: session.of(own).cloned().unwrap_or_default(),
+        };
+        Ok((of(&[]), own.iter().map(|own| of(own)).collect()))
+    }
+
+    /// A backtest of these prices on these terms.
+    pub(super) fn backtest(&self, assets: &[AssetPrices], (all, own): &Costs) -> Backtest {
+        let prices = assets.iter().map(|asset| (asset.symbol.clone(), asset.prices.clone()));
+        let mut backtest = Backtest::of(prices);
+        for (asset, costs) in assets.iter().zip(own) {
+            if !asset.actions.dividends.is_empty() {
+                backtest = backtest.dividends(&asset.symbol, Arc::clone(&asset.actions.dividends));
+            }
+            if costs != all {
+                let costs = costs.clone();
+                backtest = backtest.terms(&asset.symbol, move |terms| {
+                    terms.commission = Arc::new(Share(costs.commission));
+                    terms.slippage = Arc::new(Share(costs.slippage));
+                    (terms.spread, terms.lot) = (costs.spread, costs.lot);
+                    terms.session = costs.session.clone();
+                });
+            }
+        }
+        if let Some(latency) = self.feed_latency {
+            backtest = backtest.feed_latency(latency);
+        }
+        backtest
+            .latency(self.latency.unwrap_or_default())
+            .cash(self.cash)
+            .commission(Share(all.commission))
+            .spread(all.spread)
+            .slippage(Share(all.slippage))
+            .lot(all.lot)
+            .leverage(self.leverage)
+            .ready_when(self.ready)
+            .session(all.session.clone())
+    }
+
+    /// The terms in words: equal for equal terms.
+    pub(super) fn describe(&self, assets: &[AssetPrices], (all, own): &Costs) -> String {
+        // Those that are named for an asset stand behind that for all.
+        let with_named = |value: &dyn Fn(&AssetCosts) -> String| {
+            let others = assets.iter().zip(own).filter(|(_, costs)| value(costs) != value(all));
+            let named: Vec<String> =
+                others.map(|(asset, costs)| format!("{} {}", asset.symbol, value(costs))).collect();
+            let all = value(all);
+            if named.is_empty() { all } else { format!("{all} ({})", named.join(", ")) }
+        };
+        let mut terms = format!(
+            "cash {}, commission {}, spread {}, slippage {}, lot {}, leverage {}",
+            self.cash,
+            with_named(&|costs| costs.commission.to_string()),
+            with_named(&|costs| costs.spread.to_string()),
+            with_named(&|costs| costs.slippage.to_string()),
+            with_named(&|costs| costs.lot.to_string()),
+            self.leverage
+        );
+        if let Some(latency) = &self.feed_latency {
+            terms.push_str(&format!(", feed latency {latency}"));
+        }
+        if let Some(latency) = self.latency {
+            terms.push_str(&format!(", latency {latency:?}"));
+        }
+        if self.ready == Ready::Any {
+            terms.push_str(", ready with any asset");
+        }
+        if !self.session.is_empty() {
+            terms.push_str(&format!(", session {}", with_named(&|costs| costs.session.to_string())));
+        }
+        terms
+    }
+}

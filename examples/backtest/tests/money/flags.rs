@@ -1,0 +1,128 @@
+//! Flags that hold for one file or symbol, and what a sweep compares of them.
+
+use std::path::{Path, PathBuf};
+
+use backtest::prelude::*;
+use backtest::program::Program;
+use serde_json::Value;
+
+/// Buys ten of each asset on its first bar, and tells what they are.
+struct Ten;
+
+impl Ten {
+    fn new() -> Self {
+        Self
+    }
+}
+
+impl Strategy for Ten {
+    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+        for at in 0..2 {
+            let mut ctx = ctx.asset_at(at);
+            if ctx.is_flat() && ctx.orders().is_empty() {
+                ctx.buy(10);
+            }
+        }
+    }
+}
+
+fn ten() -> Program<Ten> {
+    backtest::program!(Ten::new())
+}
+
+/// Bars of one vendor, and quotes of another, whose dates and columns are written otherwise.
+fn files(folder: &Path) -> [PathBuf; 2] {
+    let (es, spy) = (folder.join("es.csv"), folder.join("spy.csv"));
+    let hours = |hour: i64| format!("2024-01-02 {hour:02}:00,100,100,100,100,5\n");
+    let bars: String = (0..24).map(hours).collect();
+    std::fs::write(&es, format!("Date,Open,High,Low,Last,Volume\n{bars}")).expect("written");
+    let quotes: String = (0..24).map(|hour| format!("02.01.2024 {hour:02}:30;50;50\n")).collect();
+    std::fs::write(&spy, format!("Stamp;B;A\n{quotes}")).expect("written");
+    [es, spy]
+}
+
+const READ: [&str; 10] = [
+    "--columns",
+    "es:close=Last",
+    "--columns",
+    "spy.csv:date=Stamp,bid=B,ask=A",
+    "--date-format",
+    "spy:%d.%m.%Y %H:%M",
+    "--kind",
+    "spy:quotes",
+    "--kind",
+    "bars",
+];
+
+fn execute(folder: &Path, command: &str, more: &[&str]) -> Result<String, String> {
+    let files = files(folder);
+    let files = files.each_ref().map(|file| file.to_str().expect("a plain path"));
+    let data = ["it", command, "--data", files[0], "--data", files[1]];
+    ten().execute([&data[..], &READ, more].concat()).map_err(|error| error.to_string())
+}
+
+fn end(folder: &Path, more: &[&str]) -> f64 {
+    let text = execute(folder, "run", &[&["--json"], more].concat()).expect("it runs");
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    value["statistics"]["equity_final"].as_f64().expect("a number")
+}
+
+#[test]
+fn a_flag_may_hold_for_one_file_or_symbol() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let end = |more: &[&str]| end(folder.path(), more);
+    assert_eq!(end(&[]), 10_000.0, "both are read, and cost nothing");
+    // Ten of 100, and ten of 50, in and out.
+    assert!((end(&["--commission", "0.01"]) - (10_000.0 - 20.0 - 10.0)).abs() < 1e-9);
+    assert!((end(&["--commission", "es:0.01"]) - (10_000.0 - 20.0)).abs() < 1e-9);
+    assert!((end(&["--commission", "0.01", "--commission", "spy.csv:0"]) - (10_000.0 - 20.0)).abs() < 1e-9);
+    assert!((end(&["--spread", "spy:0.01"]) - (10_000.0 - 5.0)).abs() < 1e-9);
+    assert!((end(&["--slippage", "spy:0.01"]) - (10_000.0 - 10.0)).abs() < 1e-9);
+    // Quotes begin at half past, and bars at the full hour.
+    assert_eq!(end(&["--session", "spy:05:15-06:00"]), 10_000.0);
+    let error =
+        execute(folder.path(), "run", &["--session", "es:05:15-06:00"]).expect_err("no bar begins then");
+    assert!(error.contains("no price of `es` begins then"), "{error}");
+    // Of lots of four, ten are two.
+    let lots = end(&["--commission", "0.01", "--lot", "es:4"]);
+    assert!((lots - (10_000.0 - 16.0 - 10.0)).abs() < 1e-9, "{lots}");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_an_error_that_lists_the_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for flag in ["--commission", "--slippage", "--spread", "--lot", "--session", "--kind", "--columns"] {
+        let error = execute(folder.path(), "run", &[flag, "EZ:0.01"]).expect_err("refused");
+        let whole =
+            error.starts_with(flag) && error.contains("`EZ`") && error.contains("es.csv, es, spy.csv, spy");
+        assert!(whole, "{error}");
+    }
+    for (flags, part) in [
+        (["--commission", "es:0.7"], "--commission is 0.7"),
+        (["--lot", "es:x"], "--lot is `x`, must be a number"),
+        (["--lot", "es:0"], "`lot` is 0"),
+        (["--session", "es:9-17"], "--session "),
+        (["--kind", "es:candles"], "must be one of bars, quotes and ticks"),
+    ] {
+        let error = execute(folder.path(), "run", &flags).expect_err("refused");
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_sweep_tells_and_compares_the_terms_of_each_asset() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let out = out.to_str().expect("a plain path");
+    execute(folder.path(), "sweep", &["--out", out, "--commission", "es:0.01"]).expect("it runs");
+    let rows = std::fs::read_to_string(Path::new(out).join("results.csv")).expect("written");
+    assert!(rows.contains("commission 0 (es 0.01), spread 0,"), "{rows}");
+    // The same in other words is the same.
+    let text = execute(folder.path(), "sweep", &["--out", out, "--commission", "es.csv:0.01", "--fresh"]);
+    assert!(text.is_ok(), "{text:?}");
+    let again = std::fs::read_to_string(Path::new(out).join("results.csv")).expect("written");
+    assert_eq!(
+        again.lines().find(|line| line.contains("terms")),
+        rows.lines().find(|line| line.contains("terms"))
+    );
+}
