@@ -9,7 +9,7 @@
 //!   finds that these were the last has an `Acquire` fence behind it and frees the piece (**sync point "last
 //!   reader"**). To raise the count one must hold some of it, so what has come to zero stays there.
 //! - An item is written by whoever has made the piece and alone may write to it, before there is a value of
-//!   it; from then on it is only read. A row whose values were not given out is alone with its item.
+//!   it; from then on it is only read. A row that has all of the count is alone with its item.
 //! - A shelf writes items one behind the other into a piece whose values others read already: behind all
 //!   that is read. It begins at the front again only when it finds its own stock to be all of the count, by
 //!   a load with `Acquire` (**sync point "all read"**, which pairs with the subtractions).
@@ -331,14 +331,17 @@ impl<H: Copy> Row<H> {
         Self { item, at: 0, end, each }
     }
 
-    /// The head and the bytes of all values, to be changed while none was given out.
+    /// The head and the bytes of all values, to be changed while none was given out, and no clone of one that
+    /// was taken back is left.
     pub fn edit(&mut self) -> Option<(&mut H, &mut [u8])> {
-        if self.at > 0 {
+        let own = 1 + self.len() as u64;
+        // Sync point "all read", as for a shelf.
+        if self.at > 0 || Piece::of(self.item).head().count.load(Ordering::Acquire) != own {
             return None;
         }
         // SAFETY: the bytes follow the head.
         let bytes = unsafe { self.item.add(1) }.cast::<u8>();
-        // SAFETY: no value was given out, so the row, borrowed mutably, is alone with the item, all of whose
+        // SAFETY: nobody else has a count, so the row, borrowed mutably, is alone with the item, all of whose
         // bytes are written.
         let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr(), self.end as usize) };
         // SAFETY: as above; the head lies before the bytes.
@@ -641,6 +644,18 @@ mod tests {
         );
         assert_eq!(row.by_ref().count(), 2);
         assert!(row.rest().is_empty() && *row.head() == 2);
+    }
+
+    #[test]
+    fn a_row_is_not_changed_while_a_clone_of_what_came_back_is_read() {
+        let mut row = Row::new((), &[1; 16], 8);
+        let first = row.next().unwrap();
+        let kept = first.clone();
+        row.take_back(first);
+        assert!(row.edit().is_none(), "the clone reads it");
+        drop(kept);
+        row.edit().unwrap().1.fill(2);
+        assert_eq!(row.next().unwrap().bytes(), [2; 8]);
     }
 
     #[test]
