@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::backoff::Backoff;
 use super::greet::{GreetError, greet};
 use super::hub::Hub;
+use super::lookup::HostLookup;
 use super::peer::Peer;
 use super::sockets::{AcceptedSocket, OpenSocket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
@@ -213,14 +214,14 @@ pub(super) async fn keep_dialing(
     options: Arc<LinkOptions>,
     seen: Arc<Reached>,
 ) {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut lookup) = (Backoff::default(), HostLookup::default());
     let mut said = String::new();
     loop {
         if let Some(peer) = seen.peer() {
             // It may have come by itself.
             peer.detached().await;
         }
-        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options, DIAL_LIMIT)).await;
+        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options, &mut lookup, DIAL_LIMIT)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let at_once = match dialed {
             Ok(socket) => match greet(&hub, socket, true, &options).await {

@@ -34,6 +34,7 @@ mod greet;
 mod hub;
 mod inflow;
 mod interest;
+mod lookup;
 mod mailbox;
 mod options;
 mod outflow;
@@ -355,7 +356,8 @@ impl MessageBus {
     /// # Errors
     /// [`AskError::Remote`] says why there is no answer: [`RemoteError::NotTaken`] also where the path is
     /// none, or no contract of this bus has the message; [`RemoteError::Invalid`] where the bytes are no
-    /// value of it; [`RemoteError::Unanswerable`] where the answer is another message than the contract's. [`AskError::Timeout`]: see [`reply_recipient`](Self::reply_recipient).
+    /// value of it; [`RemoteError::Unanswerable`] where the answer is another message than the contract's.
+    /// [`AskError::Timeout`]: see [`reply_recipient`](Self::reply_recipient).
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the question may be put all the same.

@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::lookup::HostLookup;
 use super::security::Security;
 #[cfg(target_os = "linux")]
 use super::shm::ShmSocket;
 use super::{LinkAddress, LinkError, LinkOptions};
 use crate::rt::{self, Instant};
-use crate::sync::oneshot;
 
 /// A connection, of whatever kind.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
@@ -97,6 +97,7 @@ impl OpenSocket {
 pub(super) async fn dial(
     address: &LinkAddress,
     options: &LinkOptions,
+    lookup: &mut HostLookup,
     limit: Duration,
 ) -> io::Result<Box<dyn Socket>> {
     match address {
@@ -110,7 +111,7 @@ pub(super) async fn dial(
         LinkAddress::Tcp(text) => {
             let began = Instant::now();
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            let found = lookup(text).await?;
+            let found = lookup.find(text).await?;
             for (at, address) in found.iter().enumerate() {
                 if !options.may_leave() && !address.ip().is_loopback() {
                     let text = LinkError::NotLoopback { address: address.to_string().into() }.to_string();
@@ -131,22 +132,6 @@ pub(super) async fn dial(
             Err(last)
         }
     }
-}
-
-/// The addresses of a host. The system may take long to find them, and no end of a program waits for that: a
-/// runtime that goes down would wait for a thread of its own pool.
-async fn lookup(text: &str) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = text.parse() {
-        return Ok(vec![address]);
-    }
-    let (tell, told) = oneshot::channel();
-    let name = text.to_owned();
-    std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
-        let found = name.to_socket_addrs().map(Iterator::collect);
-        // Whoever asked may have given up.
-        let _unheard = tell.send(found);
-    })?;
-    told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that looks names up has ended")))
 }
 
 /// Whether this address can be dialed at all, as far as that is known before.
