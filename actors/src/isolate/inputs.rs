@@ -71,7 +71,7 @@ impl Isolate {
         }
         let mut answer = queued.map_err(|unqueued| match unqueued {
             Unqueued::Full(..) => AskError::timeout(to.asked()),
-            Unqueued::Failed(error) => error,
+            Unqueued::Failed(_, error) => error,
         })?;
         let run = self.run_until(self.now());
         answer.try_recv().map_err(|error| match (error, run) {

@@ -10,7 +10,7 @@ use super::POOL_WORKERS_MAX;
 use super::state::PoolState;
 use crate::context::within;
 use crate::error::Asked;
-use crate::isolate::{step, stepped};
+use crate::isolate::step;
 use crate::live::{block_on, cancellable, turn};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
@@ -221,22 +221,23 @@ impl<A: Actor> PoolRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        if !self.state.is_live {
-            return match self.state.choose(query) {
-                Ok((worker, query)) => worker.ask_within(query, limit).await,
-                Err(error) => stepped(Err(error)).await,
-            };
-        }
         let mut timer = pin!(self.first().timer(limit));
-        let begun = async {
-            turn().await;
-            self.state.begin(query).await
+        // First for room and then for the answer, so that the error says which of them did not come.
+        let no_room = || AskError::timeout(Asked::of(self.state.whose(None)).limit(Some(limit)));
+        let (worker, answered) = if self.state.is_live {
+            let begun = async {
+                turn().await;
+                self.state.begin(query).await
+            };
+            let (worker, answer) = within(timer.as_mut(), begun).await.ok_or_else(no_room)??;
+            let answered = within(timer, worker.answered(answer)).await;
+            (worker, answered)
+        } else {
+            let begun = within(timer.as_mut(), self.state.begin_here(query)).await;
+            let (worker, answer) = begun.ok_or_else(no_room)??;
+            let answered = within(timer, worker.answered_here(answer)).await;
+            (worker, answered)
         };
-        let Some(begun) = within(timer.as_mut(), begun).await else {
-            return Err(AskError::timeout(Asked::of(self.state.whose(None)).limit(Some(limit))));
-        };
-        let (worker, answer) = begun?;
-        let answered = within(timer, worker.answered(answer)).await;
         answered.unwrap_or_else(|| Err(AskError::timeout(worker.whom().sent().limit(Some(limit)))))
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::ReplyReceiver;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::Dispatch;
 use super::feed::PoolFeed;
@@ -404,37 +404,45 @@ impl<A: Actor> PoolState<A> {
             let (worker, answer) = self.begin(query).await?;
             return worker.answered(answer).await;
         }
-        match self.choose(query) {
-            Ok((worker, query)) => worker.query(query).await,
-            Err(error) => stepped(Err(error)).await,
-        }
+        let (worker, answer) = self.begin_here(query).await?;
+        worker.answered_here(answer).await
     }
 
-    /// In an isolate: the worker that is asked, which is not the one that asks.
-    pub(super) fn choose<Q>(&self, query: Q) -> Result<(ActorRef<A>, Q), AskError>
+    /// In an isolate: ready when the query is queued for a worker, which is not the one that asks.
+    pub(super) async fn begin_here<Q>(
+        &self,
+        query: Q,
+    ) -> Result<(ActorRef<A>, oneshot::Receiver<A::Reply>), AskError>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
         let key = self.key_of(&query);
         let mut itself = false;
-        let chosen = self.offer(key, query, |worker, query| {
+        let mut give = |worker: &ActorRef<A>, query| {
             let is_current = worker.is_current();
             itself |= is_current;
-            match !is_current && worker.is_alive() {
-                true => Ok((worker.clone(), query)),
-                false => Err(OfferRefusal::Gone(query)),
+            match is_current {
+                false => worker.offer_query(query).map(|answer| (worker.clone(), answer)),
+                true => Err(OfferRefusal::Gone(query)),
             }
-        });
-        chosen.map_err(|_| match self.worker(0) {
-            _ if itself => AskError::itself(self.whose(key)),
+        };
+        let offered = match self.offer(key, query, &mut give) {
+            Err(PoolRefusal::Full(query)) => {
+                Box::pin(self.wait_to_offer(key, query, ActorRef::lane_for_query::<Q>, give)).await
+            }
+            other => other,
+        };
+        let refused = match offered {
+            Ok(begun) => return Ok(begun),
+            Err(_) if itself => AskError::itself(self.whose(key)),
             // The first one knows why: on another thread nobody seems alive.
-            Some(first) => match first.why_not() {
-                AskError::Stopped(_) => AskError::stopped(Asked::of(self.whose(key))),
-                other => other,
+            Err(_) => match self.worker(0).map(|first| first.why_not()) {
+                None | Some(AskError::Stopped(_)) => AskError::stopped(Asked::of(self.whose(key))),
+                Some(other) => other,
             },
-            None => AskError::stopped(Asked::of(self.whose(key))),
-        })
+        };
+        stepped(Err(refused)).await
     }
 
     /// Live: ready when the query is in the inbox of a worker, with what waits for its answer.

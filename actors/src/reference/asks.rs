@@ -79,19 +79,6 @@ impl<A: Actor> ActorRef<A> {
         Ok(async move { live.answered(answer).await })
     }
 
-    /// Asks for as long as it takes.
-    pub(crate) async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        match &self.backend {
-            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
-            ReferenceBackend::Live(live) => live.ask(query).await,
-            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
-        }
-    }
-
     /// Asks the actor and waits at most `limit` on its bus's clock, whatever limit its bus has.
     ///
     /// # Errors

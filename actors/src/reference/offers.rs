@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use mycelium_mailbox::{LinePlace, ReplyReceiver};
+use tokio::sync::oneshot;
 
 use super::{ActorRef, ReferenceBackend};
+use crate::isolate::Unqueued;
 use crate::life::{Fence, Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, Wait};
-use crate::{Actor, AskError, Takes};
+use crate::{Actor, AskError, Replies, Takes};
 
 impl<A: Actor> ActorRef<A> {
     /// Puts a marker into the actor's inbox.
@@ -77,6 +79,45 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.lane_for::<M>(),
             ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => None,
+        }
+    }
+
+    /// The lane by which queries of this type come to an actor of an isolate.
+    pub(crate) fn lane_for_query<Q>(&self) -> Option<u32>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.lane_for_query::<Q>(),
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => None,
+        }
+    }
+
+    /// Queues a query for an actor of an isolate.
+    pub(crate) fn offer_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, OfferRefusal<Q>>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => {
+                isolate.send_query(query).map_err(|unqueued| match unqueued {
+                    Unqueued::Full(query, _) => OfferRefusal::Full(query),
+                    Unqueued::Failed(query, _) => OfferRefusal::Gone(query),
+                })
+            }
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => Err(OfferRefusal::Gone(query)),
+        }
+    }
+
+    /// Waits for the answer of an actor of an isolate to a query that was queued for it.
+    pub(crate) async fn answered_here<R>(&self, answer: oneshot::Receiver<R>) -> Result<R, AskError> {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.answered(answer).await,
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => {
+                Err(AskError::stopped(self.whom().sent()))
+            }
         }
     }
 

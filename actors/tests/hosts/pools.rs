@@ -1,8 +1,11 @@
 //! Pools: each message is handled by one worker and once, whatever fails, whoever comes and goes.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use mycelium::pool::{Dispatch, POOL_WORKERS_MAX, Pool, PoolError, PoolRef};
@@ -98,6 +101,17 @@ struct Who;
 impl Responder<Who> for Worker {
     type Reply = ActorId;
     async fn answer(&mut self, _: &Who, ctx: &mut Context<Self>) -> ActorId {
+        ctx.id()
+    }
+}
+
+/// A question that is one of the jobs; who answers has done it.
+#[derive(Clone, Copy)]
+struct Asked(Job);
+impl Responder<Asked> for Worker {
+    type Reply = ActorId;
+    async fn answer(&mut self, Asked(job): &Asked, ctx: &mut Context<Self>) -> ActorId {
+        self.done.0.lock().unwrap().push((ctx.id(), *job));
         ctx.id()
     }
 }
@@ -320,6 +334,82 @@ fn sizes_out_of_bounds_are_refused_and_the_first_worker_stays<H: Host>() {
         assert_eq!((pool.size(), pool.workers()[0].id()), (size, first));
         assert_eq!(pool.recipient::<Job>().id(), first);
     }
+}
+
+/// Keeps a worker at work, and fills its inbox with the next jobs of a key, as questions that nobody waits
+/// for: the number of the first that had no room.
+fn crowd<H: Host>(host: &mut H, worker: &ActorRef<Worker>, key: u64) -> u64 {
+    host.try_tell(worker, Tick(0)).unwrap();
+    host.advance(MILLISECOND);
+    for number in 1.. {
+        let before = worker.inbox_len();
+        host.wait(async {
+            let mut ask = pin!(worker.ask(Asked(Job { key, number })));
+            poll_fn(|cx| Poll::Ready(drop(ask.as_mut().poll(cx)))).await;
+        });
+        if worker.inbox_len() == before {
+            return number;
+        }
+    }
+    unreachable!("an inbox has a bound")
+}
+
+conformance!(a_question_to_a_pool_goes_to_the_worker_that_has_room);
+fn a_question_to_a_pool_goes_to_the_worker_that_has_room<H: Host>() {
+    let (mut host, done) = (H::new(), Done::default());
+    let held = Arc::new(AtomicBool::new(true));
+    let (_tree, pool) = start(&mut host, held_pool(&done, false, &held).workers(2));
+    let workers = pool.workers();
+    crowd(&mut host, &workers[0], 0);
+    for number in 0..2 {
+        let asked = Asked(Job { key: 1, number });
+        assert_eq!(host.wait(pool.ask_within(asked, PERIOD)), Ok(workers[1].id()));
+        assert_eq!(host.wait(pool.reply_recipient().ask(asked)), Ok(workers[1].id()));
+    }
+    held.store(false, Ordering::Relaxed);
+}
+
+/// Asks a pool, or gives it another size, and says what came of it.
+struct Errand {
+    pool: PoolRef<Worker>,
+    what: Result<Asked, usize>,
+    came: Arc<Mutex<Vec<Result<ActorId, AskError>>>>,
+}
+impl Actor for Errand {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        match self.what {
+            Ok(asked) => {
+                let answer = self.pool.ask_within(asked, PERIOD).await;
+                self.came.lock().unwrap().push(answer);
+            }
+            Err(size) => self.pool.resize(size).await?,
+        }
+        Ok(())
+    }
+}
+
+conformance!(a_question_that_waits_at_a_worker_that_leaves_is_answered_by_another_in_its_turn);
+fn a_question_that_waits_at_a_worker_that_leaves_is_answered_by_another_in_its_turn<H: Host>() {
+    let (mut host, done) = (H::new(), Done::default());
+    let held = Arc::new(AtomicBool::new(true));
+    let described = held_pool(&done, false, &held).workers(2).key(|Asked(job): &Asked| job.key);
+    let (_tree, pool) = start(&mut host, described);
+    let workers = pool.workers();
+    let mut asked_first = |key: &u64| host.wait(pool.ask(Asked(Job { key: *key, number: 0 }))).unwrap();
+    let key = (0..).find(|key| asked_first(key) == workers[1].id()).unwrap();
+    let number = crowd(&mut host, &workers[1], key);
+    let came = Arc::<Mutex<Vec<_>>>::default();
+    for what in [Ok(Asked(Job { key, number })), Err(1)] {
+        host.spawn(Errand { pool: pool.clone(), what, came: Arc::clone(&came) }).unwrap();
+        host.settle();
+    }
+    host.until(|| pool.size() == 1);
+    held.store(false, Ordering::Relaxed);
+    host.until(|| !came.lock().unwrap().is_empty());
+    assert_eq!(*came.lock().unwrap(), [Ok(workers[0].id())]);
+    let numbers = done.all().into_iter().filter(|(_, job)| job.key == key).map(|(_, job)| job.number);
+    assert!(numbers.eq(0..=number), "in order, and once");
 }
 
 /// Resizes its own pool, and asks it.

@@ -34,7 +34,7 @@ use crate::{
 pub(crate) enum Unqueued<Q> {
     /// There is no room for it in this lane.
     Full(Q, u32),
-    Failed(AskError),
+    Failed(Q, AskError),
 }
 
 /// The isolate's half of an [`ActorRef`](crate::ActorRef).
@@ -207,6 +207,16 @@ impl<A: Actor> IsolateRef<A> {
         <A as Takes<M>>::dispatch(LookAtLane { to: self, core }).map(|(lane, _)| lane)
     }
 
+    /// The lane by which queries of this type come.
+    pub(crate) fn lane_for_query<Q>(&self) -> Option<u32>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let core = self.place.core()?;
+        <A as Replies<Q>>::dispatch(LookAtLane { to: self, core }).map(|(lane, _)| lane)
+    }
+
     /// Why an actor that seems to have ended cannot be asked: from here nobody can be, or it has ended.
     #[cold]
     pub(crate) fn why_not(&self) -> AskError {
@@ -235,7 +245,7 @@ impl<A: Actor> IsolateRef<A> {
         Q: Send + 'static,
     {
         let Some(core) = self.place.core() else {
-            return Err(Unqueued::Failed(self.why_not()));
+            return Err(Unqueued::Failed(query, self.why_not()));
         };
         A::dispatch(SendQuery { to: self, core, query })
     }
@@ -252,10 +262,10 @@ impl<A: Actor> IsolateRef<A> {
         R: 'static,
     {
         let Some(lane) = self.lane::<PendingRequest<T, R>, P>(core) else {
-            return Err(Unqueued::Failed(AskError::stopped(self.asked())));
+            return Err(Unqueued::Failed(query, AskError::stopped(self.asked())));
         };
         if self.seat(core).is_some_and(|seat| seat.is_running()) {
-            return Err(Unqueued::Failed(AskError::itself(self.place.identity(A::name()))));
+            return Err(Unqueued::Failed(query, AskError::itself(self.place.identity(A::name()))));
         }
         // Whoever asks may leave before the answer comes: the number of askers is no bound.
         if core.is_full() || !lane.is_open() {
@@ -277,7 +287,7 @@ impl<A: Actor> IsolateRef<A> {
     {
         loop {
             match unqueued {
-                Unqueued::Failed(error) => return stepped(Err(error)).await,
+                Unqueued::Failed(_, error) => return stepped(Err(error)).await,
                 Unqueued::Full(query, lane) => {
                     Room { place: &self.place, lanes: vec![lane] }.await;
                     match self.send_query(query) {
@@ -375,7 +385,7 @@ impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for Offer<'_, A, M> {
     }
 }
 
-/// The lane of messages of a type to an actor, and how many wait.
+/// The lane of messages or queries of a type to an actor, and how many wait.
 struct LookAtLane<'a, A: Actor> {
     to: &'a IsolateRef<A>,
     core: &'a IsolateCore,
@@ -399,6 +409,21 @@ impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for LookAtLane<'_, A>
         A: Handler<M>,
     {
         self.look::<M, HandleStep>()
+    }
+}
+
+impl<A: Replies<Q>, Q: Send + 'static> DispatchQuery<A, Q> for LookAtLane<'_, A> {
+    type Output = Option<(u32, usize)>;
+
+    fn by_value(self) -> Self::Output {
+        self.look::<PendingRequest<Takeable<Q>, A::Reply>, ReplyStep>()
+    }
+
+    fn by_reference(self) -> Self::Output
+    where
+        A: Responder<Q, Reply = <A as Replies<Q>>::Reply>,
+    {
+        self.look::<PendingRequest<Q, <A as Replies<Q>>::Reply>, AnswerStep>()
     }
 }
 
