@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use common::{Flush, Heard, Note, Tick, Tock, on_both_runtimes};
+use mycelium::pool::{Pool, PoolRef};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Context, Handler, MessageBus, OwnThread, Publisher, Responder,
-    Service, ServiceContext, Subscription, Subscriptions,
+    Service, ServiceContext, Subscription, Subscriptions, Supervisor,
 };
 use tracing::field::{Field, Visit};
 use tracing::span;
@@ -74,6 +75,61 @@ impl Log {
 
 fn bus() -> MessageBus {
     MessageBus::builder().inbox_capacity(2).topic_capacity(2).circle_after(SOON).build()
+}
+
+/// Asks the other one for each job.
+struct Hand(Arc<OnceLock<ActorRef<Boss>>>, Arc<AtomicBool>);
+/// Hands out jobs to a pool for ever, when it is asked.
+struct Boss(PoolRef<Hand>);
+
+impl Actor for Hand {
+    type Error = BoxError;
+}
+impl Actor for Boss {
+    type Error = BoxError;
+}
+impl Handler<Tick> for Hand {
+    async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let boss = self.0.get().ok_or("nobody is there")?;
+        if self.1.swap(false, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(ctx.ask(boss, Flush).await?)
+    }
+}
+impl Responder<Flush> for Boss {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {
+        while self.0.tell(Tick(0)).await.is_ok() {}
+    }
+}
+
+#[test]
+fn a_circle_through_a_pool_is_named_if_all_of_its_workers_are_in_it() {
+    let log = Log::of_program();
+    on_both_runtimes(async || {
+        for one_waits_for_another in [true, false] {
+            let (bus, boss) = (bus(), Arc::new(OnceLock::new()));
+            let waits = Arc::new(AtomicBool::new(one_waits_for_another));
+            let known = Arc::clone(&boss);
+            let pool = Pool::new(move || Hand(Arc::clone(&known), Arc::clone(&waits))).workers(2);
+            let root = Supervisor::builder("circle").supervisor(pool.supervisor("hands"));
+            let tree = root.start(&bus).await.unwrap();
+            let pool = tree.pool_ref::<Hand>("circle/hands").unwrap();
+            let actor = bus.spawn_named("boss", Boss(pool)).unwrap();
+            assert!(boss.set(actor.clone()).is_ok());
+            let before = log.lines(&["boss"]).len();
+            let asked = tokio::time::timeout(20 * SOON, actor.ask(Flush)).await;
+            assert!(asked.is_err(), "it goes on for ever");
+            let told = log.lines(&["boss"]).split_off(before);
+            assert_eq!(told.is_empty(), one_waits_for_another, "{told:?}");
+            for line in told {
+                assert!(line.contains("boss waits for room in the mailbox of circle/hands/"), "{line}");
+                assert!(line.contains("or of another worker of its pool"), "{line}");
+            }
+            let _ = bus.shutdown_within(Duration::ZERO).await;
+        }
+    });
 }
 
 /// Asks the other when it is asked.

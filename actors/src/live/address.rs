@@ -374,6 +374,11 @@ impl<A: Actor> Address<A> {
         self.wait(Wait::Inbox)
     }
 
+    /// How a member of its bus waits for room in the inbox of any worker of the pool that it is one of.
+    pub(crate) fn wait_for_pool(&self) -> Wait {
+        self.wait(Wait::Pool)
+    }
+
     /// How a member of its bus waits for it; those of other buses are not looked after.
     fn wait(&self, of: impl FnOnce(u64) -> Wait) -> Wait {
         if current::is_on(self.waits.lookout.bus) { of(self.id.get()) } else { Wait::Nothing }

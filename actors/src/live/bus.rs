@@ -30,7 +30,7 @@ use crate::dead_letters::DeadLetters;
 use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, SetOnce};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, SetOnce};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
@@ -159,7 +159,7 @@ pub(crate) struct BusCore {
     /// Until when the most patient of those who have begun a shutdown waits.
     ends_by: Mutex<Option<rt::Instant>>,
     /// Those that its shutdowns have killed.
-    missed: Mutex<BusMissed>,
+    pub(super) missed: Mutex<BusMissed>,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
@@ -219,8 +219,9 @@ impl BusBuilder {
     /// After how long the log names actors and services that wait for each other in a circle: for answers,
     /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
     /// within that, and only while somebody waits. Circles through other tasks, other buses and what is
-    /// waited for otherwise are not seen, nor waits for any worker of a pool, those of a `FuturesUnordered`,
-    /// and those that keep a thread which is not their own ([`OwnThread`](crate::OwnThread)).
+    /// waited for otherwise are not seen, nor waits of a `FuturesUnordered`, and those that keep a thread
+    /// which is not their own ([`OwnThread`](crate::OwnThread)). One that waits for any worker of a pool waits
+    /// for all of them.
     pub fn circle_after(mut self, time: Duration) -> Self {
         self.circle_after = time;
         self
@@ -579,11 +580,6 @@ impl BusCore {
     pub(super) fn end_by(&self, deadline: rt::Instant) {
         let mut ends_by = self.ends_by.lock().unwrap_or_else(PoisonError::into_inner);
         *ends_by = (*ends_by).max(Some(deadline));
-    }
-
-    /// Those that its shutdowns have killed.
-    pub(crate) fn missed(&self) -> MutexGuard<'_, BusMissed> {
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until when those who shut it down wait, if anybody does.

@@ -27,6 +27,8 @@ pub(crate) trait Standing: Any + Send + Sync {
     fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Its pools.
     fn pools(&self) -> Vec<PoolStats>;
+    /// The workers of the pool that this actor is a worker of, if it is one here.
+    fn workers_with(&self, worker: u64) -> Option<Vec<u64>>;
     /// The actors in it.
     fn members(&self) -> Vec<ActorId>;
     /// Its path, if it goes on though it was killed, which it says in the log.
@@ -116,6 +118,11 @@ impl Forest {
         let mut pools: Vec<_> = self.standing().iter().flat_map(|tree| tree.pools()).collect();
         pools.sort_by(|a, b| a.path.cmp(&b.path));
         pools
+    }
+
+    /// The workers of the pool that this actor is a worker of; none if it is in no pool.
+    pub(crate) fn workers_with(&self, worker: u64) -> Vec<u64> {
+        self.standing().iter().find_map(|tree| tree.workers_with(worker)).unwrap_or_default()
     }
 
     /// The trees whose supervisors are there, eldest first. Of those that go meanwhile, the last handle is

@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::address::Member;
 use super::bus::BusCore;
 use super::cancel::CancelPoint;
+use super::circles::{circles, held};
 use super::current;
 use super::runtime::{has_timers, sleep_on_a_thread};
 use crate::rt::{self, AbortHandle};
@@ -32,7 +33,7 @@ pub(super) const CIRCLE_AFTER: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 4;
 
 /// How many circles one look tells of, and how many members of each (circles, members).
-const TOLD_MAX: usize = 16;
+pub(super) const TOLD_MAX: usize = 16;
 
 /// What a member's code waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub(crate) enum Wait {
     Inbox(u64),
     /// Room in the topic of this `TYPE_ID`.
     Topic(u16),
+    /// Room in the inbox of any worker of the pool that this actor is a worker of.
+    Pool(u64),
 }
 
 /// What a member waits for, and which of its waits that is: one that goes on has the same number.
@@ -54,7 +57,7 @@ pub(crate) type Noted = (Wait, u64);
 pub(crate) const NOTHING: Noted = (Wait::Nothing, 0);
 
 impl Wait {
-    const KIND_BITS: u32 = 2;
+    const KIND_BITS: u32 = 3;
 
     fn pack(self) -> u64 {
         let (kind, of) = match self {
@@ -62,16 +65,18 @@ impl Wait {
             Self::Answer(id) => (1, id),
             Self::Inbox(id) => (2, id),
             Self::Topic(type_id) => (3, u64::from(type_id)),
+            Self::Pool(id) => (4, id),
         };
         of << Self::KIND_BITS | kind
     }
 
     fn unpack(packed: u64) -> Self {
         let of = packed >> Self::KIND_BITS;
-        match packed & 3 {
+        match packed & 7 {
             1 => Self::Answer(of),
             2 => Self::Inbox(of),
             3 => Self::Topic(u16::try_from(of).unwrap_or_default()),
+            4 => Self::Pool(of),
             _ => Self::Nothing,
         }
     }
@@ -251,7 +256,9 @@ impl Lookout {
                 continue;
             }
             watch.look(waiting.iter().map(|member| (member.id().get(), member.waits())));
-            for circle in watch.circles(|type_id| core.topics.full(type_id).1) {
+            for circle in
+                watch.circles(|type_id| core.topics.full(type_id).1, |id| core.forest.workers_with(id))
+            {
                 tell(&core, &waiting, &circle, self.circle_after);
             }
         }
@@ -302,6 +309,9 @@ fn tell(core: &BusCore, waiting: &[Arc<dyn Member>], circle: &[u64], after: Dura
             Wait::Nothing => return,
             Wait::Answer(_) => format!("{member} waits for an answer of {other}"),
             Wait::Inbox(_) => format!("{member} waits for room in the mailbox of {other}"),
+            Wait::Pool(_) => {
+                format!("{member} waits for room in the mailbox of {other}, or of another worker of its pool")
+            }
             Wait::Topic(type_id) => {
                 let topic = core.topics.full(type_id).0;
                 format!("{member} waits for room in topic {topic}, which {other} does not read")
@@ -357,16 +367,24 @@ impl LookoutWatch {
     }
 
     /// The circles, of those that have waited long enough, that were not told before. `full` says whose
-    /// queues of a topic are.
-    fn circles(&mut self, full: impl Fn(u16) -> Vec<u64>) -> Vec<Vec<u64>> {
+    /// queues of a topic are, `workers` who belongs to the pool of a worker.
+    fn circles(
+        &mut self,
+        full: impl Fn(u16) -> Vec<u64>,
+        workers: impl Fn(u64) -> Vec<u64>,
+    ) -> Vec<Vec<u64>> {
         let lasting = self.seen.iter().filter(|(_, seen)| seen.looks >= LOOKS);
         let edges: BTreeMap<u64, Vec<u64>> = lasting
             .map(|(id, seen)| match seen.wait {
                 Wait::Nothing => (*id, Vec::new()),
                 Wait::Answer(of) | Wait::Inbox(of) => (*id, vec![of]),
                 Wait::Topic(type_id) => (*id, full(type_id)),
+                // Whoever waits for itself does not: it waits for the others.
+                Wait::Pool(of) => (*id, workers(of).into_iter().filter(|worker| worker != id).collect()),
             })
             .collect();
+        let at_pools = self.seen.iter().filter(|(_, seen)| matches!(seen.wait, Wait::Pool(_)));
+        let edges = held(edges, &at_pools.map(|(id, _)| *id).collect());
         let circles = circles(&edges, |id| self.seen.get(&id).is_some_and(|seen| !seen.told));
         for id in circles.iter().flatten() {
             if let Some(seen) = self.seen.get_mut(id) {
@@ -377,57 +395,13 @@ impl LookoutWatch {
     }
 }
 
-/// Circles in a graph that have a node which `is_new`; [`TOLD_MAX`] at most. If all nodes are new and there
-/// are no more circles, every node that lies on one lies on one of these or leads to one.
-fn circles(edges: &BTreeMap<u64, Vec<u64>>, is_new: impl Fn(u64) -> bool) -> Vec<Vec<u64>> {
-    let mut found = Vec::new();
-    // Of each node that was come to: whether it is on the path now, and where.
-    let mut state: BTreeMap<u64, Option<usize>> = BTreeMap::new();
-    for root in edges.keys() {
-        if state.contains_key(root) {
-            continue;
-        }
-        // Each with the next of its edges, and how many are new up to it.
-        let mut path = vec![(*root, 0, usize::from(is_new(*root)))];
-        state.insert(*root, Some(0));
-        while let Some((node, next, new)) = path.last_mut() {
-            let Some(target) = edges[node].get(*next).copied() else {
-                state.insert(*node, None);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            let new = *new;
-            match state.get(&target) {
-                Some(Some(at)) => {
-                    let before = at.checked_sub(1).map_or(0, |before| path[before].2);
-                    if new > before {
-                        found.push(path[*at..].iter().map(|(node, ..)| *node).collect());
-                    }
-                    if found.len() == TOLD_MAX {
-                        return found;
-                    }
-                }
-                Some(None) => {}
-                None if edges.contains_key(&target) => {
-                    state.insert(target, Some(path.len()));
-                    path.push((target, 0, new + usize::from(is_new(target))));
-                }
-                None => {}
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mycelium_random::{Random, cases, seed};
 
     #[test]
     fn a_note_is_what_was_noted() {
-        for wait in [Wait::Nothing, Wait::Answer(1), Wait::Inbox(u64::MAX >> 2), Wait::Topic(u16::MAX)] {
+        for wait in [Wait::Nothing, Wait::Answer(1), Wait::Pool(u64::MAX >> 3), Wait::Topic(u16::MAX)] {
             assert_eq!(Wait::unpack(wait.pack()), wait);
         }
     }
@@ -449,7 +423,7 @@ mod tests {
 
     fn watch_circles(watch: &mut LookoutWatch, now: &[(u64, Wait, u64)]) -> Vec<Vec<u64>> {
         watch.look(now.iter().map(|(id, wait, turn)| (*id, (*wait, *turn))));
-        watch.circles(|_| vec![7, 8])
+        watch.circles(|_| vec![7, 8], |of| vec![of, of + 1])
     }
 
     #[test]
@@ -478,58 +452,29 @@ mod tests {
     }
 
     #[test]
+    fn one_that_waits_at_a_pool_waits_for_all_of_its_workers() {
+        let ask = |id, of| (id, Wait::Answer(of), 1);
+        let pool = (1, Wait::Pool(7), 1);
+        for (now, circles) in [
+            (vec![pool, ask(7, 1), ask(8, 1)], vec![vec![1, 7], vec![1, 8]]),
+            // The other worker goes on, or waits for somebody who does.
+            (vec![pool, ask(7, 1)], vec![]),
+            (vec![pool, ask(7, 1), ask(8, 9)], vec![]),
+            // One of the workers waits for the other.
+            (vec![(7, Wait::Pool(7), 1), ask(8, 7)], vec![vec![7, 8]]),
+        ] {
+            let mut watch = LookoutWatch::default();
+            let told: Vec<_> = (0..=LOOKS).flat_map(|_| watch_circles(&mut watch, &now)).collect();
+            assert_eq!(told, circles);
+        }
+    }
+
+    #[test]
     fn whoever_waits_for_one_that_does_not_wait_is_in_no_circle() {
         let mut watch = LookoutWatch::default();
         let now = [(1, Wait::Answer(2), 1), (3, Wait::Answer(1), 1), (4, Wait::Nothing, 1)];
         for _ in 0..3 * LOOKS {
             assert!(watch_circles(&mut watch, &now).is_empty());
-        }
-    }
-
-    /// Each of a crowd waits for each of another: a search that keeps all it finds takes their product.
-    #[test]
-    fn two_crowds_that_wait_for_each_other_are_told_of_with_a_bound() {
-        const CROWD: u64 = 300;
-        let edges: BTreeMap<u64, Vec<u64>> = (0..2 * CROWD)
-            .map(|id| (id, if id < CROWD { (CROWD..2 * CROWD).collect() } else { (0..CROWD).collect() }))
-            .collect();
-        assert_eq!(circles(&edges, |_| true).len(), TOLD_MAX);
-        assert!(circles(&edges, |_| false).is_empty(), "all of them were told");
-        assert!(circles(&edges, |id| id == 7).iter().all(|circle| circle.contains(&7)));
-    }
-
-    /// Every circle that is found is one, and one is found exactly if some node comes back to itself.
-    #[test]
-    fn circles_are_those_of_a_naive_search() {
-        let mut random = Random::new(seed());
-        for _ in 0..cases(2_000) {
-            let nodes = random.below(8) + 1;
-            let edges: BTreeMap<u64, Vec<u64>> = (0..nodes)
-                .map(|node| (node, (0..random.below(3)).map(|_| random.below(nodes + 2)).collect()))
-                .collect();
-            let reaches = |from: u64, to: u64| {
-                let (mut open, mut seen) = (vec![from], std::collections::BTreeSet::new());
-                while let Some(node) = open.pop() {
-                    for next in edges.get(&node).into_iter().flatten() {
-                        if seen.insert(*next) {
-                            open.push(*next);
-                        }
-                    }
-                }
-                seen.contains(&to)
-            };
-            let found = circles(&edges, |_| true);
-            for circle in &found {
-                for (at, node) in circle.iter().enumerate() {
-                    assert!(edges[node].contains(&circle[(at + 1) % circle.len()]), "{edges:?}: {circle:?}");
-                }
-            }
-            for node in edges.keys().filter(|node| reaches(**node, **node)) {
-                let near =
-                    |circle: &Vec<u64>| circle.iter().any(|other| other == node || reaches(*node, *other));
-                assert!(found.iter().any(near), "{edges:?}: {node}");
-            }
-            assert_eq!(found.is_empty(), !edges.keys().any(|node| reaches(*node, *node)), "{edges:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod blocking;
 mod body;
 mod bus;
 mod cancel;
+mod circles;
 mod context;
 mod current;
 mod dead_letters;

@@ -2,7 +2,7 @@
 //! for longer than the deadline.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
@@ -15,6 +15,7 @@ use super::links::Bridge;
 use crate::error::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 use crate::life::{MissedLog, MissedMark};
 use crate::rt::Instant;
+use crate::sync::MutexGuard;
 use crate::{ActorId, Identity, MessageBus, clock};
 
 impl MessageBus {
@@ -89,6 +90,13 @@ impl MessageBus {
     /// The same. It names also those that other shutdowns have killed before.
     pub(crate) async fn end_within(&self, limit: Duration) -> Result<(), ShutdownError> {
         with_deadlines(end(&self.core, limit, BusMissedMark::default())).await
+    }
+}
+
+impl BusCore {
+    /// Those that its shutdowns have killed.
+    pub(crate) fn missed(&self) -> MutexGuard<'_, BusMissed> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -532,6 +532,11 @@ impl<A: Actor> AnyPool for PoolState<A> {
         })
     }
 
+    fn workers_with(&self, worker: u64) -> Option<Vec<u64>> {
+        let workers: Vec<_> = self.read().seated().map(|one| one.id().get()).collect();
+        workers.contains(&worker).then_some(workers)
+    }
+
     fn decided(&self, ends: bool, core: &SupervisorCore) {
         let is_away = |id: &str| core.child(id).is_none_or(|child| child.status == ChildStatus::Down);
         if self.write().taken_away(ends, is_away) {

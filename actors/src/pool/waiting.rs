@@ -112,8 +112,12 @@ impl<A: Actor> PoolState<A> {
             }
             Poll::Pending
         };
-        // Of several, one that is stuck is no reason to wait for ever.
-        let wait = if let [only] = workers { only.wait_for_room() } else { Wait::Nothing };
+        let wait = match workers {
+            [] => Wait::Nothing,
+            [only] => only.wait_for_room(),
+            // Of several, one that is stuck is no reason to wait for ever.
+            [first, ..] => first.wait_for_pool(),
+        };
         waiting(wait, poll_fn(|cx| attempt(cx))).await
     }
 }

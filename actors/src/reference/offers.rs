@@ -70,6 +70,14 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
+    /// The same, where room at any worker of the pool that this is one of will do.
+    pub(crate) fn wait_for_pool(&self) -> Wait {
+        match &self.backend {
+            ReferenceBackend::Live(live) => live.wait_for_pool(),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Wait::Nothing,
+        }
+    }
+
     /// The lane by which messages of this type come to an actor of an isolate.
     pub(crate) fn lane_for<M>(&self) -> Option<u32>
     where

@@ -15,6 +15,8 @@ pub(crate) trait AnyPool: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// How it is; `None` while nobody works for it.
     fn stats(&self) -> Option<PoolStats>;
+    /// Its workers, if this actor is one of them.
+    fn workers_with(&self, worker: u64) -> Option<Vec<u64>>;
     /// Its supervisor has decided something. `ends`: it ends.
     fn decided(&self, ends: bool, core: &SupervisorCore);
     /// Its supervisor has ended, and may be restarted.
@@ -70,6 +72,12 @@ impl Pools {
     pub(crate) fn stats(&self) -> Vec<PoolStats> {
         let pools: Vec<_> = self.lock().values().cloned().collect();
         pools.iter().filter_map(|pool| pool.stats()).collect()
+    }
+
+    /// The workers of the pool that this actor is a worker of.
+    pub(crate) fn workers_with(&self, worker: u64) -> Option<Vec<u64>> {
+        let pools: Vec<_> = self.lock().values().cloned().collect();
+        pools.iter().find_map(|pool| pool.workers_with(worker))
     }
 
     /// Forgets all: the end of a tree or an isolate.

@@ -327,6 +327,10 @@ impl Standing for TreeShared {
         self.pools.stats()
     }
 
+    fn workers_with(&self, worker: u64) -> Option<Vec<u64>> {
+        self.pools.workers_with(worker)
+    }
+
     fn members(&self) -> Vec<ActorId> {
         self.actors().values().map(|placed| placed.id).collect()
     }
