@@ -167,13 +167,12 @@ impl Mailboxes {
             return Err(Control::Open.malformed("its name is too long, or it has too high a number"));
         }
         if let Some(place) = self.places.get(&number) {
-            let inbox = &mut self.inboxes[*place];
+            let inbox = &self.inboxes[*place];
             if &*inbox.name != name {
                 return Err(Control::Open.malformed("its number is that of another mailbox"));
             }
-            // On a new connection.
-            inbox.tell = inbox.described;
-            return Ok(Output::Opened);
+            // On a new connection, where it is told who is there anyway, or as often as it likes.
+            return Ok(if inbox.described { Output::Nothing } else { Output::Opened });
         }
         // What an earlier process has sent there may still wait.
         let place = self.inboxes.iter().position(|inbox| &*inbox.name == name);
@@ -428,6 +427,11 @@ impl Link {
     pub fn served(&self) -> impl Iterator<Item = (usize, &str)> {
         let inboxes = self.mailboxes.inboxes.iter().enumerate().filter(|(_, inbox)| inbox.number.is_some());
         inboxes.map(|(place, inbox)| (place, &*inbox.name))
+    }
+
+    /// Those of them of which the host has said nothing since the peer has opened them.
+    pub fn opened(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.served().filter(|(place, _)| !self.mailboxes.inboxes[*place].described)
     }
 
     /// The name of the mailbox at this place.

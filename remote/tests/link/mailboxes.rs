@@ -45,3 +45,28 @@ fn what_the_peer_says_of_mailboxes_is_news_once() {
     }
     assert_eq!(link.take_news(), [0], "each mailbox once, however often it has changed");
 }
+
+/// However often the peer says what it has said: the host looks at a mailbox once, and no answer is owed.
+#[test]
+fn a_mailbox_that_the_peer_opens_again_is_no_news() {
+    let mut link = with_mailboxes();
+    let mut out = Vec::new();
+    link.fill(0, &mut out);
+    let open = |number: u8, name: &[u8]| {
+        control(8, &[&[number, 0, 0, 0][..], &(name.len() as u16).to_le_bytes(), name].concat())
+    };
+    let waits = |link: &Link| link.opened().map(|(place, name)| (place, name.to_owned())).collect::<Vec<_>>();
+    for _ in 0..3 {
+        assert_eq!(step(&mut link, &open(0, b"here")), Ok(Output::Nothing));
+    }
+    assert_eq!(waits(&link), []);
+    for _ in 0..3 {
+        assert_eq!(step(&mut link, &open(1, b"nobody")), Ok(Output::Opened));
+        assert_eq!(waits(&link), [(1, "nobody".to_owned())]);
+    }
+    link.serve(1, None);
+    assert_eq!((step(&mut link, &open(1, b"nobody")), waits(&link)), (Ok(Output::Nothing), vec![]));
+    out.clear();
+    link.fill(0, &mut out);
+    assert_eq!(out.len(), frame_len(12), "what the first one asked");
+}
