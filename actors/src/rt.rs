@@ -3,6 +3,10 @@
 //! Production code and model code are the same text: with `--cfg shuttle` a task is one of shuttle's, and
 //! time is virtual (`rt/model.rs`). Processes and signals are not modelled and use tokio directly.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::Context;
+
 #[cfg(shuttle)]
 pub(crate) mod model;
 #[cfg(shuttle)]
@@ -16,6 +20,14 @@ pub(crate) use self::model::{
 #[cfg(not(shuttle))]
 pub(crate) fn enter(runtime: &tokio::runtime::Handle) -> tokio::runtime::EnterGuard<'_> {
     runtime.enter()
+}
+
+/// Has this task polled again when all others have had their turn, the one that the runtime blocks on among
+/// them, and the runtime has looked for events. A task that wakes itself goes on in place of that one, up
+/// to 61 times.
+pub(crate) fn poll_later(cx: &mut Context<'_>) {
+    // Never ready at the first poll.
+    let _pending = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 #[cfg(not(shuttle))]

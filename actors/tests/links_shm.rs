@@ -316,6 +316,45 @@ fn a_stranger_who_writes_empty_records_without_end_is_refused_and_holds_nobody_u
     });
 }
 
+/// How often this thread has slept.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.unwrap().trim().parse().unwrap()
+}
+
+/// Whoever hands over a ring that it owns itself is refused, and not waited for.
+#[test]
+fn strangers_who_own_the_ring_that_they_hand_over_hold_nobody_up() {
+    const STRANGERS: u64 = 100;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (market, desk, path) = linked(small()).await;
+        let [there, back] = [(); 2].map(|()| ShmSegment::create(4_096).unwrap());
+        let _owner = back.writer(ShmAccess::Sole).unwrap();
+        let mut greeting = [0; 64];
+        greeting[..7].copy_from_slice(b"MYCSHM\x01");
+        let greet = |_| {
+            let stream = UnixStream::connect(&*path).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            say(&stream, &greeting, &[there.as_fd(), back.as_fd()]);
+            stream
+        };
+        let before = sleeps();
+        for mut stranger in (0..STRANGERS).map(greet) {
+            // Not accepted, but closed.
+            let closed = |read: std::io::Result<usize>| match read {
+                Ok(count) => count == 0,
+                Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+            };
+            until(|| closed(stranger.read(&mut [0]))).await;
+        }
+        let slept = sleeps() - before;
+        assert!(slept < 50 * STRANGERS, "{slept} times for {STRANGERS} strangers");
+        both_ways(&market, &desk, 200).await;
+    });
+}
+
 const SEED: &str = "MYCELIUM_SHM_SEED";
 const ROLE: &str = "MYCELIUM_SHM_SOCKET";
 

@@ -10,11 +10,11 @@
 //! - A [`Link`] belongs to one peer and outlives its connections. It numbers what is sent, keeps it until the
 //!   peer has acknowledged it, and grants the peer credit for each message type.
 //!
-//! A host has a table of links by the names of peers. For each connection it makes a handshake, gives it all
-//! frames, answers it with the [`Link::standing`] of the peer's link, and attaches the connection to that
-//! link when the peer has accepted. From then on it gives the frames to [`Link::step`], writes what
-//! [`Link::fill`] appends, and calls `step` with [`Input::Tick`] at [`Link::deadline`]. A host that would save
-//! the copy writes messages from where the link keeps them ([`Link::unwritten`]).
+//! A host has a table of links by the names of peers. For each connection it makes a handshake, gives it
+//! all frames, answers it with the [`Link::standing`] of the peer's link, and attaches the connection to
+//! that link when the peer has accepted. From then on it gives the frames to [`Link::step`], writes what
+//! [`Link::fill`] appends, and calls `step` with [`Input::Tick`] at [`Link::deadline`]. A host that would
+//! save the copy writes messages from where the link keeps them ([`Link::unwritten`]).
 //!
 //! ```
 //! use mycelium_remote::frame::{Decoder, Header};

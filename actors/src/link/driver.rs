@@ -9,6 +9,7 @@ mod drain;
 mod intake;
 mod line;
 mod mail;
+mod spin;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -84,6 +85,8 @@ pub(super) struct Driver {
     opening: bool,
     /// The last turn has not read on, because too much waits for room.
     rested: bool,
+    /// Something has come, gone or been asked for in this turn.
+    moved: bool,
     /// Those who wait for the peer's answers to pings, in order.
     pings: VecDeque<oneshot::Sender<()>>,
     /// What the peer has said since it was looked at last.
@@ -113,6 +116,8 @@ struct Line {
     out: Vec<u8>,
     /// How much of `out` is written.
     written: usize,
+    /// It takes no more now.
+    full: bool,
     /// The last words are in `out`.
     ends: bool,
     /// They were written, and the peer has until then to read them.
@@ -149,6 +154,7 @@ impl Driver {
             answers_max,
             opening: false,
             rested: false,
+            moved: false,
             pings: VecDeque::new(),
             news: News::default(),
             skipped: false,
@@ -163,6 +169,7 @@ impl Driver {
     /// One turn. Whether there is more to do at once.
     fn turn(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut busy = false;
+        self.moved = false;
         if self.hub.is_behind() {
             self.hub.look();
         }
@@ -191,7 +198,9 @@ impl Driver {
         busy |= hub.is_behind();
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();
-        busy |= self.outflow.send(&mut self.link);
+        let (sent, more) = self.outflow.send(&mut self.link);
+        busy |= more;
+        self.moved |= sent || busy;
         if self.phase > Phase::Open {
             // No answer is taken any more: actors that wait for one could not end.
             self.outflow.forget(&mut self.link);
@@ -199,7 +208,9 @@ impl Driver {
         // One waits since this turn has read.
         busy |= self.rested && self.waits_for_peer();
         // Before the peer can know of it.
-        self.count();
+        if self.moved {
+            self.count();
+        }
         busy |= self.write_or_lose(cx);
         busy |= self.look_at_clock(cx);
         if self.phase >= Phase::Draining {
@@ -212,6 +223,7 @@ impl Driver {
     fn obey(&mut self) {
         let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
         (self.seen, self.phase) = (seen, phase);
+        self.moved = true;
         self.inflow.pause(paused);
         self.open_mailboxes();
         // What is not on its way yet is to wait, or be counted, where it is.
@@ -242,8 +254,9 @@ impl Driver {
                 tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up");
                 self.tell_disabled(agreement);
                 let (out, ends, lasted) = (Vec::new(), false, false);
-                let (lingers, ended, written) = (None, false, 0);
-                self.line = Some(Line { socket, decoder, out, written, ends, lingers, ended, lasted, done });
+                let (lingers, ended, written, full) = (None, false, 0, false);
+                self.line =
+                    Some(Line { socket, decoder, out, written, full, ends, lingers, ended, lasted, done });
                 self.broken = None;
                 self.peer.tell_state(LinkState::Linked, None);
                 self.count();
@@ -306,33 +319,51 @@ impl Driver {
 
     /// Writes what there is to write, for one turn at most. Whether there may be more.
     fn write(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let Some(line) = &mut self.line else { return Ok(false) };
+        let Self { line: Some(line), link, hub, moved, .. } = self else { return Ok(false) };
         let mut total = 0;
+        line.full = false;
         loop {
+            let now = hub.now();
             if line.written == line.out.len() {
                 line.out.clear();
                 line.written = 0;
-                if line.ends {
+                if !line.ends {
+                    link.speak(now, &mut line.out);
+                } else if !link.is_mid_frame() {
                     return Ok(line.end(cx));
                 }
-                self.link.fill(self.hub.now(), &mut line.out);
-                if line.out.is_empty() {
-                    line.out.shrink_to(KEEP_BYTES);
-                    return line.flush(cx);
-                }
+            }
+            // What the link says itself stands between frames; the messages are written from where they lie.
+            let said = line.written < line.out.len();
+            let of_link = !said || link.is_mid_frame();
+            let bytes = match (said || line.ends, of_link) {
+                (true, true) => link.rest_of_frame(),
+                (true, false) => &line.out[line.written..],
+                (false, _) => link.unwritten(now),
+            };
+            if bytes.is_empty() {
+                line.out.shrink_to(KEEP_BYTES);
+                return line.flush(cx);
             }
             if total >= TURN_BYTES {
                 return Ok(true);
             }
-            match Pin::new(&mut line.socket).poll_write(cx, &line.out[line.written..]) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Ok(0)) => return Err(Cut::Closed),
-                Poll::Ready(Ok(count)) => {
-                    line.written += count;
-                    total += count;
+            let count = match Pin::new(&mut line.socket).poll_write(cx, bytes) {
+                Poll::Pending => {
+                    line.full = true;
+                    return Ok(false);
                 }
+                Poll::Ready(Ok(0)) => return Err(Cut::Closed),
+                Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(error)) => return Err(Cut::Io(error)),
+            };
+            if of_link {
+                link.wrote(now, count);
+            } else {
+                line.written += count;
             }
+            total += count;
+            *moved = true;
         }
     }
 
@@ -358,6 +389,7 @@ impl Driver {
         if let Cut::Fault(fault) = loss
             && let Some(reject) = fault.reject()
             && line.written == line.out.len()
+            && !self.link.is_mid_frame()
         {
             // Behind a frame that was written in part it would not be understood.
             let mut socket = std::mem::replace(&mut line.socket, Box::new(tokio::io::empty()));
@@ -399,7 +431,7 @@ impl Driver {
         // After it has gone off: what is due may have to wait until the socket takes more.
         let mut earliest = None;
         loop {
-            let full = self.line.as_ref().is_some_and(|line| line.written < line.out.len());
+            let full = self.line.as_ref().is_some_and(|line| line.full);
             let link = if full { self.link.silent_at() } else { self.link.deadline() };
             let link = link.map(|at| self.hub.moment(at));
             let broken = self.broken.map(|since| crate::clock::later(since, self.hold));
@@ -476,13 +508,22 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        let busy = driver.turn(cx);
-        if driver.is_over() {
-            return Poll::Ready(());
+        // One that has found nothing, and one that has something to do then.
+        for _ in 0..2 {
+            let busy = driver.turn(cx);
+            if driver.is_over() {
+                return Poll::Ready(());
+            }
+            if busy || driver.sleep(cx) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if driver.moved || !driver.spin() {
+                return Poll::Pending;
+            }
+            driver.peer.bell.cancel();
         }
-        if busy || driver.sleep(cx) {
-            cx.waker().wake_by_ref();
-        }
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

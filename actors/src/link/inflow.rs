@@ -319,6 +319,10 @@ impl Inflow {
         mut gone: impl FnMut(Relieved),
     ) -> bool {
         let before = self.held;
+        if self.channels.is_empty() {
+            self.homes.clear();
+            return false;
+        }
         for at in 0..self.channels.len() {
             while !stops() {
                 self.questions_wait |= answered();

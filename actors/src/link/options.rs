@@ -183,7 +183,7 @@ impl LinkOptions {
 
     /// For how long this side of a link through shared memory looks for more before it sleeps (time, zero
     /// unless set). To be woken costs its peer a system call and takes some microseconds; to look keeps a
-    /// thread of the runtime busy, though other tasks have their turn between two looks.
+    /// thread of the runtime busy, though all other tasks have their turn every microsecond or two.
     pub fn spin(mut self, time: Duration) -> Self {
         self.spin = time;
         self

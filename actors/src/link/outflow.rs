@@ -290,8 +290,8 @@ impl Outflow {
             || self.channels.iter().any(|channel| channel.waits)
     }
 
-    /// Gives the link what it takes. Whether there is more to do at once.
-    pub(super) fn send(&mut self, link: &mut Link) -> bool {
+    /// Gives the link what it takes. Whether anything was taken, and whether there is more to do at once.
+    pub(super) fn send(&mut self, link: &mut Link) -> (bool, bool) {
         let mut left = TURN_MAX;
         // Another one is first in each turn: the first may take all the room that there is in the window.
         if !self.channels.is_empty() {
@@ -301,7 +301,7 @@ impl Outflow {
             channel.waits = false;
             while let Some(pick) = pick(&mut channel.queues) {
                 if left == 0 {
-                    return true;
+                    return (true, true);
                 }
                 let most = left.min(RUN_MAX);
                 let (taken, waits) = match &mut channel.queues[pick.index] {
@@ -322,7 +322,7 @@ impl Outflow {
                 left -= taken.max(1);
             }
         }
-        false
+        (left < TURN_MAX, false)
     }
 
     /// Asks to be rung when there is something to send; whether there is already. After
@@ -357,9 +357,10 @@ fn send_messages(
     link: &mut Link,
     too_long: &mut u64,
 ) -> (usize, bool) {
-    let credit = usize::try_from(link.credit(queue.kind().type_id)).unwrap_or(usize::MAX);
+    let mut row = link.row(queue.kind().type_id);
+    let credit = usize::try_from(row.credit()).unwrap_or(usize::MAX);
     let (message, mut waits) = (queue.kind().name, credit == 0);
-    let mut send = |header: &Header, bytes: &[u8]| match link.send(header, bytes) {
+    let mut send = |header: &Header, bytes: &[u8]| match row.send(header, bytes) {
         Ok(_) => true,
         Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
             *too_long += 1;

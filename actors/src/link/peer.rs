@@ -24,6 +24,8 @@ pub(super) struct Peer {
     /// What the task sleeps on.
     pub(super) bell: Arc<Doorbell>,
     desk: Mutex<Desk>,
+    /// There are asks or answers at the desk. Changed under its lock; set before the bell is rung.
+    has_work: AtomicBool,
     is_attached: AtomicBool,
     /// Bytes of the answers at the desk. Read without it: a message more or less is no harm.
     answered: AtomicUsize,
@@ -96,6 +98,7 @@ impl Peer {
                 late: 0,
                 closed: false,
             }),
+            has_work: AtomicBool::new(false),
             is_attached: AtomicBool::new(false),
             answered: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -162,6 +165,7 @@ impl Peer {
         // What is dropped here has its reply dropped too, which is an answer.
         if !desk.closed && desk.asks.len() < ASKS_MAX {
             desk.asks.push_back(ask);
+            self.has_work.swap(true, Ordering::SeqCst);
         }
         drop(desk);
         self.bell.ring();
@@ -169,13 +173,23 @@ impl Peer {
 
     /// The task's: what it is asked.
     pub(super) fn take_ask(&self) -> Option<Ask> {
-        self.desk().asks.pop_front()
+        if !self.has_work() {
+            return None;
+        }
+        let mut desk = self.desk();
+        let ask = desk.asks.pop_front();
+        self.note_work(&desk);
+        ask
     }
 
     /// The task's: whether it is asked anything, or has answers to send.
     pub(super) fn has_work(&self) -> bool {
-        let desk = self.desk();
-        !desk.asks.is_empty() || !desk.answers.is_empty()
+        self.has_work.load(Ordering::SeqCst)
+    }
+
+    /// Something was taken from the desk.
+    fn note_work(&self, desk: &Desk) {
+        self.has_work.store(!desk.asks.is_empty() || !desk.answers.is_empty(), Ordering::SeqCst);
     }
 
     /// An actor has answered a question of the peer, or will not.
@@ -186,15 +200,21 @@ impl Peer {
         }
         self.answered.fetch_add(answer_len(&answer), Ordering::Relaxed);
         desk.answers.push((question, answer));
+        self.has_work.swap(true, Ordering::SeqCst);
         drop(desk);
         self.bell.ring();
     }
 
     /// The task's: the answers.
     pub(super) fn take_answers(&self) -> Vec<(Question, Result<WireValue, Failure>)> {
+        if !self.has_work() {
+            return Vec::new();
+        }
         let mut desk = self.desk();
         self.answered.store(0, Ordering::Relaxed);
-        std::mem::take(&mut desk.answers)
+        let answers = std::mem::take(&mut desk.answers);
+        self.note_work(&desk);
+        answers
     }
 
     /// How many bytes those have that nobody has taken.
@@ -231,6 +251,7 @@ impl Peer {
         let mut desk = self.desk();
         desk.closed = true;
         let asks = std::mem::take(&mut desk.asks);
+        self.note_work(&desk);
         drop(desk);
         drop(asks);
         self.set_attached(false);

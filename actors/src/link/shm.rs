@@ -21,7 +21,7 @@ use rustix::net::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
-use crate::rt::Instant;
+use crate::rt::{self, Instant};
 
 /// What the side that dials sends, beside two descriptors: the ring in which it writes, and the one in which
 /// it reads. It is as long as the header of a frame, so that a side that waits for frames refuses it at once.
@@ -36,9 +36,9 @@ const READY: u8 = 1;
 const CALL: u8 = 2;
 /// The largest segment of a stranger that is mapped (bytes).
 const SEGMENT_MAX: u64 = (64 << 20) + (64 << 10);
-/// How often a side that spins looks at the ring before it looks at the clock, and at the socket, which tells
-/// when the other side has gone.
-const LOOKS_PER_CLOCK: u32 = 16;
+/// How often a side that spins is polled before it looks at the clock, and at the socket, which tells when
+/// the other side has gone.
+const POLLS_PER_CLOCK: u32 = 16;
 /// How often one poll looks at a ring that changes all the time. Others of this thread have their turn then.
 const LOOKS_PER_POLL: u32 = 32;
 /// How many bytes that only say "look" are read at once.
@@ -57,8 +57,8 @@ struct Spin {
     limit: Duration,
     /// Since when it does.
     since: Option<Instant>,
-    /// How often it has looked.
-    looks: u32,
+    /// How often it was polled.
+    polls: u32,
 }
 
 /// What a side that has nothing to read does.
@@ -155,6 +155,12 @@ impl ShmSocket {
         Self { stream, rings: None, spin: Spin::new(spin) }
     }
 
+    /// Whether there is something to read; `None`: its reader does not spin.
+    pub(super) fn look(&self) -> Option<bool> {
+        let rings = self.rings.as_ref()?;
+        (self.spin.since.is_some() && !rings.reader_waits).then(|| rings.reader.has_news())
+    }
+
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.rings.is_none() {
             ready!(self.stream.poll_read_ready(cx))?;
@@ -184,7 +190,7 @@ impl ShmSocket {
 
 impl Spin {
     fn new(limit: Duration) -> Self {
-        Self { limit, since: None, looks: 0 }
+        Self { limit, since: None, polls: 0 }
     }
 
     /// What to do while there is nothing to read. The clock and the socket are seldom asked, as that takes as
@@ -193,9 +199,9 @@ impl Spin {
         if self.limit.is_zero() {
             return NextLook::Sleep;
         }
-        self.looks = self.looks.wrapping_add(1);
+        self.polls = self.polls.wrapping_add(1);
         match self.since {
-            Some(_) if !self.looks.is_multiple_of(LOOKS_PER_CLOCK) => NextLook::Ring,
+            Some(_) if !self.polls.is_multiple_of(POLLS_PER_CLOCK) => NextLook::Ring,
             Some(since) if since.elapsed() >= self.limit => NextLook::Sleep,
             since => {
                 self.since = Some(since.unwrap_or_else(Instant::now));
@@ -239,7 +245,7 @@ impl AsyncRead for ShmSocket {
                 NextLook::RingAndSocket if socket.poll_calls(cx)?.is_ready() => continue,
                 NextLook::Ring | NextLook::RingAndSocket => {
                     // Others of this thread have their turn meanwhile.
-                    cx.waker().wake_by_ref();
+                    rt::poll_later(cx);
                     return Poll::Pending;
                 }
             }
@@ -320,5 +326,49 @@ impl AsyncWrite for ShmSocket {
             tell(&socket.stream, CALL);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicU32);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_side_that_spins_is_polled_again_when_all_others_have_had_their_turn() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for (spin, spins) in [(Duration::from_secs(3_600), true), (Duration::ZERO, false)] {
+                let (stream, _other) = UnixStream::pair().unwrap();
+                let [there, back] = [(); 2].map(|()| ShmSegment::create(4_096).unwrap());
+                let rings = Some(Rings::new(&back, &there).unwrap());
+                let mut socket = ShmSocket { stream, rings, spin: Spin::new(spin) };
+                let wakes = Arc::new(Wakes::default());
+                let waker = Waker::from(Arc::clone(&wakes));
+                let mut bytes = [0; 8];
+                let read = Pin::new(&mut socket)
+                    .poll_read(&mut Context::from_waker(&waker), &mut ReadBuf::new(&mut bytes));
+                assert!(read.is_pending());
+                let woken = || wakes.0.load(Ordering::SeqCst);
+                assert_eq!(woken(), 0, "it would go on in place of what the runtime blocks on");
+                assert_eq!(socket.look(), spins.then_some(false));
+                tokio::task::yield_now().await;
+                assert_eq!(woken() > 0, spins);
+                back.writer(ShmAccess::Sole).unwrap().send(b"news").unwrap();
+                assert_eq!(socket.look(), spins.then_some(true));
+            }
+        });
     }
 }

@@ -24,11 +24,21 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     fn admits(&self, _name: &str) -> Result<(), String> {
         Ok(())
     }
+
+    /// Where a reader that has found nothing looks again before it sleeps: whether there is something by now.
+    /// `None`: it does not, or sleeps already. The look costs next to nothing.
+    fn look(&self) -> Option<bool> {
+        None
+    }
 }
 #[cfg(unix)]
 impl Socket for tokio::net::UnixStream {}
 #[cfg(target_os = "linux")]
-impl Socket for ShmSocket {}
+impl Socket for ShmSocket {
+    fn look(&self) -> Option<bool> {
+        Self::look(self)
+    }
+}
 impl Socket for TcpStream {}
 impl Socket for tokio::io::Empty {}
 

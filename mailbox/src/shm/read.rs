@@ -263,7 +263,7 @@ impl<M: SharedWords> ReaderCore<M> {
 
     /// Whether there is something to read, or nothing will ever be again.
     #[inline]
-    fn has_news(&self) -> bool {
+    pub(super) fn has_news(&self) -> bool {
         self.at != self.seen || self.word(TAIL).load(Ordering::Acquire) != self.at || self.is_closed()
     }
 

@@ -267,6 +267,14 @@ impl ShmReader {
         self.rest.is_empty() && self.core.is_finished()
     }
 
+    /// Whether there is something to read, or nothing will ever be again: a look that reads a word or two,
+    /// for who looks again and again.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.rest.is_empty() || self.core.has_news()
+    }
+
     /// Waits until there is something to read: spinning for `spin`, then asleep, for `limit` in all.
     pub fn wait(&mut self, spin: Duration, limit: Duration) -> ShmWaited {
         self.core.wait(spin, limit)

@@ -334,8 +334,8 @@ impl<V: Payload> Core<V> {
         drop(before);
     }
 
-    /// This subscriber has come or left. No lock is held. One that is apart changes nothing for those who ask:
-    /// there may be many of them, links, and each of these would look at all topics.
+    /// This subscriber has come or left. No lock is held. One that is apart changes nothing for those who
+    /// ask: there may be many of them, links, and each of these would look at all topics.
     pub(super) fn tell_change_of(&self, seat: &Seat) {
         if !seat.apart {
             self.tell_change();

@@ -382,8 +382,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     }
 
     /// Has `changed` called each time after a subscriber has come or left that is not
-    /// [`apart`](SubscribeOptions::apart); `None` ends that. No lock is held then, so it may look who is there,
-    /// publish and subscribe. It must not panic.
+    /// [`apart`](SubscribeOptions::apart); `None` ends that. No lock is held then, so it may look who is
+    /// there, publish and subscribe. It must not panic.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -130,8 +130,9 @@ impl Link {
         }
     }
 
-    /// Messages that are not written yet, as frames: about 64 KiB of them at most, and only the rest of one that
-    /// is [written in part](Self::is_mid_frame), if something else is to be [said](Self::speak) behind it.
+    /// Messages that are not written yet, as frames: about 64 KiB of them at most, and only the rest of one
+    /// that is [written in part](Self::is_mid_frame), if something else is to be [said](Self::speak) behind
+    /// it.
     pub fn unwritten(&mut self, now: u64) -> &[u8] {
         let most = match self.attached {
             false => 0,

@@ -4,8 +4,9 @@
 //! frame stays open until it is written, or until a message comes that does not fit. A message alone is an
 //! ordinary frame.
 //!
-//! What is to be written is written from where it lies. A frame of which a part is written stays until all of
-//! it is, also if the peer acknowledges its messages meanwhile, which it may have got on the connection before.
+//! What is to be written is written from where it lies. A frame of which a part is written stays until all
+//! of it is, also if the peer acknowledges its messages meanwhile, which it may have got on the connection
+//! before.
 
 use std::collections::VecDeque;
 

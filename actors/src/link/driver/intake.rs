@@ -62,6 +62,7 @@ impl Driver {
             let now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
             // What came behind the handshake is there already.
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
+                self.moved = true;
                 if !takes && !frame.header.flags.contains(Flags::CONTROL) {
                     // It stays with the peer, which is told nothing, and has been heard.
                     self.skipped = true;
@@ -105,6 +106,7 @@ impl Driver {
                 return Err(Cut::Closed);
             }
             total += count;
+            self.moved = true;
             line.decoder.advance(count);
             self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
         };

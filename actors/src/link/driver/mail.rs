@@ -77,7 +77,8 @@ impl Driver {
     /// What the peer has said, once frames were read.
     pub(super) fn hear_news(&mut self) {
         if std::mem::take(&mut self.news.opened) {
-            self.expose();
+            let opened = self.link.opened().map(|(place, name)| (place, name.to_owned())).collect();
+            self.expose_at(opened);
         }
         if std::mem::take(&mut self.news.described) {
             self.link.take_news().into_iter().for_each(|number| self.describe(number));
@@ -131,8 +132,12 @@ impl Driver {
 
     /// Tells the peer who is behind the mailboxes that it has opened.
     pub(super) fn expose(&mut self) {
-        let served = self.link.served().map(|(place, name)| (place, name.to_owned()));
-        for (place, name) in served.collect::<Vec<_>>() {
+        let served = self.link.served().map(|(place, name)| (place, name.to_owned())).collect();
+        self.expose_at(served);
+    }
+
+    fn expose_at(&mut self, mailboxes: Vec<(usize, String)>) {
+        for (place, name) in mailboxes {
             let exposed = self.hub.exposed(&name);
             // As the peer knows it: it was told of what is wanted before.
             let exposed = exposed.map(|exposed| (self.hub.channel_of(&exposed, &self.wanted), exposed));
@@ -155,6 +160,7 @@ impl Driver {
     pub(super) fn answer_questions(&mut self) -> bool {
         for (question, answer) in self.peer.take_answers() {
             self.answers.push(question, answer);
+            self.moved = true;
         }
         while let Some((question, answer)) = self.answers.queue.front() {
             let sent = match answer {
@@ -166,6 +172,7 @@ impl Driver {
                 (Err(_), Ok(_)) => self.answers.fail(),
                 _ => self.answers.pop(),
             }
+            self.moved = true;
         }
         let full = self.owes_enough();
         std::mem::replace(&mut self.inflow.questions_wait, full) && !full

@@ -1,7 +1,8 @@
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use mycelium_mailbox::Doorbell;
 use mycelium_remote::link::{Agreement, Ended, Greeting, Handshake, Hello, LinkConfig};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -172,5 +173,94 @@ fn a_connection_that_keeps_what_is_written_has_said_the_last_words_before_it_is_
         })
         .await;
         assert!(ended.load(Ordering::SeqCst));
+    });
+}
+
+/// Has something to read once it was looked at so often, or rings the bell of its link then.
+struct Spinning {
+    looks: Arc<AtomicU32>,
+    news_at: u32,
+    rings_at: Option<(u32, Arc<Doorbell>)>,
+    said: Vec<u8>,
+}
+
+impl AsyncRead for Spinning {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.looks.load(Ordering::SeqCst) < self.news_at {
+            return Poll::Pending;
+        }
+        space.put_slice(&std::mem::take(&mut self.said));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Spinning {
+    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket for Spinning {
+    fn look(&self) -> Option<bool> {
+        let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some((_, bell)) = self.rings_at.as_ref().filter(|(at, _)| *at == look) {
+            bell.ring();
+        }
+        Some(look >= self.news_at)
+    }
+}
+
+#[test]
+fn a_link_that_spins_looks_where_it_is_for_a_moment_and_not_when_it_has_moved_something() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let hub = Hub::of(&bus).unwrap();
+        let looks = Arc::new(AtomicU32::new(0));
+        let spinning = |news_at, other: &mut Link| {
+            let mut said = Vec::new();
+            other.bye(Ended::Shutdown, &mut said);
+            Spinning { looks: Arc::clone(&looks), news_at, rings_at: None, said }
+        };
+        let poll = async |driver: &mut Driver| {
+            let before = looks.load(Ordering::SeqCst);
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut *driver).poll(cx))).await.is_pending().then_some(())?;
+            Some(looks.load(Ordering::SeqCst) - before)
+        };
+        // There is an acknowledgement to be written: whoever has got something by such a turn runs first.
+        let mut driver = attached(&bus.core, &hub, |other| Box::new(spinning(3, other)));
+        assert_eq!(poll(&mut driver).await, Some(0));
+        // What comes while it looks is read in the same turn.
+        assert_eq!((poll(&mut driver).await, driver.line.is_none()), (Some(3), true));
+        assert_eq!(driver.peer.stats().fault.as_deref(), Some("the peer shuts down"));
+
+        looks.store(0, Ordering::SeqCst);
+        let mut driver = attached(&bus.core, &hub, |other| Box::new(spinning(u32::MAX, other)));
+        poll(&mut driver).await;
+        for _ in 0..10 {
+            let looked = poll(&mut driver).await.unwrap();
+            assert!((1..=super::spin::LOOKS_MAX).contains(&looked), "{looked}");
+            assert!(driver.peer.bell.is_asleep(), "whoever has something for it wakes it");
+        }
+
+        looks.store(0, Ordering::SeqCst);
+        let mut driver = attached(&bus.core, &hub, |other| Box::new(spinning(u32::MAX, other)));
+        poll(&mut driver).await;
+        let mut socket = spinning(u32::MAX, &mut Link::new(LinkConfig::default(), 9));
+        socket.rings_at = Some((1, Arc::clone(&driver.peer.bell)));
+        driver.line.as_mut().unwrap().socket = Box::new(socket);
+        assert_eq!(poll(&mut driver).await, Some(1), "the bell rings at the first look");
     });
 }
