@@ -12,6 +12,8 @@ use crate::carrier::flow_once;
 use crate::crowd::{Kameo, come_and_go};
 use crate::harness::median;
 use crate::heard::one_of;
+#[cfg(target_os = "linux")]
+use crate::links::written_to;
 use crate::links::{Kind, on_one_thread};
 use crate::load::{Flavour, Large, Small};
 use crate::ours::{Ask, Idle, Tell, Topic};
@@ -42,6 +44,10 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "link-tcp" => on_one_thread(Kind::Tcp, number).await,
             #[cfg(target_os = "linux")]
             "link-shm" => on_one_thread(Kind::Shm, number).await,
+            #[cfg(target_os = "linux")]
+            "ring-1" => written_to(1, number),
+            #[cfg(target_os = "linux")]
+            "ring-4" => written_to(4, number),
             "crash" => median(&crashes(actors, 0).await),
             "pool-by-key" => pooled_by_key(number).await,
             "kameo-spawn" => come_and_go::<Kameo>(actors).await,
@@ -53,7 +59,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, heard-N"
+            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, ring-1, ring-4, heard-N"
         );
         return ExitCode::from(2);
     };

@@ -102,6 +102,47 @@ fn through_shared_memory(report: &mut Report) {
         ("bare ring, both sides spin", Box::new(|| bare_ring_one_way(MESSAGES))),
     ];
     report.contest("links", "one way, 64 B, shared memory", "ns per message", contenders);
+    let contenders: Vec<(&str, Round)> = vec![
+        ("mycelium, 4 readers", Box::new(|| written_to(4, MESSAGES))),
+        ("mycelium, 1 reader", Box::new(|| written_to(1, MESSAGES))),
+    ];
+    report.contest("links", "the writer of a ring, by its readers, 64 B", "ns per message", contenders);
+}
+
+/// What the writer of a ring spends on a message that so many readers get, each of them under `Block`: they
+/// read between its bursts, on its thread.
+#[cfg(target_os = "linux")]
+pub(crate) fn written_to(readers: usize, number: u64) -> f64 {
+    use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmSegment};
+
+    let segment = ShmSegment::create(256 << 10).expect("memory");
+    let mut all: Vec<_> = (0..readers).map(|_| segment.reader(ShmMode::Block).expect("a place")).collect();
+    let mut writer = segment.writer(ShmAccess::Sole).expect("the only one");
+    let (bursts, mut spent) = (number / BURST, Duration::ZERO);
+    for burst in 0..bursts {
+        let begin = Instant::now();
+        write_burst(&mut writer, burst);
+        spent += begin.elapsed();
+        for reader in &mut all {
+            for _ in 0..BURST {
+                let read = reader.read().expect("the writer is sound").expect("it is there");
+                assert_eq!(read[..8], burst.to_le_bytes(), "each once, in order");
+            }
+            assert_eq!(reader.read(), Ok(None));
+        }
+    }
+    spent.as_nanos() as f64 / (bursts * BURST) as f64
+}
+
+/// Apart, for counts of its instructions.
+#[cfg(target_os = "linux")]
+#[inline(never)]
+fn write_burst(writer: &mut mycelium_mailbox::shm::ShmWriter, burst: u64) {
+    let mut message = [0; MESSAGE_LEN];
+    for _ in 0..BURST {
+        message[..8].copy_from_slice(&burst.to_le_bytes());
+        writer.send(std::hint::black_box(&message)).expect("there is room");
+    }
 }
 
 /// Both buses on one thread, for a count of instructions; nanoseconds per message.
