@@ -42,6 +42,7 @@ enum Command {
     Pub(attach::publish::PublishArgs),
     Ask(attach::ask::AskArgs),
     Latency(attach::latency::LatencyArgs),
+    Bench(attach::bench::BenchArgs),
     Doctor(attach::doctor::DoctorArgs),
 }
 
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
         Command::Pub(args) => attach::publish::run(&args),
         Command::Ask(args) => attach::ask::run(&args),
         Command::Latency(args) => attach::latency::run(&args),
+        Command::Bench(args) => attach::bench::run(&args),
         Command::Doctor(args) => attach::doctor::run(&args),
     };
     outcome.unwrap_or_else(|error| Outcome::from_error(&*error)).into()

@@ -1,4 +1,4 @@
-//! `mycelium tap`, `pub`, `ask`, `latency` and `doctor`: processes that attach to a node, which this test is.
+//! `mycelium tap`, `pub`, `ask`, `latency`, `bench` and `doctor`: processes that attach to a node, which this test is.
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
@@ -366,6 +366,73 @@ fn latency_measures_round_trips() {
         let keys = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"];
         let times = keys.map(|key| found[key].as_u64().unwrap());
         assert!(times[0] > 0 && times.is_sorted(), "{out}");
+    });
+}
+
+#[test]
+fn bench_measures_pings_and_messages_and_ends_in_bounded_count_and_time() {
+    runs(async {
+        let node = Node::start().await;
+        let mut ticks = node.bus.subscriber::<Tick>().unwrap();
+        let value = r#"{"timestamp": 1, "price": 1.5, "size": 2.5, "index": 3, "asset": 7}"#;
+        let bench = |more: &[&str]| {
+            let mut args = vec!["bench", "market.ticks", "--message", "Tick", "--value", value];
+            args.extend(more);
+            node.command(&args).spawn().unwrap()
+        };
+        let reading = async {
+            for _ in 0..1_000 {
+                assert_eq!(ticks.recv().await.unwrap().index, 3);
+            }
+        };
+        let ((), (code, out, err)) =
+            tokio::join!(reading, finish(bench(&["--count", "1000", "--json", "--seconds", "60"])));
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(found["node"], "desk");
+        let (pings, messages) = (&found["pings"], &found["messages"]);
+        assert_eq!((&pings["count"], &pings["pipelined"]), (&1_000.into(), &32.into()));
+        let keys = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"];
+        let times = keys.map(|key| pings[key].as_u64().unwrap());
+        assert!(times[0] > 0 && times.is_sorted(), "{out}");
+        assert_eq!((&messages["message"], &messages["count"]), (&"Tick".into(), &1_000.into()));
+        assert!(messages["value_bytes"].as_u64().unwrap() > 0, "{out}");
+        for rate in [&pings["per_second"], &messages["per_second"], &messages["bytes_per_second"]] {
+            assert!(rate.as_u64().unwrap() > 0, "{out}");
+        }
+
+        // A subscriber that takes nothing more: the time ends it, and what is not acknowledged is said.
+        let (code, out, err) =
+            finish(bench(&["--count", "100000000", "--seconds", "0.2", "--within", "1"])).await;
+        assert!(out.contains("per second; each there and back") && out.contains("p99.9"), "{out}");
+        assert!(code == Some(1) && err.contains("a subscriber there does not keep up"), "{code:?} {err}");
+
+        // Pings alone need no contract.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.args(["bench", "--count", "10", "--pipeline", "1"]).current_dir(&node.directory);
+        let (code, out, _) = finish(command.stdout(Stdio::piped()).spawn().unwrap()).await;
+        assert!(code == Some(0) && out.starts_with("desk: 10 pings, 1 at a time, in "), "{out}");
+
+        for (args, expected) in [
+            (&["bench", "market.tiks", "--value", "{}"][..], "did you mean `market.ticks`?"),
+            (&["bench", "market.ticks"], "--value"),
+            (&["bench", "--seconds", "3601"], "at most 3600 seconds"),
+        ] {
+            let (code, _, err) = node.call(args).await;
+            assert!(code == Some(2) && err.contains(expected), "{err}");
+        }
+        drop(ticks);
+    });
+}
+
+#[test]
+fn bench_says_that_nobody_subscribes() {
+    runs(async {
+        let node = Node::start().await;
+        let args = ["bench", "market.ticks", "--message", "Tick", "--count", "1", "--value"];
+        let value = r#"{"timestamp": 1, "price": 1.5, "size": 2.5, "index": 3, "asset": 7}"#;
+        let (code, _, err) = node.call(&[&args[..], &[value]].concat()).await;
+        assert!(code == Some(1) && err.contains("nobody at `desk` subscribes to `Tick`"), "{err}");
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NodeArgs, lost, run_on, seconds};
 use crate::outcome::{self, Outcome, say};
@@ -63,26 +63,62 @@ pub(crate) fn run(args: &LatencyArgs) -> outcome::Result {
     })
 }
 
-fn tell(node: &str, mut trips: Vec<u64>, json: bool) -> std::io::Result<()> {
-    trips.sort_unstable();
-    let (Some(least), Some(most)) = (trips.first(), trips.last()) else {
+/// What is told of times that were measured.
+pub(super) struct Times {
+    pub(super) count: usize,
+    mean: u64,
+    /// Their names, each with its time.
+    rows: [(&'static str, u64); 6],
+}
+
+impl Times {
+    /// In nanoseconds; `None`: there are none.
+    pub(super) fn of(mut times: Vec<u64>) -> Option<Self> {
+        times.sort_unstable();
+        let (least, most) = (*times.first()?, *times.last()?);
+        // The smallest value that so many of a thousand do not exceed.
+        let at = |of_1000: usize| times[(times.len() * of_1000).div_ceil(1_000).clamp(1, times.len()) - 1];
+        let mean = times.iter().map(|time| u128::from(*time)).sum::<u128>() / times.len() as u128;
+        let rows = [
+            ("min", least),
+            ("p50", at(500)),
+            ("p90", at(900)),
+            ("p99", at(990)),
+            ("p99.9", at(999)),
+            ("max", most),
+        ];
+        Some(Self { count: times.len(), mean: u64::try_from(mean).unwrap_or(u64::MAX), rows })
+    }
+
+    /// That nothing was measured.
+    pub(super) fn none() -> Self {
+        Self { count: 0, mean: 0, rows: ["min", "p50", "p90", "p99", "p99.9", "max"].map(|name| (name, 0)) }
+    }
+
+    /// Adds them to an object.
+    pub(super) fn put_in(&self, object: &mut Value) {
+        object["mean_ns"] = self.mean.into();
+        for (name, time) in self.rows {
+            object[format!("{}_ns", name.replace('.', ""))] = time.into();
+        }
+    }
+
+    pub(super) fn say(&self) -> std::io::Result<()> {
+        let us = |ns: u64| format!("{}.{} us", ns / 1_000, ns % 1_000 / 100);
+        let mut rows = [("mean", self.mean)].into_iter().chain(self.rows);
+        rows.try_for_each(|(name, ns)| say(format_args!("  {name:<6} {:>14}", us(ns))))
+    }
+}
+
+fn tell(node: &str, trips: Vec<u64>, json: bool) -> std::io::Result<()> {
+    let Some(times) = Times::of(trips) else {
         return say(format_args!("{node}: no round trip was measured"));
     };
-    // The smallest value that so many of a thousand do not exceed.
-    let at = |of_1000: usize| trips[(trips.len() * of_1000).div_ceil(1_000).clamp(1, trips.len()) - 1];
-    let (p50, p90, p99, p999) = (at(500), at(900), at(990), at(999));
-    let mean = trips.iter().map(|trip| u128::from(*trip)).sum::<u128>() / trips.len() as u128;
     if json {
-        let mean = u64::try_from(mean).unwrap_or(u64::MAX);
-        return say(json!({
-            "node": node, "round_trips": trips.len(), "min_ns": least, "mean_ns": mean, "p50_ns": p50, "p90_ns": p90,
-            "p99_ns": p99, "p999_ns": p999, "max_ns": most,
-        }));
+        let mut object = json!({ "node": node, "round_trips": times.count });
+        times.put_in(&mut object);
+        return say(object);
     }
-    let us = |ns: u64| format!("{}.{} us", ns / 1_000, ns % 1_000 / 100);
-    let mean = us(u64::try_from(mean).unwrap_or(u64::MAX));
-    say(format_args!("{node}: {} round trips", trips.len()))?;
-    let rows = [("min", *least), ("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", *most)];
-    say(format_args!("  {:<6} {:>14}", "mean", mean))?;
-    rows.iter().try_for_each(|(name, ns)| say(format_args!("  {name:<6} {:>14}", us(*ns))))
+    say(format_args!("{node}: {} round trips", times.count))?;
+    times.say()
 }

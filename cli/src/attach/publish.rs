@@ -113,6 +113,23 @@ pub(crate) fn run(args: &PublishArgs) -> outcome::Result {
     })
 }
 
+/// Whether the node wants such messages; it is said why not.
+pub(super) async fn is_wanted(
+    name: &str,
+    attached: &Attached,
+    within: Duration,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    attached.check_enabled(std::iter::once(name))?;
+    let wanted = until_wanted(name, attached, within).await;
+    if !wanted {
+        let wants = attached.link().map(|link| link.wants.join(", ")).unwrap_or_default();
+        let wants =
+            if wants.is_empty() { "it wants no message".to_owned() } else { format!("it wants {wants}") };
+        complain(format_args!("error: nobody at `{}` subscribes to `{name}`; {wants}", attached.node));
+    }
+    Ok(wanted)
+}
+
 async fn publish(
     args: &PublishArgs,
     writer: &Writer<'_>,
@@ -121,12 +138,7 @@ async fn publish(
     ends: &mut Ends,
 ) -> outcome::Result {
     let name = &*writer.message.name;
-    attached.check_enabled(std::iter::once(name))?;
-    if !until_wanted(name, attached, args.attach.node.within()).await {
-        let wants = attached.link().map(|link| link.wants.join(", ")).unwrap_or_default();
-        let wants =
-            if wants.is_empty() { "it wants no message".to_owned() } else { format!("it wants {wants}") };
-        complain(format_args!("error: nobody at `{}` subscribes to `{name}`; {wants}", attached.node));
+    if !is_wanted(name, attached, args.attach.node.within()).await? {
         return Ok(Outcome::No);
     }
     let mut sent = 0_u64;
@@ -177,7 +189,12 @@ async fn publish(
 }
 
 /// Waits until the node has acknowledged all that was sent. `Err` says why it has not.
-async fn are_there(name: &str, sent: u64, attached: &Attached, ends: &mut Ends) -> Result<(), String> {
+pub(super) async fn are_there(
+    name: &str,
+    sent: u64,
+    attached: &Attached,
+    ends: &mut Ends,
+) -> Result<(), String> {
     let node = &attached.node;
     let mut interrupted = None::<Instant>;
     loop {
