@@ -262,9 +262,11 @@ fn direct_messages_that_break_the_rules_are_named_and_cost_the_connection_alone(
         ("a gap", direct(2, &[0; 8], &envelope(0, 0, 1, 0))),
         ("a name that has a number", open(1, b"here")),
         ("a number that has a name", open(0, b"hier")),
-        ("a high number", open(4_096, b"four")),
+        ("a high number", open(1 << 31, b"four")),
         ("a long name", open(1, &[b'a'; 256])),
         ("a mailbox that nobody opened", control(9, &[&[1, 0, 0, 0][..], &[0; 8]].concat())),
+        ("a number that was not closed", control(14, &[0; 4])),
+        ("a high number that is closed", control(13, &(1_u32 << 31).to_le_bytes())),
         ("half a taken type", control(9, &[&[0; 12][..], &[0, 0, 7, 0]].concat())),
         ("neither told nor asked", control(9, &[&[0; 12][..], &[0, 0, 7, 0, 2]].concat())),
     ];
@@ -381,8 +383,8 @@ fn hellos_that_are_wrong_are_named() {
     }
     let twice: Vec<u8> = sound.iter().chain(&sound[17..]).copied().collect();
     assert!(matches!(read(&twice), Err(LinkFault::Malformed { what: "type ids do not rise", .. })));
-    let unknown = Handshake::new(0, 1).frame(&parse(&control(13, &[])));
-    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 13 }));
+    let unknown = Handshake::new(0, 1).frame(&parse(&control(15, &[])));
+    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 15 }));
 }
 
 #[test]

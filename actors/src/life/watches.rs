@@ -127,6 +127,11 @@ impl<W> WatcherList<W> {
         })
     }
 
+    #[cfg(not(shuttle))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()

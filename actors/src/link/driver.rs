@@ -9,6 +9,7 @@ mod drain;
 mod intake;
 mod line;
 mod mail;
+mod mailboxes;
 mod spin;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,12 @@ use tokio::sync::oneshot;
 use self::cut::Cut;
 use self::drain::LastPing;
 use self::mail::{OwedAnswers, pass};
+use self::mailboxes::OpenMailboxes;
 use super::expose::Exposed;
 use super::greet::refuse;
 use super::hub::{Hub, Orders, Phase};
 use super::inflow::Inflow;
 use super::interest::Interest;
-use super::mailbox::RemoteMailbox;
 use super::outflow::Outflow;
 use super::peer::{Arrival, Ask, Ending, HandedBack, Peer};
 use super::sockets::Socket;
@@ -74,7 +75,7 @@ pub(super) struct Driver {
     set_for: Option<Instant>,
     interest: Vec<(u16, u16)>,
     /// Actors of the peer that somebody here has asked for, by the numbers of their mailboxes.
-    mailboxes: Vec<Arc<RemoteMailbox>>,
+    mailboxes: OpenMailboxes,
     /// Actors of this bus that the peer writes to, by the places of their mailboxes, each with its channel.
     exposed: Vec<Option<(Exposed, Option<u16>)>>,
     /// Answers to questions of the peer that the link has not taken yet.
@@ -148,7 +149,7 @@ impl Driver {
             alarm: Box::pin(rt::sleep(Duration::ZERO)),
             set_for: None,
             interest: Vec::new(),
-            mailboxes: Vec::new(),
+            mailboxes: OpenMailboxes::default(),
             exposed: Vec::new(),
             answers: OwedAnswers::default(),
             answers_max,

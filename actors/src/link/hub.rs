@@ -15,13 +15,12 @@ use mycelium_remote::link::{Hello, Reason, Reject, TOOL_PREFIX};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use self::paths::Exposures;
+use self::paths::{AskedFor, Exposures};
 use self::table::{Handshakes, LinkEntry, LinkTable};
 use super::driver::Driver;
 use super::endpoint::{ListeningSocket, Reached, keep_dialing, listen};
 use super::greet::LINGER;
 use super::interest::{Interest, channels};
-use super::mailbox::RemoteMailbox;
 use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
@@ -90,7 +89,7 @@ pub(super) struct Hub {
     exposed: Mutex<Exposures>,
     /// Actors of other buses that somebody here has asked for, by their nodes and names. This lock is taken
     /// before that of `table`, and before that of `exposed`.
-    mailboxes: Mutex<BTreeMap<Arc<str>, Vec<Arc<RemoteMailbox>>>>,
+    mailboxes: Mutex<BTreeMap<Arc<str>, AskedFor>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

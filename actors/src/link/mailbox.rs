@@ -111,8 +111,17 @@ impl RemoteMailbox {
         }
     }
 
+    pub(super) fn id(&self) -> ActorId {
+        self.id
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether somebody waits to hear of its end.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.watchers.is_empty()
     }
 
     fn reach(&self) -> MutexGuard<'_, Reach> {

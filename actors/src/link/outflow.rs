@@ -215,6 +215,12 @@ impl Outflow {
         port
     }
 
+    /// Whether something waits in the queue of this mailbox.
+    pub(super) fn has_letters(&self, mailbox: u32) -> bool {
+        let mut queues = self.channels.iter().flat_map(|channel| &channel.queues);
+        queues.any(|queue| queue.is_of(mailbox) && queue.unread() > 0)
+    }
+
     /// Nobody is behind this mailbox any more.
     pub(super) fn close(&mut self, mailbox: u32) {
         if self.ports.remove(&mailbox).is_none() {

@@ -52,6 +52,11 @@ impl Watchers {
         drop(removed);
     }
 
+    #[cfg(not(shuttle))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.lock().len()

@@ -25,6 +25,8 @@ pub(super) enum Control {
     Ping = 10,
     Pong = 11,
     Begin = 12,
+    Close = 13,
+    Closed = 14,
 }
 
 impl Control {
@@ -42,6 +44,8 @@ impl Control {
             10 => Self::Ping,
             11 => Self::Pong,
             12 => Self::Begin,
+            13 => Self::Close,
+            14 => Self::Closed,
             type_id => return Err(LinkFault::UnknownControl { type_id }),
         })
     }
@@ -60,6 +64,8 @@ impl Control {
             Self::Ping => "Ping",
             Self::Pong => "Pong",
             Self::Begin => "Begin",
+            Self::Close => "Close",
+            Self::Closed => "Closed",
         }
     }
 

@@ -4,6 +4,11 @@
 //! what under that name, in which channel, and how many messages: its credit, as types of topics have it. A
 //! question uses up credit until it is answered or has failed, so what the peer may ask at the same time has
 //! a bound, and answers need no credit. Each end tells all of that again on each connection.
+//!
+//! An end that writes to a mailbox no more, and whose messages to it are acknowledged, closes it. There is
+//! room for another one when the other end has said that it has heard so, and that nothing which was sent
+//! there waits any more. Numbers rise, and none is used again: so what comes late, by a connection that the
+//! other end had attached before, is known to be about a mailbox that is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +19,7 @@ use super::envelope::{Direct, ENVELOPE_LEN, Envelope, Failure, Question};
 use super::machine::Link;
 use super::{LinkFault, NAME_LEN_MAX, Output, SendError};
 
-/// How many mailboxes each end opens at most.
+/// How many mailboxes each end has open at most at the same time.
 pub const MAILBOXES_MAX: usize = 4_096;
 /// The longest name of a mailbox, in bytes.
 pub const MAILBOX_LEN_MAX: usize = 255;
@@ -55,14 +60,21 @@ pub enum MailboxState {
     Open(Served),
 }
 
+/// Numbers are below this.
+const NUMBERS_MAX: u32 = 1 << 31;
+
 /// A mailbox of the peer, to send to.
 #[derive(Debug)]
 struct Outbox {
     name: Box<str>,
+    /// It is closed, and the peer has not said yet that it knows.
+    closing: bool,
     state: MailboxState,
     sent: u64,
     limit: u64,
-    /// The peer has to be told that it is used.
+    /// The sequence of the last message that was sent there.
+    last: u64,
+    /// The peer has to be told that it is used, or closed.
     tell: bool,
     /// The peer has said something else than before, which the host has not looked at.
     news: bool,
@@ -77,6 +89,8 @@ struct Inbox {
     served: Option<Served>,
     /// The host has said who is behind it since the peer has opened it.
     described: bool,
+    /// The peer has closed it, and what it has sent there still waits.
+    closing: bool,
     /// Messages received, from this incarnation of the peer.
     taken: u64,
     /// Messages consumed. Below zero by what came from an earlier incarnation and still waits.
@@ -88,8 +102,15 @@ struct Inbox {
 /// All mailboxes of a link, and its questions.
 #[derive(Debug, Default)]
 pub(super) struct Mailboxes {
-    out: Vec<Outbox>,
+    /// By their numbers.
+    out: BTreeMap<u32, Outbox>,
+    /// The number of the next one.
+    next: u32,
     inboxes: Vec<Inbox>,
+    /// The peer's next number: what it says of those below that are not open is about closed ones.
+    opened: u32,
+    /// Numbers that the peer has closed and has to be told so.
+    closed: BTreeSet<u32>,
     /// The numbers of mailboxes with news, in the order in which they came.
     news: Vec<u32>,
     /// Their places, by the peer's numbers.
@@ -100,6 +121,13 @@ pub(super) struct Mailboxes {
 }
 
 impl Inbox {
+    /// The peer has no number for it any more. What it has sent there may still wait.
+    fn leave(&mut self) {
+        self.consumed = -(self.unconsumed() as i64);
+        (self.number, self.taken, self.granted, self.tell) = (None, 0, 0, false);
+        (self.described, self.closing) = (false, false);
+    }
+
     fn unconsumed(&self) -> u64 {
         (self.taken as i64 - self.consumed).unsigned_abs()
     }
@@ -119,29 +147,38 @@ impl Mailboxes {
     pub(super) fn restart(&mut self) {
         self.asks.clear();
         self.places.clear();
-        for out in &mut self.out {
-            (out.state, out.sent, out.limit) = (MailboxState::Unknown, 0, 0);
+        self.closed.clear();
+        self.opened = 0;
+        self.out.retain(|_, out| !out.closing);
+        for out in self.out.values_mut() {
+            (out.state, out.sent, out.limit, out.last) = (MailboxState::Unknown, 0, 0, 0);
         }
-        for inbox in &mut self.inboxes {
-            inbox.consumed = -(inbox.unconsumed() as i64);
-            (inbox.number, inbox.taken, inbox.granted, inbox.tell) = (None, 0, 0, false);
-            inbox.described = false;
-        }
+        self.inboxes.iter_mut().for_each(Inbox::leave);
     }
 
     /// A connection has come: the peer is told again what it may have missed.
     pub(super) fn attach(&mut self) {
-        self.out.iter_mut().for_each(|out| out.tell = true);
-        self.inboxes.iter_mut().for_each(|inbox| inbox.tell = inbox.described);
+        self.out.values_mut().for_each(|out| out.tell = true);
+        // The peer closes them again.
+        self.closed.clear();
+        self.inboxes.iter_mut().for_each(|inbox| inbox.tell = inbox.described && !inbox.closing);
     }
 
     /// Appends what the peer has to know.
     pub(super) fn tell(&mut self, out: &mut Vec<u8>) {
-        for (number, of) in self.out.iter_mut().enumerate().filter(|(_, of)| of.tell) {
+        // By rising numbers: the peer takes one below the highest that it has heard of for a closed one.
+        for (number, of) in self.out.iter_mut().filter(|(_, of)| of.tell) {
             of.tell = false;
-            let mut value = (number as u32).to_le_bytes().to_vec();
-            put_text(&of.name, &mut value);
-            Control::Open.encode(&value, out);
+            let mut value = number.to_le_bytes().to_vec();
+            if of.closing {
+                Control::Close.encode(&value, out);
+            } else {
+                put_text(&of.name, &mut value);
+                Control::Open.encode(&value, out);
+            }
+        }
+        while let Some(number) = self.closed.pop_first() {
+            Control::Closed.encode(&number.to_le_bytes(), out);
         }
         for inbox in self.inboxes.iter_mut().filter(|inbox| inbox.tell) {
             inbox.tell = false;
@@ -160,10 +197,10 @@ impl Mailboxes {
     }
 
     /// The peer opens a mailbox.
-    pub(super) fn opened(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+    fn opened(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
         let (number, name) = (fields.u32()?, fields.text()?);
         fields.end()?;
-        if name.len() > MAILBOX_LEN_MAX || number as usize >= MAILBOXES_MAX {
+        if name.len() > MAILBOX_LEN_MAX || number >= NUMBERS_MAX {
             return Err(Control::Open.malformed("its name is too long, or it has too high a number"));
         }
         if let Some(place) = self.places.get(&number) {
@@ -172,8 +209,15 @@ impl Mailboxes {
                 return Err(Control::Open.malformed("its number is that of another mailbox"));
             }
             // On a new connection, where it is told who is there anyway, or as often as it likes.
-            return Ok(if inbox.described { Output::Nothing } else { Output::Opened });
+            return Ok(if inbox.described || inbox.closing { Output::Nothing } else { Output::Opened });
         }
+        if number < self.opened {
+            return Ok(Output::Nothing);
+        }
+        if self.places.len() >= MAILBOXES_MAX {
+            return Err(Control::Open.malformed("there are more mailboxes than may be"));
+        }
+        self.opened = number + 1;
         // What an earlier process has sent there may still wait.
         let place = self.inboxes.iter().position(|inbox| &*inbox.name == name);
         let place = place.or_else(|| {
@@ -193,9 +237,18 @@ impl Mailboxes {
             None => {
                 let (number, served, name) = (None, None, "".into());
                 let (taken, consumed, granted) = (0, 0, 0);
-                let (described, tell) = (false, false);
-                let inbox = Inbox { name, number, served, described, taken, consumed, granted, tell };
-                self.inboxes.push(inbox);
+                let (described, closing, tell) = (false, false, false);
+                self.inboxes.push(Inbox {
+                    name,
+                    number,
+                    served,
+                    described,
+                    closing,
+                    taken,
+                    consumed,
+                    granted,
+                    tell,
+                });
                 self.inboxes.len() - 1
             }
         };
@@ -206,15 +259,61 @@ impl Mailboxes {
         Ok(Output::Opened)
     }
 
+    /// The peer closes a mailbox.
+    fn close(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+        let number = fields.u32()?;
+        fields.end()?;
+        if number >= NUMBERS_MAX || self.closed.len() >= MAILBOXES_MAX {
+            return Err(Control::Close.malformed("it has too high a number, or as many are closed as may be"));
+        }
+        self.opened = self.opened.max(number + 1);
+        match self.places.get(&number).copied() {
+            Some(place) => {
+                self.inboxes[place].closing = true;
+                self.end_closed(place);
+            }
+            // It was closed, or opened, on another connection.
+            None => _ = self.closed.insert(number),
+        }
+        Ok(Output::Nothing)
+    }
+
+    /// The peer has its number back if it has closed this mailbox and nothing waits there any more.
+    fn end_closed(&mut self, place: usize) -> bool {
+        let inbox = &mut self.inboxes[place];
+        let Some(number) = inbox.number.filter(|_| inbox.closing && inbox.unconsumed() == 0) else {
+            return false;
+        };
+        inbox.leave();
+        self.places.remove(&number);
+        self.closed.insert(number)
+    }
+
+    /// The peer knows that a mailbox is closed.
+    fn is_closed(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+        let number = fields.u32()?;
+        fields.end()?;
+        match self.out.get(&number) {
+            Some(of) if of.closing => drop(self.out.remove(&number)),
+            // That was said on another connection before.
+            None if number < self.next => return Ok(Output::Nothing),
+            _ => return Err(Control::Closed.malformed("it was not closed")),
+        }
+        Ok(Output::Mailboxes)
+    }
+
     /// The peer says what a mailbox takes.
-    pub(super) fn described(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+    fn described(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
         let (number, limit) = (fields.u32()?, fields.u64()?);
-        let Some(of) = self.out.get_mut(number as usize) else {
-            return Err(Control::Mailbox.malformed("it was never opened"));
+        let state = Self::state_of(fields)?;
+        let of = match self.out.get_mut(&number) {
+            Some(of) if !of.closing => of,
+            // It was said before the peer knew that it is closed.
+            _ if number < self.next => return Ok(Output::Nothing),
+            _ => return Err(Control::Mailbox.malformed("it was never opened")),
         };
         // A limit never falls.
         of.limit = of.limit.max(limit);
-        let state = Self::state_of(fields)?;
         if of.state != state {
             of.state = state;
             if !std::mem::replace(&mut of.news, true) {
@@ -265,7 +364,8 @@ impl Mailboxes {
 
     fn take(&mut self, number: u32) -> Result<usize, LinkFault> {
         let place = self.places.get(&number).copied();
-        let Some((place, inbox)) = place.map(|place| (place, &mut self.inboxes[place])) else {
+        let open = place.map(|place| (place, &mut self.inboxes[place])).filter(|(_, inbox)| !inbox.closing);
+        let Some((place, inbox)) = open else {
             return Err(LinkFault::Malformed {
                 control: "direct message",
                 what: "its mailbox was never opened",
@@ -284,36 +384,67 @@ impl Mailboxes {
 }
 
 impl Link {
+    /// A control frame about a mailbox has come.
+    pub(super) fn of_mailbox(&mut self, control: Control, fields: Fields<'_>) -> Result<Output, LinkFault> {
+        match control {
+            Control::Open => self.mailboxes.opened(fields),
+            Control::Close => {
+                self.tells = true;
+                self.mailboxes.close(fields)
+            }
+            Control::Closed => self.mailboxes.is_closed(fields),
+            _ => self.mailboxes.described(fields),
+        }
+    }
+
     /// Opens the mailbox of this name at the peer, now or when there is a connection: its number. The peer's
-    /// answer is [`Output::Mailboxes`]. A mailbox stays open.
+    /// answer is [`Output::Mailboxes`]. It stays open until it is [closed](Self::close).
     ///
     /// # Errors
-    /// The name is empty or longer than [`MAILBOX_LEN_MAX`], or [`MAILBOXES_MAX`] are open.
+    /// The name is empty or longer than [`MAILBOX_LEN_MAX`], or [`MAILBOXES_MAX`] are open. Or it, or one of
+    /// so many, is closed and the peer has not said yet that it knows: it may be opened after
+    /// [`Output::Mailboxes`].
     pub fn open(&mut self, name: &str) -> Result<u32, SendError> {
-        let out = &mut self.mailboxes.out;
-        if let Some(at) = out.iter().position(|of| &*of.name == name) {
-            return Ok(at as u32);
+        let Mailboxes { out, next, .. } = &mut self.mailboxes;
+        if let Some((number, of)) = out.iter().find(|(_, of)| &*of.name == name) {
+            return if of.closing { Err(SendError::Mailbox) } else { Ok(*number) };
         }
-        if out.len() >= MAILBOXES_MAX || name.is_empty() || name.len() > MAILBOX_LEN_MAX {
+        let is_name = (1..=MAILBOX_LEN_MAX).contains(&name.len());
+        if out.len() >= MAILBOXES_MAX || *next >= NUMBERS_MAX || !is_name {
             return Err(SendError::Mailbox);
         }
-        let state = MailboxState::Unknown;
-        out.push(Outbox { name: name.into(), state, sent: 0, limit: 0, tell: true, news: false });
+        let (number, state) = (*next, MailboxState::Unknown);
+        *next += 1;
+        let (sent, limit, last) = (0, 0, 0);
+        let (closing, tell, news) = (false, true, false);
+        out.insert(number, Outbox { name: name.into(), closing, state, sent, limit, last, tell, news });
         self.tells = true;
-        Ok(out.len() as u32 - 1)
+        Ok(number)
+    }
+
+    /// Closes a mailbox of the peer, to which nothing is sent any more: there is room for another one when
+    /// the peer has said that it knows. `false`: not yet, as the peer has not acknowledged what was sent
+    /// there.
+    pub fn close(&mut self, mailbox: u32) -> bool {
+        let acknowledged = self.window.last() - self.window.len();
+        let of = self.mailboxes.out.get_mut(&mailbox);
+        let Some(of) = of.filter(|of| !of.closing && of.last <= acknowledged) else { return false };
+        (of.closing, of.tell, of.state) = (true, true, MailboxState::Unknown);
+        self.tells = true;
+        true
     }
 
     /// What the peer has said of a mailbox.
     #[must_use]
     pub fn mailbox(&self, number: u32) -> &MailboxState {
-        self.mailboxes.out.get(number as usize).map_or(&MailboxState::Unknown, |of| &of.state)
+        self.mailboxes.out.get(&number).map_or(&MailboxState::Unknown, |of| &of.state)
     }
 
     /// The mailboxes of which the peer has said something else than when this was called last.
     pub fn take_news(&mut self) -> Vec<u32> {
         let news = std::mem::take(&mut self.mailboxes.news);
         for number in &news {
-            self.mailboxes.out[*number as usize].news = false;
+            self.mailboxes.out.get_mut(number).into_iter().for_each(|of| of.news = false);
         }
         news
     }
@@ -321,7 +452,7 @@ impl Link {
     /// How many messages a mailbox takes now, the window aside.
     #[must_use]
     pub fn mailbox_credit(&self, number: u32) -> u64 {
-        self.mailboxes.out.get(number as usize).map_or(0, |of| of.limit.saturating_sub(of.sent))
+        self.mailboxes.out.get(&number).map_or(0, |of| of.limit.saturating_sub(of.sent))
     }
 
     /// Tells the actor behind a mailbox of the peer. Errors and promises are those of [`send`](Self::send).
@@ -380,7 +511,9 @@ impl Link {
             return Err(SendError::NoCredit { type_id });
         }
         self.push_direct(header, value, envelope)?;
-        self.mailboxes.out[mailbox as usize].sent += 1;
+        if let Some(of) = self.mailboxes.out.get_mut(&mailbox) {
+            (of.sent, of.last) = (of.sent + 1, self.window.last());
+        }
         Ok(())
     }
 
@@ -425,8 +558,9 @@ impl Link {
     /// The mailboxes that the peer has opened here, each with its place and its name. A host says who is
     /// there with [`serve`](Self::serve).
     pub fn served(&self) -> impl Iterator<Item = (usize, &str)> {
-        let inboxes = self.mailboxes.inboxes.iter().enumerate().filter(|(_, inbox)| inbox.number.is_some());
-        inboxes.map(|(place, inbox)| (place, &*inbox.name))
+        let inboxes = self.mailboxes.inboxes.iter().enumerate();
+        let open = inboxes.filter(|(_, inbox)| inbox.number.is_some() && !inbox.closing);
+        open.map(|(place, inbox)| (place, &*inbox.name))
     }
 
     /// Those of them of which the host has said nothing since the peer has opened them.
@@ -446,7 +580,7 @@ impl Link {
     pub fn serve(&mut self, place: usize, served: Option<Served>) {
         let credit = self.config.credit;
         let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };
-        if inbox.number.is_none() || inbox.described && inbox.served == served {
+        if inbox.number.is_none() || inbox.closing || inbox.described && inbox.served == served {
             return;
         }
         (inbox.served, inbox.described, inbox.tell) = (served, true, true);
@@ -460,7 +594,9 @@ impl Link {
         let credit = self.config.credit;
         let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };
         inbox.consumed += count.min(inbox.unconsumed()) as i64;
-        inbox.grant(credit);
-        self.tells |= inbox.tell;
+        if !inbox.closing {
+            inbox.grant(credit);
+        }
+        self.tells |= inbox.tell | self.mailboxes.end_closed(place);
     }
 }

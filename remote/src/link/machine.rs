@@ -194,9 +194,7 @@ impl Link {
         self.stats.peer_restarts += 1;
         self.end = self.end.wrapping_add(1).max(1);
         self.peer_end = 0;
-        self.received = 0;
-        self.told = 0;
-        self.unacked_bytes = 0;
+        (self.received, self.told, self.unacked_bytes) = (0, 0, 0);
         self.flows.iter_mut().for_each(|flow| flow.restart(self.config.credit));
         self.mailboxes.restart();
         AttachError::PeerRestarted { lost }
@@ -404,8 +402,9 @@ impl Link {
                 Ok(Output::Nothing)
             }
             Control::Pong => fields.end().map(|()| Output::Pong),
-            Control::Open => self.mailboxes.opened(fields),
-            Control::Mailbox => self.mailboxes.described(fields),
+            Control::Open | Control::Mailbox | Control::Close | Control::Closed => {
+                self.of_mailbox(control, fields)
+            }
             Control::Hello | Control::Accept => {
                 Err(LinkFault::Unexpected { expected: "a message", got: control.name() })
             }

@@ -335,7 +335,11 @@ impl Process {
     pub(crate) fn send_direct(&mut self, node: usize, random: &mut Random) {
         let id = self.id;
         let peer = self.peer(node);
-        let mailbox = peer.link.open(random.pick(&MAILBOXES)).expect("there are few");
+        // One that is closed is open again when the peer knows.
+        let Ok(mailbox) = peer.link.open(random.pick(&MAILBOXES)) else { return };
+        if random.chance(10) && peer.link.close(mailbox) {
+            return;
+        }
         let number = peer.sent + 1;
         let value = value(id, number, random.index(100));
         let sent = if random.chance(50) {

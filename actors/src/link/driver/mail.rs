@@ -1,4 +1,4 @@
-//! What the task of a link does for actors that are told and asked across it.
+//! What the task of a link does for actors of this bus that are told and asked across it, and for answers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,15 +6,12 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use mycelium_remote::frame::{Flags, Frame, Header};
-use mycelium_remote::link::{
-    Direct, ENVELOPE_LEN, Failure, Input, Link, MailboxState, Question, SendError, Served, Taken, message_of,
-};
+use mycelium_remote::link::{Direct, Failure, Input, Link, Question, SendError, Served, Taken, message_of};
 
-use super::{Driver, Phase};
+use super::Driver;
 use crate::AskError;
 use crate::link::expose::{AnswerTo, Exposed, WayBack, failure_of};
 use crate::link::inflow::{DirectMail, Relieved};
-use crate::link::mailbox::{Gate, Reach, absent};
 use crate::link::peer::answer_len;
 use crate::wire::WireValue;
 
@@ -56,87 +53,13 @@ impl OwedAnswers {
 }
 
 impl Driver {
-    /// Asks the peer for the actors that somebody here has asked for.
-    pub(super) fn open_mailboxes(&mut self) {
-        if self.phase > Phase::Closing {
-            return;
-        }
-        let before = self.mailboxes.len();
-        for mailbox in self.hub.mailboxes(&self.peer.name(), before) {
-            // The hub has checked the name, and has no more of them than the link may open.
-            if self.link.open(mailbox.name()).is_ok() {
-                self.mailboxes.push(mailbox);
-            }
-        }
-        if self.peer.is_waited_for() {
-            (before..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
-        }
-        self.opening |= before < self.mailboxes.len();
-    }
-
-    /// What the peer has said, once frames were read.
-    pub(super) fn hear_news(&mut self) {
-        if std::mem::take(&mut self.news.opened) {
-            let opened = self.link.opened().map(|(place, name)| (place, name.to_owned())).collect();
-            self.expose_at(opened);
-        }
-        if std::mem::take(&mut self.news.described) {
-            self.link.take_news().into_iter().for_each(|number| self.describe(number));
-            self.opening = self.opening && self.is_opening();
-        }
-    }
-
-    /// Has queues for all actors of the peer that are there.
-    pub(super) fn describe_all(&mut self) {
-        // All that there is to know is looked at.
-        self.link.take_news();
-        (0..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
-        self.opening = self.is_opening();
-    }
-
-    /// Whether the peer has not said yet who is behind some mailbox.
-    fn is_opening(&self) -> bool {
-        (0..self.mailboxes.len()).any(|number| *self.link.mailbox(number as u32) == MailboxState::Unknown)
-    }
-
-    /// Has a queue for this actor of the peer, if it is there.
-    fn describe(&mut self, number: u32) {
-        let Some(mailbox) = self.mailboxes.get(number as usize) else { return };
-        let reach = match self.link.mailbox(number) {
-            MailboxState::Open(Served { channel, takes }) => {
-                let longest = self.link.value_len_max().saturating_sub(ENVELOPE_LEN);
-                // What is disabled on this link is not sent: whoever tells it is told so.
-                let takes = takes.iter().filter(|taken| self.link.is_agreed(taken.type_id)).copied();
-                let takes = takes.collect();
-                Reach::Open(Gate { port: self.outflow.open(number, *channel), takes, longest })
-            }
-            other => {
-                self.outflow.close(number);
-                if *other == MailboxState::Absent { absent(None) } else { Reach::Opening }
-            }
-        };
-        mailbox.set(reach);
-    }
-
-    /// The actors of the peer have died with its process, and another one runs.
-    pub(super) fn begin_mailboxes_anew(&self) {
-        self.mailboxes.iter().for_each(|mailbox| mailbox.begin_anew());
-    }
-
-    /// The peer is given up, or the link ends.
-    pub(super) fn lose_mailboxes(&self) {
-        // Also those that it has not seen yet.
-        let all = self.hub.mailboxes(&self.peer.name(), 0);
-        all.iter().for_each(|mailbox| mailbox.set(Reach::NotLinked));
-    }
-
     /// Tells the peer who is behind the mailboxes that it has opened.
     pub(super) fn expose(&mut self) {
         let served = self.link.served().map(|(place, name)| (place, name.to_owned())).collect();
         self.expose_at(served);
     }
 
-    fn expose_at(&mut self, mailboxes: Vec<(usize, String)>) {
+    pub(super) fn expose_at(&mut self, mailboxes: Vec<(usize, String)>) {
         for (place, name) in mailboxes {
             let exposed = self.hub.exposed(&name);
             // As the peer knows it: it was told of what is wanted before.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use mycelium_remote::link::{MAILBOX_LEN_MAX, MAILBOXES_MAX, TAKES_MAX};
 use mycelium_toml::suggestion;
 
-use super::{Hub, lock};
+use super::{Hub, LINKS_MAX, lock};
 use crate::link::LinkError;
 use crate::link::expose::{Door, Exposed};
 use crate::link::interest::Interest;
 use crate::link::mailbox::{Reach, RemoteMailbox, absent};
 use crate::rt::AbortHandle;
-use crate::{Message, StopReason};
+use crate::{ActorId, Message, StopReason};
 
 /// An actor of this bus that peers may write to, with the tasks that wait for its end.
 pub(super) struct Exposure {
@@ -29,6 +29,32 @@ impl Exposure {
 
 /// The exposures of a bus, by their names.
 pub(super) type Exposures = BTreeMap<Arc<str>, Exposure>;
+
+/// Actors of one node that somebody here has asked for.
+pub(super) struct AskedFor {
+    /// By rising ids: in the order in which that was.
+    mailboxes: Vec<Arc<RemoteMailbox>>,
+    /// So many make a look at who uses them worth its while.
+    sweep_at: usize,
+}
+
+/// How many there are before it is looked whether somebody uses them.
+const SWEEP_AT: usize = 64;
+
+impl Default for AskedFor {
+    fn default() -> Self {
+        Self { mailboxes: Vec::new(), sweep_at: SWEEP_AT }
+    }
+}
+
+impl AskedFor {
+    /// Forgets those to whom nobody has a reference any more. What was told there is on its way all the same.
+    fn forget_unused(&mut self) {
+        // References are made from others, or under the lock that is held here.
+        self.mailboxes.retain(|mailbox| Arc::strong_count(mailbox) > 1 || mailbox.is_watched());
+        self.sweep_at = (2 * self.mailboxes.len()).clamp(SWEEP_AT, MAILBOXES_MAX);
+    }
+}
 
 impl Hub {
     /// Has peers find an actor under this name. The last one of a name counts; `alone`: not while another one
@@ -100,7 +126,8 @@ impl Hub {
     fn tell_own(&self, name: &str, ended: Option<StopReason>) {
         // Under the lock: so a mailbox that is made meanwhile is not missed, and the last word counts.
         let all = lock(&self.mailboxes);
-        let own = all.iter().filter(|(node, _)| self.is_own(node)).flat_map(|(_, of_node)| of_node);
+        let own = all.iter().filter(|(node, _)| self.is_own(node));
+        let own = own.flat_map(|(_, of_node)| &of_node.mailboxes);
         let reach = if self.exposed(name).is_some() { Reach::Here } else { absent(ended) };
         own.filter(|mailbox| mailbox.name() == name).for_each(|mailbox| mailbox.set(reach.clone()));
     }
@@ -134,11 +161,18 @@ impl Hub {
         check_name(name)?;
         let core = self.core.upgrade().ok_or(LinkError::Closed)?;
         let mut all = lock(&self.mailboxes);
+        if !all.contains_key(node) && all.len() >= LINKS_MAX {
+            all.values_mut().for_each(AskedFor::forget_unused);
+            all.retain(|_, of_node| !of_node.mailboxes.is_empty());
+        }
         let of_node = all.entry(node.into()).or_default();
-        if let Some(found) = of_node.iter().find(|mailbox| mailbox.name() == name) {
+        if let Some(found) = of_node.mailboxes.iter().find(|mailbox| mailbox.name() == name) {
             return Ok(Arc::clone(found));
         }
-        if of_node.len() >= MAILBOXES_MAX {
+        if of_node.mailboxes.len() >= of_node.sweep_at {
+            of_node.forget_unused();
+        }
+        if of_node.mailboxes.len() >= MAILBOXES_MAX {
             return Err(LinkError::Mailbox { name: name.into() });
         }
         // Known before any task sees it, which says more. One that gives its peer up does that first, and
@@ -151,7 +185,7 @@ impl Hub {
             _ => Reach::NotLinked,
         };
         let mailbox = Arc::new(RemoteMailbox::new(core.next_id(), node, name, self.is_own(node), reach));
-        of_node.push(Arc::clone(&mailbox));
+        of_node.mailboxes.push(Arc::clone(&mailbox));
         drop(all);
         if peer.is_some() {
             self.order(|_| ());
@@ -194,12 +228,14 @@ impl Hub {
         self.mailbox(node, service)
     }
 
-    /// The actors of this peer that somebody here has asked for, from this one on.
-    pub(in crate::link) fn mailboxes(&self, peer: &str, from: usize) -> Vec<Arc<RemoteMailbox>> {
+    /// The actors of this peer that somebody here has asked for, in the order in which that was, behind this
+    /// one.
+    pub(in crate::link) fn mailboxes(&self, peer: &str, behind: ActorId) -> Vec<Arc<RemoteMailbox>> {
         let all = lock(&self.mailboxes);
         // Those of this bus are no peer's, whatever it calls itself.
-        let of_peer = all.get(peer).filter(|_| !self.is_own(peer));
-        of_peer.into_iter().flat_map(|of| of.iter().skip(from)).cloned().collect()
+        let Some(of_peer) = all.get(peer).filter(|_| !self.is_own(peer)) else { return Vec::new() };
+        let from = of_peer.mailboxes.partition_point(|mailbox| mailbox.id() <= behind);
+        of_peer.mailboxes[from..].to_vec()
     }
 }
 
