@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::backoff::Backoff;
-use super::greet::{GreetError, greet};
+use super::greet::{GreetError, Side, greet};
 use super::hub::Hub;
 use super::lookup::HostLookup;
 use super::peer::Peer;
@@ -21,6 +21,10 @@ use crate::rt::{self, AbortHandle};
 
 /// How long it may take to be connected.
 const DIAL_LIMIT: Duration = Duration::from_secs(5);
+/// How long an address is left alone while the peer that was reached there is linked by another way, at first
+/// and at most: another bus may listen there by then.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// How long a listener rests after the system refused it a connection: it may have no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
@@ -185,7 +189,7 @@ pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, optio
             Ok(socket) => {
                 let (greeting, options) = (Arc::clone(&hub), Arc::clone(&options));
                 hub.handshakes.spawn(async move {
-                    match greet(&greeting, socket, false, &options).await {
+                    match greet(&greeting, socket, Side::Accepted, &options).await {
                         Ok(_) => {}
                         Err(error) => tracing::info!(target: TARGET, %error, "link refused"),
                     }
@@ -216,29 +220,44 @@ pub(super) async fn keep_dialing(
 ) {
     let (mut backoff, mut lookup) = (Backoff::default(), HostLookup::default());
     let mut said = String::new();
+    let mut look_again = LOOK_AGAIN;
     loop {
-        if let Some(peer) = seen.peer() {
+        let before = seen.peer();
+        if let Some(peer) = &before {
             // It may have come by itself.
-            peer.detached().await;
+            match options.expects_one() {
+                true => peer.detached().await,
+                false => _ = rt::timeout(look_again, peer.detached()).await,
+            }
         }
         let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options, &mut lookup, DIAL_LIMIT)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let at_once = match dialed {
-            Ok(socket) => match greet(&hub, socket, true, &options).await {
+            Ok(socket) => match greet(&hub, socket, Side::Dialed(before.as_deref()), &options).await {
                 Ok((peer, ended)) => {
                     seen.set(peer);
                     said.clear();
+                    look_again = LOOK_AGAIN;
                     let ended = ended.await.unwrap_or_default();
                     if ended.lasted {
                         backoff.reset();
                     }
                     ended.at_once
                 }
+                Err(GreetError::Linked) => {
+                    look_again = (2 * look_again).min(LOOK_AGAIN_MAX);
+                    continue;
+                }
                 Err(error) => {
                     complain(&address, &error, &mut said, &seen);
                     error.is_over_at_once()
                 }
             },
+            // It is linked, and nobody listens there any more.
+            Err(_) if before.as_ref().is_some_and(|peer| peer.is_attached()) => {
+                look_again = (2 * look_again).min(LOOK_AGAIN_MAX);
+                continue;
+            }
             Err(error) => {
                 complain(&address, &GreetError::Io(error), &mut said, &seen);
                 false

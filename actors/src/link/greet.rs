@@ -34,6 +34,8 @@ pub(super) enum GreetError {
     /// Refused here, for this reason.
     Refused(Reject),
     Hello(HelloError),
+    /// It is the peer that was reached before, which has a connection by now.
+    Linked,
     /// The task of the link has ended.
     Gone,
 }
@@ -51,7 +53,7 @@ impl GreetError {
     /// What to tell the peer.
     fn reject(&self) -> Option<Reject> {
         match self {
-            Self::Io(_) | Self::Hello(_) | Self::Gone => None,
+            Self::Io(_) | Self::Hello(_) | Self::Linked | Self::Gone => None,
             Self::Fault(fault) => fault.reject(),
             Self::Attach(error) => Some(error.reject()),
             Self::Refused(reject) => Some(reject.clone()),
@@ -67,6 +69,7 @@ impl fmt::Display for GreetError {
             Self::Attach(error) => write!(f, "{error}"),
             Self::Refused(reject) => write!(f, "{}", reject.text),
             Self::Hello(error) => write!(f, "{error}"),
+            Self::Linked => f.write_str("the peer is linked already"),
             Self::Gone => f.write_str("the link has ended meanwhile"),
         }
     }
@@ -100,16 +103,24 @@ impl Drop for Guest<'_> {
     }
 }
 
+/// On which side of a connection this bus is.
+#[derive(Clone, Copy)]
+pub(super) enum Side<'p> {
+    /// It has dialed. The peer that it has reached before, if any, is not to have this connection too.
+    Dialed(Option<&'p Peer>),
+    Accepted,
+}
+
 /// Greets the other side of a connection, which becomes that of its link.
 pub(super) async fn greet(
     hub: &Arc<Hub>,
     mut socket: Box<dyn Socket>,
-    dialed: bool,
+    side: Side<'_>,
     options: &Arc<LinkOptions>,
 ) -> Result<Greeted, GreetError> {
     let mut guest = Guest { hub, peer: None };
     let limit = Duration::from_nanos(HANDSHAKE_NS);
-    let greeting = shake_hands(hub, &mut *socket, dialed, options, &mut guest.peer);
+    let greeting = shake_hands(hub, &mut *socket, side, options, &mut guest.peer);
     let greeted = rt::timeout(limit, greeting).await;
     let late = || Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into());
     let mut rest = None;
@@ -143,7 +154,7 @@ struct Found {
 async fn shake_hands(
     hub: &Arc<Hub>,
     socket: &mut dyn Socket,
-    dialed: bool,
+    side: Side<'_>,
     options: &Arc<LinkOptions>,
     guest: &mut Option<Arc<Peer>>,
 ) -> Result<Found, GreetError> {
@@ -153,7 +164,7 @@ async fn shake_hands(
     let mut decoder = Decoder::with_value_len_max(HELLO_LEN_MAX);
     let mut out = Vec::new();
     hub.hello(nonce).encode(&mut out).map_err(GreetError::Hello)?;
-    if dialed {
+    if matches!(side, Side::Dialed(_)) {
         socket.write_all(&std::mem::take(&mut out)).await?;
         socket.flush().await?;
     }
@@ -166,8 +177,13 @@ async fn shake_hands(
                         let text = format!("`{}` may not have that name: {cause}", hello.name());
                         return Err(GreetError::Refused(Reject { reason: Reason::NotAllowed, text }));
                     }
-                    if dialed && let Some(cause) = options.unexpected(hello.name()) {
-                        return Err(io::Error::other(cause).into());
+                    if let Side::Dialed(before) = side {
+                        if let Some(cause) = options.unexpected(hello.name()) {
+                            return Err(io::Error::other(cause).into());
+                        }
+                        if before.is_some_and(|peer| *peer.name() == *hello.name() && peer.is_attached()) {
+                            return Err(GreetError::Linked);
+                        }
                     }
                     let peer = hub.peer(hello.name(), options).map_err(GreetError::Refused)?;
                     *guest = Some(Arc::clone(&peer));

@@ -206,6 +206,11 @@ impl LinkOptions {
         this.peers.get(peer).unwrap_or(this)
     }
 
+    /// Whether one peer alone may be dialed.
+    pub(super) fn expects_one(&self) -> bool {
+        self.expected.is_some()
+    }
+
     /// Why a peer of this name may not be dialed.
     pub(super) fn unexpected(&self, name: &str) -> Option<String> {
         let expected = self.expected.as_ref().filter(|expected| ***expected != *name)?;

@@ -217,11 +217,12 @@ fn registered<T>(
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, DirBuilder, File, Permissions};
+    use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::{Path, PathBuf};
+    use std::time::{Duration, Instant};
 
     use super::LinkError;
 
@@ -229,7 +230,12 @@ mod unix {
     const PATH_MAX: usize = 103;
 
     /// How long somebody who listens at a path may take to be found (time).
-    const PROBE: std::time::Duration = std::time::Duration::from_secs(1);
+    const PROBE: Duration = Duration::from_secs(1);
+
+    /// How long another one who binds in the directory is waited for, and how long it is between two looks
+    /// (time).
+    const LOCK_LIMIT: Duration = Duration::from_secs(5);
+    const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
     /// The file of a socket, removed when nobody listens at it any more.
     pub(in crate::link) struct SocketFile {
@@ -278,7 +284,7 @@ mod unix {
         check_path(&path)?;
         // One at a time replaces what is there. The lock goes with the file.
         let lock = File::open(&directory).map_err(failed("open the directory of"))?;
-        lock.lock().map_err(failed("lock the directory of"))?;
+        hold(&lock).map_err(failed("lock the directory of"))?;
         let listener = match UnixListener::bind(&path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 replace(&path)?;
@@ -292,6 +298,27 @@ mod unix {
         listener.set_nonblocking(true).map_err(failed("listen at"))?;
         let found = fs::symlink_metadata(&path).map_err(failed("look at"))?;
         Ok((listener, SocketFile { path, device: found.dev(), inode: found.ino() }))
+    }
+
+    /// Locks a directory, for a limited time: a process that is stopped may hold it.
+    fn hold(directory: &File) -> io::Result<()> {
+        let until = Instant::now() + LOCK_LIMIT;
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!(
+                            "another process has had its lock for {LOCK_LIMIT:?}, which is stopped or hangs: let it go \
+                             on or end it (`lsof` names it), or put the socket into another directory"
+                        ),
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            }
+        }
     }
 
     /// Removes the socket file at `path`, if nobody listens there.
