@@ -1,4 +1,5 @@
-//! `mycelium tap`, `pub`, `ask`, `latency`, `bench` and `doctor`: processes that attach to a node, which this test is.
+//! `mycelium tap`, `pub`, `ask`, `latency`, `bench` and `doctor`: processes that attach to a node, which this
+//! test is.
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 

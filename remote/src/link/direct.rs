@@ -121,7 +121,7 @@ pub(super) struct Mailboxes {
 }
 
 impl Inbox {
-    /// The peer has no number for it any more. What it has sent there may still wait.
+    /// The peer has no number for it any more. Messages that it has sent there may still wait.
     fn leave(&mut self) {
         self.consumed = -(self.unconsumed() as i64);
         (self.number, self.taken, self.granted, self.tell) = (None, 0, 0, false);

@@ -48,7 +48,7 @@ impl Default for AskedFor {
 }
 
 impl AskedFor {
-    /// Forgets those to whom nobody has a reference any more. What was told there is on its way all the same.
+    /// Forgets those to whom nobody has a reference any more. Messages to them are on their way all the same.
     fn forget_unused(&mut self) {
         // References are made from others, or under the lock that is held here.
         self.mailboxes.retain(|mailbox| Arc::strong_count(mailbox) > 1 || mailbox.is_watched());
