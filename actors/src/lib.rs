@@ -183,7 +183,10 @@ pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscr
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
 pub use tree::{RunEnd, Supervisor, Tree};
-pub use wire::{WIRE_VALUE_MAX, WireDelivery, WireMessage, WirePublishError, WireSubscriber, WireTopics};
+pub use wire::{
+    WIRE_VALUE_MAX, WireArray, WireDelivery, WireMessage, WirePublishError, WireRow, WireSubscriber,
+    WireTopics,
+};
 
 pub use {rand_core, rand_pcg};
 // What generated code refers to.

@@ -166,7 +166,7 @@ async fn what_publishes_allocate(bus: &MessageBus) {
 }
 
 #[test]
-fn a_message_of_which_only_the_layout_is_known_allocates_once_and_many_together_once_in_all() {
+fn a_message_of_which_only_the_layout_is_known_allocates_nothing_and_many_together_once_in_all() {
     const TABLE: &str = "mycelium contract 1\nschema alloc 1\nmessage Gauge 9 1 gauges\nfield value 1 i64\n";
     let contract = Contract::parse(TABLE).unwrap();
     let layout = contract.message(9).unwrap().offer().layouts[0];
@@ -189,7 +189,7 @@ fn a_message_of_which_only_the_layout_is_known_allocates_once_and_many_together_
     let before = made_by_this_thread();
     let together = publish(ROUNDS);
     // The vector of the test is one more.
-    assert_eq!((made_by_this_thread() - before - together - 1, together), (ROUNDS, 1));
+    assert_eq!((made_by_this_thread() - before - together - 1, together), (0, 1));
 }
 
 /// Hears what it publishes, until the number has run down.

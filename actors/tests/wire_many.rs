@@ -3,11 +3,12 @@
 
 use mycelium::frame::Header;
 use mycelium::wire::{Contract, ValueError, WireError};
-use mycelium::{MessageBus, Subscription, WirePublishError};
+use mycelium::{MessageBus, Subscription, WireArray, WirePublishError, WireRow};
 
 const TABLE: &str = "mycelium contract 1\nschema many 1\n\
     message Tick 1 1 ticks\nfield number 1 u64\n\
-    message Odd 2 1 odds\nfield number 1 u32\nfield flag 1 bool\nfield last 1 u16\nfield more 1 u32\n";
+    message Odd 2 1 odds\nfield number 1 u32\nfield flag 1 bool\nfield last 1 u16\nfield more 1 u32\n\
+    message Even 3 1 evens\nfield number 1 u64\nfield flag 1 bool\n";
 
 fn bus() -> MessageBus {
     MessageBus::builder().contract(Contract::parse(TABLE).unwrap()).build()
@@ -89,4 +90,58 @@ async fn the_first_value_that_is_refused_is_named_with_how_many_were_published()
     let refused = bus.try_publish_wire_many(&header(9, 8), &bytes, 8).unwrap_err();
     assert_eq!(refused, (0, WirePublishError::UnknownType { type_id: 9 }));
     bus.try_publish_wire_many(&header(1, 8), &[], 8).unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_copy_is_published_from_the_front_as_far_as_it_goes_and_the_rest_stays_whole() {
+    let bus = bus();
+    let mut evens = bus.subscribe_wire_with("evens", Subscription::block().capacity(3)).unwrap();
+    let even = |number: u64, flag: u8| [number.to_le_bytes(), [flag, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let all: Vec<u8> = (0..6).flat_map(|number| even(number, u8::from(number == 4) * 7)).collect();
+    let mut row = WireRow::new(&header(3, 16), &all, 16).unwrap();
+    row.edit().unwrap()[8] = 1;
+    let full = bus.try_publish_wire_row(&mut row).unwrap_err();
+    assert!(matches!(full, WirePublishError::Full { .. }) && row.edit().is_none(), "{full}");
+    assert_eq!(row.rest(), &all[48..]);
+    let mut read = Vec::new();
+    evens.drain(2, |even| read.push((even.bytes[0], even.bytes[8])));
+    // The fourth has room; the one behind it is none.
+    let wrong = bus.try_publish_wire_row(&mut row).unwrap_err();
+    assert!(matches!(wrong, WirePublishError::Value(ValueError::Wire(WireError::Invalid { .. }))), "{wrong}");
+    assert_eq!(row.rest(), &all[64..], "it is the first that was not published");
+    evens.drain(9, |even| read.push((even.bytes[0], even.bytes[8])));
+    assert_eq!(read, [(0, 1), (1, 0), (2, 0), (3, 0)]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn arrays_are_read_whole_in_order_and_end_before_what_is_none_of_theirs() {
+    let bus = bus();
+    let how = || Subscription::block().capacity(1_000);
+    let ticks_of = |topics: &[&str]| bus.subscribe_wire_with(topics, how()).unwrap();
+    let mut readers = [ticks_of(&["ticks"]), ticks_of(&["ticks", "odds"])];
+    // Together, one by one, and together again, with another message in between.
+    bus.try_publish_wire_many(&header(1, 8), &ticks(0..300), 8).unwrap();
+    for number in 300..400 {
+        bus.try_publish_wire(&header(1, 8), &ticks(number..=number)).unwrap();
+    }
+    bus.try_publish_wire(&header(2, 12), &[1, 0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0]).unwrap();
+    bus.try_publish_wire_many(&header(1, 8), &ticks(400..500), 8).unwrap();
+    let array = WireArray { type_id: 1, version: 1, stride: 8, newer: false };
+    for (at, reader) in readers.iter_mut().enumerate() {
+        assert_eq!(reader.unread(), 500 + at);
+        let (mut read, mut out) = (Vec::new(), [0; 8 * 77 + 3]);
+        while read.len() < 8 * 500 {
+            let count = reader.read_array(&array, &mut out);
+            read.extend_from_slice(&out[..8 * count]);
+            if count == 0 {
+                assert_eq!((at, read.len()), (1, 8 * 400), "it ends where another message is");
+                assert_eq!(reader.try_recv().unwrap().name(), "Odd");
+            }
+        }
+        assert_eq!(read, ticks(0..500));
+        assert_eq!((reader.read_array(&array, &mut out), reader.unread()), (0, 0));
+    }
+    let stats = bus.stats();
+    let counted = stats.topics.iter().find(|topic| topic.message == "Tick").unwrap();
+    assert_eq!((counted.published, counted.delivered, counted.waiting), (500, 1_000, 0));
 }

@@ -182,7 +182,7 @@ impl<M: 'static> SubscriberQueue<M> {
         given.or_else(|| self.queue.pop())
     }
 
-    fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.given.borrow().len() + self.queue.len()
     }
 

@@ -86,8 +86,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         header: &Header,
         bytes: &[u8],
     ) -> Result<(), WirePublishError> {
-        let message =
-            T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
+        let message = T::from_wire(kind, header, bytes, WireValue::made(|| place.now().as_nanos()))
+            .map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
         match (place.queue_of(kind, &mut message), message.take()) {
             (Err(refusal), Some(message)) => {
@@ -104,8 +104,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         header: &Header,
         bytes: &[u8],
     ) -> Result<Option<WaitingPublish>, WirePublishError> {
-        let message =
-            T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
+        let message = T::from_wire(kind, header, bytes, WireValue::made(|| place.now().as_nanos()))
+            .map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
         if place.queue_of(kind, &mut message).is_ok() {
             return Ok(None);

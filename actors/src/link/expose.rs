@@ -156,7 +156,7 @@ struct AskDoor<Q: Query>(ReplyRecipient<Q>);
 
 /// The message, decoded and validated.
 fn read<M: Wire>(header: &Header, bytes: &[u8]) -> Result<M, DoorRefusal> {
-    let read = StopReason::catch(|| M::from_wire(Kind::of::<M>(), header, bytes, || 0));
+    let read = StopReason::catch(|| M::from_wire(Kind::of::<M>(), header, bytes, WireValue::new));
     read.map_err(|panicked| DoorRefusal::new(Failure::Panicked, panicked))?
         .map_err(|error| DoorRefusal::new(Failure::Invalid, error))
 }

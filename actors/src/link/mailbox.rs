@@ -488,7 +488,9 @@ impl<Q: Wire> RemoteRef<Q> {
         let value = write(&query).map_err(not_asked)?;
         drop(query);
         let answer = self.mailbox.ask(runtime, Self::ASKED, value, limit).await?;
-        let read = StopReason::catch(|| R::from_wire(Kind::of::<R>(), answer.header(), answer.bytes(), || 0));
+        let read = StopReason::catch(|| {
+            R::from_wire(Kind::of::<R>(), answer.header(), answer.bytes(), WireValue::new)
+        });
         let unreadable = || not_asked(RemoteError::Unanswerable);
         if answer.header().type_id != R::TYPE_ID {
             return Err(unreadable());

@@ -373,7 +373,7 @@ impl MessageBus {
         let table = self.core.wire.table();
         let at = table.place_of(header, bytes.len()).map_err(|_| failed(RemoteError::NotTaken))?;
         let reply = table.known()[at].reply;
-        let value = WireValue::from_wire(table.known()[at].kind, header, bytes, || 0);
+        let value = WireValue::from_wire(table.known()[at].kind, header, bytes, WireValue::new);
         let value = value.map_err(|_| failed(RemoteError::Invalid))?;
         let mailbox = hub.mailbox_of(path).map_err(|_| failed(RemoteError::NotTaken))?;
         let answer = mailbox.ask_wire(&hub, value, limit).await?;
@@ -383,7 +383,7 @@ impl MessageBus {
         let unreadable = |_| failed(RemoteError::Unanswerable);
         let at = table.place_of(answer.header(), answer.bytes().len()).map_err(unreadable)?;
         let kind = table.known()[at].kind;
-        let answer = WireValue::from_wire(kind, answer.header(), answer.bytes(), || 0);
+        let answer = WireValue::from_wire(kind, answer.header(), answer.bytes(), WireValue::new);
         Ok(WireMessage::new(answer.map_err(|_| failed(RemoteError::Unanswerable))?, kind, 0, 0))
     }
 }

@@ -173,6 +173,14 @@ impl<M: Clone + Send + Sync + 'static> Tally<M> {
         }
     }
 
+    /// So many more were handled.
+    pub(crate) fn passed_together(&mut self, messages: u64) {
+        self.uncounted += messages;
+        if self.uncounted >= COUNT_EVERY {
+            self.settle();
+        }
+    }
+
     pub(crate) fn settle(&mut self) {
         if self.uncounted > 0 {
             self.entry.count_delivered(std::mem::take(&mut self.uncounted));

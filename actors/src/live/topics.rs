@@ -14,7 +14,7 @@ use mycelium_mailbox::{
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
-use super::wire::{Tap, published_before};
+use super::wire::{Door, Tap, published_before};
 use crate::clock::LiveClock;
 use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
@@ -60,6 +60,8 @@ pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
     clock: LiveClock,
     /// Those who listen in bytes.
     pub(super) tap: Tap,
+    /// For bytes that come in.
+    pub(super) door: Door,
 }
 
 impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
@@ -74,6 +76,23 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
     /// How many messages wait at most for a subscriber that does not say it.
     pub(super) fn capacity(&self) -> usize {
         usize::try_from(self.topic.capacity()).unwrap_or(usize::MAX)
+    }
+
+    /// How many messages the topic's ring holds, if that is the only place where they wait.
+    #[inline]
+    pub(super) fn ring_alone(&self) -> Option<usize> {
+        (!self.topic.has_lanes()).then(|| self.capacity())
+    }
+
+    /// Publishes messages from the front of an iterator, under one lock, as far as there is room for them
+    /// and nothing more is to be done for each: how many. See [`Topic::try_publish_front`].
+    #[inline]
+    pub(super) fn try_publish_front(
+        &self,
+        messages: &mut impl ExactSizeIterator<Item = M>,
+        sender: u64,
+    ) -> usize {
+        self.topic.try_publish_front(messages, sender)
     }
 
     /// See [`Topic::note_each`].
@@ -409,7 +428,8 @@ impl Topics {
                     tap.remember(clock, |note| topic.note_each(Some(note)));
                 }
             }
-            Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap })
+            let door = Door::default();
+            Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap, door })
         });
         let held_by = found.name();
         found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {

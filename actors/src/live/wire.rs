@@ -4,7 +4,10 @@
 //! and its place in the counters. It encodes what it reads where that lies. If several listen, the first
 //! who comes to a message keeps its bytes for the others ([`Tap`]).
 
+mod door;
 mod ear;
+mod ears;
+mod enter;
 mod source;
 mod tap;
 
@@ -14,8 +17,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
+use mycelium_mailbox::Source;
 use mycelium_mailbox::wire::WireError;
-use mycelium_mailbox::{Doorbell, Merge, Source, Sources, poll_pick};
 use mycelium_remote::frame::{Header, Run, RunEntry};
 
 use super::blocking::block_on;
@@ -23,10 +26,16 @@ use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::topics::{QueueOwner, TopicEntry, Topics, poll_publishing_of};
-use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage};
-use crate::{Identity, MessageBus, SpawnError, Subscription, WirePublishError, WireSubscriber, WireTopics};
+use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage, WireValue, into_slots};
+use crate::{
+    MessageBus, PublishError, SpawnError, Subscription, WireArray, WirePublishError, WireRow, WireSubscriber,
+    WireTopics,
+};
 
+pub(super) use self::door::Door;
 use self::ear::{Ear, TapPlace};
+pub(crate) use self::ears::LiveEars;
+use self::enter::Entering;
 pub(super) use self::source::WireSource;
 pub(crate) use self::tap::{Tap, published_before};
 
@@ -52,6 +61,9 @@ pub(crate) trait LiveWire: Send + Sync {
         each: usize,
         sender: Option<u64>,
     ) -> Result<(), (usize, WirePublishError)>;
+
+    /// The same for copies: those that were published have left the row.
+    fn try_publish_wire_row(&self, row: &mut WireRow, sender: Option<u64>) -> Result<(), WirePublishError>;
 
     /// Publishes the messages of this topic that are in front of a run, without waiting, until one is not
     /// taken: that one stays in front, also if its code panics. Counts in `published` those that were.
@@ -116,6 +128,12 @@ pub(crate) trait WireQueue: Source + Send {
     /// The same for a header and bytes alone, up to the first message that `take` does not take: that one
     /// stays in front.
     fn take_while(&mut self, below: u64, most: usize, take: &mut dyn FnMut(&Header, &[u8]) -> bool) -> usize;
+    /// Copies roots to `out`, one behind the other, as many as fit, up to the first message that is none of
+    /// these: how many.
+    fn read_array(&mut self, below: u64, of: &WireArray, out: &mut [u8]) -> usize {
+        let most = out.len() / of.stride;
+        self.take_while(below, most, &mut into_slots(of, out))
+    }
     /// Passes the message in front, which cannot be encoded.
     fn discard_unwritten(&mut self, error: &WireError) {
         tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
@@ -145,7 +163,6 @@ impl<T: Carried> TopicEntry<T> {
         (messages, times): (&mut Vec<T>, &mut Vec<i64>),
     ) -> Result<bool, WirePublishError> {
         let kind = self.kind();
-        let now = || self.clock().now().as_nanos();
         while messages.len() < ROW_MAX {
             let Some(entry) = run.next().filter(|entry| entry.type_id == kind.type_id) else {
                 return Ok(false);
@@ -154,7 +171,8 @@ impl<T: Carried> TopicEntry<T> {
             if got > len_max {
                 return Err(WirePublishError::TooLong { message: kind.name, max: len_max, got });
             }
-            match T::from_wire(kind, &header_of(&entry), entry.value, now) {
+            let made = WireValue::made(|| self.door.now(self.clock()));
+            match T::from_wire(kind, &header_of(&entry), entry.value, made) {
                 Ok(message) => {
                     messages.push(message);
                     times.push(entry.publish_ns);
@@ -166,6 +184,21 @@ impl<T: Carried> TopicEntry<T> {
     }
 }
 
+impl<T: Carried> TopicEntry<T> {
+    /// A copy of a value that is published now.
+    #[inline]
+    fn place(&self, header: Header, bytes: &[u8]) -> WireValue {
+        self.door.place(self.clock(), self.ring_alone(), header, bytes)
+    }
+
+    /// A message was refused.
+    #[cold]
+    fn refused(&self, error: PublishError<T>) -> WirePublishError {
+        self.door.has_refused();
+        WirePublishError::refused(self.kind(), error)
+    }
+}
+
 impl<T: Carried> LiveWire for TopicEntry<T> {
     fn try_publish_wire(
         &self,
@@ -174,11 +207,10 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         sender: Option<u64>,
     ) -> Result<(), WirePublishError> {
         // Published where it is decoded, so that the message is not moved from one result into the next.
-        match T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos()) {
+        match T::from_wire(self.kind(), header, bytes, |header, bytes| self.place(header, bytes)) {
             Ok(message) => {
                 let sender = sender.unwrap_or_else(|| self.sender());
-                self.try_publish(message, sender)
-                    .map_err(|error| WirePublishError::refused(self.kind(), error))
+                self.try_publish(message, sender).map_err(|error| self.refused(error))
             }
             Err(error) => Err(WirePublishError::Value(error)),
         }
@@ -191,15 +223,15 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         each: usize,
         sender: Option<u64>,
     ) -> Result<(), (usize, WirePublishError)> {
-        let (kind, mut published) = (self.kind(), 0);
-        let sender = sender.unwrap_or_else(|| self.sender());
-        let now = || self.clock().now().as_nanos();
-        let put = |message| {
-            self.try_publish(message, sender).map_err(|error| WirePublishError::refused(kind, error))?;
-            published += 1;
-            Ok::<_, WirePublishError>(())
-        };
-        T::each_from_wire(kind, header, bytes, each, now, put).map_err(|error| (published, error))
+        let mut entering = Entering::new(self, sender);
+        let now = || self.door.now(self.clock());
+        T::each_from_wire(self.kind(), header, bytes, each, now, &mut entering)
+            .map_err(|error| (entering.published, error))
+    }
+
+    fn try_publish_wire_row(&self, row: &mut WireRow, sender: Option<u64>) -> Result<(), WirePublishError> {
+        let mut entering = Entering::new(self, sender);
+        T::row_from_wire(self.kind(), row, || self.door.now(self.clock()), &mut entering)
     }
 
     fn try_publish_row(
@@ -242,22 +274,25 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         sender: Option<u64>,
         cx: &mut TaskContext<'_>,
     ) -> Result<Option<QueuedPublish<'a>>, WirePublishError> {
-        let message = T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos())
-            .map_err(WirePublishError::Value)?;
         let kind = self.kind();
+        let message = T::from_wire(kind, header, bytes, |header, bytes| self.place(header, bytes))
+            .map_err(WirePublishError::Value)?;
         let mut publishing = self.publish(message, sender.unwrap_or_else(|| self.sender()));
         match poll_publishing_of(&mut publishing, kind.type_id, cx) {
             Poll::Ready(Ok(())) => Ok(None),
             Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, error)),
-            Poll::Pending => Ok(Some(Box::pin(async move {
-                let mut at = None;
-                let poll = |cx: &mut TaskContext<'_>| {
-                    let polled = poll_publishing_of(&mut publishing, kind.type_id, cx);
-                    CancelPoint::note(polled, &mut at, cx)
-                };
-                let published = poll_fn(poll).await;
-                published.map_err(|error| WirePublishError::refused(kind, error))
-            }))),
+            Poll::Pending => {
+                self.door.has_refused();
+                Ok(Some(Box::pin(async move {
+                    let mut at = None;
+                    let poll = |cx: &mut TaskContext<'_>| {
+                        let polled = poll_publishing_of(&mut publishing, kind.type_id, cx);
+                        CancelPoint::note(polled, &mut at, cx)
+                    };
+                    let published = poll_fn(poll).await;
+                    published.map_err(|error| WirePublishError::refused(kind, error))
+                })))
+            }
         }
     }
 
@@ -329,71 +364,6 @@ impl WireTable {
     ) -> Result<Box<dyn WireQueue>, SpawnError> {
         let topic = Arc::clone(self.topic_at(topics, at)?);
         topic.listen(how, owner)
-    }
-}
-
-/// The live half of a [`WireSubscriber`].
-pub(crate) struct LiveEars {
-    queues: Sources<Box<dyn WireQueue>>,
-    bell: Arc<Doorbell>,
-    /// Where its service ends, if it waits for the next message there.
-    at: Option<CancelPoint>,
-}
-
-impl LiveEars {
-    pub(crate) fn new(
-        core: &BusCore,
-        topics: &WireTopics,
-        how: &Subscription<WireMessage>,
-        who: Option<Arc<Identity>>,
-    ) -> Result<Self, SpawnError> {
-        let owner = QueueOwner { who, bell: Arc::new(Doorbell::new()) };
-        let wanted = core.wire.wanted(topics)?.into_iter();
-        let listen = |(at, _)| core.wire.listen_at(&core.topics, at, how, &owner);
-        let queues = wanted.map(listen).collect::<Result<_, _>>()?;
-        Ok(Self { queues, bell: owner.bell, at: None })
-    }
-
-    /// Nobody waits for the next message any more.
-    pub(crate) fn forget_wait(&mut self) {
-        self.at = None;
-    }
-
-    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
-        ready!(poll_turn(cx, &mut self.at));
-        if let Some(message) = self.try_recv() {
-            return Poll::Ready(Some(message));
-        }
-        if self.queues.iter().all(|queue| queue.is_finished()) {
-            return Poll::Ready(None);
-        }
-        match poll_pick(&mut self.queues, &self.bell, cx) {
-            Poll::Ready(_) => match self.try_recv() {
-                Some(message) => Poll::Ready(Some(message)),
-                None => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            },
-            Poll::Pending if self.queues.iter().all(|queue| queue.is_finished()) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
-        let mut got = None;
-        self.drain(1, &mut |delivery| got = Some(delivery.to_message()));
-        got
-    }
-
-    /// Shows at most `most` messages; how many.
-    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
-        let mut seen = 0;
-        while seen < most {
-            let Some(pick) = self.queues.pick(&self.bell) else { break };
-            seen += self.queues[pick.index].drain(pick.below, most - seen, look);
-        }
-        seen
     }
 }
 
@@ -496,6 +466,17 @@ impl MessageBus {
     ) -> Result<(), (usize, WirePublishError)> {
         let topic = self.core.wire.topic(&self.core.topics, header, each).map_err(|error| (0, error))?;
         topic.try_publish_wire_many(header, bytes, each, None)
+    }
+
+    /// Publishes a copy of values, from the front, without waiting; those that were published have left it.
+    /// All take their time from one look at the clock, at the first try.
+    ///
+    /// # Errors
+    /// The first value that was not published, which is the first of the [rest](WireRow::rest): see
+    /// [`try_publish_wire_many`](Self::try_publish_wire_many).
+    pub fn try_publish_wire_row(&self, row: &mut WireRow) -> Result<(), WirePublishError> {
+        let (header, len) = (*row.header(), row.each());
+        self.core.wire.topic(&self.core.topics, &header, len)?.try_publish_wire_row(row, None)
     }
 
     /// Receives every message that is published to these topics from now on, as bytes, in the order of the

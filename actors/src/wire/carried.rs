@@ -1,12 +1,13 @@
 //! What lies in a topic that bytes enter and leave.
 
+use mycelium_mailbox::Releases;
 use mycelium_mailbox::wire::{Encoder, VALUE_ALIGN, ValueError, Wire, WireError, valid};
 use mycelium_remote::frame::{Flags, Header};
 use rkyv::util::AlignedVec;
 
 use crate::Message;
 
-use super::{Untyped, WireValue};
+use super::{Entrance, Untyped, WireRow, WireValue};
 
 /// Which message a topic carries.
 #[derive(Clone, Copy, Debug)]
@@ -27,25 +28,39 @@ impl Kind {
 
 /// A value of a topic, from bytes and to bytes.
 pub(crate) trait Carried: Clone + Send + Sync + 'static {
-    /// The value that these bytes are, if the topic takes them. `now`: the time on the bus's clock.
+    /// The value that these bytes are, if the topic takes them. `place`: makes a copy of bytes that are one.
     fn from_wire(
         kind: Kind,
         header: &Header,
         bytes: &[u8],
-        now: impl FnOnce() -> i64,
+        place: impl FnOnce(Header, &[u8]) -> WireValue,
     ) -> Result<Self, ValueError>;
 
-    /// The values of `each` bytes that lie one behind the other in `bytes`, up to the first that the topic
-    /// does not take: `put` is given each in turn, until it refuses one.
-    fn each_from_wire<E: From<ValueError>>(
+    /// Publishes the values of `each` bytes that lie one behind the other in `bytes`, up to the first that
+    /// the topic does not take, or the entrance refuses. `now`: the time on the bus's clock.
+    fn each_from_wire<G: Entrance<Self>>(
         kind: Kind,
         header: &Header,
         bytes: &[u8],
         each: usize,
-        now: impl Fn() -> i64,
-        mut put: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        bytes.chunks(each.max(1)).try_for_each(|value| put(Self::from_wire(kind, header, value, &now)?))
+        _now: impl FnOnce() -> i64,
+        entrance: &mut G,
+    ) -> Result<(), G::Error> {
+        let mut values = bytes.chunks(each.max(1));
+        values.try_for_each(|value| entrance.publish(Self::from_wire(kind, header, value, WireValue::new)?))
+    }
+
+    /// The same for a row of copies: those that were published are given out.
+    fn row_from_wire<G: Entrance<Self>>(
+        kind: Kind,
+        row: &mut WireRow,
+        now: impl FnOnce() -> i64,
+        entrance: &mut G,
+    ) -> Result<(), G::Error> {
+        let (header, before) = (*row.header(), entrance.published());
+        let done = Self::each_from_wire(kind, &header, row.rest(), row.each(), now, entrance);
+        row.pass(entrance.published() - before);
+        done
     }
 
     /// Whether its bytes are made of it, and not itself.
@@ -55,6 +70,9 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
     fn as_value(&self) -> Option<&WireValue> {
         None
     }
+
+    /// Gives it up, with others where it is bytes.
+    fn release(self, _: &mut Releases<Header>) {}
 
     /// Its bytes, and what a frame says of them. `published`: when it took its place.
     fn to_wire<'a>(
@@ -73,7 +91,7 @@ impl<M: Wire> Carried for M {
         _: Kind,
         header: &Header,
         bytes: &[u8],
-        _: impl FnOnce() -> i64,
+        _: impl FnOnce(Header, &[u8]) -> WireValue,
     ) -> Result<Self, ValueError> {
         if bytes.as_ptr().addr().is_multiple_of(VALUE_ALIGN) {
             return valid::<M>(bytes, header.version, header.root_len);
@@ -105,40 +123,56 @@ impl<M: Wire> Carried for M {
 impl Carried for WireValue {
     const ENCODED: bool = false;
 
+    #[inline]
     fn from_wire(
         kind: Kind,
         header: &Header,
         bytes: &[u8],
-        now: impl FnOnce() -> i64,
+        place: impl FnOnce(Header, &[u8]) -> WireValue,
     ) -> Result<Self, ValueError> {
         if let Some(untyped) = kind.untyped {
             untyped.check(bytes, header.version, header.root_len).map_err(ValueError::Wire)?;
         }
-        let published = if header.publish_ns == 0 { now() } else { header.publish_ns };
-        Ok(Self::new(Header { flags: Flags::NONE, publish_ns: published, ..*header }, bytes))
+        Ok(place(Header { flags: Flags::NONE, ..*header }, bytes))
     }
 
-    fn each_from_wire<E: From<ValueError>>(
+    fn each_from_wire<G: Entrance<Self>>(
         kind: Kind,
         header: &Header,
         bytes: &[u8],
         each: usize,
-        now: impl Fn() -> i64,
-        mut put: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+        now: impl FnOnce() -> i64,
+        entrance: &mut G,
+    ) -> Result<(), G::Error> {
+        // One look at the clock for all.
         let publish_ns = if header.publish_ns == 0 { now() } else { header.publish_ns };
-        let header = Header { flags: Flags::NONE, publish_ns, ..*header };
-        Self::many(header, bytes, each).try_for_each(|value| {
-            if let Some(untyped) = kind.untyped {
-                let checked = untyped.check(value.bytes(), header.version, header.root_len);
-                checked.map_err(ValueError::Wire)?;
-            }
-            put(value)
-        })
+        let header = Header { publish_ns, ..*header };
+        WireRow::pieces(&header, bytes, each)
+            .try_for_each(|mut row| Self::row_from_wire(kind, &mut row, || publish_ns, entrance))
+    }
+
+    fn row_from_wire<G: Entrance<Self>>(
+        kind: Kind,
+        row: &mut WireRow,
+        now: impl FnOnce() -> i64,
+        entrance: &mut G,
+    ) -> Result<(), G::Error> {
+        row.begin(now);
+        let Header { version, root_len, .. } = *row.header();
+        let check = |known: Untyped| known.check_many(row.rest(), row.each(), version, root_len);
+        let checked = kind.untyped.map_or(Ok(()), check);
+        let good = checked.as_ref().map_or_else(|(good, _)| *good, |()| usize::MAX);
+        row.publish(good, entrance)?;
+        checked.map_err(|(_, error)| ValueError::Wire(error).into())
     }
 
     fn as_value(&self) -> Option<&WireValue> {
         Some(self)
+    }
+
+    #[inline]
+    fn release(self, releases: &mut Releases<Header>) {
+        releases.add(self.0);
     }
 
     fn to_wire<'a>(&'a self, _: Kind, _: i64, _: &'a mut Encoder) -> Result<(Header, &'a [u8]), WireError> {

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-use mycelium_mailbox::wire::VALUE_ALIGN;
+use mycelium_mailbox::SharedBytes;
 use mycelium_remote::frame::{self, EncodeError, Header};
-use triomphe::ThinArc;
 
 use super::Kind;
 use crate::{ActorId, Timestamp};
 
 /// A message as bytes, as it leaves a topic. Cloning is cheap: the bytes are shared.
+///
+/// Those of messages of up to 256 bytes that were published to one topic one after the other may lie in one
+/// piece of memory, 8 KiB at most, which stays as long as one of them is kept; so do those that were published
+/// together, in pieces of 64 KiB at most. Copy the bytes of the few that you keep for long.
 ///
 /// An actor that implements `Handler<WireMessage>` receives them from topics that are named at run time:
 /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire); other code from a
@@ -42,54 +45,30 @@ pub struct WireMessage {
 /// A header and the value that it speaks of: a part of values that were published together and have one
 /// header.
 #[derive(Clone)]
-pub(crate) struct WireValue {
-    /// One piece of memory: a count, the header, a length and the bytes. Each of these has a length that is
-    /// a multiple of [`VALUE_ALIGN`], so the bytes are aligned, which a test holds.
-    of: ThinArc<Header, u8>,
-    start: u32,
-    len: u32,
-}
-
-const _: () = assert!(size_of::<Header>().is_multiple_of(VALUE_ALIGN) && align_of::<Header>() == VALUE_ALIGN);
-
-/// How many bytes of values that are published together lie in one piece of memory, which stays as long as
-/// one of them is kept (bytes).
-const PIECE_MAX: usize = 64 * 1_024;
+pub(crate) struct WireValue(pub(crate) SharedBytes<Header>);
 
 impl WireValue {
     /// A copy of `bytes`, aligned.
     pub(crate) fn new(header: Header, bytes: &[u8]) -> Self {
-        // A value has less than 2^30 bytes.
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        Self { of: ThinArc::from_header_and_slice(header, bytes), start: 0, len }
+        Self(SharedBytes::new(header, bytes))
     }
 
-    /// Copies of the values of `each` bytes that lie one behind the other in `bytes`, aligned; the last
-    /// one is shorter where the bytes end before.
-    pub(crate) fn many(header: Header, bytes: &[u8], each: usize) -> impl Iterator<Item = Self> {
-        let each = each.max(1);
-        // Each begins at a multiple of what a value may ask for, or has a piece of its own.
-        let in_piece = if each.is_multiple_of(VALUE_ALIGN) { (PIECE_MAX / each).max(1) } else { 1 };
-        bytes.chunks(each * in_piece).flat_map(move |piece| {
-            let of = Self::new(header, piece).of;
-            // A piece is shorter than 2^32 bytes: it is one value, or at most `PIECE_MAX`.
-            let place = move |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            let (starts, end) = ((0..piece.len()).step_by(each), piece.len());
-            starts.map(move |at| Self {
-                of: ThinArc::clone(&of),
-                start: place(at),
-                len: place(each.min(end - at)),
-            })
-        })
+    /// What makes such a copy of a value that is published now, unless its header says when it was.
+    pub(crate) fn made(now: impl FnOnce() -> i64) -> impl FnOnce(Header, &[u8]) -> Self {
+        |header, bytes| {
+            let publish_ns = if header.publish_ns == 0 { now() } else { header.publish_ns };
+            Self::new(Header { publish_ns, ..header }, bytes)
+        }
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
-        &self.of.header.header
+        self.0.head()
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        let start = self.start as usize;
-        &self.of.slice[start..start + self.len as usize]
+        self.0.bytes()
     }
 }
 
@@ -219,40 +198,6 @@ impl<'a> WireDelivery<'a> {
 
 impl fmt::Debug for WireValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WireValue({} bytes)", self.len)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_aligned(value: &WireValue) -> bool {
-        value.bytes().as_ptr().addr().is_multiple_of(VALUE_ALIGN)
-    }
-
-    #[test]
-    fn values_are_aligned_wherever_the_bytes_came_from() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        for len in 0..64 {
-            for at in 0..8 {
-                let value = WireValue::new(Header::default(), &bytes[at..at + len]);
-                assert!(is_aligned(&value) && value.bytes() == &bytes[at..at + len]);
-                let kept = value.clone();
-                drop(value);
-                assert_eq!(kept.bytes(), &bytes[at..at + len]);
-            }
-        }
-    }
-
-    #[test]
-    fn values_published_together_are_aligned_and_the_last_may_be_shorter() {
-        let bytes: Vec<u8> = (0..=250).collect();
-        for each in [1, 7, 8, 24, 250, 251, 300] {
-            let values: Vec<_> = WireValue::many(Header::default(), &bytes, each).collect();
-            assert!(values.iter().all(is_aligned));
-            assert_eq!(values.iter().map(|value| value.bytes().to_vec()).collect::<Vec<_>>().concat(), bytes);
-            assert_eq!(values.len(), bytes.len().div_ceil(each));
-        }
+        write!(f, "WireValue({} bytes)", self.0.len())
     }
 }

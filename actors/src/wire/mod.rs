@@ -11,6 +11,7 @@
 mod carried;
 mod error;
 mod message;
+mod row;
 mod subscriber;
 mod table;
 mod topics;
@@ -21,7 +22,10 @@ pub(crate) use carried::{Carried, Kind};
 pub use error::WirePublishError;
 pub(crate) use message::WireValue;
 pub use message::{WireDelivery, WireMessage};
+pub(crate) use row::Entrance;
+pub use row::{WireArray, WireRow};
 pub use subscriber::WireSubscriber;
+pub(crate) use subscriber::into_slots;
 pub(crate) use table::{Known, Table};
 pub use topics::WireTopics;
 

@@ -2,6 +2,9 @@
 
 use std::task::{Context as TaskContext, Poll};
 
+use mycelium_remote::frame::Header;
+
+use super::WireArray;
 use crate::isolate::IsolateEars;
 use crate::live::LiveEars;
 use crate::{WireDelivery, WireMessage};
@@ -16,6 +19,19 @@ pub struct WireSubscriber {
 enum WireBackend {
     Live(LiveEars),
     Isolate(IsolateEars),
+}
+
+/// Copies one root after the other.
+pub(crate) fn into_slots<'a>(
+    of: &'a WireArray,
+    out: &'a mut [u8],
+) -> impl FnMut(&Header, &[u8]) -> bool + 'a {
+    let mut slots = out.chunks_exact_mut(of.stride);
+    move |header, bytes| {
+        let Some((root, slot)) = of.root(header, bytes).zip(slots.next()) else { return false };
+        slot.copy_from_slice(root);
+        true
+    }
 }
 
 /// A wait for the next message, which an isolate takes for rest.
@@ -75,6 +91,32 @@ impl WireSubscriber {
         match &mut self.backend {
             WireBackend::Live(ears) => ears.drain(most, &mut look),
             WireBackend::Isolate(ears) => ears.drain(most, &mut look),
+        }
+    }
+
+    /// Copies the roots of messages that wait to `out`, one directly behind the other, as many as fit: how
+    /// many. Values that lie one behind the other in memory, as those that were published together do, are
+    /// copied in one go. It ends with the first message that is none of these, which stays the next one.
+    ///
+    /// # Panics
+    /// When the stride is 0.
+    pub fn read_array(&mut self, of: &WireArray, out: &mut [u8]) -> usize {
+        assert!(of.stride > 0, "a message of an array has bytes");
+        match &mut self.backend {
+            WireBackend::Live(ears) => ears.read_array(of, out),
+            WireBackend::Isolate(ears) => {
+                let most = out.len() / of.stride;
+                ears.take_while(most, &mut into_slots(of, out))
+            }
+        }
+    }
+
+    /// How many messages wait, at most.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        match &self.backend {
+            WireBackend::Live(ears) => ears.unread(),
+            WireBackend::Isolate(ears) => ears.unread(),
         }
     }
 }

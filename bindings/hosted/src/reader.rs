@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mycelium::{WireDelivery, WireMessage, WireSubscriber};
+use mycelium::{WireArray, WireDelivery, WireMessage, WireSubscriber};
 
 use crate::wait::{Parking, Waited};
 use crate::{Error, Known, records};
@@ -87,45 +87,45 @@ impl Reader {
         if !message.fixed {
             return Err(Error::NotFixed { message: message.name });
         }
-        let wanted = Fixed { type_id, version: message.version, stride: message.root_len as usize };
-        if wanted.stride == 0 || out.len() < wanted.stride {
-            return Err(Error::Buffer { needed: wanted.stride.max(1), got: out.len() });
+        let stride = message.root_len as usize;
+        let wanted = WireArray { type_id, version: message.version, stride, newer: true };
+        if stride == 0 || out.len() < stride {
+            return Err(Error::Buffer { needed: stride.max(1), got: out.len() });
         }
-        let (room, mut taken) = (out.len() / wanted.stride, 0);
-        let mut slots = out.chunks_exact_mut(wanted.stride);
-        while taken < room
-            && let Some(message) = self.held.front()
+        loop {
+            let mut taken = self.take_held(&wanted, out);
+            if self.held.is_empty() {
+                taken += self.subscriber.read_array(&wanted, &mut out[taken * stride..]);
+            }
+            if taken > 0 {
+                return Ok(taken);
+            }
+            // Nothing waits, or what has no place here, or it has just come.
+            let Some(message) = self.held.pop_front().or_else(|| self.subscriber.try_recv()) else {
+                self.check_end()?;
+                return Ok(0);
+            };
+            let fits = wanted.root(message.header(), message.bytes()).is_some();
+            let (name, len) = (message.name(), message.bytes().len());
+            self.held.push_front(message);
+            if !fits {
+                return Err(Error::NotInBatch { message: name, len, stride });
+            }
+        }
+    }
+
+    /// Copies those that were taken before, as far as they fit: how many.
+    fn take_held(&mut self, wanted: &WireArray, out: &mut [u8]) -> usize {
+        let (mut taken, mut slots) = (0, out.chunks_exact_mut(wanted.stride));
+        while let Some(message) = self.held.front()
+            && let Some(root) = wanted.root(message.header(), message.bytes())
+            && let Some(slot) = slots.next()
         {
-            let Some(root) = wanted.root(&message.delivery()) else { break };
-            let Some(slot) = slots.next() else { break };
             slot.copy_from_slice(root);
             self.held.pop_front();
             taken += 1;
         }
-        if self.held.is_empty() && taken < room {
-            let held = &mut self.held;
-            self.subscriber.drain(room - taken, |delivery| {
-                // What comes behind a message that has no place here stays behind it.
-                if held.is_empty()
-                    && let Some(root) = wanted.root(&delivery)
-                    && let Some(slot) = slots.next()
-                {
-                    slot.copy_from_slice(root);
-                    taken += 1;
-                } else {
-                    held.push_back(delivery.to_message());
-                }
-            });
-        }
-        match self.held.front() {
-            Some(message) if taken == 0 => Err(Error::NotInBatch {
-                message: message.name(),
-                len: message.bytes().len(),
-                stride: wanted.stride,
-            }),
-            None if taken == 0 => self.check_end().map(|()| 0),
-            _ => Ok(taken),
-        }
+        taken
     }
 
     /// Copies the messages that wait into `out` as [`Record`](crate::Record)s, at most `most` of them; how
@@ -182,30 +182,6 @@ impl Reader {
             Poll::Pending => return Err(CLOSED),
         }
         Ok(())
-    }
-}
-
-/// What a batch takes.
-struct Fixed {
-    type_id: u16,
-    version: u16,
-    stride: usize,
-}
-
-impl Fixed {
-    /// The root of this message as a reader of this version sees it, if it is one of these.
-    #[inline]
-    fn root<'a>(&self, delivery: &WireDelivery<'a>) -> Option<&'a [u8]> {
-        let (header, bytes) = (delivery.header, delivery.bytes);
-        if header.type_id != self.type_id {
-            return None;
-        }
-        if header.version == self.version {
-            return (bytes.len() == self.stride).then_some(bytes);
-        }
-        // A newer root begins as this one does.
-        let start = bytes.len().checked_sub(header.root_len as usize)?;
-        if header.version < self.version { None } else { bytes.get(start..start + self.stride) }
     }
 }
 

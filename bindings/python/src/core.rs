@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mycelium::frame::Header;
-use mycelium::wire::WirePublishError;
+use mycelium::{WirePublishError, WireRow};
 use mycelium_hosted as hosted;
 use pyo3::prelude::*;
 
@@ -142,6 +142,16 @@ impl Core {
             Err(WirePublishError::Full { .. }) if limit != Some(Duration::ZERO) => {
                 self.publish_waiting(py, header, bytes, limit)
             }
+            Err(error) => Err(errors::publish(py, &error)),
+        }
+    }
+
+    /// Publishes copies, as far as there is room: whether there was for all.
+    pub(crate) fn publish_row(&self, py: Python<'_>, row: &mut WireRow) -> PyResult<bool> {
+        self.open(py)?;
+        match self.hosted.bus().try_publish_wire_row(row) {
+            Ok(()) => Ok(true),
+            Err(WirePublishError::Full { .. }) => Ok(false),
             Err(error) => Err(errors::publish(py, &error)),
         }
     }

@@ -1,5 +1,6 @@
 //! What is known of a generated message class.
 
+use mycelium::WireArray;
 use mycelium::frame::Header;
 use mycelium_hosted::Known;
 use pyo3::exceptions::PyTypeError;
@@ -89,6 +90,12 @@ impl Kind {
     /// Whether these bytes are one record of an array of this class.
     pub(crate) fn is_record(&self, header: &Header, bytes: &[u8]) -> bool {
         header.version == self.header.version && bytes.len() == self.header.root_len as usize
+    }
+
+    /// The records of an array of this class.
+    pub(crate) fn array(&self) -> WireArray {
+        let Header { type_id, version, root_len, .. } = self.header;
+        WireArray { type_id, version, stride: root_len as usize, newer: false }
     }
 
     /// A value of another version as this one.

@@ -1,7 +1,9 @@
 //! Publishing messages of one class, or of any.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use mycelium::WireRow;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -34,6 +36,23 @@ pub(crate) fn encoded<'py>(message: &Bound<'py, PyAny>, rules: bool) -> PyResult
         message.call_method0(pyo3::intern!(py, "_rules"))?;
     }
     value.cast_into::<PyBytes>().map_err(PyErr::from)
+}
+
+/// The bytes of a buffer that is one piece of memory.
+#[allow(unsafe_code, reason = "the bytes of a buffer are copied from where they lie")]
+fn cells(records: &PyBuffer<u8>) -> Option<&[Cell<u8>]> {
+    let bytes = records.as_slice_ptr()?;
+    // SAFETY: while the buffer is borrowed its exporter keeps so many bytes there; a cell lies in memory as
+    // its byte does, and the copy that is made of these only reads them.
+    Some(unsafe { std::slice::from_raw_parts(bytes.cast::<Cell<u8>>().as_ptr(), bytes.len()) })
+}
+
+/// Sets these ranges of bytes of each record to zero.
+fn clear(records: &mut [u8], size: usize, blank: &[(usize, usize)]) {
+    for (from, to) in blank {
+        let gaps = records.chunks_exact_mut(size).filter_map(|record| record.get_mut(*from..*to));
+        gaps.for_each(|gap| gap.fill(0));
+    }
 }
 
 #[pymethods]
@@ -80,19 +99,27 @@ impl Publisher {
             )));
         }
         // Another thread may write to the array meanwhile: what is checked and published is a copy.
-        let mut copy = vec![0; len];
-        records.copy_to_slice(py, &mut copy)?;
-        for (from, to) in blank {
-            let gaps = copy.chunks_exact_mut(size).filter_map(|record| record.get_mut(from..to));
-            gaps.for_each(|gap| gap.fill(0));
-        }
-        let (mut rest, mut most) = (&copy[..], len);
+        let cells = cells(&records);
+        let (mut row, mut copy) =
+            (cells.and_then(|cells| WireRow::of_cells(&self.kind.header, cells, size)), Vec::new());
+        let (mut rest, mut most) = if let Some(row) = &mut row {
+            row.edit().into_iter().for_each(|copy| clear(copy, size, &blank));
+            if self.core.publish_row(py, row)? {
+                return Ok(len / size);
+            }
+            // A queue that was full makes room bit by bit: no more is tried than fits by and by.
+            (row.rest(), 1)
+        } else {
+            copy.resize(len, 0);
+            records.copy_to_slice(py, &mut copy)?;
+            clear(&mut copy, size, &blank);
+            (&copy[..], len)
+        };
         while !rest.is_empty() {
             let count = most.min(rest.len() / size);
             let piece = &rest[..count * size];
             let (published, refused) = self.core.publish_records(py, &self.kind.header, piece, size, limit);
             refused?;
-            // A queue that was full makes room bit by bit: no more is tried than fits by and by.
             most = if published < count { 1 } else { most.saturating_mul(2) };
             rest = &rest[published * size..];
         }

@@ -1,6 +1,5 @@
 //! Reading the messages of some classes.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -32,10 +31,6 @@ pub(crate) struct Subscription {
 struct Reading {
     /// `None` once it is closed.
     from: Option<WireSubscriber>,
-    /// What was taken with a batch and is no part of it.
-    held: VecDeque<WireMessage>,
-    /// The bytes of a batch, kept for its capacity.
-    records: Vec<u8>,
     pipe: Option<Arc<Pipe>>,
 }
 
@@ -50,7 +45,7 @@ enum Look<T> {
 impl Subscription {
     pub(crate) fn new(core: Arc<Core>, kinds: &[Arc<Kind>], from: WireSubscriber) -> Self {
         let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
-        let reading = Reading { from: Some(from), held: VecDeque::new(), records: Vec::new(), pipe: None };
+        let reading = Reading { from: Some(from), pipe: None };
         Self {
             core,
             names: names.join(", "),
@@ -94,9 +89,6 @@ impl Subscription {
 
     /// The next message.
     fn poll(reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Option<WireMessage>> {
-        if let Some(message) = reading.held.pop_front() {
-            return Poll::Ready(Some(message));
-        }
         let Some(from) = &mut reading.from else { return Poll::Ready(None) };
         from.poll_recv(cx)
     }
@@ -136,9 +128,6 @@ impl Subscription {
             return Ok(Look::Ended);
         }
         // The pipe is read only where it is to be waited for.
-        if let Some(message) = reading.held.pop_front() {
-            return Ok(Look::Here(message));
-        }
         if let Some(message) = reading.from.as_mut().and_then(WireSubscriber::try_recv) {
             return Ok(Look::Here(message));
         }
@@ -160,8 +149,38 @@ impl Subscription {
         }
     }
 
-    /// `first` and what waits behind it, as records one behind the other. A value of an older version is read
-    /// by itself: should that fail, nothing else is lost.
+    /// What waits of the class of an array, at most `most` records one behind the other; `None`: something
+    /// else is next, or nothing waits.
+    fn waiting_records<'py>(
+        &self,
+        py: Python<'py>,
+        reading: &mut Reading,
+        most: usize,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let [kind] = &self.kinds[..] else { return Ok(None) };
+        if !kind.fixed || kind.header.root_len == 0 || self.closed() || self.awaited.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let Some(from) = reading.from.as_mut() else { return Ok(None) };
+        let array = kind.array();
+        let most = most.min(from.unread());
+        if most == 0 {
+            return Ok(None);
+        }
+        let mut taken = 0;
+        let records = PyBytes::new_with(py, most.saturating_mul(array.stride), |out| {
+            taken = from.read_array(&array, out) * array.stride;
+            Ok(())
+        })?;
+        Ok(match records.as_bytes() {
+            all if all.len() == taken => Some(records),
+            _ if taken == 0 => None,
+            all => Some(PyBytes::new(py, &all[..taken])),
+        })
+    }
+
+    /// `first` and what waits behind it. A value of an older version is read by itself: should that fail,
+    /// nothing else is lost.
     fn records<'py>(
         &self,
         py: Python<'py>,
@@ -169,35 +188,23 @@ impl Subscription {
         first: WireMessage,
         most: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let Reading { from, held, records, .. } = reading;
-        records.clear();
-        let is_record = |header: &mycelium::frame::Header, bytes: &[u8]| {
-            self.kind_of(header.type_id).is_some_and(|kind| kind.is_record(header, bytes))
-        };
-        let header = *first.header();
-        if !is_record(&header, first.bytes()) {
-            let Some(kind) = self.kind_of(header.type_id) else { return Ok(PyBytes::new(py, &[])) };
-            return Ok(kind.renewed(py, &header, first.bytes())?.bind(py).clone());
+        let Some(kind) = self.kind_of(first.header().type_id) else { return Ok(PyBytes::new(py, &[])) };
+        if !kind.is_record(first.header(), first.bytes()) {
+            return Ok(kind.renewed(py, first.header(), first.bytes())?.bind(py).clone());
         }
-        records.extend_from_slice(first.bytes());
-        let mut taken = 1;
-        while taken < most
-            && let Some(next) = held.front().filter(|next| is_record(next.header(), next.bytes()))
-        {
-            records.extend_from_slice(next.bytes());
-            held.pop_front();
-            taken += 1;
-        }
-        if let Some(from) = from.as_mut().filter(|_| held.is_empty() && taken < most) {
-            from.drain(most - taken, |delivery| {
-                if held.is_empty() && is_record(delivery.header, delivery.bytes) {
-                    records.extend_from_slice(delivery.bytes);
-                } else {
-                    held.push_back(delivery.to_message());
-                }
-            });
-        }
-        Ok(PyBytes::new(py, records))
+        let (array, value) = (kind.array(), first.bytes());
+        let room = most.clamp(1, 1 + reading.from.as_ref().map_or(0, WireSubscriber::unread));
+        let mut taken = value.len();
+        let records = PyBytes::new_with(py, room.saturating_mul(value.len()), |out| {
+            let (front, behind) = out.split_at_mut(value.len());
+            front.copy_from_slice(value);
+            if let Some(from) = reading.from.as_mut().filter(|_| !behind.is_empty()) {
+                taken += from.read_array(&array, behind) * array.stride;
+            }
+            Ok(())
+        })?;
+        let all = records.as_bytes();
+        Ok(if all.len() == taken { records } else { PyBytes::new(py, &all[..taken]) })
     }
 }
 
@@ -248,6 +255,10 @@ impl Subscription {
     ) -> PyResult<(u8, Option<Bound<'py, PyBytes>>)> {
         let limit = wait::limit(timeout)?;
         let mut reading = self.reading(py)?;
+        if let Some(records) = self.waiting_records(py, &mut reading, most)? {
+            self.looked(py, reading, &Look::Here(()));
+            return Ok((HERE, Some(records)));
+        }
         let look = self.wait(py, &mut reading, limit)?;
         self.told_records(py, reading, look, most)
     }
@@ -285,7 +296,6 @@ impl Subscription {
         };
         if let Some(mut reading) = reading {
             let from = reading.from.take();
-            let held = std::mem::take(&mut reading.held);
             reading.pipe.iter().for_each(Wake::wake_by_ref);
             if self.core.open(py).is_err() {
                 // Of a parent process: its locks may be held for ever.
@@ -293,7 +303,7 @@ impl Subscription {
                 return;
             }
             drop(reading);
-            py.detach(|| drop((from, held)));
+            py.detach(|| drop(from));
         }
     }
 

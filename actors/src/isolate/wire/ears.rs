@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::Confined;
+use mycelium_remote::frame::Header;
 
 use crate::isolate::gauge::Gauge;
 use crate::isolate::handle::Place;
@@ -182,6 +183,28 @@ impl IsolateEars {
             seen += 1;
         }
         seen
+    }
+
+    /// Passes messages as long as `take` takes them, at most `most`; how many.
+    pub(crate) fn take_while(&mut self, most: usize, take: &mut dyn FnMut(&Header, &[u8]) -> bool) -> usize {
+        let mut seen = 0;
+        while seen < most
+            && let Some((number, inlet)) = self.first()
+            && let Some(place) = inlet.front_place()
+            && let Some(message) = inlet.peek(WireMessage::clone)
+            && take(message.header(), message.bytes())
+        {
+            let seen_message = inlet.take_seen(place);
+            self.has_left(number, inlet);
+            drop(seen_message);
+            seen += 1;
+        }
+        seen
+    }
+
+    /// How many messages wait.
+    pub(crate) fn unread(&self) -> usize {
+        self.inlets.iter().filter_map(|inlet| inlet.queue.get()).map(SubscriberQueue::waiting).sum()
     }
 
     /// Where the message waits that is next.

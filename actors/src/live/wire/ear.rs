@@ -4,15 +4,15 @@ use std::mem::needs_drop;
 use std::sync::Arc;
 
 use mycelium_mailbox::wire::{Encoder, WireError};
-use mycelium_mailbox::{Delivery, Source, Subscription as Queue};
+use mycelium_mailbox::{Delivery, Releases, Source, Subscription as Queue, Visible};
 use mycelium_remote::frame::Header;
 
 use super::WireQueue;
 use super::tap::TimeLog;
-use crate::StopReason;
 use crate::live::source::{Tally, counted_queue};
 use crate::live::topics::TopicEntry;
-use crate::wire::{Carried, Kind, WireDelivery, WireValue};
+use crate::wire::{Carried, Kind, WireDelivery, WireValue, into_slots};
+use crate::{StopReason, WireArray};
 
 /// How many messages are taken before it is asked whether others listen (messages).
 const ALONE_MAX: usize = 64;
@@ -165,6 +165,27 @@ impl<T: Carried> WireQueue for Ear<T> {
             seen += 1;
         }
         self.seen(seen)
+    }
+
+    fn read_array(&mut self, below: u64, of: &WireArray, out: &mut [u8]) -> usize {
+        if T::ENCODED {
+            let most = out.len() / of.stride;
+            return self.take_while(below, most, &mut into_slots(of, out));
+        }
+        let (mut handled, mut at, mut releases) = (0, 0, Releases::new());
+        let most = u32::try_from(out.len() / of.stride).unwrap_or(u32::MAX);
+        let take = |run: Visible<'_, T>| {
+            let values = run.map_while(|front| front.message.as_value());
+            let taken = of.copy(values, &mut out[at..]);
+            at += taken * of.stride;
+            taken
+        };
+        let gone = |value: T| value.release(&mut releases);
+        self.queue.take_runs((below, most), &mut handled, take, gone);
+        drop(releases);
+        self.tally.passed_together(handled);
+        self.tell();
+        usize::try_from(handled).unwrap_or(usize::MAX)
     }
 
     fn advance(&mut self) {
