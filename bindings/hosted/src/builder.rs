@@ -78,6 +78,14 @@ impl RuntimeBuilder {
     /// Has the bus be that of the process which a topology describes under this name: of its node, or of a
     /// service that runs in it. It listens when [`start`](Self::start) returns, and dials from then on. See
     /// [`MessageBus::from_topology`].
+    ///
+    /// ```no_run
+    /// # let contract = "mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n";
+    /// let builder = mycelium_hosted::Runtime::builder().contract_text(contract, "ticks")?;
+    /// let runtime = builder.topology("topology.toml", "feed").start()?;
+    /// runtime.publish(7, &42_i64.to_le_bytes())?; // also to the other processes
+    /// # Ok::<(), mycelium_hosted::Error>(())
+    /// ```
     pub fn topology(mut self, path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         self.topology = Some((path.into(), name.into()));
         self
