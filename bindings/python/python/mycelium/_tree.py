@@ -189,7 +189,8 @@ class Tree:
         """Ends the tree and loses nothing that is queued: its sources stop first, the bus takes nothing more from publishers
         outside, actors go on until nothing waits for them, and then the children end in reverse order.
 
-        The runtime takes what comes from outside again after `Runtime.resume_ingress`. A ShutdownError says what was left after `timeout` seconds; the tree has ended all the same.
+        The runtime takes what comes from outside again after `Runtime.resume_ingress`. A ShutdownError says what was left after
+        `timeout` seconds; the tree has ended all the same.
         """
         self._native.drain(timeout)
 
