@@ -85,6 +85,28 @@ def test_an_endless_loop_is_ended_and_the_actor_restarted(rt, caplog) -> None:  
     assert len(failed) == 2 and all("root/hangs" in record.message for record in failed)
 
 
+def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt) -> None:  # type: ignore[no-untyped-def]
+    """So many that the interpreter is never to be had at once."""
+    done = threading.Event()
+
+    def burn() -> None:
+        while not done.is_set():
+            pass
+
+    burning = [threading.Thread(target=burn) for _ in range(12)]
+    tocks = rt.subscribe(Tock)
+    rt.start(child(restart_when_stuck=True))
+    for thread in burning:
+        thread.start()
+    for number in (13, 1):
+        rt.publish(Tick(number))
+    tock = tocks.recv(timeout=120)
+    done.set()
+    for thread in burning:
+        thread.join()
+    assert tock is not None and tock.number == 1
+
+
 def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplog) -> None:  # type: ignore[no-untyped-def]
     reads, writes = os.pipe()
     tocks = rt.subscribe(Tock)
