@@ -231,6 +231,50 @@ fn queues_have_the_policy_that_the_file_says() {
     });
 }
 
+/// The sizes of the rings that this process has mapped, without what stands before the ring.
+#[cfg(target_os = "linux")]
+fn rings() -> Vec<u64> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let size = |line: &str| {
+        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some(number(to)? - number(from)? - 12_288)
+    };
+    maps.lines().filter(|line| line.contains("memfd:")).filter_map(size).collect()
+}
+
+/// No other test here has links through shared memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn rings_have_the_size_that_the_file_says() {
+    on_every_runtime(|| async {
+        for (rule, kib) in [
+            ("", 256),
+            ("[defaults]\nring_kib = 64\nspin_us = 20", 64),
+            (
+                "[defaults]\nring_kib = 64\n[[links]]\nbetween = [\"a\", \"b\"]\nspin_us = 20\nring_kib = 1000",
+                1_024,
+            ),
+        ] {
+            let file = TopologyFile::new(&format!(
+                "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"a\"\nendpoint.kind = \"shm\"\n\
+                 [[nodes]]\nname = \"b\"\n{rule}\n"
+            ));
+            let [a, b] = ["a", "b"].map(|name| MessageBus::from_topology(&file, name, Contract).unwrap());
+            let mut ticks = b.subscriber::<Tick>().unwrap();
+            until_wanted(&a, "b", &["Tick"]).await;
+            a.publisher::<Tick>().unwrap().publish(Tick { n: 7 }).await.unwrap();
+            assert_eq!(ticks.recv().await.unwrap().n, 7);
+            let rings = rings();
+            assert!(!rings.is_empty() && rings.iter().all(|ring| *ring == kib << 10), "{rule}: {rings:?}");
+            b.shutdown().await.unwrap();
+            a.shutdown().await.unwrap();
+            drop((a, b, ticks));
+            until(|| self::rings().is_empty()).await;
+        }
+    });
+}
+
 #[test]
 fn a_node_that_answers_at_the_address_of_another_is_not_linked() {
     on_every_runtime(|| async {

@@ -337,6 +337,18 @@ fn paths_begin_at_the_directory_of_the_file() {
 }
 
 #[test]
+fn rings_and_spinning_are_said_for_all_links_and_for_one() {
+    let shm = "endpoint.kind = \"shm\"";
+    let text = two("bundled", "socket_dir = \"/r\"", shm, "")
+        + "[defaults]\nspin_us = 20.5\nring_kib = 64\n[[links]]\nbetween = [\"a\", \"b\"]\nring_kib = \"1024\"\n";
+    let rule = parse(&text).unwrap().plan("b").unwrap().links[0].rule;
+    assert_eq!((rule.spin.map(|spin| spin.as_nanos()), rule.ring_kib), (Some(20_500), Some(1_024)));
+    // What is said of all means nothing for links over sockets, and is no mistake.
+    let text = two("bundled", "socket_dir = \"/r\"", "", "") + "[defaults]\nspin_us = 20\n";
+    assert!(parse(&text).is_ok());
+}
+
+#[test]
 fn times_are_numbers_or_texts_with_variables() {
     let hold = |said: &str| {
         let text = two("bundled", "socket_dir = \"/r\"", "", "") + &format!("[defaults]\nhold_ms = {said}\n");

@@ -47,8 +47,9 @@ use std::path::Path;
 use mycelium_mailbox::wire::Messages;
 pub use mycelium_remote::topology::{
     CERTIFICATE_NAMES, Endpoint, EndpointKind, LinkRule, MONOLITH, Mode, NODES_MAX, NodePair, NodePlan,
-    PairLink, PlannedLink, QUEUE_MAX, QueuePolicy, QueueRule, SERVICES_MAX, SOCKET_PATH_MAX,
-    TOPOLOGY_BYTES_MAX, Topology, TopologyNode, UnknownName, VARIABLES_MAX, is_certificate_name,
+    PairLink, PlannedLink, QUEUE_MAX, QueuePolicy, QueueRule, RING_KIB_MAX, RING_KIB_MIN, SERVICES_MAX,
+    SOCKET_PATH_MAX, SPIN_MAX, TOPOLOGY_BYTES_MAX, Topology, TopologyNode, UnknownName, VARIABLES_MAX,
+    is_certificate_name,
 };
 
 pub use self::error::TopologyError;

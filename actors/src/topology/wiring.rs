@@ -5,6 +5,7 @@ use std::env::VarError;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mycelium_remote::topology::{
     Endpoint, Given, LinkRule, Mistake, NodePlan, QueuePolicy, QueueRule, TOPOLOGY_BYTES_MAX, Topology,
@@ -63,8 +64,10 @@ pub(super) fn bus(
     let certificate = NodeCertificate::of(path, topology, plan)?;
     let options = |rule: LinkRule| options(rule, topology);
     let accepted = plan.links.iter().filter(|link| !link.dials);
+    // A side that is dialed spins before it knows by whom.
+    let spin = accepted.clone().filter_map(|link| link.rule.spin).max();
     let listening = accepted
-        .fold(options(LinkRule::default()), |all, link| all.peer(link.peer.clone(), options(link.rule)));
+        .fold(options(listening_rule(spin)), |all, link| all.peer(link.peer.clone(), options(link.rule)));
     for endpoint in &plan.listens {
         listen(&bus, endpoint, certificate.over(endpoint, listening.clone()))
             .map_err(failed(format!("listen at {endpoint}")))?;
@@ -163,10 +166,23 @@ fn unsupported(endpoint: &Endpoint) -> LinkError {
     LinkError::System { doing: "be linked over", address: endpoint.to_string().into(), cause }
 }
 
+/// What holds of a link before it is known with whom.
+fn listening_rule(spin: Option<Duration>) -> LinkRule {
+    let mut rule = LinkRule::default();
+    rule.spin = spin;
+    rule
+}
+
 fn options(rule: LinkRule, topology: &Topology) -> LinkOptions {
     let mut options = LinkOptions::default().queue(queue(rule.queue));
     if let Some(hold) = rule.hold {
         options = options.hold(hold);
+    }
+    if let Some(spin) = rule.spin {
+        options = options.spin(spin);
+    }
+    if let Some(kib) = rule.ring_kib.and_then(|kib| usize::try_from(kib).ok()) {
+        options = options.ring(kib << 10);
     }
     if topology.plaintext() {
         options = options.plaintext();

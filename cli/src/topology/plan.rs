@@ -50,7 +50,7 @@ fn as_text(topology: &Topology, plans: &[NodePlan]) -> io::Result<()> {
             say(format_args!("  listens at {endpoint}"))?;
         }
         for link in &plan.links {
-            say(format_args!("  {link}\n    because {}{}", link.why, rule_text(link.rule)))?;
+            say(format_args!("  {link}\n    because {}{}", link.why, rule_text(rule_of(link))))?;
         }
     }
     let of_plan = |name: &str| plans.iter().any(|plan| *plan.node == *name);
@@ -63,12 +63,23 @@ fn as_text(topology: &Topology, plans: &[NodePlan]) -> io::Result<()> {
     Ok(())
 }
 
+/// What the file says of a link, as far as it means something there.
+fn rule_of(link: &PlannedLink) -> LinkRule {
+    let mut rule = link.rule;
+    if !matches!(link.endpoint, Endpoint::Shm(_)) {
+        (rule.spin, rule.ring_kib) = (None, None);
+    }
+    rule
+}
+
 /// What the file says of a link, behind the rest of its line.
 fn rule_text(rule: LinkRule) -> String {
     let overflow = rule.queue.overflow.map(|policy| format!("when full {policy}"));
     let capacity = rule.queue.capacity.map(|capacity| format!("{capacity} messages wait at most"));
     let hold = rule.hold.map(|hold| format!("held for {hold:?}"));
-    let said: Vec<String> = [overflow, capacity, hold].into_iter().flatten().collect();
+    let spin = rule.spin.map(|spin| format!("spins for {spin:?}"));
+    let ring = rule.ring_kib.map(|kib| format!("rings of {kib} KiB"));
+    let said: Vec<String> = [overflow, capacity, hold, spin, ring].into_iter().flatten().collect();
     if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
@@ -82,6 +93,8 @@ fn as_json(topology: &Topology, plans: &[NodePlan]) -> Value {
             "overflow": link.rule.queue.overflow.map(topology::QueuePolicy::name),
             "capacity": link.rule.queue.capacity,
             "hold_ms": link.rule.hold.map(|hold| hold.as_secs_f64() * 1e3),
+            "spin_us": rule_of(link).spin.map(|spin| spin.as_secs_f64() * 1e6),
+            "ring_kib": rule_of(link).ring_kib,
         })
     };
     let node = |plan: &NodePlan| {

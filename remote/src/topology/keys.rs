@@ -1,6 +1,7 @@
 //! The keys of a topology.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use super::pairs;
 use super::variables::Variables;
 use super::{
     EndpointKind, Given, LinkRule, MONOLITH, Mode, NODES_MAX, QUEUE_MAX, QueuePolicy, QueueRule,
-    SERVICES_MAX, TOPICS_MAX, TOPOLOGY_BYTES_MAX, Topology, TopologyNode,
+    RING_KIB_MAX, RING_KIB_MIN, SERVICES_MAX, SPIN_MAX, TOPICS_MAX, TOPOLOGY_BYTES_MAX, Topology,
+    TopologyNode,
 };
 use crate::link::{NAME_LEN_MAX, is_name};
 
@@ -21,8 +23,10 @@ const FILE_KEYS: &[&str] = &["socket_dir", "variables", "deployment", "defaults"
 const DEPLOYMENT_KEYS: &[&str] = &["mode", "plaintext", "tls", "command"];
 const NODE_KEYS: &[&str] = &["name", "services", "host", "bind", "port", "endpoint", "command", "env"];
 const ENDPOINT_KEYS: &[&str] = &["kind", "path"];
-const DEFAULT_KEYS: &[&str] = &["overflow", "capacity", "hold_ms"];
-const LINK_KEYS: &[&str] = &["between", "linked", "overflow", "capacity", "hold_ms"];
+const DEFAULT_KEYS: &[&str] = &["overflow", "capacity", "hold_ms", "spin_us", "ring_kib"];
+const LINK_KEYS: &[&str] = &["between", "linked", "overflow", "capacity", "hold_ms", "spin_us", "ring_kib"];
+/// Those that mean something for shared memory alone.
+const SHM_KEYS: [&str; 2] = ["spin_us", "ring_kib"];
 const TOPIC_KEYS: &[&str] = &["overflow", "capacity"];
 
 const MODES: &[(&str, Mode)] =
@@ -45,6 +49,8 @@ pub(super) struct Between {
     pub(super) nodes: (usize, usize),
     pub(super) linked: bool,
     pub(super) rule: LinkRule,
+    /// A key that means something for shared memory alone, and where it stands.
+    pub(super) of_shm: Option<(&'static str, Place)>,
 }
 
 /// The rules of topics, and where each stands.
@@ -252,11 +258,25 @@ impl Reader<'_> {
                 .wrong(key, format!("these nodes are not linked, so `{key}` means nothing: take it out")));
         }
         let nodes = (one.min(other), one.max(other));
-        Ok((Between { nodes, linked, rule }, fields.place()))
+        let of_shm = SHM_KEYS.into_iter().find_map(|key| Some((key, fields.get(key)?.place())));
+        Ok((Between { nodes, linked, rule, of_shm }, fields.place()))
     }
 
     fn link_rule(&self, fields: &Fields<'_>) -> Result<LinkRule, Mistake> {
-        Ok(LinkRule { queue: self.queue_rule(fields)?, hold: self.milliseconds(fields, "hold_ms")? })
+        let spin = self.time(fields, "spin_us", 1e-3)?;
+        if spin.is_some_and(|spin| spin > SPIN_MAX) {
+            let cause = format!(
+                "`spin_us` is more than {} microseconds, for which a thread would be busy: write less",
+                SPIN_MAX.as_micros()
+            );
+            return Err(fields.wrong("spin_us", cause));
+        }
+        Ok(LinkRule {
+            queue: self.queue_rule(fields)?,
+            hold: self.time(fields, "hold_ms", 1.0)?,
+            spin,
+            ring_kib: self.number_in(fields, "ring_kib", RING_KIB_MIN..=RING_KIB_MAX)?,
+        })
     }
 
     fn queue_rule(&self, fields: &Fields<'_>) -> Result<QueueRule, Mistake> {
@@ -330,26 +350,38 @@ impl Reader<'_> {
 
     /// A whole number from 1 on, as such or as a text: variables stand in texts.
     fn number(&self, fields: &Fields<'_>, key: &str, most: u32) -> Result<Option<u32>, Mistake> {
+        self.number_in(fields, key, 1..=most)
+    }
+
+    fn number_in(
+        &self,
+        fields: &Fields<'_>,
+        key: &str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Mistake> {
         let Some(value) = fields.get(key) else { return Ok(None) };
-        let Content::Text(text) = value.content() else { return fields.count(key, 1..=most, "") };
+        let Content::Text(text) = value.content() else { return fields.count(key, range, "") };
         let place = value.place();
         let text = self.variables.put_in(key, &text, place)?;
         match text.parse::<u32>() {
-            Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
-            _ => Err(place
-                .mistake(format!("`{key}` is \"{text}\", it must be a whole number between 1 and {most}"))),
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(place.mistake(format!(
+                "`{key}` is \"{text}\", it must be a whole number between {} and {}",
+                range.start(),
+                range.end()
+            ))),
         }
     }
 
-    /// A time of at least zero, as a number of milliseconds or as a text.
-    fn milliseconds(&self, fields: &Fields<'_>, key: &str) -> Result<Option<Duration>, Mistake> {
+    /// A time of at least zero in units of so many milliseconds, as a number or as a text.
+    fn time(&self, fields: &Fields<'_>, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
         let Some(value) = fields.get(key) else { return Ok(None) };
-        let Content::Text(text) = value.content() else { return fields.time(key, 1.0) };
+        let Content::Text(text) = value.content() else { return fields.time(key, unit_ms) };
         let place = value.place();
         let text = self.variables.put_in(key, &text, place)?;
         let number =
             text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or("it must be a number");
-        let time = number.and_then(|number| mycelium_toml::duration(number, 1.0));
+        let time = number.and_then(|number| mycelium_toml::duration(number, unit_ms));
         time.map(Some).map_err(|cause| place.mistake(format!("`{key}` is \"{text}\", {cause}")))
     }
 

@@ -73,6 +73,12 @@ pub const TEXT_BYTES_MAX: usize = 4_096;
 pub const SOCKET_PATH_MAX: usize = 103;
 /// The largest queue of a link (messages).
 pub const QUEUE_MAX: u32 = 1 << 24;
+/// For how long one side of a link through shared memory looks for more at most before it sleeps.
+pub const SPIN_MAX: Duration = Duration::from_secs(1);
+/// The smallest ring of a link through shared memory, in KiB.
+pub const RING_KIB_MIN: u32 = 4;
+/// The largest ring of a link through shared memory, in KiB.
+pub const RING_KIB_MAX: u32 = 64 << 10;
 /// The name of the one process of a monolith. No node may have it.
 pub const MONOLITH: &str = "monolith";
 
@@ -174,6 +180,10 @@ pub struct LinkRule {
     pub queue: QueueRule,
     /// For how long messages wait for a peer without a connection.
     pub hold: Option<Duration>,
+    /// Through shared memory: for how long a side looks for more before it sleeps.
+    pub spin: Option<Duration>,
+    /// Through shared memory: the size of the ring each way, in KiB.
+    pub ring_kib: Option<u32>,
 }
 
 impl Topology {
@@ -308,6 +318,11 @@ impl LinkRule {
     /// This one, and the other where this one says nothing.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self { queue: self.queue.or(other.queue), hold: self.hold.or(other.hold) }
+        Self {
+            queue: self.queue.or(other.queue),
+            hold: self.hold.or(other.hold),
+            spin: self.spin.or(other.spin),
+            ring_kib: self.ring_kib.or(other.ring_kib),
+        }
     }
 }

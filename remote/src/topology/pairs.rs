@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use mycelium_toml::Mistake;
+use mycelium_toml::{Mistake, Place};
 
 use super::host::LOOPBACK;
 use super::keys::Between;
@@ -124,6 +124,12 @@ pub(super) fn of(
                 Some(between) if !between.linked => (None, "the file says linked = false".to_owned()),
                 _ => {
                     let (listener_first, endpoint, why) = route(mode, one, other)?;
+                    if let Some((key, place)) = said.and_then(|between| between.of_shm)
+                        && !matches!(endpoint, Endpoint::Shm(_))
+                    {
+                        let listener = if listener_first { one } else { other };
+                        return Err(no_shm(key, place, &endpoint, listener));
+                    }
                     (Some(PairLink { dialer: if listener_first { second } else { first }, endpoint }), why)
                 }
             };
@@ -172,6 +178,15 @@ fn not_dialed(node: &TopologyNode, together: bool) -> String {
     }
     debug_assert!(!together, "on one machine a port is enough");
     format!("`{}` is on localhost, where others do not reach it", node.name)
+}
+
+fn no_shm(key: &str, place: Place, endpoint: &Endpoint, listener: &TopologyNode) -> Mistake {
+    let kind = if matches!(endpoint, Endpoint::Tcp(_)) { "TCP" } else { "a Unix socket" };
+    place.mistake(format!(
+        "`{key}` is for shared memory, and these nodes are linked over {kind}: take it out, or write endpoint.kind = \"shm\" \
+         for `{}`, which listens, if both are on one machine",
+        listener.name
+    ))
 }
 
 fn no_socket(node: &TopologyNode) -> Mistake {

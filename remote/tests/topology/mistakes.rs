@@ -188,6 +188,35 @@ pub(crate) const MISTAKES: &[Row] = &[
         "line 13, column 11: `hold_ms` is \"1e300\", that is more than 100 years",
     ),
     (
+        ["bundled", "", "", "[defaults]\nspin_us = -1"],
+        "line 13, column 11: `spin_us` is -1, it must not be negative",
+    ),
+    (
+        ["bundled", "", "", "[defaults]\nspin_us = \"2000000\""],
+        "line 13, column 11: `spin_us` is more than 1000000 microseconds, for which a thread would be busy: write less",
+    ),
+    (
+        ["bundled", "", "", "[defaults]\nring_kib = 3"],
+        "line 13, column 12: `ring_kib` is 3, it must lie between 4 and 65536",
+    ),
+    (
+        ["bundled", "", "", "[defaults]\nring_kib = \"64 KiB\""],
+        "line 13, column 12: `ring_kib` is \"64 KiB\", it must be a whole number between 4 and 65536",
+    ),
+    (
+        [
+            "bundled",
+            "endpoint.kind = \"unix\"",
+            "endpoint.kind = \"shm\"",
+            "[[links]]\nbetween = [\"a\", \"b\"]\nring_kib = 64",
+        ],
+        "line 14, column 12: `ring_kib` is for shared memory, and these nodes are linked over a Unix socket: take it out, or write endpoint.kind = \"shm\" for `a`, which listens, if both are on one machine",
+    ),
+    (
+        ["bundled", "", "", "[[links]]\nbetween = [\"a\", \"b\"]\nlinked = false\nspin_us = 1"],
+        "line 15, column 11: these nodes are not linked, so `spin_us` means nothing: take it out",
+    ),
+    (
         ["monolith", "env = { X = \"1\", Y = \"1\" }", "env = { Y = \"1\", X = \"2\" }", ""],
         "line 8, column 1: `b` and `a` (line 4) set the variable `X` to different values, and in a monolith they are one process: give it one value, or each node a variable of its own",
     ),
