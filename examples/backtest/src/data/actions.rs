@@ -82,6 +82,9 @@ const NOISE_MOST: f64 = 0.03;
 /// Steps below this are none.
 const STEP_LEAST: f64 = 2e-4;
 
+/// As many as one reads.
+const SPLITS_SHOWN: usize = 10;
+
 const ALREADY_IN: &str = "its dividends are taken to be in its prices, as it has no `Adj Close`, and nothing \
      is paid; if they are not, name their column: --columns dividends=NAME";
 
@@ -91,12 +94,13 @@ impl Said {
         let amounts = [(columns.dividends, self.dividend), (columns.splits, self.split)];
         for (at, amount) in amounts {
             if let Some(at) = at.filter(|_| !amount.is_finite() || amount < 0.0) {
-                return Err((at, RowError::Action(format!("`{amount}` is no dividend or split"))));
+                return Err((at, RowError::Action(format!("`{amount:?}` is no dividend or split"))));
             }
         }
         match columns.adjusted {
             Some(at) if !self.adjusted.is_finite() || self.adjusted <= 0.0 => {
-                let text = format!("`{}` is no adjusted close, which is a number above zero", self.adjusted);
+                let text =
+                    format!("`{:?}` is no adjusted close, which is a number above zero", self.adjusted);
                 Err((at, RowError::Action(text)))
             }
             _ => Ok(()),
@@ -175,7 +179,7 @@ fn scale(
             Some(exact) if low > 0.0 && high.is_finite() && volume.is_finite() => row.exact = exact,
             _ => {
                 let text =
-                    format!("with it the bar would be from {low} to {high}, with a volume of {volume}");
+                    format!("with it the bar would be from {low:?} to {high:?}, with a volume of {volume:?}");
                 return Err((at, columns.any(), RowError::Action(text)));
             }
         }
@@ -288,7 +292,8 @@ fn shown(ratio: f64) -> String {
             return format!("{new:.0}:{old}");
         }
     }
-    format!("{ratio}:1")
+    // Not the three hundred digits that the smallest floats have.
+    format!("{ratio:?}:1")
 }
 
 impl fmt::Display for CorporateActions {
@@ -301,7 +306,8 @@ impl fmt::Display for CorporateActions {
         }
         if let count @ 1.. = self.splits.len() {
             let one = |split: &Split| format!("{} {}", format_timestamp(split.timestamp), shown(split.ratio));
-            let all: Vec<String> = self.splits.iter().map(one).collect();
+            let mut all: Vec<String> = self.splits.iter().take(SPLITS_SHOWN).map(one).collect();
+            all.extend((count > SPLITS_SHOWN).then(|| format!("and {} more", count - SPLITS_SHOWN)));
             let noun = if count == 1 { "split" } else { "splits" };
             parts.push(format!("{count} {noun} adjusted, {}", all.join(", ")));
         }

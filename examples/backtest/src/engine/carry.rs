@@ -1,5 +1,5 @@
-//! What positions pay for the time: interest on credit, fees on what was sold short, funding. What they are
-//! paid: dividends.
+//! What positions pay for the time, interest on credit, fees on what was sold short and funding, and the
+//! dividends that they are paid.
 
 use std::sync::Arc;
 

@@ -17,8 +17,8 @@ pub(super) struct TradeArgs {
     /// Initial cash
     #[arg(long, value_name = "X", default_value_t = 10_000.0)]
     pub(super) cash: f64,
-    /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %; none unless given). Of
-    /// one file or symbol: `NAME:0.002`
+    /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %; none unless given).
+    /// Of one file or symbol: `NAME:0.002`
     #[arg(long, value_name = "[NAME:]X")]
     commission: Vec<String>,
     /// Spread as a share of the price, paid at entry; none unless given

@@ -322,7 +322,7 @@ impl Backtest {
     }
 
     /// When a strategy on several assets is called for the first time: with [`Ready::Any`] as soon as one of
-    /// them has a price. [`StrategyContext::price`](super::StrategyContext::price) of the others is zero then.
+    /// them has a price. [`price`](super::StrategyContext::price) of the others is zero then.
     #[must_use]
     pub fn ready_when(mut self, ready: Ready) -> Self {
         self.market.ready = ready;

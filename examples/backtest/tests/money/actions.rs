@@ -301,9 +301,14 @@ fn hostile_actions_leave_no_price_that_is_none() {
     for seed in seeds(cases(400)) {
         let mut random = Random::new(seed);
         let mut row = |_| {
-            let mut any = || numbers[random.index(numbers.len())];
-            let price = ["100", "50", "1e-300", "1e300"][any().len() % 4];
-            format!("{price} {},{},{}", any(), any(), any())
+            // Most of them sane, or nothing would be read.
+            let mut any = || match random.below(6) {
+                0 => numbers[random.index(numbers.len())],
+                _ => ["1", "1", "99.5", "100"][random.index(4)],
+            };
+            let (dividend, split, adjusted) = (any(), any(), any());
+            let price = ["100", "50", "1e-300", "1e300"][random.index(40).saturating_sub(36)];
+            format!("{price} {dividend},{split},{adjusted}")
         };
         let text: Vec<String> = (0..4).map(&mut row).collect();
         let text: Vec<&str> = text.iter().map(String::as_str).collect();
