@@ -1,6 +1,7 @@
 #!/bin/sh
-# sh tests/apt.sh MISSING ELSEWHERE PACKAGE...: installs packages of Debian or Ubuntu that the tests need, as root or
-# with sudo. Where it cannot, it says that MISSING is missing and what to do: what to run, or ELSEWHERE on other systems.
+# sh tests/apt.sh MISSING ELSEWHERE PACKAGE...: installs packages of Debian or Ubuntu that the tests need, as
+# root or with sudo. Where it cannot, it says that MISSING is missing and what to do: what to run, or
+# ELSEWHERE on other systems.
 set -eu
 
 missing=$1

@@ -100,7 +100,7 @@ async fn an_idle_actor_takes_few_allocations() {
         actors.push(bus.spawn(Idle).unwrap());
     }
     tokio::task::yield_now().await;
-    // What all share (the list of members, the runtime's queue) doubles a few times.
+    // The shared parts (the list of members, the runtime's queue) double a few times.
     let each = (made_by_this_thread() - before) / ACTORS;
     assert!(each <= KAMEO + OURS, "{each} allocations for each actor");
 }

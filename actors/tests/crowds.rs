@@ -81,7 +81,7 @@ fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
         let bus = MessageBus::new();
         let host = bus.spawn_named("host", Guest).unwrap();
         host.ask(Flush).await.unwrap();
-        // What tokio keeps of a crowd of tasks is there after the first one.
+        // Tokio's own memory for a crowd of tasks is there after the first one.
         come_and_go(&bus).await;
         let before = heap::live_bytes_of_all();
         come_and_go(&bus).await;

@@ -109,7 +109,7 @@ fn a_worker_at_its_gate_is_not_stuck_and_goes_through_it_in_an_isolate() {
         }
         isolate.run().unwrap();
         if breaks {
-            // Who had a job in hand has lost it.
+            // A worker with a job in hand has lost it.
             assert!(notices.take().len() >= 2, "the new workers have failed at their gates");
         } else {
             assert_eq!(notices.take(), [""; 0]);

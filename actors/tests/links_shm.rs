@@ -257,7 +257,7 @@ fn strangers_who_hand_over_anything_else_are_refused_and_hold_nobody_up() {
         let dialer = desk.connect_with(LinkAddress::shm(&*path), small()).unwrap();
         dialer.linked().await;
         both_ways(&market, &desk, 200).await;
-        // Whoever asks for a Unix socket is told what to do, and the other way round.
+        // A peer that asks for a Unix socket is told what to do, and the other way round.
         let other = bus("other");
         let dialer = other.connect(LinkAddress::unix(&*path)).unwrap();
         until(|| dialer.fault().is_some()).await;
@@ -298,7 +298,7 @@ fn a_stranger_who_writes_empty_records_without_end_is_refused_and_holds_nobody_u
             assert_eq!(stream.read(&mut heard[..1]).unwrap(), 1);
             stream.set_nonblocking(true).unwrap();
             (0..100).for_each(|_| writer.send(b"").unwrap());
-            // Whoever reads as far as this answers that it expects a Hello.
+            // A reader that gets as far as this answers that it expects a Hello.
             let mut accept = Vec::new();
             let standing = Standing { end: 1, peer_end: 0, received: 0 };
             Accept { nonce: 1, standing }.encode(&mut accept);
@@ -481,7 +481,7 @@ fn a_peer_that_dies_while_the_ring_to_it_is_full_is_noticed_by_its_end() {
             until(|| link(&market, "desk").state != LinkState::Linked).await;
             let fault = link(&market, "desk").fault.unwrap();
             assert!(!fault.contains("heartbeat"), "noticed by its silence: {fault}");
-            // What is published meanwhile is dropped and counted, and holds nobody up.
+            // Messages that are published meanwhile are dropped and counted, and hold nobody up.
             for n in 0..100 {
                 ticks.publish(Tick { n }).await.unwrap();
             }

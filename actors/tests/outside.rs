@@ -92,7 +92,7 @@ fn code_outside_reads_what_an_isolate_publishes_as_bytes_and_in_order() {
     assert_eq!(read_now, sorted);
     assert_eq!(isolate.block_on(other.recv()).unwrap().unwrap().name(), "Tick");
     assert_eq!(read(&mut other).len(), expected.len() - 1);
-    // Who has gone hears nothing and holds nobody up.
+    // A caller that has gone hears nothing and holds nobody up.
     drop(all);
     isolate.publish(Tick { price: 9 }).unwrap();
     isolate.run().unwrap();

@@ -126,7 +126,7 @@ fn after_a_panic_what_was_received_is_the_next_one() {
             };
             assert!(catch_unwind(AssertUnwindSafe(fails)).is_err());
             assert_eq!(bus.topics()[0].delivered, 0);
-            // Who receives while a panic unwinds passes what it drops, or it would see it for ever.
+            // A receiver passes what it drops while a panic unwinds, or it would see it for ever.
             struct AtTheEnd<'a>(&'a mut mycelium::Subscriber<Tick>, &'a mut u64);
             impl Drop for AtTheEnd<'_> {
                 fn drop(&mut self) {

@@ -62,7 +62,7 @@ impl Usage {
     }
 
     fn is_back_at(self, before: Self) -> bool {
-        // What had ended just before the first look may be gone now: less is no fault.
+        // A task that had ended just before the first look may be gone now: less is no fault.
         self.bytes <= before.bytes + SLACK_BYTES
             && self.tasks <= before.tasks
             && self.files <= before.files

@@ -249,7 +249,7 @@ impl Goal {
             builder = builder.contract(wire::Contract::parse(&contract.table())?);
         }
         let bus = builder.build();
-        // What is published here waits for nobody who has gone.
+        // A message that is published here waits for nobody who has gone.
         let mut options = LinkOptions::default().hold(Duration::ZERO);
         if let Some(expected) = &self.expected {
             options = options.expect(Arc::clone(expected));

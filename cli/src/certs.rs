@@ -118,7 +118,7 @@ fn authority(
     valid: Duration,
 ) -> Result<Issuer<'static, KeyPair>, Box<dyn std::error::Error>> {
     let (certificate, key) = (path(directory, "ca", "crt"), path(directory, "ca", "key"));
-    // What certificates say of their issuer is its name, which is always this one, and its key.
+    // Certificates name their issuer, always by this name, and its key.
     let mut params = params(AUTHORITY, valid.saturating_mul(u32::try_from(AUTHORITY_TIMES)?));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

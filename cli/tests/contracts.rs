@@ -104,7 +104,7 @@ fn a_wrong_contract_is_told_once_with_its_place_by_each_command() {
         let missing: Vec<&str> =
             args.iter().map(|word| if *word == "bad.yaml" { "none.yaml" } else { *word }).collect();
         let (_, _, err) = mycelium(&missing, &folder);
-        // What `--against` names may also be a revision.
+        // `--against` may also name a revision.
         if missing.ends_with(&["--against", "none.yaml"]) {
             continue;
         }

@@ -310,7 +310,7 @@ impl Known {
     fn hear_all(&mut self, bell: &Doorbell) {
         bell.take_told(&mut self.told);
         for index in self.told.drain(..) {
-            // What is not cold was told of before it got another index.
+            // A source that is not cold was told of before it got another index.
             let cold = self.cold.get_mut(index as usize).map(std::mem::take);
             if cold == Some(true) {
                 self.watched.push(index);

@@ -208,13 +208,13 @@ fn any_use_of_many_sources_receives_all_in_order() {
                     assert!(expected.is_empty() || !receiver.bell.is_asleep(), "it is woken");
                 }
                 5 => {
-                    // Who is awake does that.
+                    // A subscriber that is awake does that.
                     receiver.bell.cancel();
                     receiver.subscribe();
                 }
                 6 if receiver.topics.len() > 1 => {
                     receiver.bell.cancel();
-                    // What waits there goes with it.
+                    // Messages that wait there go with it.
                     assert_eq!(receiver.drain(), std::mem::take(&mut expected));
                     let at = random.index(receiver.topics.len());
                     receiver.topics.swap_remove(at);

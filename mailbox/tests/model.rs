@@ -192,7 +192,7 @@ fn full_gates(seats: &[Seat]) -> Vec<u64> {
 /// `Block`. Nobody: none.
 fn blockers(seats: &mut [Seat], sender: u64) -> Vec<Blocker> {
     if !full_gates(seats).is_empty() {
-        // Who has read everything holds nobody back with what it published itself.
+        // A subscriber that has read everything holds nobody back with what it published itself.
         let full = |seat: &&mut Seat| seat.pending.len() >= seat.capacity;
         let idle = |seat: &&mut Seat| seat.policy == Policy::Block && seat.idle;
         seats.iter_mut().filter(full).filter(idle).for_each(Seat::skip_own);

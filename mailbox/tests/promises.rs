@@ -239,7 +239,7 @@ fn who_has_read_everything_is_not_held_back_by_its_own_messages() {
             topic.try_publish(number, 7).unwrap();
             drain(number..number + 1);
         }
-        // What somebody else has published holds it back.
+        // Messages of other publishers hold it back.
         for number in from + 16..from + 20 {
             topic.try_publish(number, if number == from + 16 { 0 } else { 7 }).unwrap();
         }

@@ -57,7 +57,8 @@ impl Side {
                 }
                 Action::Stop { child, .. } => {
                     self.awaited.push_back(Event::Exited(child, ExitReason::Shutdown));
-                    // Whoever has ended by itself before is not stopped when its supervisor comes to that.
+                    // A child that has ended by itself before is not stopped when its supervisor comes to
+                    // that.
                     continue;
                 }
                 Action::Reply(call, Err(CallError::Stopping)) => {
@@ -193,7 +194,7 @@ fn a_busy_supervisor_decides_as_one_that_gets_its_mail_one_at_a_time() {
             rested.rest();
         }
         let hint = format!("MYCELIUM_SEED={seed} MYCELIUM_CASES=1: {flags:?}");
-        // Whoever is refused because the supervisor ends is told as soon as that is known.
+        // A caller that is refused because the supervisor ends is told as soon as that is known.
         busy.decided.retain(|decision| !decision.starts_with("Exit("));
         rested.decided.retain(|decision| !decision.starts_with("Exit("));
         assert_eq!(busy.decided, rested.decided, "{hint}");

@@ -1,6 +1,6 @@
 #!/bin/sh
-# For the tests of what is generated for OCaml: sees to it that ocamlopt (4.13 or newer) and dune (2.9 or newer) are
-# there, and installs Debian's where they are not.
+# For the tests of what is generated for OCaml: sees to it that ocamlopt (4.13 or newer) and dune (2.9 or
+# newer) are there, and installs Debian's where they are not.
 set -eu
 
 if ! { command -v ocamlopt && command -v dune; } >/dev/null 2>&1; then

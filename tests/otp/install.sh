@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what tests/tests/otp.rs compares against: Erlang's runtime, standard library and compiler, all of them in
-# Debian's erlang-base. Does nothing when they are there already.
+# Installs what tests/tests/otp.rs compares against: Erlang's runtime, standard library and compiler, all of
+# them in Debian's erlang-base. Does nothing when they are there already.
 set -eu
 
 if command -v erl >/dev/null 2>&1 && command -v erlc >/dev/null 2>&1; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the path of a Python of version 3.11 or newer, for the tests of what is generated for Python; installs
-# Debian's python3 where there is none. PYTHON names another one.
+# Prints the path of a Python of version 3.11 or newer, for the tests of what is generated for Python;
+# installs Debian's python3 where there is none. PYTHON names another one.
 set -eu
 
 fits() {

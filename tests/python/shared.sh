@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the path of a Python of version 3.11 or newer that a program can be linked with: one whose shared library is
-# there. Installs Debian's where there is none. PYTHON names another one, which comes first.
+# Prints the path of a Python of version 3.11 or newer that a program can be linked with: one whose shared
+# library is there. Installs Debian's where there is none. PYTHON names another one, which comes first.
 set -eu
 
 fits() {

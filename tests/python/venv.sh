@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a virtual environment with what the tests of the Python package need, in the folder that is given, unless it
-# is there already; prints the path of its Python.
+# Makes a virtual environment with what the tests of the Python package need, in the folder that is given,
+# unless it is there already; prints the path of its Python.
 set -eu
 
 here=$(dirname "$0")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds a wheel of the Python package with pip, installs it into a new virtual environment, and runs the package's
-# tests against it. `$1` is the target folder.
+# Builds a wheel of the Python package with pip, installs it into a new virtual environment, and runs the
+# package's tests against it. `$1` is the target folder.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

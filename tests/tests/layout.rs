@@ -150,10 +150,15 @@ fn canary_a_second_word_an_unused_one_and_a_clause_are_found() {
         ("It ends. What waits\nis lost.\n", 1),
         ("# A page\n\nWhoever comes.\n", 1),
         ("| a | What it is |\n", 1),
+        ("- **Queues.** Whatever waits is lost.\n", 1),
+        ("**Queues** are bounded. Whichever is full waits.\n", 1),
         ("## What is promised\n\nIt says\nWho it is. What is it?\n", 0),
         ("```\nWhat it prints\n```\n", 0),
     ] {
         assert_eq!(check_sentences(&[file("docs/x.md", text)]).len(), faults, "{text:?}");
+    }
+    for path in ["CONTRIBUTING.md", "examples/tree/README.md", "cli/templates/desk/README.md.txt"] {
+        assert_eq!(check_sentences(&[file(path, "It ends. Who waits is woken.\n")]).len(), 1, "{path}");
     }
     for (text, faults) in [
         ("/// What it waits for.\nstruct A;\n", 0),
@@ -162,6 +167,8 @@ fn canary_a_second_word_an_unused_one_and_a_clause_are_found() {
         ("/// One.\nstruct A;\n/// What it waits for.\n", 0),
         ("/// One.\n/// # Errors\n/// What is wrong. What waits is lost.\n", 1),
         ("/// It prints:\n/// ```text\n/// Done. What now\n/// ```\n", 0),
+        ("// What it waits for.\nlet a = 1;\n", 0),
+        ("    // It ends. Whoever waits\n    // is woken.\n", 1),
     ] {
         assert_eq!(check_sentences(&[file("mailbox/src/a.rs", text)]).len(), faults, "{text:?}");
     }
@@ -178,6 +185,18 @@ fn canary_a_wide_comment_and_a_name_of_two_things_are_found() {
         source("mailbox/src/a.rs", "struct Seat;\n".to_owned()),
     ];
     assert_eq!(check_comments(&files).len(), 1, "the wide line that is no code");
+    let words = "wide ".repeat(30);
+    for (path, text) in [
+        ("cli/templates/desk/src/main.rs.txt", format!("// {words}")),
+        ("bindings/ocaml/src/mycelium.mli", format!("(** Short,\n{words}*)\nval {words}: int")),
+        ("bindings/ocaml/src/stubs.h", format!("/* Short,\n   {words}*/\nint {words};")),
+        ("bindings/python/python/mycelium/_a.py", format!("\"\"\"Short,\n{words}\"\"\"\na = 1")),
+        ("contracts.yaml", format!("# {words}\na: {words}")),
+        ("bindings/ffi/include/mycelium.h", format!("// {words}\n// {words}")),
+    ] {
+        let expected = usize::from(!path.contains("/include/"));
+        assert_eq!(check_comments(&[source(path, text)]).len(), expected, "{path}");
+    }
     let faults = check_names(&files);
     assert_broken(&faults, &[17]);
     assert_eq!(faults.len(), 1, "{faults:#?}");

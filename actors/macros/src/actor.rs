@@ -39,7 +39,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         }
     }
     if mistakes.0.is_some() {
-        // What seems unused may be used by what could not be written.
+        // Code that seems unused may be used by code that could not be written.
         block.attrs.push(syn::parse_quote!(#[allow(unused)]));
     }
     let Head { generics, ty } = &head;

@@ -135,7 +135,7 @@ impl Lifecycle {
             (Starting | Running, Happening::Failed(reason)) => self.end_life(reason, true),
             (Starting | Running, Happening::Broke(reason)) => self.end_life(reason, false),
             (Starting | Running | Down, Happening::Stop(Stop::ForGood)) => {
-                // Who is between two lives says no more, and keeps the reason of its last one.
+                // An actor between two lives says no more, and keeps the reason of its last one.
                 let polite = self.state != Down;
                 let reason = if polite { StopReason::Shutdown } else { self.reason.clone() };
                 self.leave(reason, polite)
@@ -155,8 +155,8 @@ impl Lifecycle {
                 let reason = if shut_down { StopReason::Shutdown } else { self.reason.clone() };
                 self.leave(reason, false)
             }
-            // It ends all the same, and less politely. What it left behind may have panicked: the rest is
-            // left too.
+            // It ends all the same, and less politely. Values that it left behind may have panicked: the rest
+            // is left too.
             (Ending, Happening::Broke(reason)) => self.leave(reason, false),
             (Ending, Happening::Said) => {
                 self.state = Over;

@@ -227,7 +227,7 @@ impl Driver {
         self.moved = true;
         self.inflow.pause(paused);
         self.open_mailboxes();
-        // What is not on its way yet is to wait, or be counted, where it is.
+        // A message that is not on its way yet is to wait, or be counted, where it is.
         let _nothing = self.link.step(self.hub.now(), Input::Pause(paused || phase > Phase::Open));
         if !Arc::ptr_eq(&wanted, &self.wanted) {
             self.want(&wanted);
@@ -237,7 +237,7 @@ impl Driver {
 
     fn answer(&mut self, ask: Ask) {
         match ask {
-            // Whoever has gone meanwhile wants no answer.
+            // An asker that has gone meanwhile wants no answer.
             Ask::Standing(reply) => _ = reply.send(self.link.standing()),
             Ask::Attach(arrival, reply) => _ = reply.send(self.attach(*arrival)),
             Ask::Ping(reply) => self.ping(reply),
@@ -301,7 +301,7 @@ impl Driver {
     /// The same as [`write`](Self::write); a connection that takes nothing any more is lost.
     fn write_or_lose(&mut self, cx: &mut TaskContext<'_>) -> bool {
         self.write(cx).unwrap_or_else(|cut| {
-            // What the peer has said before it closed the connection may still be there to read.
+            // The peer's last bytes before it closed the connection may still be there to read.
             let last_words = loop {
                 match self.read(cx) {
                     // It stops where somebody has come, who is looked at first.
@@ -412,7 +412,7 @@ impl Driver {
         self.broken = None;
         let before = self.outflow.unsent;
         self.outflow.leave(&mut self.link);
-        // Whoever sees that it is gone sees what it has left behind.
+        // Code that sees it gone sees what it has left behind.
         self.count();
         self.peer.tell_state(LinkState::Gone, None);
         self.lose_mailboxes();

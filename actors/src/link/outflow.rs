@@ -432,7 +432,7 @@ fn send_letters(
                     tracing::error!(target: TARGET, %error, so_far = *not_told, "a message for an actor cannot be sent");
                 }
                 match asker {
-                    // Whoever has gone hears nothing.
+                    // An asker that has gone hears nothing.
                     Some(asker) => _ = asker.reply.give(Err(AskError::remote(None, RemoteError::NotTaken))),
                     None => *unsent += 1,
                 }

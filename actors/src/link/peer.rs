@@ -162,7 +162,7 @@ impl Peer {
 
     fn ask(&self, ask: Ask) {
         let mut desk = self.desk();
-        // What is dropped here has its reply dropped too, which is an answer.
+        // A question that is dropped here has its reply dropped too, which is an answer.
         if !desk.closed && desk.asks.len() < ASKS_MAX {
             desk.asks.push_back(ask);
             self.has_work.swap(true, Ordering::SeqCst);

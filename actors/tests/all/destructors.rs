@@ -70,7 +70,7 @@ fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
         assert!(matches!(actor.ended().await, StopReason::Panicked(_)));
         assert_eq!(desk.heard.words(), ["0", "1", "2"]);
         let letters = bus.dead_letters();
-        // What is published once it has ended is published to nobody, and not counted.
+        // A message that is published once it has ended is published to nobody, and not counted.
         let published = bus.topics()[0].published;
         assert_eq!((letters.in_hand, letters.waiting), (0, published - 3));
         // Nobody is there: it is dropped here, and its destructor harms nobody.
@@ -136,7 +136,7 @@ fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
             let letters = bus.dead_letters();
             let all = letters.in_hand + letters.waiting;
             assert_eq!(letters.in_hand, 1, "told {told}, waits {waits}: {letters:?}");
-            // What is published once the actor has ended is published to nobody.
+            // A message that is published once the actor has ended is published to nobody.
             assert!(if told || waits { all == sent } else { all <= sent }, "{letters:?}");
             bus.shutdown().await.unwrap();
         }

@@ -483,7 +483,7 @@ fn a_stopped_sweep_waits_for_no_isolate_and_keeps_only_whole_results() {
                         std::thread::spawn(move || flag.stop());
                     }
                     match isolate.run() {
-                        // Whoever takes no notice has half a result.
+                        // A caller that takes no notice has half a result.
                         Err(_) if *n % 2 == 0 => {}
                         result => drop(result?),
                     }

@@ -219,7 +219,7 @@ fn a_destructor_that_panics_in_a_queue_is_nobodys() {
         isolate.run().unwrap();
         for number in 0..6 {
             let letter = tally.bomb(number, number > 0 && number < 5);
-            // What is refused comes back, and is dropped here.
+            // A refused message comes back, and is dropped here.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(isolate.publish(letter))));
             isolate.run_until(isolate.now()).unwrap();
         }

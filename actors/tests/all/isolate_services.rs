@@ -176,7 +176,7 @@ fn told(kind: impl Fn(&ActorRef<Parked>) -> Wait) -> Option<String> {
             }
             Err(error) => panic!("{error}"),
         };
-        // What waits for ever has to be killed.
+        // A service that waits for ever has to be killed.
         let _ = isolate.shutdown();
         told.map(|one| one.waits_for.to_string())
     });

@@ -133,7 +133,7 @@ async fn a_supervisor_waits_by_the_same_clock() {
         root.service("failing", move || Failing { heard: seen.clone(), begun }).start(&bus).await.unwrap();
     tree.ended().await;
     assert_eq!(heard.words(), ["0 life", "100 life", "300 life", "700 life"]);
-    // What dead letters and statistics say is of the same clock.
+    // Dead letters and statistics are of the same clock.
     assert_eq!(bus.stats().at.saturating_since(begun), Duration::from_millis(700));
 }
 

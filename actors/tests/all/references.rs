@@ -192,7 +192,7 @@ fn a_supervisor_that_waits_in_its_backoff_or_does_not_start_at_once() {
         // Three starts fail half-way, and are rolled back.
         failing.store(3, Ordering::SeqCst);
         a.tell(13).await.unwrap();
-        // What comes before the fourth start is handled by a life that is rolled back, if it is handled then.
+        // A message before the fourth start is handled by a life that is rolled back, if it is handled then.
         while starts.load(Ordering::SeqCst) < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -317,7 +317,7 @@ fn kills_and_shutdowns_that_meet_a_restart_leave_nothing_behind() {
                 doomed.kill();
             });
             if round % 2 == 0 {
-                // Whatever the kill met, there is a `b` in the end.
+                // There is a `b` in the end, at whatever moment the kill came.
                 killing.await.unwrap();
                 b.ended().await;
                 while counter_of(&tree, "root/desk/b").ask(Count).await.is_err() {

@@ -86,7 +86,7 @@ fn who_is_outside_of_tokio_may_ask_with_a_limit() {
     assert_eq!(block_on(log.ask_within(Flush, limit)), Ok(vec![]));
     assert!(matches!(block_on(mute.ask_within(Flush, Duration::from_millis(5))), Err(AskError::Timeout(_))));
     assert!(matches!(block_on(mute.ask_within(Flush, Duration::ZERO)), Err(AskError::Timeout(_))));
-    // Whoever waits beyond the end of the runtime hears of the actor's end, not of the timer's.
+    // A caller that waits beyond the end of the runtime hears of the actor's end, not of the timer's.
     let waiting = thread::spawn({
         let mute = mute.clone();
         move || block_on(mute.ask_within(Flush, limit))

@@ -121,7 +121,7 @@ fn a_stream_ends_with_the_life_that_has_attached_it<H: Host>() {
     let root = Supervisor::builder("root").intensity(9, PERIOD).actor("reader", make);
     let tree = host.supervise(root).unwrap();
     host.until(|| heard.words().iter().any(|word| word == "no more"));
-    // What the first stream had told by then is handled in the next life; nothing is read any more.
+    // Messages that the first stream had told by then are handled in the next life; nothing is read any more.
     host.advance(Duration::from_millis(20));
     let before = read.load(Ordering::SeqCst);
     host.advance(Duration::from_millis(20));

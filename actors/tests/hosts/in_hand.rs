@@ -194,7 +194,7 @@ fn a_poison_message_is_a_dead_letter_after_its_attempts_and_those_behind_it_go_o
 
 conformance!(lossy_subscriptions_retry_what_is_in_hand_before_what_has_come_since);
 fn lossy_subscriptions_retry_what_is_in_hand_before_what_has_come_since<H: Host>() {
-    // What came while the actor waited in its backoff fills a queue of three.
+    // Messages that came while the actor waited in its backoff fill a queue of three.
     let newest: &[u64] = &[4, 5, 6];
     let oldest: &[u64] = if H::OFFERS.capacity_counts_all { &[2, 3] } else { &[2, 3, 4] };
     for (policy, left) in [

@@ -31,7 +31,7 @@ impl Handler<Tick> for Ear {
         match tick.0 {
             13 => panic!("told to"),
             14 => return Err("told to".into()),
-            // Whoever is told 20 has something to do a while later.
+            // An actor that is told 20 has something to do a while later.
             20 => drop(ctx.schedule_after(Duration::from_millis(40), Tick(21))),
             _ => {}
         }

@@ -160,7 +160,7 @@ fn act(act: &Act, tree: &Tree, replies: &mut BTreeMap<String, Option<String>>) -
         }
         Act::Start { .. } => panic!("generated scripts know the kind of every supervisor"),
         Act::Burst(acts) => {
-            // Whoever is being stopped is left alone here: his end is told in its place, not behind the
+            // An actor that is being stopped is left alone here: its end is told in its place, not behind the
             // burst.
             let runs = |act: &&Act| match act {
                 Act::Exit { path, .. } if path != "root" => can_end(tree, path, Exit::Crash),

@@ -204,7 +204,7 @@ async fn stopped_for_long(over_shm: bool, queue: Subscription<WireMessage>) {
     let (since, mut published) = (Instant::now(), 0);
     while since.elapsed() < STOPPED || published < 20_000 {
         for _ in 0..20 {
-            // Whoever publishes never waits, and is never told to.
+            // The publisher never waits, and is never told to.
             ticks.try_publish(Tick { n: published }).unwrap();
             published += 1;
         }

@@ -154,7 +154,7 @@ fn topics_and_actors_that_wait_apart_wait_together_once_one_actor_has_both() {
                 assert_eq!(slow.recv().await.unwrap().n, n);
             }
         });
-        // Whatever can pass now, would.
+        // A message that can pass now would.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         gated.permits.add_permits(100);
         draining.await.unwrap();

@@ -58,7 +58,7 @@ fn a_worker_waits_for_no_one_that_leaves_since_a_resize_was_dropped<H: Host>() {
             let shrink = async { at_once(pool.resize(1)) };
             tokio::join!(biased; first.ask(Later(what)), shrink)
         };
-        // Whoever leaves may wait at its gate for this one.
+        // A worker that leaves may wait at its gate for this one.
         let (refused, shrunk) = host.wait(both);
         assert_eq!((refused.unwrap(), shrunk), ("Err(Itself)".into(), None));
         hold.release();

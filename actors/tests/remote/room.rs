@@ -43,7 +43,7 @@ impl Handler<Text> for Waits {
     async fn handle(&mut self, _: &Text, _: &mut Context<Self>) -> Result<(), BoxError> {
         let number = self.heard.heard().len() as u64;
         if number == 0 {
-            // What comes next is more than the link may hold.
+            // The next message is more than the link may hold.
             tokio::time::sleep(Duration::from_millis(100)).await;
             match self.wait {
                 Wait::FirstTell => self.bus.recipient("market/desk")?.tell(Order { n: 4 }).await?,

@@ -108,7 +108,7 @@ fn numbers_have_one_notation() {
         ] {
             let errors = Contract::parse(&with_fields(&field), "t").unwrap_err();
             let codes: Vec<Code> = errors.list().iter().map(|error| error.code).collect();
-            // What the YAML reader takes for text is no number for any of them.
+            // Text to the YAML reader is no number for any of them.
             let other = [Code::BAD_NUMBER, Code::BAD_DEFAULT, Code::BAD_OPERAND, Code::BAD_SINCE];
             assert!(codes.len() == 1 && other.contains(&codes[0]), "{field}: {errors}");
             let message = with("", &GOOD.replace("tlv_type: 1", &format!("tlv_type: {text}")));

@@ -36,9 +36,9 @@ const CHUNK: usize = 256;
 /// How many times (chunks): 65,536 handles may exist at once in a process.
 const CHUNKS: usize = 256;
 
-struct Place(RwLock<Seat>);
+struct Place(RwLock<HandleEntry>);
 
-struct Seat {
+struct HandleEntry {
     generation: u32,
     object: Option<Arc<Object>>,
 }
@@ -162,8 +162,9 @@ pub(crate) fn put(object: Object) -> Result<MyceliumHandle, Fault> {
     };
     drop(vacant);
     let generation = table.first;
-    let chunk = table.chunks[at as usize / CHUNK]
-        .get_or_init(|| (0..CHUNK).map(|_| Place(RwLock::new(Seat { generation, object: None }))).collect());
+    let chunk = table.chunks[at as usize / CHUNK].get_or_init(|| {
+        (0..CHUNK).map(|_| Place(RwLock::new(HandleEntry { generation, object: None }))).collect()
+    });
     let mut seat = chunk[at as usize % CHUNK].0.write().unwrap_or_else(PoisonError::into_inner);
     seat.object = Some(Arc::new(object));
     Ok(u64::from(seat.generation) << 32 | u64::from(at + 1))
@@ -336,7 +337,7 @@ pub extern "C" fn mycelium_free(handle: MyceliumHandle) -> i64 {
         // While it is in the table: where it is refused, nothing has happened.
         let object = find(handle, "one that exists")?;
         if let Object::Runtime(runtime) = &*object {
-            // What a close has waited for in vain is not waited for again.
+            // A handle that a close has waited for in vain is not waited for again.
             let limit = if runtime.gave_up() { Duration::ZERO } else { CLOSE_DEADLINE };
             let closed = runtime.close(limit);
             if let Err(error @ mycelium_hosted::Error::Inside { .. }) = closed {

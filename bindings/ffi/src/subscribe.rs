@@ -23,8 +23,8 @@ pub(crate) struct User {
     release: MyceliumRelease,
 }
 
-// SAFETY: Rust passes the pointer on and does not look at it. Whoever gives it to a subscription or an actor
-// is told that it is used on another thread.
+// SAFETY: Rust passes the pointer on and does not look at it. A caller that gives it to a subscription or an
+// actor is told that it is used on another thread.
 unsafe impl Send for User {}
 // SAFETY: as above.
 unsafe impl Sync for User {}

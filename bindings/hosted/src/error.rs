@@ -309,7 +309,7 @@ impl fmt::Display for PublishedSome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let published = self.published;
         match &self.error {
-            // Whoever does it again publishes the others alone.
+            // A caller that does it again publishes the others alone.
             Error::Interrupted if published > 0 => {
                 write!(
                     f,

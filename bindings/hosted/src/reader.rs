@@ -67,7 +67,7 @@ impl Reader {
             }
             Waited::TimedOut => Ok(false),
             Waited::Ready(None) | Waited::Stopped | Waited::Interrupted => {
-                // What is over is over for all calls.
+                // An end is an end for all calls.
                 parking.stop();
                 Err(CLOSED)
             }

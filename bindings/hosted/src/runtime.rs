@@ -331,7 +331,7 @@ impl Runtime {
             trees.push(Arc::downgrade(&tree));
             drop(trees);
             if self.is_closed() {
-                // The close may have looked before the tree was in the list. Who ends it twice does no harm.
+                // The close may have looked before the tree was in the list. A second end does no harm.
                 let _ = block_on(tree.shutdown_within(CLOSE_DEADLINE));
                 return self.check_open().map(|()| HostedTree::new(tree, self.clone()));
             }
@@ -491,7 +491,7 @@ impl Drop for Shared {
         }
         self.stop_readers();
         if let Some(threads) = lock(&self.owned).take() {
-            // Whoever drops it may be one of these threads.
+            // One of these threads may be the one that drops it.
             threads.shutdown_background();
         }
     }

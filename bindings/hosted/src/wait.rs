@@ -145,7 +145,7 @@ impl Parking {
             let most = look.map(|_| LOOK_EVERY);
             let turn = left.into_iter().chain(most).min();
             let _asleep = Asleep::new(hooks);
-            // Whoever woke it meanwhile has left a token, with which this returns at once.
+            // A waker that came meanwhile has left a token, with which this returns at once.
             turn.map_or_else(thread::park, thread::park_timeout);
         }
     }

@@ -1,5 +1,5 @@
-(* What a message of 104 bytes costs in OCaml: [cost.exe publish|encode|array|read|drain|callback MESSAGES]. Build with
-   [--profile release]. docs/ocaml.md has the figures, and how they are counted. *)
+(* What a message of 104 bytes costs in OCaml: [cost.exe publish|encode|array|read|drain|callback MESSAGES].
+   Build with [--profile release]. docs/ocaml.md has the figures, and how they are counted. *)
 
 open Ocaml_desk_messages
 open Mycelium

@@ -94,7 +94,8 @@ CAMLprim value mycelium_ml_supervisor(value name, value numbers, value jitter) {
     return caml_copy_int64((int64_t)it);
 }
 
-/* policy, capacity, restart, attempts, stuck after, heals, ready when told, shutdown; has a query, has a batch's end. */
+/* policy, capacity, restart, attempts, stuck after, heals, ready when told, shutdown; has a query, has a
+   batch's end. */
 CAMLprim value mycelium_ml_add_actor(value supervisor, value runtime, value name, value topics, value numbers,
                                      value make) {
     MyceliumActor actor;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Finds Mycelium's header and library: MYCELIUM_HOME is a clone of the repository (unless this folder lies in one), and
-# MYCELIUM_LIB the folder of libmycelium_ffi.so (unless it is target/release of the clone), or `host` where the program is
-# linked into one of Rust, which has the functions of that library.
+# Finds Mycelium's header and library: MYCELIUM_HOME is a clone of the repository (unless this folder lies in
+# one), and MYCELIUM_LIB the folder of libmycelium_ffi.so (unless it is target/release of the clone), or
+# `host` where the program is linked into one of Rust, which has the functions of that library.
 set -eu
 
 home=${MYCELIUM_HOME:-}

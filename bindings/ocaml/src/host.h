@@ -1,7 +1,8 @@
-/* The door by which a Rust program enters the OCaml that is linked into it. `bindings/ocaml/host` has the same in Rust.
+/* The door by which a Rust program enters the OCaml that is linked into it. `bindings/ocaml/host` has the
+ * same in Rust.
  *
- * All functions are called on one thread, the first of OCaml, which holds the runtime lock within them alone. Those that
- * return an `int32_t` return 0, or have failed with a text (`mycelium_fail`). */
+ * All functions are called on one thread, the first of OCaml, which holds the runtime lock within them alone.
+ * Those that return an `int32_t` return 0, or have failed with a text (`mycelium_fail`). */
 #ifndef MYCELIUM_ML_HOST_H
 #define MYCELIUM_ML_HOST_H
 

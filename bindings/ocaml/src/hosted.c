@@ -20,7 +20,8 @@ static void detach(void) { mycelium_ml_hooks.before_wait(NULL); }
 
 static int32_t start(void) {
     mycelium_ml_get_no_signals();
-    /* OCaml's handler is for its own main thread alone: what overflows another stack is told by the program's. */
+    /* OCaml's handler is for its own main thread alone: what overflows another stack is told by the
+       program's. */
     struct sigaction faults;
     sigaction(SIGSEGV, NULL, &faults);
     hosted = 1;

@@ -62,5 +62,6 @@ let () =
   Callback.register "mycelium.hosted.leave" Runtime.closed;
   if is_hosted () then (
     at_exit refuse_exit;
-    (* The thread by which threads take turns begins with the first one: here, and not under the name of an actor. *)
+    (* The thread by which threads take turns begins with the first one: here, and not under the name of an
+       actor. *)
     Thread.join (Thread.create ignore ()))

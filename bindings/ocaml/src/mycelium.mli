@@ -1,17 +1,17 @@
-(** Mycelium for OCaml: publish messages, read them, be called back, and run actors under supervisors, in one process
-    with Rust, Python and C.
+(** Mycelium for OCaml: publish messages, read them, be called back, and run actors under supervisors, in one
+    process with Rust, Python and C.
 
-    The messages are those that [mycelium gen --lang ocaml] writes from a contract. The bus is that of Rust: what
-    [docs/semantics.md] promises of order, queues, policies and supervision holds here. [docs/ocaml.md] walks through
-    it.
+    The messages are those that [mycelium gen --lang ocaml] writes from a contract. The bus is that of Rust:
+    what [docs/semantics.md] promises of order, queues, policies and supervision holds here. [docs/ocaml.md]
+    walks through it.
 
-    {b Threads.} Every function may be called on every thread of OCaml. Functions that wait say so; they let other
-    threads of OCaml run meanwhile. Callbacks run on the runtime's delivery thread, one for all of them; each actor has
-    a thread of its own. [Thread.exit] must not be called there. A recursion without end on such a thread ends the
-    process under OCaml 4: the system gives it no larger stack.
+    {b Threads.} Every function may be called on every thread of OCaml. Functions that wait say so; they let
+    other threads of OCaml run meanwhile. Callbacks run on the runtime's delivery thread, one for all of them;
+    each actor has a thread of its own. [Thread.exit] must not be called there. A recursion without end on
+    such a thread ends the process under OCaml 4: the system gives it no larger stack.
 
-    {b Errors.} Functions raise {!Error}, unless they say otherwise. An exception of a callback or of an actor goes to
-    no other code: see {!Subscription} and {!Actor}. *)
+    {b Errors.} Functions raise {!Error}, unless they say otherwise. An exception of a callback or of an actor
+    goes to no other code: see {!Subscription} and {!Actor}. *)
 
 (** What kind of error it is. *)
 type kind =
@@ -95,20 +95,21 @@ end
 module Runtime : sig
   type t
 
-  (** The counters of a topic. What is published is, for each subscriber, delivered, waiting, dropped or a dead
-      letter. *)
+  (** The counters of a topic. What is published is, for each subscriber, delivered, waiting, dropped or a
+      dead letter. *)
   type topic_stats = { published : int; delivered : int; waiting : int; dropped : int; dead_letters : int }
 
-  (** [create contract] starts a runtime whose messages are those of [contract]: the value [contract] of a generated
-      library, or the text of a [contracts.yaml]. A contract stays in memory as long as the process.
+  (** [create contract] starts a runtime whose messages are those of [contract]: the value [contract] of a
+      generated library, or the text of a [contracts.yaml]. A contract stays in memory as long as the process.
 
-      - [workers]: threads that run supervisors and timers; 1 unless given. Actors and callbacks have their own.
+      - [workers]: threads that run supervisors and timers; 1 unless given. Actors and callbacks have their
+        own.
       - [topic_capacity]: how many messages may wait for a subscriber that does not say it.
       - [inbox_capacity]: how many messages that were told or asked wait for one actor.
       - [seed]: from which random numbers of actors are drawn.
       - [schema_digest]: that of the generated library; another contract is an error then.
-      - [backtraces]: whether exceptions of this program have backtraces ([Printexc.record_backtrace true]); [true]
-        unless given.
+      - [backtraces]: whether exceptions of this program have backtraces ([Printexc.record_backtrace true]);
+        [true] unless given.
 
       What is not closed is closed when the program ends ([at_exit]), which waits 5 s at most.
 
@@ -134,12 +135,12 @@ module Runtime : sig
     string ->
     t
 
-  (** Ends everything within [deadline] seconds, 5 unless given: takes nothing more from outside, ends trees and actors
-      in their order, calls callbacks for what still waits, and stops all threads. It waits. When it returns, no
-      callback runs. Closing twice does nothing; what uses a closed runtime is an error.
+  (** Ends everything within [deadline] seconds, 5 unless given: takes nothing more from outside, ends trees
+      and actors in their order, calls callbacks for what still waits, and stops all threads. It waits. When
+      it returns, no callback runs. Closing twice does nothing; what uses a closed runtime is an error.
 
-      @raise Error [Inside] from a callback or an actor, and nothing is closed; [Tree] names actors that did not end in
-      time, [Callback] says that a callback has not returned: it is closed all the same. *)
+      @raise Error [Inside] from a callback or an actor, and nothing is closed; [Tree] names actors that did
+      not end in time, [Callback] says that a callback has not returned: it is closed all the same. *)
   val close : ?deadline:float -> t -> unit
 
   (** [run runtime work] is [work runtime], and closes it then, also when [work] raises. *)
@@ -156,8 +157,8 @@ module Runtime : sig
   (** How many callbacks have raised. *)
   val failures : t -> int
 
-  (** Whether the contract has this message as the program was generated with it. The functions that take a message
-      check it by themselves.
+  (** Whether the contract has this message as the program was generated with it. The functions that take a
+      message check it by themselves.
 
       @raise Error [Digest], [Contract] *)
   val check : t -> 'a message -> unit
@@ -170,13 +171,13 @@ module Publisher : sig
   (** @raise Error [Digest], [Contract] *)
   val create : Runtime.t -> 'a message -> 'a t
 
-  (** Publishes, and waits while a [Block] subscriber is full. When it returns, each queue has the message, or has
-      counted it as dropped. From an actor's code it is the actor who publishes.
+  (** Publishes, and waits while a [Block] subscriber is full. When it returns, each queue has the message, or
+      has counted it as dropped. From an actor's code it is the actor who publishes.
 
       It does not check the rules of the contract: [validate] does.
 
-      @raise Error [Closed], [Full] (a [Fail] subscriber is full), [Value] (the bytes are no value of the message),
-      [Inside] (it would wait for this thread itself)
+      @raise Error [Closed], [Full] (a [Fail] subscriber is full), [Value] (the bytes are no value of the
+      message), [Inside] (it would wait for this thread itself)
       @raise Invalid_argument as [encode] does *)
   val publish : 'a t -> 'a -> unit
 
@@ -186,21 +187,23 @@ module Publisher : sig
   (** {!publish} of a value that [encode] has given. *)
   val publish_encoded : 'a t -> bytes -> unit
 
-  (** All of them in their order, in fewer calls for messages of fixed size. It waits. Of those up to the error all are
-      published. *)
+  (** All of them in their order, in fewer calls for messages of fixed size. It waits. Of those up to the
+      error all are published. *)
   val publish_many : 'a t -> 'a array -> unit
 
-  (** The first [count] values that lie in an array, one behind the other, of a message of fixed size. It waits. *)
+  (** The first [count] values that lie in an array, one behind the other, of a message of fixed size. It
+      waits. *)
   val publish_array : 'a t -> bigstring -> count:int -> unit
 end
 
 (** Receiving by asking. *)
 module Reader : sig
-  (** Of values of ['a]. One thread at a time uses it. One that is not used any more is closed when the collector finds
-      it; until then its queue fills, so close it. *)
+  (** Of values of ['a]. One thread at a time uses it. One that is not used any more is closed when the
+      collector finds it; until then its queue fills, so close it. *)
   type 'a t
 
-  (** The messages of this type from now on. [capacity] messages may wait; the runtime's [topic_capacity] unless given.
+  (** The messages of this type from now on. [capacity] messages may wait; the runtime's [topic_capacity]
+      unless given.
 
       @raise Error [Digest], [Contract], [Closed] *)
   val create : ?policy:policy -> ?capacity:int -> Runtime.t -> 'a message -> 'a t
@@ -210,8 +213,8 @@ module Reader : sig
 
   (** The next message, if one is there. It does not wait.
 
-      @raise Error [Closed] once the runtime is closed and all that waited was read; [Value]: the message cannot be
-      decoded, and is passed *)
+      @raise Error [Closed] once the runtime is closed and all that waited was read; [Value]: the message
+      cannot be decoded, and is passed *)
   val poll : 'a t -> 'a option
 
   (** The next message. It waits [timeout] seconds at most, or as long as it takes. *)
@@ -220,12 +223,13 @@ module Reader : sig
   (** Waits until a message is there; whether one is. *)
   val wait : ?timeout:float -> 'a t -> bool
 
-  (** Calls a function with each message that is there, [most] of them at most; with how many. It does not wait. Where
-      the function raises, its message is passed and the next one comes next. *)
+  (** Calls a function with each message that is there, [most] of them at most; with how many. It does not
+      wait. Where the function raises, its message is passed and the next one comes next. *)
   val drain : 'a t -> ?most:int -> ('a -> unit) -> int
 
-  (** Copies the values that are there into the array, one behind the other, as many as fit; how many. They are of one
-      message of fixed size, [root_len] bytes each, and in the version that this program knows. It does not wait.
+  (** Copies the values that are there into the array, one behind the other, as many as fit; how many. They
+      are of one message of fixed size, [root_len] bytes each, and in the version that this program knows. It
+      does not wait.
 
       @raise Error [Buffer]: not one fits, or the next message is of an older version, which {!poll} reads *)
   val read_into : 'a t -> bigstring -> int
@@ -234,8 +238,9 @@ module Reader : sig
   val close : 'a t -> unit
 end
 
-(** Being called for each message, in order, on one thread for all callbacks of a runtime: one that takes long keeps the
-    others waiting. One that raises is counted ({!Runtime.failures}) and logged, and the next message comes. *)
+(** Being called for each message, in order, on one thread for all callbacks of a runtime: one that takes long
+    keeps the others waiting. One that raises is counted ({!Runtime.failures}) and logged, and the next
+    message comes. *)
 module Subscription : sig
   type t
 
@@ -255,8 +260,8 @@ end
 module Address : sig
   type t
 
-  (** An actor by its path, such as ["root/desk"], or one of Rust by the name that it was exposed with. It stays valid
-      over restarts, and does not keep the actor alive.
+  (** An actor by its path, such as ["root/desk"], or one of Rust by the name that it was exposed with. It
+      stays valid over restarts, and does not keep the actor alive.
 
       @raise Error [No_address] *)
   val find : Runtime.t -> string -> t
@@ -266,16 +271,17 @@ module Address : sig
   (** Whether it has not ended. One that waits for its restart has not. *)
   val is_alive : t -> bool
 
-  (** Puts a message into its mailbox, and waits while that is full. It may not have been handled when this returns.
+  (** Puts a message into its mailbox, and waits while that is full. It may not have been handled when this
+      returns.
 
       @raise Error [No_address], [Digest], [Contract] *)
   val tell : t -> 'a message -> 'a -> unit
 
-  (** [ask address (module Query) query (module Answer)] waits for the answer, [timeout] seconds at most, or as long as
-      it takes.
+  (** [ask address (module Query) query (module Answer)] waits for the answer, [timeout] seconds at most, or
+      as long as it takes.
 
-      @raise Error [Timeout]; [Callback]: the actor failed to answer, with its text; [No_address]; [Inside]: it would
-      wait for itself; [Digest], [Contract] *)
+      @raise Error [Timeout]; [Callback]: the actor failed to answer, with its text; [No_address]; [Inside]:
+      it would wait for itself; [Digest], [Contract] *)
   val ask : ?timeout:float -> t -> 'q message -> 'q -> 'r message -> 'r
 end
 
@@ -283,8 +289,8 @@ end
 
     @raise Error [Inside] elsewhere *)
 module Self : sig
-  (** Has the actor's {!Actor.timer} called with this number after [ns] nanoseconds, in place of the timer that has the
-      number. It ends with this life. *)
+  (** Has the actor's {!Actor.timer} called with this number after [ns] nanoseconds, in place of the timer
+      that has the number. It ends with this life. *)
   val schedule_after : ns:int -> int -> unit
 
   (** The same again and again. *)
@@ -320,8 +326,8 @@ module Actor : sig
   (** Those alone that are told to it. *)
   val told : 'm message -> ('s -> 'm -> 's) -> 's handler
 
-  (** A query and its answer. An exception goes to whoever asked ([Callback]), and the life goes on as if it had not
-      been asked. *)
+  (** A query and its answer. An exception goes to whoever asked ([Callback]), and the life goes on as if it
+      had not been asked. *)
   val answer : 'q message -> 'r message -> ('s -> 'q -> 's * 'r) -> 's handler
 
   (** The timers of {!Self.schedule_after}, by their numbers. *)
@@ -342,9 +348,9 @@ module Actor : sig
     (** The state that a life begins with. An exception is a failed start. *)
     val started : config -> state
 
-    (** Of two for the same event the first counts. An exception ends the life: its text and its backtrace are the
-        reason that the supervisor, the log and whoever watches see. The message in hand is a dead letter, or is tried
-        again ([attempts]); the others wait for the next life. *)
+    (** Of two for the same event the first counts. An exception ends the life: its text and its backtrace are
+        the reason that the supervisor, the log and whoever watches see. The message in hand is a dead letter,
+        or is tried again ([attempts]); the others wait for the next life. *)
     val handle : state handler list
 
     (** Before the end of a life that was told to stop or has failed: why. *)
@@ -358,8 +364,8 @@ module type ACTOR = Actor.S
 module Tree : sig
   type t
 
-  (** Ends it, its children in reverse order, within [deadline] seconds, 5 unless given. Not from a callback or an
-      actor. *)
+  (** Ends it, its children in reverse order, within [deadline] seconds, 5 unless given. Not from a callback
+      or an actor. *)
   val shutdown : ?deadline:float -> t -> unit
 
   (** Why it has ended, if it has, or does within [timeout] seconds (0 unless given). *)
@@ -372,7 +378,8 @@ module Tree : sig
   val restart : t -> string -> unit
 end
 
-(** Describing supervision trees. [docs/supervision.md] says what strategies, intensity, backoff and health mean. *)
+(** Describing supervision trees. [docs/supervision.md] says what strategies, intensity, backoff and health
+    mean. *)
 module Supervisor : sig
   (** Which children are restarted when one ends: that one, all, or that one and those after it. *)
   type strategy = One_for_one | One_for_all | Rest_for_one
@@ -380,8 +387,9 @@ module Supervisor : sig
   (** When a child is restarted: always, after a failure, never. *)
   type restart = Permanent | Transient | Temporary
 
-  (** How long a child waits for its restart: [initial] seconds, doubled with each failure up to [cap], a share of
-      [jitter] (0 to 1) of it random, and from the beginning again after [reset_after] seconds without a failure. *)
+  (** How long a child waits for its restart: [initial] seconds, doubled with each failure up to [cap], a
+      share of [jitter] (0 to 1) of it random, and from the beginning again after [reset_after] seconds
+      without a failure. *)
   type backoff = { initial : float; cap : float; jitter : float; reset_after : float }
 
   type t
@@ -391,8 +399,8 @@ module Supervisor : sig
 
       - [policy] and [capacity] are those of its subscriptions.
       - [attempts]: how often a message on which it fails is tried in all; 1 unless given.
-      - [stuck_after]: it is reported after so many seconds without progress, and restarted if [heals]. A function that
-        never returns cannot be ended.
+      - [stuck_after]: it is reported after so many seconds without progress, and restarted if [heals]. A
+        function that never returns cannot be ended.
       - [ready_when_told]: it counts as started when it calls {!Self.ready}.
       - [shutdown]: how many seconds it may take to end; 5 unless given. *)
   val actor :
@@ -412,8 +420,8 @@ module Supervisor : sig
   (** A supervisor as a child of another. *)
   val below : t -> child
 
-  (** [create name children] describes one: one-for-one, one restart within 5 seconds ([intensity]), and the framework's
-      backoff, unless given. *)
+  (** [create name children] describes one: one-for-one, one restart within 5 seconds ([intensity]), and the
+      framework's backoff, unless given. *)
   val create : ?strategy:strategy -> ?intensity:int * float -> ?backoff:backoff -> string -> child list -> t
 
   (** Starts it, and waits until all children run. A description may be started again.
@@ -431,12 +439,13 @@ val reader : Runtime.t -> 'a message -> 'a Reader.t
 (** {!Subscription.create} with the usual policy and capacity. *)
 val subscribe : Runtime.t -> 'a message -> ('a -> unit) -> Subscription.t
 
-(** Actors for a Rust program that this code is linked into: see [docs/ocaml.md], "OCaml actors in a Rust program". *)
+(** Actors for a Rust program that this code is linked into: see [docs/ocaml.md], "OCaml actors in a Rust
+    program". *)
 module Hosted : sig
-  (** [register name (module A) configure] has the Rust program find the actor [A] by this name. [configure] is called with
-      the program's bus when the program asks for the actor, before it starts: its result is what each life is made of.
-      To be called at the top level of a module, so that it is done when OCaml has started. Restart, redelivery, health and
-      backoff are the tree's, in Rust.
+  (** [register name (module A) configure] has the Rust program find the actor [A] by this name. [configure]
+      is called with the program's bus when the program asks for the actor, before it starts: its result is
+      what each life is made of. To be called at the top level of a module, so that it is done when OCaml has
+      started. Restart, redelivery, health and backoff are the tree's, in Rust.
 
       - [policy] and [capacity] are those of its subscriptions.
 

@@ -1,16 +1,18 @@
-/* The library `mycelium` for OCaml over the C interface of `mycelium.h`. `mycelium.ml` says what each stub is for.
+/* The library `mycelium` for OCaml over the C interface of `mycelium.h`. `mycelium.ml` says what each stub is
+ * for.
  *
- * Threads. OCaml code runs on threads that OCaml made, and on those that Mycelium made: the delivery thread and the one
- * of each actor. The latter are registered with OCaml when they begin, and hold the runtime lock but for the time that
- * they wait (`hook_*`). `attached` says whether the thread is one of these and holds it. Every call that may wait gives
- * the lock back (`let_go`, `take_back`); what it reads meanwhile lies outside of OCaml's heap.
+ * Threads. OCaml code runs on threads that OCaml made, and on those that Mycelium made: the delivery thread
+ * and the one of each actor. The latter are registered with OCaml when they begin, and hold the runtime lock
+ * but for the time that they wait (`hook_*`). `attached` says whether the thread is one of these and holds
+ * it. Every call that may wait gives the lock back (`let_go`, `take_back`); what it reads meanwhile lies
+ * outside of OCaml's heap.
  *
- * Values. What Mycelium keeps of OCaml is a `Cell`, a root of the collector. Mycelium may release one on a thread that
- * is not OCaml's: such a cell waits in `garbage` until a thread that holds the lock sweeps.
+ * Values. What Mycelium keeps of OCaml is a `Cell`, a root of the collector. Mycelium may release one on a
+ * thread that is not OCaml's: such a cell waits in `garbage` until a thread that holds the lock sweeps.
  *
- * Exceptions. None crosses a frame of Rust: the closures that are called here catch all, and what comes out of them
- * nevertheless is the text of a failure. Signals of the system are not delivered to the threads of Mycelium, so no
- * handler of OCaml runs there, and raises. */
+ * Exceptions. None crosses a frame of Rust: the closures that are called here catch all, and what comes out
+ * of them nevertheless is the text of a failure. Signals of the system are not delivered to the threads of
+ * Mycelium, so no handler of OCaml runs there, and raises. */
 #ifndef MYCELIUM_STUBS_H
 #define MYCELIUM_STUBS_H
 

@@ -92,7 +92,8 @@ const MyceliumThreadHooks mycelium_ml_hooks = {
 
 /* ---- Values that Mycelium keeps ---- */
 
-/* A list that threads push to and that is taken as a whole: no thread holds it, so a child of `fork` finds it whole. */
+/* A list that threads push to and that is taken as a whole: no thread holds it, so a child of `fork` finds it
+   whole. */
 static _Atomic(Cell *) garbage;
 
 Cell *mycelium_ml_cell(value held) {

@@ -1,5 +1,5 @@
-(* The collector at its worst: a small heap, a compaction in callbacks, runtimes that end while messages fly. Run with
-   OCAMLRUNPARAM=s=4k as well. *)
+(* The collector at its worst: a small heap, a compaction in callbacks, runtimes that end while messages fly.
+   Run with OCAMLRUNPARAM=s=4k as well. *)
 
 open Ocaml_desk_messages
 open Mycelium

@@ -268,7 +268,7 @@ impl Made {
     }
 
     fn batch_ended(&mut self, py: Python<'_>) -> PyResult<()> {
-        // What came behind a batch that failed counts as handled, and is handed out too.
+        // Messages behind a batch that failed count as handled, and are handed out too.
         let flushed = self.flush(py);
         self.ends(py, flushed)?;
         self.ends_behind = self.failed.is_some() && self.context.get().is_paused();

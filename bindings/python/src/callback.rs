@@ -116,7 +116,7 @@ impl Callback {
             return;
         }
         self.closed.store(true, Ordering::Release);
-        // Whoever comes second waits for the callback as well.
+        // The second caller waits for the callback as well.
         py.detach(|| self.core.hosted.unsubscribe(self.id));
     }
 

@@ -225,7 +225,7 @@ impl Core {
         self.over.store(true, Ordering::Release);
         let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
         drop(trees);
-        // Whoever waits sees the end of its bus, and is back in Python before the interpreter ends.
+        // A thread that waits sees the end of its bus, and is back in Python before the interpreter ends.
         let begun = std::time::Instant::now();
         while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(1));

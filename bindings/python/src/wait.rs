@@ -100,7 +100,7 @@ fn slice<F: Future>(mut work: Pin<&mut F>, waker: &Waker, end: Instant) -> Optio
         if left.is_zero() {
             return None;
         }
-        // Whoever woke it meanwhile has left a token, with which this returns at once.
+        // A waker that came meanwhile has left a token, with which this returns at once.
         thread::park_timeout(left);
     }
 }

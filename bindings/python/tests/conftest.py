@@ -1,4 +1,5 @@
-"""What the tests share: a runtime that is closed after each test, messages, and a program in a process of its own."""
+"""What the tests share: a runtime that is closed after each test, messages, and a program in a process of its
+own."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from desk import Level, Side, Trade
 CONTRACT = mycelium.load_contract(desk)
 
 
-# How long a test may take, and so may all that is before the first one and behind the last: the end of the session and
-# that of the interpreter.
+# How long a test may take, and so may all that is before the first one and behind the last: the end of the
+# session and that of the interpreter.
 LIMIT_SECONDS = 240
 faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
 

@@ -120,7 +120,8 @@ def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
         except mycelium.FullError as error:
             print("full" if "mailbox" in str(error) else error)
         for wait in (rt.subscribe(Note).recv, lambda: rt.publish_many([Tick(1)] * 100),
-                     lambda: rt.ask("root/slow", Tick(1), Tick, timeout=3600), tells, lambda: tree.wait(3600)):
+                     lambda: rt.ask("root/slow", Tick(1), Tick, timeout=3600), tells,
+                     lambda: tree.wait(3600)):
             threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
             try:
                 wait()
@@ -235,8 +236,8 @@ def test_a_fork_while_callbacks_and_actors_work(program) -> None:  # type: ignor
             rt.publish_many([Tick(number)] * 20)
             child = os.fork()
             if child == 0:
-                for use in (tree.children, lambda: rt.ask("root/relay", Tick(1), Tick), lambda: rt.tell("root/relay", Tick(1)),
-                            lambda: rt.start(mycelium.Supervisor())):
+                for use in (tree.children, lambda: rt.ask("root/relay", Tick(1), Tick),
+                            lambda: rt.tell("root/relay", Tick(1)), lambda: rt.start(mycelium.Supervisor())):
                     try:
                         use()
                         os._exit(1)
@@ -374,7 +375,8 @@ def test_threads_that_wait_hold_up_no_exit(program) -> None:  # type: ignore[no-
                 pass
 
         works = [publish, ticks.recv, lambda: asyncio.run(listen()), lambda: tree.wait(1e9),
-                 lambda: rt.ask("root/slow", Tick(1), reply=Tick, timeout=1e9), lambda: list(rt.subscribe_array(Tick))]
+                 lambda: rt.ask("root/slow", Tick(1), reply=Tick, timeout=1e9),
+                 lambda: list(rt.subscribe_array(Tick))]
         for work in works:
             threading.Thread(target=quietly, args=(work,)).start()
         time.sleep(0.3)

@@ -1,4 +1,5 @@
-"""The notebook of the examples runs from its first cell to its last, and is kept without what it has shown."""
+"""The notebook of the examples runs from its first cell to its last, and is kept without what it has
+shown."""
 
 from __future__ import annotations
 

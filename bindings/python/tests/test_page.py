@@ -1,4 +1,5 @@
-"""The programs of docs/python.md print what the page says; those of docs/contracts.md and README.md do as they say."""
+"""The programs of docs/python.md print what the page says; those of docs/contracts.md and README.md do as
+they say."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ fn bind(expression: &Expression, contract: &Contract, message: &Message) -> Resu
             }
             let with = match (ty, with) {
                 (_, Json::Null) => None,
-                // Whatever the variant has inside: its name is compared.
+                // The name of the variant is compared, not what it has inside.
                 (Type::Enum(name), Json::String(variant)) => {
                     let def = contract.enum_def(name);
                     if !def.is_some_and(|def| def.variants.iter().any(|of| of.name == *variant)) {

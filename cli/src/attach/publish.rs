@@ -256,6 +256,6 @@ async fn until_wanted(name: &str, attached: &Attached, within: Duration) -> bool
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    // What a node wants it says at once, behind the handshake.
+    // A node says what it wants at once, behind the handshake.
     tokio::time::timeout(within.min(Duration::from_secs(1)), wanted).await.is_ok()
 }

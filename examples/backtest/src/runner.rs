@@ -110,7 +110,8 @@ fn stop_flag() -> &'static StopFlag {
     static FLAG: OnceLock<StopFlag> = OnceLock::new();
     FLAG.get_or_init(|| {
         let flag = StopFlag::new();
-        // Whoever links this as a library may have a handler of his own; then Ctrl-C does what that one says.
+        // A program that links this as a library may have a handler of its own; then Ctrl-C does what that
+        // one says.
         let _ = flag.stop_on_ctrl_c();
         flag
     })

@@ -44,7 +44,7 @@ async fn run() -> Result<ExitCode> {
         // Ctrl-C ends it as the end of the script does: Python has no signal handler here.
         end = tree.run_until_signal(DRAIN_LIMIT) => {
             let end = end?;
-            // Whatever the tree has left is in `end`, and counts for the exit code.
+            // Everything that the tree has left is in `end`, and counts for the exit code.
             if let Err(error) = close(&python, &ocaml).await {
                 timeline.say(&error.to_string());
             }

@@ -20,7 +20,7 @@ impl MarketMaker {
 
 impl Strategy for MarketMaker {
     fn next(&mut self, ctx: &mut StrategyContext<'_>) {
-        // Whoever is long wants to sell: both prices move down, up to the whole distance.
+        // A long market maker wants to sell: both prices move down, up to the whole distance.
         let centre = ctx.price() - self.half_spread * ctx.position() / self.most;
         if let Some((at, bid, ask)) = self.quotes {
             if (at - centre).abs() < self.half_spread * 0.25 && ctx.orders().len() == 2 {

@@ -239,7 +239,7 @@ impl<T> Port<T> {
         key: u64,
     ) -> Result<(), TrySendError<T>> {
         let stamp = self.stamps.stamp(&mut state.mark);
-        // What is displaced is dropped after the lock is free again: its drop is foreign code.
+        // A displaced message is dropped after the lock is free again: its drop is foreign code.
         let displaced = match state.backlog.offer(PortEntry { stamp, value }, key) {
             Offered::Refused(entry) => return Err(TrySendError::Full(entry.value)),
             Offered::DroppedNewest(entry) => {

@@ -254,7 +254,7 @@ fn processes_that_are_killed_at_any_instant_cost_nobody_else_a_message() {
         let until = Instant::now() + Duration::from_micros(random.below(20_000));
         let mut got = 0_u64;
         loop {
-            // Whatever is dead, this one gets on.
+            // This one gets on, whatever is dead.
             assert_eq!(reader.wait(SPIN, LONG), ShmWaited::Ready, "a watchdog");
             while let Some(bytes) = reader.read().unwrap() {
                 heard(&mut lives, number(bytes), true);

@@ -139,7 +139,7 @@ impl SharedWords for Participant {
 
     fn sleep(&self, word: usize, seen: u64, at_most: Duration) {
         let at_most = futex::Timespec::try_from(at_most).ok();
-        // Whatever it returns, the caller looks again.
+        // The caller looks again, whatever it returns.
         let _woken = futex::wait(self.futex(word), futex::Flags::empty(), seen as u32, at_most.as_ref());
     }
 

@@ -293,7 +293,7 @@ fn a_lossy_reader_that_is_lapped_goes_on_with_the_last_message_and_counts_what_i
     (1..1_000).for_each(|n| writer.send(&message(n, 64)).unwrap());
     assert_eq!(number(reader.read().unwrap().unwrap()), 999);
     assert_eq!((reader.missed(), reader.read()), (998, Ok(None)));
-    // What is only staged overwrites what can be read, but never all of it.
+    // Staged records overwrite what can be read, but never all of it.
     let mut got = 2;
     for n in 1_000..1_100 {
         writer.stage(&message(n, 64)).unwrap();

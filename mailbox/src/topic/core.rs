@@ -27,7 +27,7 @@ use super::payload::Payload;
 use super::provision::{Keyed, Memory};
 use super::retain::{RETAINED_MAX, Retain, Retention};
 use super::ring::Ring;
-use super::seat::Seat;
+use super::seat::SubscriberState;
 use super::sleepers::Sleepers;
 use crate::Stamps;
 use crate::stamps::{Mark, Note};
@@ -143,7 +143,7 @@ pub(crate) struct Producer<V: Payload> {
     /// What `ring` took the place of, the oldest first, as long as subscribers read there.
     pub(super) older: Vec<Arc<Ring<V>>>,
     /// Each at its rank, as the lanes.
-    pub(super) gates: Vec<Arc<Seat>>,
+    pub(super) gates: Vec<Arc<SubscriberState>>,
     /// Those without keys.
     pub(super) lanes: Vec<Arc<Lane<V>>>,
     /// Those that conflate.

@@ -5,7 +5,7 @@ use super::error::SubscribeError;
 use super::few::Few;
 use super::payload::Payload;
 use super::ring::{Ring, RingEntry};
-use super::seat::Seat;
+use super::seat::SubscriberState;
 use crate::discard::discard;
 use crate::sync::Arc;
 
@@ -16,7 +16,7 @@ const COMMIT_SHARE: u64 = 8;
 
 pub(crate) struct Cursor<V: Payload> {
     pub(crate) core: Arc<Core<V>>,
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) seat: Arc<SubscriberState>,
     ring: Arc<Ring<V>>,
     /// The topic's ring in which it goes on, while it reads what was retained. Held, so that nobody lets go
     /// of that one before.
@@ -40,7 +40,12 @@ pub(crate) struct Cursor<V: Payload> {
 }
 
 impl<V: Payload> Cursor<V> {
-    pub(crate) fn new(core: Arc<Core<V>>, seat: Arc<Seat>, ring: Arc<Ring<V>>, position: u64) -> Self {
+    pub(crate) fn new(
+        core: Arc<Core<V>>,
+        seat: Arc<SubscriberState>,
+        ring: Arc<Ring<V>>,
+        position: u64,
+    ) -> Self {
         let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
         let (visible, committed) = (position, position);
         let next_ring = None;
@@ -149,7 +154,7 @@ impl<V: Payload> Cursor<V> {
         while self.position < self.visible {
             // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where
             // `position` is below it, and its cursor is at most `position`, so the slot is not overwritten
-            // before `position` moves on, which needs `&mut self`. What was retained lies in a ring that
+            // before `position` moves on, which needs `&mut self`. Retained messages lie in a ring that
             // nobody writes any more.
             let sender = unsafe { self.ring.read(self.position) }.sender;
             if !self.seat.skips(sender) {

@@ -203,7 +203,7 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
     }
 
     fn skipped(&self) -> u64 {
-        // What a lane's own subscriber publishes never gets into it.
+        // A message of a lane's own subscriber never gets into it.
         0
     }
 

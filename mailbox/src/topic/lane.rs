@@ -21,14 +21,14 @@ use super::counters::Cause;
 use super::error::Obstacle;
 use super::payload::Payload;
 use super::ring::RingEntry;
-use super::seat::Seat;
+use super::seat::SubscriberState;
 use crate::backlog::{BATCH, Backlog, Offered, WhenFull};
 use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin, SpinGuard};
 
 pub(crate) struct Lane<V: Payload> {
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) seat: Arc<SubscriberState>,
     backlog: Spin<Backlog<RingEntry<V>>>,
     queued: AtomicUsize,
     /// Messages that the subscriber has taken and not passed.
@@ -44,7 +44,7 @@ pub(crate) struct Lane<V: Payload> {
 
 impl<V: Payload> Lane<V> {
     pub(crate) fn new(
-        seat: Arc<Seat>,
+        seat: Arc<SubscriberState>,
         backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
         refuses: Option<Obstacle>,

@@ -17,19 +17,19 @@ use super::payload::Payload;
 use super::provision::Keyed;
 use super::retain::{Retained, to_entries};
 use super::ring::{Ring, RingEntry};
-use super::seat::Seat;
+use super::seat::SubscriberState;
 use crate::backlog::Backlog;
 use crate::policy::KeyFn;
 use crate::sync::{Arc, lock};
 
 /// One subscriber, for those who come, leave and look: no publish touches it.
 pub(super) enum Party<V: Payload> {
-    Gate(Arc<Seat>),
+    Gate(Arc<SubscriberState>),
     Lane(Arc<Lane<V>>),
 }
 
 impl<V: Payload> Party<V> {
-    fn seat(&self) -> &Arc<Seat> {
+    fn seat(&self) -> &Arc<SubscriberState> {
         match self {
             Self::Gate(seat) => seat,
             Self::Lane(lane) => &lane.seat,
@@ -56,7 +56,7 @@ impl<V: Payload> Parties<V> {
         self.list.push(party);
     }
 
-    fn remove(&mut self, seat: &Seat) {
+    fn remove(&mut self, seat: &SubscriberState) {
         take_out(&mut self.list, seat.place() as usize, |_, _| {});
         if !seat.apart {
             self.together -= 1;
@@ -72,7 +72,7 @@ impl<V: Payload> Core<V> {
     }
 
     /// Who is subscribed, and how many messages wait for each.
-    pub(crate) fn subscribers(&self) -> Vec<(Arc<Seat>, u64)> {
+    pub(crate) fn subscribers(&self) -> Vec<(Arc<SubscriberState>, u64)> {
         let waiting = |party: &Party<V>| match party {
             // The cursor first: it is never ahead of a tail that is read later.
             Party::Gate(seat) => {
@@ -86,7 +86,7 @@ impl<V: Payload> Core<V> {
 
     pub(crate) fn add_gate(
         core: &Arc<Self>,
-        seat: Seat,
+        seat: SubscriberState,
         retained: bool,
     ) -> Result<Cursor<V>, SubscribeError> {
         let seat = Arc::new(seat);
@@ -156,7 +156,11 @@ impl<V: Payload> Core<V> {
 
     /// What this subscriber gets of what is retained. Inside the critical section in which it takes its
     /// place.
-    fn list_retained(&self, list: Option<Vec<Arc<Retained<V>>>>, seat: &Seat) -> Vec<Arc<Retained<V>>> {
+    fn list_retained(
+        &self,
+        list: Option<Vec<Arc<Retained<V>>>>,
+        seat: &SubscriberState,
+    ) -> Vec<Arc<Retained<V>>> {
         match (&self.retention, list) {
             (Some(retention), Some(list)) => retention.list(list, |sender| seat.skips(sender)),
             _ => Vec::new(),
@@ -165,7 +169,7 @@ impl<V: Payload> Core<V> {
 
     pub(crate) fn add_lane(
         core: &Arc<Self>,
-        seat: Seat,
+        seat: SubscriberState,
         backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
         refuses: Option<Obstacle>,
@@ -210,7 +214,7 @@ impl<V: Payload> Core<V> {
     /// nothing is done, and the answer is `false`.
     pub(crate) fn remove_gate(
         &self,
-        seat: &Seat,
+        seat: &SubscriberState,
         pass: impl FnOnce(&Producer<V>, u64) -> Option<usize>,
     ) -> bool {
         let mut parties = lock(&self.parties);

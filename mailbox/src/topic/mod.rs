@@ -52,7 +52,7 @@ use crate::stamps::Note;
 use crate::sync::Arc;
 use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
 use payload::{Boxed, Inline, Owned, Payload};
-use seat::Seat;
+use seat::SubscriberState;
 
 /// Is called when a subscriber has come or left: see [`Topic::note_changes`].
 pub type Changed = std::sync::Arc<dyn Fn() + Send + Sync>;
@@ -415,8 +415,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// Who is subscribed now.
     #[must_use]
     pub fn subscribers(&self) -> Vec<SubscriberInfo> {
-        let subscribers: Vec<(Arc<Seat>, u64)> = each!(&self.form, core => core.subscribers());
-        let info = |(seat, waiting): (Arc<Seat>, u64)| {
+        let subscribers: Vec<(Arc<SubscriberState>, u64)> = each!(&self.form, core => core.subscribers());
+        let info = |(seat, waiting): (Arc<SubscriberState>, u64)| {
             let (id, policy, capacity) = (seat.id, seat.policy, seat.capacity);
             let receiver = std::ptr::from_ref(&*seat.doorbell).addr();
             SubscriberInfo { id, policy, capacity, waiting, receiver }

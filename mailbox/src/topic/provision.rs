@@ -66,7 +66,7 @@ impl<V: Payload> Provision<V> {
     pub(super) fn foresee(&mut self, core: &Core<V>, value: Option<&V>) {
         if V::FOREIGN_CLONE && !std::mem::needs_drop::<V>() {
             let crowd = core.listeners.crowd();
-            // What is retained counts as two lanes, and takes one copy.
+            // A retained message counts as two lanes, and takes one copy.
             let copies = crowd.lanes().saturating_sub(self.others);
             self.copy(core, value, copies.saturating_sub(usize::from(!crowd.has_gates())));
         }

@@ -99,8 +99,8 @@ impl<V: Payload> Ring<V> {
             value.set_readers(readers as u64);
         }
         self.slot(position).with_mut(|slot| {
-            // SAFETY: no reader may look at this slot before its position is published, so we are alone. What
-            // was counted there was dropped by the last who passed it.
+            // SAFETY: no reader may look at this slot before its position is published, so we are alone. A
+            // value that was counted there was dropped by the last who passed it.
             unsafe { slot.write(MaybeUninit::new(RingEntry { stamp, sender, value })) };
         });
         kept

@@ -20,7 +20,7 @@ use crate::sync::{Arc, AtomicU32, AtomicU64, CachePadded, Ordering};
 
 /// One subscriber's place in a topic, shared by the subscriber and the topic.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct SubscriberState {
     /// The position the subscriber reads next, as far as it told. Unused by lanes.
     cursor: CachePadded<AtomicU64>,
     /// Its index among all seats. Owned by the holder of the topic's lock, as the next two.
@@ -55,7 +55,7 @@ const AWAKE: u32 = u32::MAX;
 /// The tag of who wants to be told nothing.
 const NO_TAG: u32 = u32::MAX;
 
-/// What a [`Seat`] says of its subscriber.
+/// What a [`SubscriberState`] says of its subscriber.
 pub(crate) struct Occupant {
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
@@ -66,7 +66,7 @@ pub(crate) struct Occupant {
     pub(crate) badge: Option<Badge>,
 }
 
-impl Seat {
+impl SubscriberState {
     pub(crate) fn new(occupant: Occupant) -> Self {
         let Occupant { doorbell, id, capacity, echo, apart, policy, badge } = occupant;
         Self {

@@ -12,7 +12,7 @@ use std::task::Waker;
 use super::core::{Core, Section};
 use super::membership::give_back;
 use super::payload::Payload;
-use super::seat::Seat;
+use super::seat::SubscriberState;
 use crate::sync::Arc;
 
 /// How many sleepers are taken from the list under one lock, after the first.
@@ -22,7 +22,7 @@ const RING_CHUNK: usize = 16;
 #[derive(Default)]
 pub(super) struct Sleepers {
     /// All seats, each at its place.
-    roster: Vec<Arc<Seat>>,
+    roster: Vec<Arc<SubscriberState>>,
     /// The places of the armed seats, each seat's at its bed, with room for all.
     asleep: Vec<u32>,
     /// How many of those have tags.
@@ -35,14 +35,14 @@ impl Sleepers {
         self.asleep.is_empty()
     }
 
-    pub(super) fn enrol(&mut self, seat: &Arc<Seat>) {
+    pub(super) fn enrol(&mut self, seat: &Arc<SubscriberState>) {
         seat.set_place(self.roster.len());
         self.roster.push(Arc::clone(seat));
         // Going to sleep allocates nothing.
         self.asleep.reserve(self.roster.len() - self.asleep.len());
     }
 
-    pub(super) fn strike(&mut self, seat: &Seat) {
+    pub(super) fn strike(&mut self, seat: &SubscriberState) {
         if let Some(bed) = seat.bed() {
             seat.set_bed(None);
             self.tagged -= usize::from(seat.set_tag(None));
@@ -64,7 +64,7 @@ impl Sleepers {
     }
 
     /// Puts the seat on the list, unless it is there.
-    fn arm(&mut self, seat: &Seat, tag: Option<u32>) {
+    fn arm(&mut self, seat: &SubscriberState, tag: Option<u32>) {
         if seat.bed().is_none() {
             seat.set_bed(Some(self.asleep.len()));
             self.asleep.push(seat.place());
@@ -107,7 +107,7 @@ impl Sleepers {
 
 impl<V: Payload> Core<V> {
     /// Asks to be rung at the next publish, for a subscriber whose doorbell is prepared. Returns the tail.
-    pub(super) fn arm(&self, seat: &Seat, tag: Option<u32>) -> u64 {
+    pub(super) fn arm(&self, seat: &SubscriberState, tag: Option<u32>) -> u64 {
         let mut section = self.lock();
         section.producer().sleepers.arm(seat, tag);
         section.tail()

@@ -80,8 +80,8 @@ impl<V: Payload> Core<V> {
             place.put(RingEntry { stamp, sender, value });
         }
         if let Some(value) = value.take() {
-            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past
-            // the slot. What is plain data leaves nothing in it.
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the
+            // slot. Plain data leaves nothing in it.
             let _nothing = unsafe { ring.write(tail, stamp, sender, value, gates.len()) };
         }
         section.word = (tail + 1) << TAIL_SHIFT;

@@ -253,7 +253,7 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         self.seat().id
     }
 
-    fn seat(&self) -> &Arc<Seat> {
+    fn seat(&self) -> &Arc<SubscriberState> {
         each_reader!(&self.reader, cursor => &cursor.seat, reader => &reader.lane.seat)
     }
 }
@@ -274,10 +274,14 @@ impl<M: Clone + Send + Sync + 'static> Source for Subscription<M> {
     }
 }
 
-fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &SubscribeOptions<V::Message>) -> Seat {
+fn seat<V: Payload>(
+    core: &Core<V>,
+    doorbell: Arc<Doorbell>,
+    options: &SubscribeOptions<V::Message>,
+) -> SubscriberState {
     let most = u64::from(QUEUE_CAPACITY_MAX);
     let capacity = options.capacity.map_or(core.ring_capacity(), u64::from).clamp(1, most);
-    Seat::new(Occupant {
+    SubscriberState::new(Occupant {
         doorbell,
         id: options.id,
         capacity,

@@ -352,7 +352,7 @@ impl Mailboxes {
                 let place = self.take(mailbox)?;
                 Direct::Ask { place, question: Question { ask, place, end }, limit_ns }
             }
-            // Whoever has asked may wait no more.
+            // The asker may wait no more.
             Envelope::Answer { ask } | Envelope::Failed { ask, .. } if !self.asks.remove(&ask) => {
                 return Ok(Output::Nothing);
             }

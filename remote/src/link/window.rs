@@ -410,7 +410,7 @@ mod tests {
         assert_eq!((written(&mut window, 1 << 20), window.rewind()), (all.to_vec(), 3));
         assert_eq!((window.acknowledge(2), window.len(), window.last()), (2, 1, 3));
         assert_eq!((written(&mut window, 1 << 20), window.rewind()), (all.to_vec(), 3), "as a whole");
-        // What was written is not added to, and what is acknowledged neither.
+        // Nothing is added to what was written or acknowledged.
         push(&mut window, &at(11), &[4]);
         assert_eq!((window.frames.len(), window.acknowledge(4), window.bytes()), (2, 2, 0));
         let traced = Header { span_id: [1; 8], ..at(12) };

@@ -134,7 +134,7 @@ impl Topology {
         let services = self.services().cloned().collect();
         let mut env: Vec<(String, String)> = Vec::new();
         for variable in self.nodes.iter().flat_map(|node| &node.env) {
-            // What two nodes set has one value: that was checked.
+            // A setting of two nodes has one value: that was checked.
             if !env.contains(variable) {
                 env.push(variable.clone());
             }

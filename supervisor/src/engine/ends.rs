@@ -70,8 +70,8 @@ impl<H: Host> Engine<H> {
     fn remove(&mut self, host: &mut H, id: NodeId) -> Option<Node<H>> {
         let node = self.nodes.remove(&id)?;
         node.due.map(|due| self.due.remove(&due));
-        // A successor has the declared children alone. What the others have left is released by it, or by
-        // those who need not know of them any more.
+        // A successor has the declared children alone. The values that the others have left are released by
+        // it, or by those who need not know of them any more.
         for added in node.core.added() {
             host.forgotten(&node.at(id), added);
         }

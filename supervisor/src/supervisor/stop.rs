@@ -96,7 +96,7 @@ impl<F: Clone> Supervisor<F> {
 
     /// Ends the supervisor with this reason. It rests, or its own start has failed.
     pub(super) fn begin_exit(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
-        // What waits has no turn any more; those who called are told.
+        // Calls that wait have no turn any more; their callers are told.
         for mail in std::mem::take(&mut self.mailbox) {
             if let Mail::Call(call, _) = mail {
                 step.act(Action::Reply(call, Err(CallError::Stopping)));

@@ -8,7 +8,7 @@ const OF_OTHERS: &[&str] =
     &["CHANGELOG.md", "docs/coming-from.md", "docs/otp-differences.md", "docs/performance.md"];
 
 /// How a sentence begins whose subject is a clause.
-const CLAUSES: &[&str] = &["Who ", "What ", "Whoever "];
+const CLAUSES: &[&str] = &["Who ", "What ", "Whoever ", "Whatever ", "Whichever "];
 
 /// A row of the glossary.
 struct Entry {
@@ -121,25 +121,26 @@ fn find(text: &str, words: &str) -> Option<usize> {
 }
 
 /// Invariant 17: no sentence of a page begins with a clause as its subject, unless it is a question; nor does
-/// one of the documentation in code, but for the first of an item or section, which may be a phrase: "What it
-/// waits for."
+/// one of the documentation or comments in code, but for the first of an item, section or comment, which may
+/// be a phrase: "What it waits for."
 pub fn check_sentences(files: &[SourceFile]) -> Vec<Fault> {
     let is_page = |file: &SourceFile| {
-        ["README.md", "ARCHITECTURE.md"].contains(&file.path.as_str())
+        ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].contains(&file.path.as_str())
+            || file.path.ends_with("README.md")
+            || file.path.ends_with("README.md.txt")
             || (file.is_in("docs") && file.path.ends_with(".md"))
     };
-    let ships = |file: &SourceFile| {
-        file.is_rust()
-            && file.path.contains("src/")
-            && !file.is_in("tests")
-            && !file.path.contains("/generated/")
+    let is_code = |file: &SourceFile| {
+        (file.is_rust() || file.path.ends_with(".rs.txt")) && !file.path.contains("/generated/")
     };
+    let ships = |file: &SourceFile| file.path.contains("src/") && !file.is_in("tests");
     let mut faults = Vec::new();
     for file in files {
         if is_page(file) {
             faults.extend(clauses(file, 0, &without_code(&file.text), true));
-        } else if ships(file) {
-            for (line, text) in documentation(&file.text) {
+        } else if is_code(file) {
+            let documented = if ships(file) { blocks(&file.text, is_documentation) } else { Vec::new() };
+            for (line, text) in documented.into_iter().chain(blocks(&file.text, is_plain)) {
                 faults.extend(clauses(file, line, &without_code(&text), false));
             }
         }
@@ -153,6 +154,7 @@ fn clauses(file: &SourceFile, line: usize, text: &str, with_first: bool) -> Vec<
     for clause in CLAUSES {
         for (at, _) in text.match_indices(clause) {
             let before = text[..at].trim_end_matches(['*', '_', '"']);
+            let is_led_in = is_lead_in(before);
             let rest = &text[at..];
             let end = rest.find(['.', '?', '|', ':']).unwrap_or(rest.len());
             let is_first = before
@@ -161,7 +163,7 @@ fn clauses(file: &SourceFile, line: usize, text: &str, with_first: bool) -> Vec<
                 .next()
                 .is_none_or(|line| line.is_empty() || line.starts_with('#'));
             let counts = with_first || !is_first;
-            if counts && begins(before) && !rest[end..].starts_with('?') {
+            if counts && (is_led_in || begins(before)) && !rest[end..].starts_with('?') {
                 let place = format!("{}:{}", file.path, line + text[..at].matches('\n').count() + 1);
                 let words: Vec<&str> = rest.split_whitespace().take(6).collect();
                 let what = format!("\"{} ..\": let the sentence begin with its subject", words.join(" "));
@@ -172,13 +174,22 @@ fn clauses(file: &SourceFile, line: usize, text: &str, with_first: bool) -> Vec<
     faults
 }
 
-/// The documentation of each item of a file, with the number of lines before it.
-fn documentation(text: &str) -> Vec<(usize, String)> {
+/// The text of a line of documentation.
+fn is_documentation(line: &str) -> Option<&str> {
+    line.strip_prefix("//").and_then(|rest| rest.strip_prefix(['/', '!']))
+}
+
+/// The text of a line that is a comment and no documentation.
+fn is_plain(line: &str) -> Option<&str> {
+    line.strip_prefix("//").filter(|rest| !rest.starts_with(['/', '!']))
+}
+
+/// The comments of a file of one kind, with the number of lines before each.
+fn blocks(text: &str, comment: fn(&str) -> Option<&str>) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (number, line) in text.lines().enumerate() {
-        let doc = line.trim_start().strip_prefix("//").and_then(|rest| rest.strip_prefix(['/', '!']));
-        let Some(doc) = doc else {
+        let Some(said) = comment(line.trim_start()) else {
             goes_on = false;
             continue;
         };
@@ -187,11 +198,20 @@ fn documentation(text: &str) -> Vec<(usize, String)> {
             goes_on = true;
         }
         if let Some((_, text)) = found.last_mut() {
-            *text += doc.strip_prefix(' ').unwrap_or(doc);
+            *text += said.strip_prefix(' ').unwrap_or(said);
             text.push('\n');
         }
     }
     found
+}
+
+/// Whether this text ends in the bold words that lead a paragraph or an item in: "- **Contracts.** ".
+fn is_lead_in(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default().trim();
+    let line = line.trim_start_matches(['-', '|']).trim_start();
+    line.strip_prefix("**")
+        .and_then(|rest| rest.strip_suffix("**"))
+        .is_some_and(|words| !words.is_empty() && !words.contains("**"))
 }
 
 /// Whether a sentence begins behind this text. A heading is none.

@@ -142,8 +142,8 @@ const ABSENT: &[Absent] = &[
     Absent {
         invariant: 9,
         folders: &["actors/src", "mailbox/src"],
-        // `Timestamp::now` is for users whose code is no actor.
-        // What a peer may not guess is no matter of a seed.
+        // `Timestamp::now` is for users whose code is no actor. A secret that a peer may not guess is no
+        // matter of a seed.
         seams: &[
             "actors/src/clock.rs",
             "actors/src/link/secret.rs",

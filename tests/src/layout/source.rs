@@ -35,7 +35,7 @@ impl SourceFile {
     }
 }
 
-/// Extensions of the files that are read.
+/// Extensions of the files that are read; of templates with `.txt` behind.
 const TEXT: &[&str] = &["c", "h", "md", "ml", "mli", "py", "pyi", "rs", "sh", "toml", "yaml"];
 
 /// Folders that hold what was built, not what was written.
@@ -57,7 +57,7 @@ pub fn read_sources(root: &Path) -> io::Result<Vec<SourceFile>> {
                 if !name.starts_with('.') && !BUILT.contains(&name.as_str()) {
                     open.push(path);
                 }
-            } else if path.extension().is_some_and(|end| TEXT.iter().any(|text| end == *text)) {
+            } else if is_text(&name) {
                 let relative = path.strip_prefix(root).unwrap_or(&path).display().to_string();
                 files.push(SourceFile { path: relative, text: fs::read_to_string(&path)? });
             }
@@ -65,6 +65,11 @@ pub fn read_sources(root: &Path) -> io::Result<Vec<SourceFile>> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+fn is_text(name: &str) -> bool {
+    let ending = name.strip_suffix(".txt").unwrap_or(name).rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| TEXT.contains(&ending))
 }
 
 /// Rust text with comments, strings and characters replaced by spaces; lines stay where they are.

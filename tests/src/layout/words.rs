@@ -32,14 +32,19 @@ const CRATES: &[&str] = &[
 const STAND_INS: &[&str] =
     &["actors/src/models", "actors/src/rt", "actors/src/sync.rs", "mailbox/src/sync.rs"];
 
-/// Invariant 13: no comment is too wide. Code and pictures in documentation may be, and tables, which cannot
-/// be broken.
+/// What tools write: a header, and the module of a contract that an example shows.
+const WRITTEN_BY_TOOLS: &[&str] =
+    &["/generated/", "bindings/ffi/include/mycelium.h", "examples/polyglot/python/messages/"];
+
+/// Invariant 13: no comment is too wide, in whatever language. Code and pictures in documentation may be, and
+/// tables, which cannot be broken.
 pub fn check_comments(files: &[SourceFile]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for file in files.iter().filter(|file| file.is_rust() && !file.path.contains("/generated/")) {
-        let mut code = false;
+    for file in files.iter().filter(|file| !WRITTEN_BY_TOOLS.iter().any(|path| file.path.contains(path))) {
+        let Some(notation) = notation(&file.path) else { continue };
+        let (mut code, mut inside) = (false, Inside::default());
         for (number, line) in file.text.lines().enumerate() {
-            let Some(comment) = comment(line) else {
+            let Some(comment) = notation.comment(line, &mut inside) else {
                 code = false;
                 continue;
             };
@@ -55,10 +60,67 @@ pub fn check_comments(files: &[SourceFile]) -> Vec<Fault> {
     faults
 }
 
-/// The text of a line that is a comment and nothing else.
-fn comment(line: &str) -> Option<&str> {
-    let text = line.trim_start().strip_prefix("//")?;
-    Some(text.trim_start_matches(['/', '!']).trim())
+/// How a language writes comments.
+struct Notation {
+    /// Before a comment that ends with its line.
+    line: &'static str,
+    /// Around one of several lines.
+    around: Option<(&'static str, &'static str)>,
+}
+
+/// Between which marks a line lies that began before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Inside {
+    #[default]
+    Nothing,
+    Comment,
+    /// A text of several lines, which Python marks as it does documentation.
+    Text,
+}
+
+impl Notation {
+    /// The text of a line that is a comment and nothing else.
+    fn comment<'a>(&self, line: &'a str, inside: &mut Inside) -> Option<&'a str> {
+        let text = line.trim_start();
+        if let Some((open, close)) = self.around {
+            let was = *inside;
+            let opens = was == Inside::Nothing && text.starts_with(open);
+            let rest = if opens { &text[open.len()..] } else { text };
+            let goes_on = match was {
+                Inside::Nothing if opens => !rest.contains(close),
+                Inside::Nothing => open == close && text.matches(open).count() % 2 == 1,
+                _ => !rest.contains(close),
+            };
+            *inside = match was {
+                _ if !goes_on => Inside::Nothing,
+                Inside::Nothing if opens => Inside::Comment,
+                Inside::Nothing => Inside::Text,
+                was => was,
+            };
+            if opens || was == Inside::Comment {
+                return Some(rest.trim());
+            }
+            if was == Inside::Text {
+                return None;
+            }
+        }
+        let text = text.strip_prefix(self.line).filter(|_| !self.line.is_empty())?;
+        Some(text.trim_start_matches(['/', '!']).trim())
+    }
+}
+
+/// The comments of a file; `None`: it has none.
+fn notation(path: &str) -> Option<Notation> {
+    let (_, ending) = path.strip_suffix(".txt").unwrap_or(path).rsplit_once('.')?;
+    let (line, around) = match ending {
+        "rs" => ("//", None),
+        "c" | "h" => ("//", Some(("/*", "*/"))),
+        "ml" | "mli" => ("", Some(("(*", "*)"))),
+        "py" | "pyi" => ("#", Some(("\"\"\"", "\"\"\""))),
+        "sh" | "toml" | "yaml" => ("#", None),
+        _ => return None,
+    };
+    Some(Notation { line, around })
 }
 
 /// Invariant 17: within a crate, no two files call a type by the same name.
@@ -119,8 +181,21 @@ mod tests {
 
     #[test]
     fn comments_are_told_from_code() {
-        assert_eq!(comment("    /// What."), Some("What."));
-        assert_eq!(comment("//! | a |"), Some("| a |"));
-        assert_eq!(comment("let a = 1; // one"), None);
+        let comment = |path: &str, line: &'static str| {
+            let mut inside = Inside::default();
+            let said = notation(path).and_then(|notation| notation.comment(line, &mut inside));
+            (said, inside)
+        };
+        assert_eq!(comment("a.rs", "    /// What."), (Some("What."), Inside::Nothing));
+        assert_eq!(comment("a.rs.txt", "//! | a |"), (Some("| a |"), Inside::Nothing));
+        assert_eq!(comment("a.rs", "let a = 1; // one"), (None, Inside::Nothing));
+        assert_eq!(comment("a.py", "    # What."), (Some("What."), Inside::Nothing));
+        assert_eq!(comment("a.py", "\"\"\"What it is,"), (Some("What it is,"), Inside::Comment));
+        assert_eq!(comment("a.py", "\"\"\"What.\"\"\""), (Some("What.\"\"\""), Inside::Nothing));
+        assert_eq!(comment("a.mli", "(** What it is,"), (Some("* What it is,"), Inside::Comment));
+        assert_eq!(comment("a.c", "/* What. */"), (Some("What. */"), Inside::Nothing));
+        assert_eq!(comment("a.ml", "let a = 1 (* one *)"), (None, Inside::Nothing));
+        assert_eq!(comment("a.py", "TEXT = \"\"\""), (None, Inside::Text));
+        assert_eq!(comment("a.md", "# What"), (None, Inside::Nothing));
     }
 }

@@ -60,7 +60,7 @@ impl Driver {
             }
             // The time of all that is there, if anything is: a look at the clock costs more than a frame.
             let now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
-            // What came behind the handshake is there already.
+            // Bytes that came behind the handshake are there already.
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
                 self.moved = true;
                 if !takes && !frame.header.flags.contains(Flags::CONTROL) {

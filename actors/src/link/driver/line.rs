@@ -30,7 +30,7 @@ impl Line {
     pub(super) fn end(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let begins = self.lingers.is_none();
         self.lingers.get_or_insert_with(|| Instant::now() + LINGER);
-        // What fails is found where the peer's end is waited for.
+        // A failure is found where the peer's end is waited for.
         self.ended = self.ended || Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
         begins
     }

@@ -162,7 +162,7 @@ impl Driver {
     /// A question of this end is answered, or will not be.
     fn hear(&mut self, ask: u64, answer: Result<WireValue, AskError>) {
         if let Some(asker) = self.outflow.asks.remove(&ask) {
-            // Whoever has gone hears nothing.
+            // An asker that has gone hears nothing.
             _ = asker.give(answer);
         }
     }

@@ -32,7 +32,7 @@ impl Handler<Tick> for Ear {
             13 => panic!("told to"),
             14 => return Err("told to".into()),
             15 => ctx.stop(),
-            // Whoever is told 20 has something to do a second later.
+            // An actor that is told 20 has something to do a second later.
             20 => drop(ctx.schedule_after(Duration::from_secs(1), Tick(21))),
             30 => ctx.sleep(Duration::from_secs(3)).await,
             _ => {}

@@ -84,7 +84,7 @@ impl OcamlCheck<'_, '_> {
                 (multiple_of(ty, place, *of), format!("a multiple of {of}{unit}"))
             }
             Rule::NotZero => (not_zero(ty, place), "other than zero".to_owned()),
-            // What becomes infinite in 32 bits is not finite.
+            // A value that becomes infinite in 32 bits is not finite.
             Rule::Finite if *ty == Type::F32 => {
                 (format!("W_.single {0} -. W_.single {0} = 0.", place.value), "finite".to_owned())
             }
@@ -125,7 +125,7 @@ impl OcamlCheck<'_, '_> {
             Type::Decimal | Type::U256 | Type::I256 => {
                 format!("W_.{ty}.compare {value} {literal} {operator} 0")
             }
-            // What stands in 32 bits is compared as it is read there.
+            // A value of 32 bits is compared as it is read there.
             Type::F32 => format!("W_.single {value} {operator} {literal}"),
             _ => format!("{value} {operator} {literal}"),
         }

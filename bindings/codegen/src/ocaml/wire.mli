@@ -121,18 +121,19 @@ module type MESSAGE = sig
   val decode : bytes -> (t, error) result
 
   (** The same of a value that was written with this version and this length of the root: both are in the
-      frame. Fields that an older writer did not know take their defaults; what a newer one added is ignored. *)
+      frame. Fields that an older writer did not know take their defaults; what a newer one added is
+      ignored. *)
   val decode_version : version:int -> root_len:int -> bytes -> (t, error) result
 
-  (** {!decode_version} with the error as a text: what the library [mycelium] calls, which knows no types of this
-      one. *)
+  (** {!decode_version} with the error as a text: what the library [mycelium] calls, which knows no types of
+      this one. *)
   val read : version:int -> root_len:int -> bytes -> (t, string) result
 
   (** Checks the rules of the contract; the error is the first that is broken. *)
   val validate : t -> (unit, violation) result
 
-  (** For logs: the fields as JSON, as the golden vectors write them. A float has as many digits as it takes to
-      read it back. *)
+  (** For logs: the fields as JSON, as the golden vectors write them. A float has as many digits as it takes
+      to read it back. *)
   val to_json : t -> string
 end
 

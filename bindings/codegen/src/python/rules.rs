@@ -87,7 +87,7 @@ impl PythonCheck<'_> {
     }
 
     fn rule(&mut self, ty: &Type, rule: &Rule, place: &PythonPlace) {
-        // What stands in 32 bits is compared as it is read there.
+        // A value of 32 bits is compared as it is read there.
         let value = match ty {
             Type::F32 => format!("_wire.f32({})", place.value),
             _ => place.value.clone(),

@@ -23,8 +23,8 @@ let after_must reason =
   in
   find 0
 
-(* Two texts of JSON that say the same. Numbers halfway between two that are as short may be written as either; that
-   all bits are right is told by the bytes. *)
+(* Two texts of JSON that say the same. Numbers halfway between two that are as short may be written as
+   either; that all bits are right is told by the bytes. *)
 let same left right =
   let is_number c = match c with '0' .. '9' | '.' | 'e' | '-' -> true | _ -> false in
   let high = min (String.length left) (String.length right) in

@@ -1,4 +1,5 @@
-(* What OCaml makes of names that it uses itself, of values that do not fit, and of the types of the runtime. *)
+(* What OCaml makes of names that it uses itself, of values that do not fit, and of the types of the
+   runtime. *)
 
 open M9_names_of_ocaml_messages
 

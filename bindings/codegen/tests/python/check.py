@@ -1,8 +1,8 @@
 """Holds a generated package against cases that the Rust tests have written: check.py FOLDER PACKAGE CASES.
 
-Each line of CASES is one value as bytes, with what a reader must say of it: "ok" (then "value" as golden vectors
-write it, perhaps "broken" for what validate() must say, and the value encodes to the same bytes if "again"), or
-"truncated", "invalid", "version".
+Each line of CASES is one value as bytes, with what a reader must say of it: "ok" (then "value" as golden
+vectors write it, perhaps "broken" for what validate() must say, and the value encodes to the same bytes if
+"again"), or "truncated", "invalid", "version".
 """
 
 import decimal
@@ -26,7 +26,8 @@ def same(got, wanted):
         wanted = float(wanted)
         if math.copysign(1, got) != math.copysign(1, wanted):
             return False
-        # What has 32 bits is written with the digits that those need; that all bits are right is told by "again".
+        # What has 32 bits is written with the digits that those need; that all bits are right is told by
+        # "again".
         return got == wanted or struct.pack("<f", got) == struct.pack("<f", wanted)
     if isinstance(got, int):
         return got == int(wanted)

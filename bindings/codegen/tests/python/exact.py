@@ -105,7 +105,8 @@ class Numpyish:
 
 
 def strict():
-    """Members of other enums, truth values and whatever else `struct` and dictionaries take for something else."""
+    """Members of other enums, truth values and whatever else `struct` and dictionaries take for something
+    else."""
     package.Strict().validate()
     assert package.Strict.decode(package.Strict().encode()) == package.Strict()
     buy, red = package.Side.Buy, package.Colour.Red

@@ -293,7 +293,7 @@ pub(crate) fn parse_wide(text: &str, signed: bool) -> Option<[u64; 4]> {
         for limb in &mut limbs {
             (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
         }
-        // What is left non-negative was below the minimum, except zero.
+        // A value that is left non-negative was below the minimum, except zero.
         return (limbs[3] & SIGN != 0 || limbs == [0; 4]).then_some(limbs);
     }
     (!signed || limbs[3] & SIGN == 0).then_some(limbs)

@@ -1,4 +1,5 @@
-/* A child of `fork` has an error for what is from before, whatever other threads held, and runtimes of its own. */
+/* A child of `fork` has an error for what is from before, whatever other threads held, and runtimes of its
+   own. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -68,7 +68,7 @@ fn dune_has_the_folder_as_it_is_and_builds_its_object_for_a_host() {
     {
         assert!(out.join(file).is_file(), "{file}");
     }
-    // What is gone from the folder goes from the copy.
+    // A file that is gone from the folder goes from the copy.
     fs::remove_dir_all(folder.join("ocaml/deeper")).unwrap();
     program.object(&out).unwrap();
     assert!(!out.join("program/deeper").exists());

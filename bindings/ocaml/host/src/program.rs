@@ -51,7 +51,7 @@ impl Program {
                     "the OCaml in this program has raised at the top level of a module, when it was started: {failure}"
                 ))
             });
-            // Whoever has asked waits.
+            // The asker waits.
             let _ = told.send(begun);
             // It is OCaml's first thread, which may not end.
             work(&door, &to_do);
@@ -78,7 +78,7 @@ impl Program {
         }
         let (told, done) = sync_channel(1);
         let job: Job = Box::new(move |door| {
-            // Whoever has asked waits.
+            // The asker waits.
             let _ = told.send(run(door));
         });
         let gone = |_| OCamlError::new("the thread of OCaml has failed; please report it");
@@ -93,7 +93,7 @@ fn work(door: &Door, to_do: &Receiver<Job>) {
         // One that panics tells whoever waits by not answering.
         let _ = catch_unwind(AssertUnwindSafe(|| job(door)));
     }
-    // The start has failed, so nobody sends. What was started by then may have threads.
+    // The start has failed, so nobody sends. Code that was started by then may have threads.
     loop {
         thread::park();
     }

@@ -225,7 +225,7 @@ impl Drop for Guest {
         // The last one may go with an actor, on its thread, which must not wait for itself. Without a thread,
         // OCaml keeps what is left of it.
         let _ = detached(move || {
-            // Whoever cares closes it, and is told.
+            // A program that cares closes it, and is told.
             let _ = hosted.close(CLOSE_DEADLINE);
             leave(program, &kept);
             mycelium_ffi::mycelium_free(handle);

@@ -58,9 +58,11 @@ def _mark(handling: Handling) -> Callable[[F], F]:
 def on(
     message_type: type, *, policy: str = "block", capacity: int | None = None, direct: bool = False
 ) -> Callable[[F], F]:
-    """The method handles each message of this class: those of its topic, and those that are told to the actor.
+    """The method handles each message of this class: those of its topic, and those that are told to the
+    actor.
 
-    With `direct=True` it handles what is told alone. `policy` and `capacity` are those of `Runtime.subscribe`.
+    With `direct=True` it handles what is told alone. `policy` and `capacity` are those of
+    `Runtime.subscribe`.
     """
     return _mark(Handling(message_type, "told" if direct else "each", 0, policy, capacity))
 
@@ -68,9 +70,11 @@ def on(
 def on_batch(
     message_type: type, *, batch: int = 256, policy: str = "block", capacity: int | None = None
 ) -> Callable[[F], F]:
-    """The method handles the messages of this class as arrays of numpy: those that are there, at most `batch`.
+    """The method handles the messages of this class as arrays of numpy: those that are there, at most
+    `batch`.
 
-    If it raises, the messages of that array are not handled again, and those behind it are handled before the life ends.
+    If it raises, the messages of that array are not handled again, and those behind it are handled before the
+    life ends.
     """
     if batch < 1:
         raise ValueError(f"batch is {batch}: a batch has at least one record")
@@ -78,7 +82,8 @@ def on_batch(
 
 
 def ask(message_type: type) -> Callable[[F], F]:
-    """The method answers queries of this class: it returns a message. If it raises, whoever asked has the error."""
+    """The method answers queries of this class: it returns a message. If it raises, whoever asked has the
+    error."""
     return _mark(Handling(message_type, "query"))
 
 
@@ -154,14 +159,16 @@ class Context:
         return self.runtime.publish_many(messages, of, timeout)
 
     async def ask(self, path: str, query: Any, reply: type[M], timeout: float = 5.0) -> M:
-        """The answer of the actor at this path, for `async` methods. The actor handles nothing else meanwhile.
+        """The answer of the actor at this path, for `async` methods. The actor handles nothing else
+        meanwhile.
 
         In an isolate the wait is one of virtual time, and `timeout` does not count.
         """
         return await self._loop.ask(self, path, query, reply, timeout)
 
     def schedule_after(self, seconds: float, call: Callable[..., Any], *args: Any) -> Timer:
-        """Has `call(*args)` called between two messages, in `seconds`. It ends with this life, also where it has failed."""
+        """Has `call(*args)` called between two messages, in `seconds`. It ends with this life, also where it
+        has failed."""
         number = self._next(call, args, False)
         self._native.after(seconds, number)
         return Timer(self, number)
@@ -218,7 +225,8 @@ class Context:
 
 
 def _marks_of(cls: type, name: str) -> Iterable[Handling]:
-    """What is said of a method: a class that overrides it without a word has what the next one above it says."""
+    """What is said of a method: a class that overrides it without a word has what the next one above it
+    says."""
     if inspect.getattr_static(cls, name, None) is None:
         return ()
     said = (getattr(vars(base).get(name), "_mycelium", None) for base in cls.__mro__)
@@ -228,8 +236,9 @@ def _marks_of(cls: type, name: str) -> Iterable[Handling]:
 class Actor:
     """An actor: subclass it, and mark methods with `on`, `on_batch` and `ask`. Methods may be `async`.
 
-    Each life is a new instance, made on the actor's own thread, with `self.ctx` set before `__init__`. An exception in a
-    handler ends the life, with its traceback as the reason, and the supervisor decides whether there is another one.
+    Each life is a new instance, made on the actor's own thread, with `self.ctx` set before `__init__`. An
+    exception in a handler ends the life, with its traceback as the reason, and the supervisor decides whether
+    there is another one.
     """
 
     ctx: Context
@@ -263,7 +272,8 @@ class Actor:
 def factory_of(
     runtime: Runtime, cls: type[Actor], args: Iterable[Any], kwargs: dict[str, Any], lives: list[Any] | None = None
 ) -> Callable[[_native.Context], tuple[Actor, dict[str, Callable[..., Any]]]]:
-    """Makes one life: the actor, and its methods as the native half calls them. `lives` is where others find it."""
+    """Makes one life: the actor, and its methods as the native half calls them. `lives` is where others find
+    it."""
     positional = tuple(args)
 
     def make(native: _native.Context) -> tuple[Actor, dict[str, Callable[..., Any]]]:

@@ -17,7 +17,8 @@ _loaded: dict[tuple[str, int, str], Contract] = {}
 
 
 def load(source: ContractSource) -> Contract:
-    """Loads a contract. It stays in memory as long as the process; one that has not changed since is not loaded twice."""
+    """Loads a contract. It stays in memory as long as the process; one that has not changed since is not
+    loaded twice."""
     if isinstance(source, Contract):
         return source
     if isinstance(source, ModuleType):

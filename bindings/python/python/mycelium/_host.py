@@ -28,7 +28,8 @@ class _ProgramRuntime(Runtime):
 def host(name: str | None = None) -> Runtime:
     """The bus of the Rust program that embeds this interpreter. `name` is for a program that has several.
 
-    It is a `Runtime` but for one thing: the program closes it, and `close` does nothing. In an actor it is `self.ctx.runtime`.
+    It is a `Runtime` but for one thing: the program closes it, and `close` does nothing. In an actor it is
+    `self.ctx.runtime`.
     """
     if name is None and len(_programs) == 1:
         return next(iter(_programs.values()))

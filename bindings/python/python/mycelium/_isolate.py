@@ -25,11 +25,11 @@ M = TypeVar("M")
 class Isolate(Closing):
     """A bus whose actors run on the calling thread, in the order of its messages, in virtual time.
 
-    The same messages and the same `seed` give the same results. Time moves to the next timer when nothing else is left to
-    do, and takes none of yours. `start` is where its clock begins, in nanoseconds since 1970.
+    The same messages and the same `seed` give the same results. Time moves to the next timer when nothing
+    else is left to do, and takes none of yours. `start` is where its clock begins, in nanoseconds since 1970.
 
-    It belongs to the thread that has made it. What it holds is let go by `close`, by the end of its `with` block, or with
-    the last reference to it, on that thread.
+    It belongs to the thread that has made it. What it holds is let go by `close`, by the end of its `with`
+    block, or with the last reference to it, on that thread.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Isolate(Closing):
     def publish(self, message: Any, timeout: float | None = None) -> None:
         """Publishes a message. It is handled when the isolate runs.
 
-        A handler's messages go out when it has returned; while a queue is full, its actor waits. `timeout` is that of a
-        Runtime, and does not count.
+        A handler's messages go out when it has returned; while a queue is full, its actor waits. `timeout` is
+        that of a Runtime, and does not count.
         """
         self._native.publish(message)
 
@@ -89,8 +89,9 @@ class Isolate(Closing):
     ) -> int:
         """Publishes all messages of an iterable, or all records of a numpy array of the class `of`; how many.
 
-        Called between two runs it handles what waits whenever that is too much. With `at`, the name of a Timestamp field, the
-        isolate runs to the time of each message before it: that is how recorded data is replayed.
+        Called between two runs it handles what waits whenever that is too much. With `at`, the name of a
+        Timestamp field, the isolate runs to the time of each message before it: that is how recorded data is
+        replayed.
         """
         if hasattr(messages, "dtype"):
             if of is None:
@@ -159,8 +160,8 @@ class Isolate(Closing):
     def run(self) -> None:
         """Handles messages and timers until nothing is left to do.
 
-        A RunError says which actor failed, or waits for what cannot come, or that there is no end: an actor with
-        `schedule_every` always has something left to do, so use `run_for` or `run_until` there.
+        A RunError says which actor failed, or waits for what cannot come, or that there is no end: an actor
+        with `schedule_every` always has something left to do, so use `run_for` or `run_until` there.
         """
         self._native.run()
 
@@ -183,11 +184,13 @@ class Isolate(Closing):
         return Recorder(self._native.record([message_type]), message_type)
 
     def stats(self) -> dict[str, int]:
-        """What it has counted: `now`, `events`, `resumptions`, `unheard` (nobody had subscribed), `dead_letters`, `retried`."""
+        """What it has counted: `now`, `events`, `resumptions`, `unheard` (nobody had subscribed),
+        `dead_letters`, `retried`."""
         return self._native.stats()
 
     def limit_events(self, most: int) -> None:
-        """Ends runs with a RunError after so many messages and timers in all; see docs/sweeps.md for what holds without it."""
+        """Ends runs with a RunError after so many messages and timers in all; see docs/sweeps.md for what
+        holds without it."""
         self._native.limit_events(most)
 
     def shutdown(self) -> None:

@@ -68,7 +68,8 @@ def _text_of(error: BaseException) -> str:
 
 
 def callback_failed(callback: Any, error: BaseException) -> str:
-    """A callback of a subscription has raised: it is logged and counted, and goes on with the next message."""
+    """A callback of a subscription has raised: it is logged and counted, and goes on with the next
+    message."""
     name = getattr(callback, "__qualname__", None) or repr(callback)
     extra = {"mycelium": {"callback": name}}
     logger.error("the callback %s has failed, and goes on with the next message", name, exc_info=error, extra=extra)

@@ -83,7 +83,8 @@ class Callback:
     """A callback that is called until it is closed."""
 
     def close(self) -> None:
-        """Ends the calls: when this returns, the callback does not run and will not, unless it called this itself."""
+        """Ends the calls: when this returns, the callback does not run and will not, unless it called this
+        itself."""
     @property
     def closed(self) -> bool: ...
 

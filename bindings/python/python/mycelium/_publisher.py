@@ -34,10 +34,11 @@ class Publisher(Generic[M]):
         return message_type
 
     def publish_many(self, messages: Records | Iterable[M | bytes], timeout: float | None = None) -> int:
-        """Publishes all of an iterable of messages or encoded values, or of a numpy array of records; how many.
+        """Publishes all of an iterable of messages or encoded values, or of a numpy array of records; how
+        many.
 
-        An error in the middle leaves those before published. `timeout` holds for each message. The rules of the contract
-        are not checked for records and encoded values; their layout is.
+        An error in the middle leaves those before published. `timeout` holds for each message. The rules of
+        the contract are not checked for records and encoded values; their layout is.
         """
         if hasattr(messages, "dtype") and hasattr(messages, "reshape"):
             if self._dtype is None:

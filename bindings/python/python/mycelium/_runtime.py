@@ -35,11 +35,12 @@ _END_LIMIT_S = 1.0
 class Runtime(Closing, _native.Runtime):
     """A bus with its threads, in this process.
 
-    `contract` is the path of a contracts.yaml, the package that `mycelium gen --lang python` has written, or what
-    `load_contract` returned. `schema_digest` is that package's SCHEMA_DIGEST: another contract is refused then.
-    `threads` run the actors of Rust; `topic_capacity` is the capacity of a subscription that names none, in messages.
-    With `validate=False`, `publish` does not check the rules of the contract. `switch_interval` is `sys.setswitchinterval`, of
-    the whole process: how long one Python thread may delay the others, in seconds.
+    `contract` is the path of a contracts.yaml, the package that `mycelium gen --lang python` has written, or
+    what `load_contract` returned. `schema_digest` is that package's SCHEMA_DIGEST: another contract is
+    refused then. `threads` run the actors of Rust; `topic_capacity` is the capacity of a subscription that
+    names none, in messages. With `validate=False`, `publish` does not check the rules of the contract.
+    `switch_interval` is `sys.setswitchinterval`, of the whole process: how long one Python thread may delay
+    the others, in seconds.
 
     `topology_path` is the path of a topology.toml, and `service_name` which node of it this process is, or a service that runs
     there: messages travel to and from the other processes of the file then. A TopologyError says what is wrong with it.
@@ -94,7 +95,8 @@ class Runtime(Closing, _native.Runtime):
     def publish_many(
         self, messages: Records | Iterable[Any], of: type | None = None, timeout: float | None = None
     ) -> int:
-        """Publishes all messages of an iterable, or all records of a numpy array of the class `of`; how many."""
+        """Publishes all messages of an iterable, or all records of a numpy array of the class `of`; how
+        many."""
         if of is None and hasattr(messages, "dtype"):
             raise TypeError(
                 "an array does not say which messages it holds: write publish_many(array, of=Trade), with your class"
@@ -145,12 +147,12 @@ class Runtime(Closing, _native.Runtime):
     ) -> Subscription[Any] | _native.Callback:
         """The messages of a class, or of several in the order of the bus, from now on.
 
-        Without a callback it is a `Subscription` to read. With one, the callback is called with each message, on the one
-        thread that calls all callbacks of this runtime, until the result is closed; with `raw=True` with the encoded value. What a
-        callback raises is logged and counted.
+        Without a callback it is a `Subscription` to read. With one, the callback is called with each message,
+        on the one thread that calls all callbacks of this runtime, until the result is closed; with
+        `raw=True` with the encoded value. What a callback raises is logged and counted.
 
-        `policy` says what happens when `capacity` messages wait: "block" keeps publishers waiting, "drop_oldest" and
-        "drop_newest" drop and count, "fail" gives the publisher a FullError.
+        `policy` says what happens when `capacity` messages wait: "block" keeps publishers waiting,
+        "drop_oldest" and "drop_newest" drop and count, "fail" gives the publisher a FullError.
         """
         natural("capacity", capacity)
         classes = list(message_type) if isinstance(message_type, tuple) else [message_type]
@@ -174,7 +176,8 @@ class Runtime(Closing, _native.Runtime):
         return ArraySubscription(self.subscription_to([message_type], policy, capacity), message_type, batch)
 
     def start(self, supervisor: Supervisor) -> Tree:
-        """Starts a supervision tree, and waits until all its children run. An ActorError says which child did not start."""
+        """Starts a supervision tree, and waits until all its children run. An ActorError says which child did
+        not start."""
         if not isinstance(supervisor, Supervisor):
             raise TypeError(f"{supervisor!r} is no mycelium.Supervisor: put your Child into one")
         plan = plan_of(self, supervisor)
@@ -196,14 +199,15 @@ class Runtime(Closing, _native.Runtime):
         self.watch_at(native, path, number)
 
     def tell(self, path: str, message: Any, timeout: float | None = None) -> None:
-        """Puts a message into the mailbox of the actor at this path, and waits while that is full; see `publish`."""
+        """Puts a message into the mailbox of the actor at this path, and waits while that is full; see
+        `publish`."""
         self.tell_at(path, message, timeout)
 
     def close(self, timeout: float = _CLOSE_LIMIT_S) -> None:
         """Stops all actors and callbacks, closes all topics and ends the threads.
 
-        Subscriptions read what waits for them, and then the end. A second call does nothing. Raises ShutdownError if
-        somebody does not stop within `timeout` seconds; everything is closed all the same.
+        Subscriptions read what waits for them, and then the end. A second call does nothing. Raises
+        ShutdownError if somebody does not stop within `timeout` seconds; everything is closed all the same.
         """
         try:
             self.shut_down(timeout)
@@ -271,8 +275,8 @@ def _in_child() -> None:
 
 
 atexit.register(_at_exit)
-# Before the interpreter waits for threads, those of executors among them: one that reads or publishes has the end, and
-# holds up no exit. What is registered last comes first.
+# Before the interpreter waits for threads, those of executors among them: one that reads or publishes has the
+# end, and holds up no exit. What is registered last comes first.
 _register_atexit = getattr(threading, "_register_atexit", None)
 if _register_atexit is not None:
     _register_atexit(_at_exit)

@@ -37,7 +37,8 @@ class _Reader(Closing, Generic[T]):
         raise NotImplementedError
 
     def recv(self, timeout: float | None = None) -> T | None:
-        """The next one, after `timeout` seconds at most; `None` when there is none by then, and when it is closed.
+        """The next one, after `timeout` seconds at most; `None` when there is none by then, and when it is
+        closed.
 
         Waiting lets Python's other threads run, and Ctrl-C ends it.
         """

@@ -51,7 +51,8 @@ class Trial:
         return self._native.seed
 
     def isolate(self, contract: ContractSource, *, start: int = 0, validate: bool = True) -> Isolate:
-        """An isolate with this instance's seed. It is closed when the instance has returned, and stops with its sweep."""
+        """An isolate with this instance's seed. It is closed when the instance has returned, and stops with
+        its sweep."""
         loaded = load(contract)
         isolate = Isolate.__new__(Isolate)
         isolate._begin(self._native.isolate(loaded, start, validate), loaded)
@@ -80,7 +81,8 @@ class Failure:
 class Report:
     """What a sweep leaves: a row for each instance that came to its end, in the order of the points.
 
-    A row has the point's parameters and what `build` has returned: the items of a mapping, or one value as "result".
+    A row has the point's parameters and what `build` has returned: the items of a mapping, or one value as
+    "result".
     """
 
     rows: list[dict[str, Any]]
@@ -113,7 +115,8 @@ class Report:
         return {name: [row.get(name) for row in self.rows] for name in names}
 
     def to_numpy(self) -> Any:
-        """The rows as a structured array. Arrays of one shape are a field of that shape, others are objects."""
+        """The rows as a structured array. Arrays of one shape are a field of that shape, others are
+        objects."""
         import numpy
 
         columns = {name: _column(values) for name, values in self.columns().items()}
@@ -187,8 +190,8 @@ def _imported(name: str) -> Any:
 class Sweep:
     """One function over many points: `build(trial, **point)` returns a mapping of figures, or one figure.
 
-    `grid` is a mapping from parameters to their values, of which each combination is a point, the last parameter varying
-    fastest; or an iterable of mappings, one for each point.
+    `grid` is a mapping from parameters to their values, of which each combination is a point, the last
+    parameter varying fastest; or an iterable of mappings, one for each point.
     """
 
     def __init__(self, grid: Mapping[str, Iterable[Any]] | Iterable[Point], build: Callable[..., Any], *, seed: int = 0):
@@ -202,15 +205,16 @@ class Sweep:
     def run(
         self, threads: int = 1, *, processes: int | None = None, progress: bool | None = None, label: str = "sweep"
     ) -> Report:
-        """Runs `build` for each point. An instance that raises fails alone; Ctrl-C ends the sweep with what it has.
+        """Runs `build` for each point. An instance that raises fails alone; Ctrl-C ends the sweep with what
+        it has.
 
-        Python lets one thread run at a time, so more `threads` help a `build` that waits or computes outside of Python, in
-        numpy on large arrays for one. `processes` run at the same time: they are forked from this one where the
-        system can, and need a `build` that can be pickled where not. `progress` shows a bar; by default in
-        terminals and notebooks.
+        Python lets one thread run at a time, so more `threads` help a `build` that waits or computes outside
+        of Python, in numpy on large arrays for one. `processes` run at the same time: they are forked from
+        this one where the system can, and need a `build` that can be pickled where not. `progress` shows a
+        bar; by default in terminals and notebooks.
 
-        Ctrl-C gives what runs half a second. A `build` that computes in Python for longer is ended then; one in a
-        thread that waits outside of Python, in `time.sleep` for one, ends when it is back.
+        Ctrl-C gives what runs half a second. A `build` that computes in Python for longer is ended then; one
+        in a thread that waits outside of Python, in `time.sleep` for one, ends when it is back.
         """
         bar = _Bar(label, len(self.points)) if (_is_watched() if progress is None else progress) else None
         try:
@@ -326,8 +330,8 @@ def _call(build: Callable[..., Any], trial: Trial, point: Point) -> dict[str, An
 _Told = tuple[list[tuple[int, Any]], list[tuple[int, int, BaseException]], int]
 
 
-# What a process of a sweep works on: the build, the points and their seeds. A forked one inherits it, so that it need
-# not be pickled.
+# What a process of a sweep works on: the build, the points and their seeds. A forked one inherits it, so that
+# it need not be pickled.
 _work: tuple[Callable[..., Any], Sequence[Point], Sequence[int]] = (lambda: None, (), ())
 
 
@@ -470,7 +474,8 @@ def _in_notebook() -> bool:
 
 
 class _Bar:
-    """A line that is written anew: stderr in a terminal, stdout in a notebook, which shows it below the cell."""
+    """A line that is written anew: stderr in a terminal, stdout in a notebook, which shows it below the
+    cell."""
 
     _WIDTH = 30
 

@@ -1,12 +1,13 @@
-"""Threads of the core that call Python, so that those that do not end can be ended at the interpreter's exit."""
+"""Threads of the core that call Python, so that those that do not end can be ended at the interpreter's
+exit."""
 
 from __future__ import annotations
 
 import ctypes
 import time
 
-# The native half puts them here and takes them away (`attached.rs`), by these methods of a set and without a frame of
-# Python, in which what `end_all` raises would come up.
+# The native half puts them here and takes them away (`attached.rs`), by these methods of a set and without a
+# frame of Python, in which what `end_all` raises would come up.
 alive: set[int] = set()
 
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Backoff:
-    """How long a supervisor waits before it restarts a child, in seconds: `initial`, then `multiplier` times as long each
-    time, up to `cap`. `jitter` is the share that is random. After `reset_after` of health it begins anew."""
+    """How long a supervisor waits before it restarts a child, in seconds: `initial`, then `multiplier` times
+    as long each time, up to `cap`. `jitter` is the share that is random. After `reset_after` of health it
+    begins anew."""
 
     initial: float = 0.1
     multiplier: float = 2.0
@@ -29,10 +30,11 @@ class Backoff:
 class Child:
     """An actor under a supervisor. Each life is `actor(*args, **kwargs)`, made anew.
 
-    `restart`: "permanent" (always), "transient" (after a failure) or "temporary" (never). `shutdown`: how many seconds it
-    may take to stop; 0 kills it at once, None waits for ever. `attempts`: how often a message is tried on which a
-    life ends, before it is a dead letter. `stuck_after`: it is reported when it makes no progress for so many seconds;
-    with `restart_when_stuck` its method is interrupted and it is restarted as well.
+    `restart`: "permanent" (always), "transient" (after a failure) or "temporary" (never). `shutdown`: how
+    many seconds it may take to stop; 0 kills it at once, None waits for ever. `attempts`: how often a message
+    is tried on which a life ends, before it is a dead letter. `stuck_after`: it is reported when it makes no
+    progress for so many seconds; with `restart_when_stuck` its method is interrupted and it is restarted as
+    well.
     """
 
     id: str
@@ -97,8 +99,9 @@ _WORKERS_MAX = 256
 class Supervisor:
     """A supervisor and its children, started in this order and stopped in reverse.
 
-    `strategy`: which children are restarted when one ends: "one_for_one", "one_for_all" or "rest_for_one" (it and those
-    after it). More than `intensity` restarts within `period` seconds end the supervisor, and its own supervisor decides.
+    `strategy`: which children are restarted when one ends: "one_for_one", "one_for_all" or "rest_for_one" (it
+    and those after it). More than `intensity` restarts within `period` seconds end the supervisor, and its
+    own supervisor decides.
     """
 
     id: str = "root"
@@ -153,7 +156,8 @@ _SLICE_S = 0.02
 
 
 class ChildInfo(NamedTuple):
-    """A child of a running supervisor. `status`: "starting", "running", "restarting", "stopping", or "undefined" for one that has ended."""
+    """A child of a running supervisor. `status`: "starting", "running", "restarting", "stopping", or
+    "undefined" for one that has ended."""
 
     id: str
     is_supervisor: bool
@@ -161,7 +165,8 @@ class ChildInfo(NamedTuple):
 
 
 class Tree:
-    """A running supervision tree. It goes on whatever becomes of this handle, until `shutdown` or until its runtime closes."""
+    """A running supervision tree. It goes on whatever becomes of this handle, until `shutdown` or until its
+    runtime closes."""
 
     __slots__ = ("_native", "_root")
 

@@ -28,14 +28,16 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 def install(modules, native):
     """From now on `import mycelium` has the package of the program; whether it was so before."""
-    # A package that is installed may be of another version: that of the program comes first. The finder is there before
-    # the native half, which tells other threads that all is prepared; a second one finds the same.
+    # A package that is installed may be of another version: that of the program comes first. The finder is
+    # there before the native half, which tells other threads that all is prepared; a second one finds the
+    # same.
     finder = Finder(modules)
     sys.meta_path.insert(0, finder)
     if sys.modules.setdefault("mycelium._native", native) is not native:
         sys.meta_path.remove(finder)
         return True
-    # The module `signal`, also that of `asyncio`, takes SIGINT when it is first imported: it is the program's.
+    # The module `signal`, also that of `asyncio`, takes SIGINT when it is first imported: it is the
+    # program's.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         try:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

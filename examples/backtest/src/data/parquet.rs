@@ -229,7 +229,7 @@ impl Stream {
         let (optional, unit_ns, unsigned) = (self.optional, self.unit_ns, self.unsigned);
         let integer = move |value: i64| match unit_ns {
             None => Cell::Integer(value),
-            // What does not fit is no time: the row is refused for it.
+            // A value that does not fit is no time: the row is refused for it.
             Some(unit) => value.checked_mul(unit).map_or(Cell::Integer(value), Cell::Time),
         };
         let text = |bytes: ByteArray| match bytes.as_utf8() {

@@ -291,7 +291,8 @@ impl Fields for TextRow<'_> {
 
     fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault> {
         let number = self.number(at)?;
-        // Whatever `f64` reads as a number is a decimal, unless it is none or has an absurd number of digits.
+        // Every text that `f64` reads as a number is a decimal, unless it is none or has an absurd number of
+        // digits.
         let text = self.decimal_point(at)?;
         match Decimal::parse(&text) {
             Some(exact) => Ok((number, exact)),

@@ -220,7 +220,7 @@ impl Engine {
         let (equity, exposure) = (self.cash + marked(Listing::profit), marked(Listing::value));
         if equity <= 0.0 {
             self.ruined = true;
-            // What is owed beyond the money, nobody can pay.
+            // Nobody can pay a debt beyond the money.
             self.charge(self.latest_time(), 0, ChargeKind::WriteOff, equity);
             self.cash = 0.0;
             for asset in 0..self.listings.len() {

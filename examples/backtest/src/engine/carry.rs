@@ -105,8 +105,8 @@ impl Engine {
     }
 
     fn charge_interest(&mut self, now: Timestamp, years: f64) {
-        // What was bought for more than the account has: the cost of what is held long beyond the equity that
-        // is not bound otherwise.
+        // The debt of buying for more than the account has: the cost of what is held long beyond the equity
+        // that is not bound otherwise.
         let long: f64 = (0..self.listings.len()).map(|asset| self.signed_value(asset).max(0.0)).sum();
         let marked = |listing: &Listing| {
             listing.terms.units(listing.holdings.lots) * listing.mark - listing.holdings.cost

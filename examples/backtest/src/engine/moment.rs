@@ -76,7 +76,8 @@ impl Engine {
         let free = self.has_several().then(|| self.free_power());
         for event in events.iter_mut().filter(|event| event.open) {
             if event.passing.kind == Kind::Bar {
-                // All prices of the others are one. What was freed within another bar came after this open.
+                // All prices of the others are one. Money that was freed within another bar came after this
+                // open.
                 event.late += free.map_or(0.0, |free| (self.free_power() - free).max(0.0));
                 for pass in self.market.intrabar.passes_within() {
                     self.pass_book(std::slice::from_ref(event), pass);

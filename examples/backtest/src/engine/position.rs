@@ -86,7 +86,7 @@ impl Holdings {
         self.cost -= size * entry;
         self.lots -= lots;
         if self.lots == 0 {
-            // What rounding has left of it belongs to no position.
+            // A rest that rounding has left belongs to no position.
             self.cost = 0.0;
         }
         self.execution(FillKind::Close, number, -lots, *cash, at)

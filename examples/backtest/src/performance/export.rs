@@ -219,7 +219,7 @@ impl<'a> OrderRow<'a> {
         let OpenOrder { id, asset, ticket, buy, .. } = record.order;
         let given = |number: f64| (number != 0.0).then_some(number);
         let [limit, stop, trail, stop_loss, take_profit] = ticket.prices();
-        // What protects a trade has the ticket of its entry, and the numbers behind it.
+        // Orders that protect a trade have the ticket of its entry, and the numbers behind it.
         let (kind, asked, prices) = match id.0.wrapping_sub(1) % NUMBERS_OF_AN_ORDER {
             1 => (OrderType::Stop, None, [0.0, stop_loss, trail, 0.0, 0.0]),
             2 => (OrderType::Limit, None, [take_profit, 0.0, 0.0, 0.0, 0.0]),

@@ -98,7 +98,7 @@ impl Sheet {
     #[must_use]
     pub fn ranked(&self, count: usize) -> Vec<&SheetRow> {
         let mut rows: Vec<&SheetRow> = self.rows.iter().collect();
-        // What is no number is below everything.
+        // NaN is below everything.
         let key = |row: &SheetRow| if row.score.is_nan() { f64::NEG_INFINITY } else { row.score };
         rows.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.index.cmp(&b.index)));
         rows.truncate(count);

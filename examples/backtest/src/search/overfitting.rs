@@ -75,7 +75,7 @@ pub fn overfitting(trials: &[BlockSums], length: usize) -> Option<Overfitting> {
             }
         }
         let chosen = outside[best];
-        // A rank from 1; trials that are equal share the middle of theirs. What is not defined is the worst.
+        // A rank from 1; trials that are equal share the middle of theirs. An undefined value is the worst.
         let below = outside.iter().filter(|other| **other < chosen || (other.is_nan() && !chosen.is_nan()));
         let below = below.count() as f64;
         let equal = outside.iter().filter(|other| **other == chosen || (other.is_nan() && chosen.is_nan()));

@@ -91,7 +91,7 @@ impl<S: Strategy> Trader<S> {
         let told = self.desk.updates.len();
         self.strategy.next(&mut StrategyContext { desk: &mut self.desk, asset: 0 });
         if told != 0 {
-            // What was refused meanwhile is told next time.
+            // Orders that were refused meanwhile are told next time.
             self.desk.updates.drain(..told);
         }
         true

@@ -220,7 +220,7 @@ fn a_path_of_resampled_prices_keeps_assets_together() {
     let all: Vec<&str> = ["it", "monte-carlo"].into_iter().chain(data).chain(flags).collect();
     let told = json(&program.execute(all).expect("it runs"));
     assert_eq!(told["risk"]["paths"], 50, "{told}");
-    // What the one gains the other loses, but for prices that are rounded to ticks: a block that was drawn
+    // The one gains what the other loses, but for prices that are rounded to ticks: a block that was drawn
     // for one of them alone would make them differ by percents.
     for figure in ["mean_pct", "deviation_pct"] {
         let value = told["risk"][figure].as_f64().expect("a number");
@@ -257,7 +257,7 @@ fn a_part_of_the_moments_is_the_run_up_to_there() {
         assert_eq!(part.equity, report.equity[..cut], "seed {seed}, {cut} of {count}");
         let closed = report.trades.iter().filter(|trade| part.trades.contains(trade)).count();
         assert_eq!(closed, part.trades.len(), "seed {seed}");
-        // What comes behind a cut has the same moments, numbered from the first.
+        // The part behind a cut has the same moments, numbered from the first.
         let rest = whole.part(cut..count);
         let times = |backtest: &Backtest| backtest.bars().iter().map(|bar| bar.timestamp).collect::<Vec<_>>();
         assert_eq!(times(&rest), times(&whole)[cut..], "seed {seed}");

@@ -42,7 +42,7 @@ fn an_account_that_owes_more_than_it_has_is_ruined_also_when_it_is_flat() {
     assert_eq!((report.trades.len(), report.trades[0].exit_price), (1, 250.0));
     let last = report.orders.last().expect("an order");
     assert_eq!((last.status, last.cause), (OrderStatus::Rejected, OrderCause::Ruined));
-    // What nobody can pay is booked, so that profits less charges are the change of the equity.
+    // A debt that nobody can pay is booked, so that profits less charges are the change of the equity.
     let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
     let charges: f64 = report.charges.iter().map(|charge| charge.amount).sum();
     assert_eq!((profits, charges), (-15_000.0, -5_000.0));
@@ -149,7 +149,7 @@ fn the_log_of_orders_and_the_exposure_say_what_was_done() {
     let mut curve = Vec::new();
     report.write_equity(assets.bars(), &mut curve).expect("in memory");
     assert!(curve.starts_with(b"timestamp,equity,exposure\n1970-01-01"), "{:?}", curve.get(..60));
-    // What is closed at the end is held no longer.
+    // A position that is closed at the end is held no longer.
     let report = run(&Backtest::new(bars(&[CALM; 3])), on_bar(0, |ctx| _ = ctx.sell(50)));
     assert_eq!(report.exposure, [0.0, 0.5, 0.0]);
 }

@@ -130,7 +130,7 @@ fn a_limit_that_turns_the_position_opens_only_where_the_spread_reaches_it() {
     let report = run(&market(&[down(100.0), begin]), strategy(ticket));
     assert_eq!((report.trades.len(), open(&report)), (1, vec![]));
     assert_eq!(fate(&report, 1).0, OrderStatus::Expired);
-    // What is left waits, and is filled when the ask comes.
+    // The rest waits, and is filled when the ask comes.
     let report = run(&market(&[down(100.0), begin, down(98.0)]), strategy(ticket));
     assert_eq!((report.trades.len(), open(&report)), (1, vec![(10.0, 100.0)]));
     // It comes in the same bar.
@@ -174,7 +174,7 @@ fn an_order_of_the_last_close_opens_nothing_that_the_end_would_close_at_once() {
         let report = run(&market, on_bar(2, |ctx| _ = ctx.buy(10)));
         assert_eq!((report.trades.len(), report.equity[2]), (0, 10_000.0), "{at_end:?}");
         assert_eq!((fate(&report, 0), report.orders[0].filled), (expired, 0.0));
-        // What it closes is filled, and what it would open is not.
+        // The part that closes is filled, and the part that would open is not.
         let turn = |ticket: Ticket| {
             move |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
                 0 => _ = ctx.buy(10),

@@ -127,7 +127,7 @@ fn bad_rows_are_refused_with_their_place_or_left_out_and_counted() {
     // Nothing left is an error, and it says why.
     let error = read("Date,Open,High,Low,Close\nx,1,1,1,1\n", &drop).expect_err("nothing left").to_string();
     assert!(error.starts_with("line 2, column `Date`"), "{error}");
-    // What is sorted keeps the first of two rows with one time.
+    // A sort keeps the first of two rows with one time.
     let both = ReadOptions { sort: true, ..drop };
     let text = "Date,Open,High,Low,Close\n2020-01-03,1,9,1,3\n2020-01-01,1,9,1,1\n2020-01-03,1,9,1,4\n";
     let (series, dropped) = read(text, &both).expect("it reads");

@@ -132,7 +132,7 @@ fn nothing_is_seen_before_its_news_and_filled_before_its_order() {
             let seen = [ctx.bars().len(), ctx.asset_at(1).quotes().len(), ctx.asset_at(2).ticks().len()];
             let now_ns = (0..3).map(|asset| known[asset][seen[asset] - 1].1).max().expect("three");
             for asset in 0..3 {
-                // What comes at one time is seen one by one.
+                // Events of one time are seen one by one.
                 let before = known[asset].partition_point(|(_, heard_ns)| *heard_ns < now_ns);
                 let come = known[asset].partition_point(|(_, heard_ns)| *heard_ns <= now_ns);
                 assert!((before..=come).contains(&seen[asset]), "seed {seed}: asset {asset} at {now_ns}");

@@ -73,7 +73,7 @@ fn an_order_is_filled_by_parts_of_the_volume_and_stays_one_trade() {
     let status = |at: usize| (report.orders[at].status, report.orders[at].ended_bar);
     assert_eq!(status(0), (OrderStatus::Filled, Some(3)), "20, 20 and 10 units");
     assert_eq!(report.orders.len(), 2, "one stop loss protects all of it");
-    // What closes waits too.
+    // Closing orders wait too.
     let both = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
         0 => _ = ctx.buy(50),
         4 => _ = ctx.close(),

@@ -244,7 +244,7 @@ fn an_order_works_as_long_as_it_says() {
         outcome(&soon, buy(Ticket::new(1_000).fill_or_kill())),
         (OrderStatus::Cancelled, OrderCause::NotEnoughCash)
     );
-    // What would close first closes nothing: all or nothing.
+    // The part that would close first closes nothing: all or nothing.
     let flip = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
         0 => _ = ctx.buy(10),
         1 => _ = ctx.sell(Ticket::new(1_000).fill_or_kill()),

@@ -245,7 +245,7 @@ fn parts_of_another_build_are_refused() {
     let text = read(&at("whole/results.csv"));
     let build = text.lines().find_map(|line| line.strip_prefix("# build: ")).expect("the build is told");
     assert!(build.len() == 16 && build.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
-    // What another version of the program has left is not gone on with.
+    // The program does not go on with a file that another version has left.
     let mut sheet = Sheet::parse(&text, false).expect("what was written");
     sheet.rows.truncate(7);
     let other = sheet.text().replace(build, "0123456789abcdef");

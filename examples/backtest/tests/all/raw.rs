@@ -107,6 +107,6 @@ fn an_actor_that_decides_when_a_bar_is_done_trades_as_a_strategy_does() {
     let fills: Vec<(u32, f64)> = closed.chain(open).collect();
     assert!(fills.len() > 20);
     assert_eq!(raw(&bars, false), fills);
-    // What the page warns of: it orders twice, because it does not know yet that it has bought.
+    // The page warns of this: it orders twice, because it does not know yet that it has bought.
     assert_ne!(raw(&bars, true), fills);
 }

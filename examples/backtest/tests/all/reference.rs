@@ -251,7 +251,7 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
             assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
         }
         check_orders(&report, &script);
-        // Whatever brings the bars, the run is the same to the bit.
+        // The run is the same to the bit, whatever brings the bars.
         let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
         assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics), "seed {seed}");
         trades += report.trades.len();

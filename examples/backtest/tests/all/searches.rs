@@ -62,7 +62,7 @@ fn a_walk_forward_chooses_on_the_past_alone_and_trades_each_bar_once() {
     let walked = json("walk-forward", &[&RANGES[..], &lengths].concat());
     let folds = walked["folds"].as_array().expect("folds");
     assert_eq!(folds.len(), (2148 - 500_usize).div_ceil(200));
-    // What was chosen is what a sweep over these bars alone finds best.
+    // The choice is what a sweep over these bars alone finds best.
     let series =
         backtest::data::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv"), Some("GOOG"))
             .expect("the example's data");

@@ -356,7 +356,7 @@ impl SlowExchange {
             let against = (w.spec.size < 0) == (before > 0);
             let left_over = gone && against && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
-            // What is left of an entry ends with its trade.
+            // The rest of an entry ends with its trade.
             let spent = w.opened.is_some_and(|entry| !self.entries.contains_key(&entry));
             w.ended |= (same_group || spent) && place != at || left_over || unguarded;
         }

@@ -3,8 +3,8 @@
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install backtesting==0.6.6
     /tmp/oracle/bin/python examples/backtest/tests/oracle/backtesting_py.py
 
-writes examples/backtest/tests/data/backtesting_py.json. Indicators are plain arrays rather than `self.I`, so that
-backtesting.py begins with the first bar, as we do, and its buy and hold too.
+writes examples/backtest/tests/data/backtesting_py.json. Indicators are plain arrays rather than `self.I`, so
+that backtesting.py begins with the first bar, as we do, and its buy and hold too.
 """
 
 import json

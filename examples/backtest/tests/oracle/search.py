@@ -3,8 +3,8 @@
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install numpy scipy
     /tmp/oracle/bin/python examples/backtest/tests/oracle/search.py
 
-writes examples/backtest/tests/data/search.json: returns of a few made-up trials, and what the papers' formulas say of
-them, written here apart from the Rust code (`itertools.combinations`, `scipy.stats`).
+writes examples/backtest/tests/data/search.json: returns of a few made-up trials, and what the papers'
+formulas say of them, written here apart from the Rust code (`itertools.combinations`, `scipy.stats`).
 """
 
 import itertools

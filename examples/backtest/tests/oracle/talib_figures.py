@@ -3,8 +3,8 @@
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install numpy pandas TA-Lib
     /tmp/oracle/bin/python examples/backtest/tests/oracle/talib_figures.py
 
-writes examples/backtest/tests/data/talib.json: every indicator over the GOOG bars, at a few bars near its beginning and
-throughout. Which bars are undefined is in it too.
+writes examples/backtest/tests/data/talib.json: every indicator over the GOOG bars, at a few bars near its
+beginning and throughout. Which bars are undefined is in it too.
 """
 
 import json

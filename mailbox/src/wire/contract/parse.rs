@@ -46,7 +46,7 @@ pub(super) fn parse(table: &str) -> Result<Loaded, TableError> {
     if table.len() > TABLE_MAX {
         return Err(TableError { line: 0, cause: format!("it has more than {TABLE_MAX} bytes") });
     }
-    // What is kept is kept for good: nothing is, of a table that is wrong.
+    // Kept text is kept for good, so nothing is kept of a table that is wrong.
     Parser::default().parse(table)?;
     Parser { keeps: true, ..Parser::default() }.parse(table)
 }
