@@ -199,6 +199,25 @@ impl<M: Send + 'static> Recipient<M> {
     ///
     /// `Ok` says that the inbox has it, not that it was handled.
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, Recipient, Result, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum(0))?;
+    /// let numbers: Recipient<u64> = sum.recipient();
+    /// numbers.tell(7).await?;
+    /// assert_eq!(sum.ask(Total).await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See [`TellError`]; the message comes back.
     ///
@@ -271,6 +290,23 @@ impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
     }
 
     /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, ReplyRecipient, Result, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let totals: ReplyRecipient<Total, u64> = bus.spawn(Sum(7))?.reply_recipient();
+    /// assert_eq!(totals.ask(Total).await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// See [`AskError`].

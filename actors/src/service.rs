@@ -165,6 +165,28 @@ impl ServiceContext {
     /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
     /// anybody has handled it.
     ///
+    /// ```
+    /// # use mycelium::{Isolate, Message, Result, ServiceContext, service};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// struct Feed;
+    /// #[service]
+    /// impl Feed {
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result {
+    ///         for number in 1..=3 {
+    ///             ctx.publish(Tick(number)).await?; // waits for subscribers under `Block`
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut isolate = Isolate::new(42);
+    /// # let ticks = isolate.record::<Tick>()?;
+    /// # isolate.spawn_service(Feed)?;
+    /// # isolate.run()?;
+    /// # assert_eq!(ticks.len(), 3);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`PublishError`]; the message comes back and nobody has received it.
     ///
@@ -254,6 +276,24 @@ impl ServiceContext {
     }
 
     /// Waits on the bus's clock.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Result, ServiceContext, service};
+    /// # use std::time::Duration;
+    /// struct Nap;
+    /// #[service]
+    /// impl Nap {
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result {
+    ///         ctx.sleep(Duration::from_secs(3600)).await; // virtual in an isolate
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut isolate = Isolate::new(42);
+    /// # isolate.spawn_service(Nap)?;
+    /// # isolate.run()?;
+    /// # assert_eq!(isolate.now().as_nanos(), 3_600_000_000_000);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     ///
     /// # Cancel safety
     /// Dropped, it has waited for nothing.

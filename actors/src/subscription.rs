@@ -469,6 +469,28 @@ impl<A: Actor> Subscriptions<A> {
 
     /// Receives every `M` published on the bus; publishers wait when as many are unread as the bus's topics
     /// hold, [`DEFAULT_CAPACITY`] unless the bus was built with another number.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscription, Subscriptions};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// struct Last(u64);
+    /// impl Actor for Last {
+    ///     type Error = BoxError;
+    ///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+    ///         topics.on::<Tick>(); // `#[on]` writes this
+    ///     }
+    /// }
+    /// # impl Handler<Tick> for Last {
+    /// #     async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> { self.0 = tick.0; Ok(()) }
+    /// # }
+    /// # let mut isolate = Isolate::new(42);
+    /// # let last = isolate.spawn(Last(0))?;
+    /// # isolate.publish(Tick(7))?;
+    /// # isolate.run()?;
+    /// # assert_eq!(isolate.take(&last).unwrap().0, 7);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     pub fn on<M: Message>(&mut self) -> &mut Self
     where
         A: Handler<M>,
@@ -477,6 +499,28 @@ impl<A: Actor> Subscriptions<A> {
     }
 
     /// Receives every `M` with a policy and capacity of its own.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscription, Subscriptions};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// struct Last(u64);
+    /// impl Actor for Last {
+    ///     type Error = BoxError;
+    ///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+    ///         topics.on_with(Subscription::<Tick>::drop_oldest().capacity(64));
+    ///     }
+    /// }
+    /// # impl Handler<Tick> for Last {
+    /// #     async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> { self.0 = tick.0; Ok(()) }
+    /// # }
+    /// # let mut isolate = Isolate::new(42);
+    /// # let last = isolate.spawn(Last(0))?;
+    /// # isolate.publish(Tick(7))?;
+    /// # isolate.run()?;
+    /// # assert_eq!(isolate.take(&last).unwrap().0, 7);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     pub fn on_with<M: Message>(&mut self, subscription: Subscription<M>) -> &mut Self
     where
         A: Handler<M>,
@@ -510,7 +554,7 @@ impl<A: Handler<WireMessage>> Subscriptions<A> {
 /// One entry of [`Subscriptions`]: knows its message type, and hands it to whoever hosts the actor.
 pub(crate) trait Wanted<A: Actor>: Send {
     /// Subscribes the actor in the isolate that is being built.
-    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError>;
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError>;
     /// Subscribes the actor that is being spawned on a live bus.
     fn live(&self, actor: &mut crate::live::LiveContext<A>) -> Result<(), crate::SpawnError>;
 }
@@ -521,7 +565,7 @@ struct Want<A, M> {
 }
 
 impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
-    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError> {
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe(self.subscription)
     }
 
@@ -536,7 +580,7 @@ struct WantWire {
 }
 
 impl<A: Handler<WireMessage>> Wanted<A> for WantWire {
-    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError> {
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe_wire(&self.topics, self.subscription)
     }
 

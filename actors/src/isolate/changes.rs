@@ -49,7 +49,7 @@ impl LaneChanges {
 
     /// A seat receives from a topic's lane, with this ticket.
     pub(crate) fn join(&self, seat: u32, lane: u32, ticket: u64) {
-        // What is outside of all actors does not end.
+        // Code outside of all actors does not end.
         if seat != OUTSIDE {
             self.of_seats.borrow_mut().insert((seat, lane, ticket));
         }

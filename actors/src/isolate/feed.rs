@@ -69,7 +69,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
     fn keep(&self, next: Option<(i64, M)>) -> Option<i64> {
         let at = next.as_ref().map(|(at, _)| *at);
         self.at.set(at);
-        // What stood there was published, so this drops nothing.
+        // The message that stood there was published, so this drops nothing.
         *self.next.borrow_mut() = next.map(|(_, message)| message);
         at
     }

@@ -18,7 +18,7 @@ pub(super) use self::direct::{direct_rule, push};
 pub(crate) use self::tied::Tied;
 use super::beat::{Beat, BeatAgain, PlayTimed, Timed};
 use super::core::{IsolateCore, Refusal};
-use super::seat::Seat;
+use super::seat::ActorCell;
 use super::steps::goes_on;
 use super::sub::{Called, TopicWay};
 use super::timers::{Due, Fire};
@@ -43,7 +43,8 @@ impl Place {
     /// The isolate's core, on its thread, and not from inside another isolate.
     #[inline]
     pub(crate) fn core(&self) -> Option<&IsolateCore> {
-        // What runs in an isolate finds it so; the rest is for tests and whoever sets an isolate up.
+        // Code that runs in an isolate finds it so; the rest is for tests and for code that sets an isolate
+        // up.
         self.core.entered().or_else(|| self.core.here())
     }
 
@@ -437,6 +438,6 @@ impl<A: Actor> IsolateContext<A> {
 }
 
 /// The seat of an actor of type `A`.
-pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<Seat<A>>> {
+pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<ActorCell<A>>> {
     core.seat(seat)?.into_any().downcast().ok()
 }

@@ -37,6 +37,22 @@ impl Isolate {
 
     /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
     ///
+    /// ```
+    /// # use mycelium::{Isolate, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// let mut isolate = Isolate::new(42);
+    /// let sum = isolate.spawn(Sum(0))?;
+    /// isolate.tell(&sum, 7_u64)?; // handled at the next run
+    /// isolate.run()?;
+    /// # assert_eq!(isolate.ask(&sum, Total)?, 7);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`TellError`]; the message comes back. [`TellError::OtherBus`] when the actor is not of this
     /// isolate.
@@ -53,6 +69,21 @@ impl Isolate {
 
     /// Asks one actor and handles events, without moving the clock, until it has answered.
     ///
+    /// ```
+    /// # use mycelium::{Isolate, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// let mut isolate = Isolate::new(42);
+    /// let sum = isolate.spawn(Sum(0))?;
+    /// isolate.tell(&sum, 7_u64)?;
+    /// assert_eq!(isolate.ask(&sum, Total)?, 7); // what was told before is handled before
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`AskError::Stopped`] when it has ended, or fails over the query; [`AskError::Timeout`] when the
     /// answer needs the clock to move; [`AskError::RunEnded`] when somebody's failure ended the run before
@@ -65,7 +96,7 @@ impl Isolate {
         let to = self.own(to).ok_or(AskError::OtherBus)?;
         let mut queued = enter(&self.core, || to.send_query(query));
         if let Err(Unqueued::Full(query, _)) = queued {
-            // What waits may be handled now, and make room.
+            // Messages that wait may be handled now, and make room.
             self.run_until(self.now()).map_err(|error| AskError::RunEnded(Box::new(error)))?;
             queued = enter(&self.core, || to.send_query(query));
         }

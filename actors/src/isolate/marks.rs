@@ -6,13 +6,13 @@ use super::Isolate;
 use super::gauge::Gauge;
 use super::handle::{IsolateRef, Place, Room, direct_rule, push};
 use super::lane::Lane;
-use super::seat::{AnySeat, Seat};
+use super::seat::{ActorCell, AnySeat};
 use super::sub::{MarkerStep, Repeats, Rule};
 use crate::Actor;
 use crate::life::{MARKER, Marker};
 
 /// The way by which markers come. It takes them also when it is full.
-fn marker_lane<A: Actor>(seat: &Rc<Seat<A>>) -> Rc<Lane<Marker>> {
+fn marker_lane<A: Actor>(seat: &Rc<ActorCell<A>>) -> Rc<Lane<Marker>> {
     seat.core.direct(seat.index, |place| {
         let gauge = Gauge::direct(MARKER, false);
         let rule = Rule { repeats: Repeats::Always, ..direct_rule(&gauge) };

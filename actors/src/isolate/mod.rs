@@ -13,6 +13,7 @@ mod handle;
 mod inputs;
 mod lane;
 mod letters;
+mod looks;
 mod marks;
 mod monitors;
 mod names;
@@ -45,7 +46,6 @@ use std::time::Duration;
 use self::core::{Idle, IsolateCore};
 use self::handle::seat_of;
 use self::lane::LaneWay;
-use self::seat::Seat;
 use self::service::ServiceSeat;
 use self::signals::LoopSignals;
 use self::steps::enter;
@@ -53,15 +53,14 @@ use self::steps::enter;
 use crate::life::Origin;
 use crate::stop::{Leash, StopFlag};
 use crate::{
-    Actor, ActorRef, Clock, Context, Service, ServiceRef, SpawnError, StopReason, Subscriptions, Timestamp,
-    TopicStats,
+    Actor, ActorRef, Context, Service, ServiceRef, SpawnError, StopReason, Subscriptions, Timestamp,
 };
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
 pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep, Tied, Unqueued};
 pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
-pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
+pub(crate) use self::seat::{ActorCell, AnySeat, seat_actor};
 pub(crate) use self::service::seat_service;
 pub(crate) use self::steps::{step, stepped};
 pub(crate) use self::subscriber::{IsolateReceived, IsolateSubscriber};
@@ -138,6 +137,12 @@ pub struct Isolate {
 
 impl Isolate {
     /// An empty isolate whose random numbers follow from `seed` and whose clock starts at zero.
+    ///
+    /// ```
+    /// # use mycelium::Isolate;
+    /// let isolate = Isolate::new(42);
+    /// assert_eq!(isolate.now().as_nanos(), 0);
+    /// ```
     pub fn new(seed: u64) -> Self {
         Self::starting_at(seed, Timestamp::ZERO)
     }
@@ -164,6 +169,12 @@ impl Isolate {
 
     /// Sets the effect of a failure of an actor or service that is in no tree; by default the run ends. See
     /// [`OnFailure`].
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, OnFailure};
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.on_failure(OnFailure::GoOn); // the others go on, as on a live bus
+    /// ```
     pub fn on_failure(&mut self, on_failure: OnFailure) {
         self.core.on_failure.set(on_failure);
     }
@@ -227,7 +238,7 @@ impl Isolate {
         let (index, waker) = self.core.next_seat();
         let place = Place::new(&self.core, index);
         let ctx = Context::in_isolate(IsolateContext::new(place.clone()), self.core.names.origin::<A>(name));
-        let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
+        let seat = Rc::new(ActorCell::new(Rc::clone(&self.core), index, waker, actor, ctx));
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
         // A handler of another isolate may call this.
         let subscribed = enter(&self.core, || wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat)));
@@ -241,6 +252,17 @@ impl Isolate {
     }
 
     /// Adds a service. Its loop begins at the next [`run`](Self::run).
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Result, ServiceContext, service};
+    /// # struct Once;
+    /// # #[service] impl Once { async fn run(&mut self, _: &ServiceContext) -> Result { Ok(()) } }
+    /// let mut isolate = Isolate::new(42);
+    /// let once = isolate.spawn_service(Once)?;
+    /// isolate.run()?;
+    /// assert!(isolate.take_service(&once).is_some());
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     ///
     /// # Errors
     /// None at present; the signature is that of a live bus.
@@ -437,60 +459,6 @@ impl Isolate {
         }
     }
 
-    /// Takes an actor out, with its state, also one that has ended; `None` if it is in the middle of a
-    /// handler, panicked, was taken before, is in a tree, which counts on it, or is not of this isolate. To
-    /// those who wait for its end it has ended, as one that was stopped.
-    pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
-        let seat = self.seat(actor)?;
-        enter(&self.core, || seat.take())
-    }
-
-    /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler,
-    /// has panicked, was taken, waits to be restarted, or is not of this isolate.
-    pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
-        let seat = self.seat(actor)?;
-        enter(&self.core, || seat.with(f))
-    }
-
-    /// Takes a service out once its loop has returned.
-    pub fn take_service<S: Service>(&mut self, service: &ServiceRef<S>) -> Option<S> {
-        let place = service.as_isolate().filter(|place| place.is_of(&self.core))?;
-        self.core.seat(place.seat())?.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
-    }
-
-    /// Why an actor of this isolate ended, if it has.
-    pub fn end_reason<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<StopReason> {
-        self.seat(actor)?.end_reason()
-    }
-
-    /// The isolate's clock, for code that is no actor, such as the observer of a tree. The
-    /// future of [`block_on`](Self::block_on) may wait on it.
-    pub fn clock(&self) -> Clock {
-        Clock::in_isolate(Place::new(&self.core, OUTSIDE))
-    }
-
-    /// The time on the isolate's clock.
-    pub fn now(&self) -> Timestamp {
-        Timestamp::from_nanos(self.core.now.get())
-    }
-
-    /// The counters of the isolate so far.
-    pub fn stats(&self) -> IsolateStats {
-        IsolateStats {
-            now: self.now(),
-            events: self.core.bounds.events(),
-            resumptions: self.core.bounds.resumptions(),
-            unheard: self.core.unheard.get(),
-            dead_letters: self.core.dead_letters.get(),
-            retried: self.core.retried.get(),
-        }
-    }
-
-    /// The counters of every topic that anybody ever subscribed or published to.
-    pub fn topics(&self) -> Vec<TopicStats> {
-        self.core.topics()
-    }
-
     /// Frees the seats of which nothing is left since the last run.
     fn free_seats(&self) {
         if self.core.has_leaving() {
@@ -503,7 +471,7 @@ impl Isolate {
         actor.as_isolate().filter(|actor| actor.place.is_of(&self.core))
     }
 
-    fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {
+    fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<ActorCell<A>>> {
         seat_of(&self.core, self.own(actor)?.place.seat())
     }
 }

@@ -6,7 +6,7 @@ use super::core::IsolateCore;
 use super::gauge::Gauge;
 use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
-use super::seat::{AnySeat, Bundle, Seat};
+use super::seat::{ActorCell, AnySeat, Bundle};
 use super::sub::Called;
 use crate::by_value::sealed::DispatchMessage;
 use crate::life::{self, EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList, Witness};
@@ -31,7 +31,7 @@ impl Watches {
     }
 }
 
-impl<A: Actor> Seat<A> {
+impl<A: Actor> ActorCell<A> {
     /// Forgets one of its watches; the seat that was watched.
     fn forget_watch(&self, monitor: Monitor) -> Option<u32> {
         self.watches.borrow_mut().as_mut()?.watched.forget(monitor)

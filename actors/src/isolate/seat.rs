@@ -74,7 +74,7 @@ enum Batch {
 }
 
 /// One actor of an isolate.
-pub(crate) struct Seat<A: Actor> {
+pub(crate) struct ActorCell<A: Actor> {
     pub(crate) core: Rc<IsolateCore>,
     pub(crate) index: u32,
     waker: Waker,
@@ -103,7 +103,7 @@ pub(crate) struct Seat<A: Actor> {
     ward: Option<Box<SeatWard<A>>>,
 }
 
-impl<A: Actor> Seat<A> {
+impl<A: Actor> ActorCell<A> {
     /// Seats an actor; its `started` runs at the first [`AnySeat::resume`].
     pub(crate) fn new(core: Rc<IsolateCore>, index: u32, waker: Waker, actor: A, ctx: Context<A>) -> Self {
         Self::of(core, index, waker, Bundle { actor, ctx }, None)
@@ -196,7 +196,7 @@ impl<A: Actor> Seat<A> {
         if has_batches::<A>() && played.is_some() {
             self.open_batch();
         }
-        // What a handler returns is not put together again here, so that the usual return writes nothing to
+        // The result of a handler is not put together again here, so that the usual return writes nothing to
         // memory.
         match played {
             Some(Poll::Ready(Ok(()))) => {
@@ -437,7 +437,7 @@ impl<A: Actor> Seat<A> {
     }
 }
 
-impl<A: Actor> AnySeat for Seat<A> {
+impl<A: Actor> AnySeat for ActorCell<A> {
     fn resume(&self) {
         if self.stage.phase() == Phase::Waiting {
             self.core.running.set(self.index);
@@ -507,7 +507,7 @@ impl<A: Actor> AnySeat for Seat<A> {
                 let broken = self.failed_dependency.take();
                 self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
             }
-            // What its handler returns to looks there.
+            // The code that its handler returns to looks there.
             Phase::Busy => self.core.looks_back.set(true),
             _ => {}
         }

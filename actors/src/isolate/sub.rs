@@ -24,7 +24,7 @@ use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
 use super::queue::{Kept, PolicyQueue};
 use super::retained::PublishedAt;
-use super::seat::{AnySeat, Bundle, Seat};
+use super::seat::{ActorCell, AnySeat, Bundle};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
 use crate::{Actor, Handler, Responder, StopReason, Subscription};
@@ -100,7 +100,7 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, PendingRequest<Q, A::Reply>> for Answer
         let back = asked.reply.take();
         let reply = life::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
         if let Some(back) = back {
-            // Whoever asked may have stopped waiting.
+            // The asker may have stopped waiting.
             let _ = back.send(reply);
         }
         Ok(())
@@ -199,7 +199,7 @@ impl<M> Rule<M> {
 
 /// One way into an actor, handled by the play `P`.
 pub(crate) struct Sub<A: Actor, M, P> {
-    seat: Rc<Seat<A>>,
+    seat: Rc<ActorCell<A>>,
     me: Weak<Self>,
     echo: bool,
     repeats: Repeats,
@@ -219,7 +219,7 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     /// A way into `seat`.
-    pub(crate) fn new(seat: &Rc<Seat<A>>, rule: Rule<M>) -> Rc<Self> {
+    pub(crate) fn new(seat: &Rc<ActorCell<A>>, rule: Rule<M>) -> Rc<Self> {
         let Rule { how, gauge, repeats } = rule;
         Rc::new_cyclic(|me| Self {
             seat: Rc::clone(seat),
@@ -296,7 +296,7 @@ where
 /// An actor's subscription as one of the receivers of a lane: what every message needs of it, without a look
 /// at the subscription.
 struct ToActor<A: Actor, M, P> {
-    seat: Rc<Seat<A>>,
+    seat: Rc<ActorCell<A>>,
     echo: bool,
     sub: Rc<Sub<A, M, P>>,
 }
@@ -343,7 +343,7 @@ where
     }
 
     fn misses(&self, sender: u32) -> bool {
-        // What its actor does not get because it has ended is a dead letter.
+        // A message that its actor does not get because it has ended is a dead letter.
         if self.seat.has_ended() {
             return false;
         }

@@ -192,7 +192,7 @@ impl<M: 'static> SubscriberQueue<M> {
         {
             fronts.has_closed();
         }
-        // Whoever waits learns that nothing more comes.
+        // A waiting reader learns that nothing more comes.
         let waker = self.waker.borrow_mut().take();
         drop(self.rest.take());
         waker.into_iter().for_each(Waker::wake);

@@ -20,7 +20,7 @@ use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::{HandsOn, LaneReceiving, Receive};
 use super::retained::PublishedAt;
-use super::seat::{AnySeat, Seat};
+use super::seat::{ActorCell, AnySeat};
 use super::steps::{enter, step};
 use super::sub::{HandleStep, Rule, TopicWay};
 use super::{Isolate, OUTSIDE};
@@ -439,7 +439,7 @@ impl<A: Actor> IsolateContext<A> {
     }
 }
 
-impl<A: Handler<WireMessage>> Seat<A> {
+impl<A: Handler<WireMessage>> ActorCell<A> {
     /// Subscribes this actor to the bytes of these topics.
     pub(crate) fn subscribe_wire(
         self: &Rc<Self>,

@@ -289,7 +289,7 @@ impl<A: Actor> Address<A> {
     /// Queues a marker behind all that was sent before.
     pub(crate) fn mark(&self, marker: Marker) {
         self.markers.fetch_add(1, Ordering::Relaxed);
-        // Who has ended handles nothing any more: the marker goes.
+        // An actor that has ended handles nothing any more: the marker goes.
         drop(self.inbox.send_past_bound(Envelope::marker(marker)));
     }
 
@@ -345,7 +345,7 @@ impl<A: Actor> Address<A> {
             SendError::Closed(envelope) => {
                 back(envelope, |message| TellError::Stopped(message, Some(self.who())))
             }
-            // Whoever waits finds it full only if it would wait for itself.
+            // A sender that waits finds it full only if it would wait for itself.
             other => back(other.into_inner(), |message| TellError::Itself(message, Some(self.who()))),
         })
     }

@@ -33,7 +33,7 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut note = None;
-    // What the code around this waits for stays noted: it waits for that still when this is done.
+    // The wait of the code around this stays noted: it waits for that still when this is done.
     let _around = current::set_noted_aside();
     without_cancellation(|| {
         loop {
@@ -42,7 +42,7 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
                 Poll::Pending => {
                     let (waits, before) = current::take_noted();
                     note.get_or_insert_with(|| BlockedNote::new(before)).write(waits);
-                    // Whoever woke it meanwhile has left a token, with which this returns at once.
+                    // A waker that came meanwhile has left a token, with which this returns at once.
                     thread::park();
                 }
             }

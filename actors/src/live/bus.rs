@@ -2,28 +2,25 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Duration;
 
-use mycelium_mailbox::wire::Messages;
-use mycelium_mailbox::{
-    Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Sources, Stamps, Stop,
-};
+use mycelium_mailbox::{Doorbell, InboxOptions, Overflow, Port, Sources, Stamps, Stop};
 use tokio::runtime::Handle;
 
 use super::address::{Address, Member};
 use super::body::Body;
+use super::builder::BusBuilder;
 use super::context::LiveContext;
 use super::dead_letters::DeadLetterBox;
 use super::fate::Fate;
 use super::forest::Forest;
 use super::links::{Bridge, Links, NodeNames};
-use super::lookout::{CIRCLE_AFTER, Lookout};
+use super::lookout::Lookout;
 use super::members::{MemberSeat, Members};
 use super::names::Names;
 use super::runtime::{Runtimes, has_ended};
 use super::shutdown::BusMissed;
 use super::source::{DirectSource, Inlet};
-use super::topics::{Retaining, Retentions, Topics};
+use super::topics::Topics;
 use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::dead_letters::DeadLetters;
@@ -31,10 +28,8 @@ use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, SetOnce};
-use crate::wire::Table;
 use crate::{
-    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
-    StopReason, Subscriptions, TopicStats,
+    Actor, ActorId, ActorRef, Clock, Identity, Probe, SpawnError, StopReason, Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
@@ -110,29 +105,6 @@ impl Drop for Owner {
     }
 }
 
-/// Sets a bus up; see [`MessageBus::builder`].
-///
-/// ```
-/// # use mycelium::MessageBus;
-/// # use std::time::Duration;
-/// let bus = MessageBus::builder().topic_capacity(4_096).ask_limit(Duration::from_secs(1)).seed(42).build();
-/// # drop(bus);
-/// ```
-#[derive(Clone)]
-#[must_use = "a builder makes nothing before `build`"]
-pub struct BusBuilder {
-    topic_capacity: usize,
-    inbox_capacity: u32,
-    seed: u64,
-    runtime: Option<Handle>,
-    ask_limit: Option<Duration>,
-    circle_after: Duration,
-    table: Table,
-    probe: Option<Arc<dyn Probe>>,
-    retentions: Retentions,
-    pub(crate) names: NodeNames,
-}
-
 /// What the handles, contexts and bodies of one bus share.
 pub(crate) struct BusCore {
     pub(crate) topics: Topics,
@@ -163,23 +135,6 @@ pub(crate) struct BusCore {
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
-}
-
-impl Default for BusBuilder {
-    fn default() -> Self {
-        Self {
-            topic_capacity: DEFAULT_CAPACITY,
-            inbox_capacity: INBOX_CAPACITY_DEFAULT,
-            seed: 0,
-            runtime: None,
-            ask_limit: None,
-            circle_after: CIRCLE_AFTER,
-            probe: None,
-            table: Table::default(),
-            retentions: Retentions::new(),
-            names: NodeNames::default(),
-        }
-    }
 }
 
 impl BusBuilder {
@@ -273,6 +228,12 @@ impl BusBuilder {
     }
 
     /// The bus.
+    ///
+    /// ```
+    /// # use mycelium::MessageBus;
+    /// let bus = MessageBus::builder().seed(42).build();
+    /// assert_eq!(bus.alive(), 0);
+    /// ```
     #[must_use]
     pub fn build(self) -> MessageBus {
         let stamps = Arc::new(Stamps::new());
@@ -310,12 +271,24 @@ impl BusBuilder {
 
 impl MessageBus {
     /// An empty bus with the usual capacities.
+    ///
+    /// ```
+    /// # use mycelium::MessageBus;
+    /// let (live, shadow) = (MessageBus::new(), MessageBus::new()); // neither knows of the other
+    /// # drop((live, shadow));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// A bus with other capacities, seed or runtime.
+    ///
+    /// ```
+    /// # use mycelium::MessageBus;
+    /// let bus = MessageBus::builder().node("desk").topic_capacity(4_096).build();
+    /// # drop(bus);
+    /// ```
     pub fn builder() -> BusBuilder {
         BusBuilder::default()
     }
@@ -374,12 +347,43 @@ impl MessageBus {
 
     /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the
     /// whole bus.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// bus.publisher()?.publish(Tick(7)).await?;
+    /// let topics = bus.topics();
+    /// assert_eq!((topics[0].message, topics[0].published, topics[0].unheard), ("Tick", 1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn topics(&self) -> Vec<TopicStats> {
         self.core.topics.stats()
     }
 
     /// The messages that reached an actor and were never handled.
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, actor};
+    /// # struct Picky;
+    /// # #[actor] impl Picky {
+    /// #     #[on(direct)] fn number(&mut self, _: &u64) -> Result { Err("not this one".into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let picky = bus.spawn(Picky)?;
+    /// picky.tell(7_u64).await?;
+    /// picky.ended().await; // its handler has returned an error
+    /// assert_eq!(bus.dead_letters().in_hand, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters {
         self.core.dead_letters.snapshot()
@@ -464,12 +468,6 @@ impl WeakBus {
 impl fmt::Debug for MessageBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBus").field("alive", &self.alive()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for BusBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BusBuilder").field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 

@@ -247,7 +247,7 @@ where
     let answering = async move {
         let reply = life::answer(actor, &asked.query, ctx).await;
         if let Some(sender) = asked.reply.take() {
-            // Whoever asked may have stopped waiting.
+            // The asker may have stopped waiting.
             let _ = sender.give(reply);
         }
         Ok(1)
@@ -281,7 +281,7 @@ where
     let replying = async move {
         let answer = life::reply(actor, query, ctx).await;
         if let Some(sender) = reply {
-            // Whoever asked may have stopped waiting.
+            // The asker may have stopped waiting.
             let _ = sender.give(answer);
         }
         Ok(())

@@ -7,6 +7,7 @@
 mod address;
 mod blocking;
 mod body;
+mod builder;
 mod bus;
 mod cancel;
 mod circles;
@@ -42,8 +43,9 @@ pub(crate) use address::{Address, Member, OfferRefusal, Work};
 pub(crate) use blocking::block_on;
 pub use blocking::without_cancellation;
 pub(crate) use body::Body;
+pub use builder::BusBuilder;
 pub(crate) use bus::BusCore;
-pub use bus::{BusBuilder, MessageBus, WeakBus};
+pub use bus::{MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
 pub(crate) use current::{enter, poll_code, poll_turn, turn};

@@ -92,6 +92,22 @@ impl MessageBus {
 
     /// Receives every `M` published from now on, with a policy and capacity.
     ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let mut latest = bus.subscriber_with::<Tick>(Subscription::drop_oldest().capacity(1))?;
+    /// let ticks = bus.publisher()?;
+    /// ticks.publish(Tick(1)).await?;
+    /// ticks.publish(Tick(2)).await?; // waits for nobody
+    /// assert_eq!(latest.recv().await.as_deref(), Some(&Tick(2)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`],
     /// [`SpawnError::TooManySubscribers`].

@@ -238,6 +238,28 @@ impl Drop for Exit {
 impl MessageBus {
     /// Starts a service: its loop runs on a task of its own until it returns.
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, ServiceContext, service};
+    /// # use std::time::Duration;
+    /// struct Heartbeat;
+    /// #[service]
+    /// impl Heartbeat {
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result {
+    ///         loop {
+    ///             ctx.sleep(Duration::from_secs(1)).await; // a stop ends it here
+    ///         }
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let heartbeat = bus.spawn_service(Heartbeat)?;
+    /// heartbeat.stop();
+    /// heartbeat.ended().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or
     /// has ended, [`SpawnError::Closed`] after a shutdown began.

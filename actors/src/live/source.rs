@@ -287,7 +287,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
-        // What waits goes with the queue.
+        // Messages that wait go with the queue.
         None
     }
 

@@ -127,7 +127,8 @@ impl OwnThread {
                 let _ = ready.send(Ok(runtime.handle().clone()));
                 let _hooked = Hooked::new(self.hooks.as_deref());
                 runtime.block_on(self.wait(is_for));
-                // What its tasks hold goes while the hooks still hold, and so does what is left of its actor.
+                // The values of its tasks go while the hooks still hold, and so does what is left of its
+                // actor.
                 drop((runtime, OCCUPANT.take()));
             }
             Err(cause) => drop(ready.send(Err(cause))),

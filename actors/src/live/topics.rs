@@ -424,7 +424,7 @@ impl Topics {
                 let changed = Arc::clone(&self.changed);
                 topic.note_changes(Some(Arc::new(move || changed.get().into_iter().for_each(|tell| tell()))));
                 if retains {
-                    // Who listens in bytes later wants to know when they were published.
+                    // A later subscriber in bytes wants to know when they were published.
                     tap.remember(clock, |note| topic.note_each(Some(note)));
                 }
             }

@@ -117,7 +117,7 @@ impl Watch {
     /// done no wrong.
     pub(crate) fn abort(&self, reason: &str, seen: Option<u64>) {
         let mut hand = lock(&self.hand);
-        // What came before this one was counted before it took the lock.
+        // Everything before this one was counted before it took the lock.
         let same = seen.is_none_or(|beats| beats == self.beats.load(Ordering::Relaxed));
         if hand.held.is_some() && same {
             hand.abort = Some(reason.into());

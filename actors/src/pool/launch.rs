@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::PoolTopics;
 use super::feed::PoolFeed;
 use super::state::{PoolPlan, PoolState};
-use crate::isolate::{AnySeat, Factory, IsolateRef, Place, SeatOf, SeatSite};
+use crate::isolate::{ActorCell, AnySeat, Factory, IsolateRef, Place, SeatSite};
 use crate::tree::{ActorLaunch, ExitReason, Launch, Life, Placed, Pools, Site, StartLeft, split};
 use crate::{Actor, ActorRef};
 
@@ -48,7 +48,7 @@ fn placed<A: Actor>(site: &Site) -> Option<ActorRef<A>> {
 
 /// The actor that has taken this seat.
 fn seated<A: Actor>(site: &SeatSite, seat: &Rc<dyn AnySeat>) -> Option<ActorRef<A>> {
-    let seat = Rc::clone(seat).into_any().downcast::<SeatOf<A>>().ok()?;
+    let seat = Rc::clone(seat).into_any().downcast::<ActorCell<A>>().ok()?;
     Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&site.core, seat.index))))
 }
 

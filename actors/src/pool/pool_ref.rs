@@ -139,6 +139,31 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// `Ok` says that a worker's inbox has it, not that it was handled.
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor, pool::Pool};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let sums = Pool::new(|| Sum(0)).workers(4);
+    /// let tree = Supervisor::builder("root").supervisor(sums.supervisor("sums")).start(&bus).await?;
+    /// let sums = tree.pool_ref::<Sum>("root/sums").ok_or("it runs")?;
+    /// for number in 1..=10_u64 {
+    ///     sums.tell(number).await?; // one worker has it
+    /// }
+    /// # sums.flush().await?;
+    /// # let mut total = 0;
+    /// # for worker in sums.workers() { total += worker.ask(Total).await?; }
+    /// # assert_eq!(total, 55);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See [`TellError`]; the message comes back.
     ///
@@ -191,6 +216,25 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// By key, while a resize goes on, the worker that is asked waits for what others have to do first. So a
     /// worker that asks its own pool by key should use [`ask_within`](Self::ask_within).
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor, pool::Pool};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let sums = Pool::new(|| Sum(0)).workers(4);
+    /// let tree = Supervisor::builder("root").supervisor(sums.supervisor("sums")).start(&bus).await?;
+    /// let sums = tree.pool_ref::<Sum>("root/sums").ok_or("it runs")?;
+    /// assert_eq!(sums.ask(Total).await?, 0); // of the worker whose turn it is
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// See [`AskError`].

@@ -312,7 +312,7 @@ impl<A: Actor> PoolState<A> {
     pub(super) fn crowd(&self, key: Option<u64>) -> (Vec<ActorRef<A>>, u64) {
         let roster = self.read();
         let workers = Self::range(key, roster.size()).filter_map(|number| roster.worker(number));
-        // Whoever waits for itself waits in vain.
+        // A worker that waits for itself waits in vain.
         let others = workers.filter(|worker| worker.is_alive() && !worker.is_current());
         (others.cloned().collect(), roster.epoch())
     }

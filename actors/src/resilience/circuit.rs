@@ -118,6 +118,18 @@ impl CircuitBreaker {
     ///
     /// A future that is refused is dropped without being polled. A panic counts as a failure.
     ///
+    /// ```
+    /// use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> mycelium::Result {
+    /// let clock = mycelium::MessageBus::new().clock();
+    /// let venue = CircuitBreaker::new("venue", BreakerPolicy::default())?;
+    /// let price = venue.call(&clock, async { Ok::<_, std::io::Error>(101) }).await?;
+    /// assert_eq!(price, 101);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`CircuitError::Refused`] says when to come back; [`CircuitError::Failed`] is the call's own error.
     ///

@@ -178,6 +178,24 @@ impl Retry {
 
     /// Calls `attempt` until it succeeds; every error is retried.
     ///
+    /// ```
+    /// use mycelium::resilience::{Retry, RetryPolicy};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> mycelium::Result {
+    /// let clock = mycelium::MessageBus::new().clock();
+    /// let mut retry = Retry::new(RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() })?;
+    /// let mut attempts = 0;
+    /// let connect = || {
+    ///     attempts += 1;
+    ///     let connected = attempts == 3;
+    ///     async move { if connected { Ok("connected") } else { Err("refused") } }
+    /// };
+    /// assert_eq!(retry.run(&clock, connect).await?, "connected");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See [`run_if`](Self::run_if).
     ///

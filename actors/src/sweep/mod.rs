@@ -126,6 +126,13 @@ struct Options {
 
 impl<'a, S: Space> Sweep<'a, S> {
     /// A sweep over `space` with seed zero, on all cores.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(1..=100_u64).run(|n, _| Ok(n * n))?;
+    /// assert_eq!(report.values().sum::<u64>(), 338_350);
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn new(space: S) -> Self {
         let options = Options {
             seed: 0,
@@ -139,6 +146,14 @@ impl<'a, S: Space> Sweep<'a, S> {
     }
 
     /// The seed from which every instance's seed follows.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let seeds = |seed| Sweep::new(0..3_u32).seed(seed).run(|_, trial| Ok(trial.seed()));
+    /// assert!(seeds(42)?.values().eq(seeds(42)?.values()));
+    /// assert!(seeds(42)?.values().ne(seeds(43)?.values()));
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
@@ -146,6 +161,13 @@ impl<'a, S: Space> Sweep<'a, S> {
 
     /// How many threads run instances, at most [`THREADS_MAX`] and one per point. Zero, the default, is as
     /// many as the process may use at once ([`std::thread::available_parallelism`]).
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(0..10_u32).threads(2).run(|n, _| Ok(*n))?;
+    /// assert_eq!(report.threads, 2);
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
         self
@@ -153,6 +175,13 @@ impl<'a, S: Space> Sweep<'a, S> {
 
     /// How many neighbouring points a thread takes at once. Zero, the default, suits the number of points.
     /// One is best for few, long instances; it costs some tens of nanoseconds per instance.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(0..4_u32).chunk(1).run(|n, _| Ok(*n))?; // long instances, few of them
+    /// assert!(report.is_complete());
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn chunk(mut self, points: usize) -> Self {
         self.options.chunk = points;
         self
@@ -160,12 +189,33 @@ impl<'a, S: Space> Sweep<'a, S> {
 
     /// Begins instances in an order that follows from `seed`: to test that results do not depend on it. It
     /// takes 8 bytes per point.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let square = |n: &u32, _: &mycelium::sweep::Trial| Ok(n * n);
+    /// let (plain, shuffled) = (Sweep::new(0..99).run(square)?, Sweep::new(0..99).shuffled(7).run(square)?);
+    /// assert!(plain.values().eq(shuffled.values()));
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.options.shuffle = Some(seed);
         self
     }
 
     /// Ends the sweep early, with what it has, when `flag` is set.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let flag = mycelium::sweep::StopFlag::new();
+    /// let report = Sweep::new(0..1_000_u32).threads(1).chunk(1).stop(&flag).run(|n, _| {
+    ///     if *n == 9 {
+    ///         flag.stop(); // another thread, or Ctrl-C
+    ///     }
+    ///     Ok(*n)
+    /// })?;
+    /// assert!(report.cancelled && report.results.len() < 1_000);
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn stop(mut self, flag: &StopFlag) -> Self {
         self.options.stop = flag.clone();
         self
@@ -173,12 +223,29 @@ impl<'a, S: Space> Sweep<'a, S> {
 
     /// Calls `report` about every [`PROGRESS_INTERVAL`] while the sweep runs, and once at its end. It is
     /// called on the thread that runs the sweep, which does nothing else meanwhile.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let mut last = 0;
+    /// let sweep = Sweep::new(0..100_u32).progress(|progress| last = progress.done);
+    /// sweep.run(|n, _| Ok(*n))?;
+    /// assert_eq!(last, 100);
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn progress(mut self, report: impl FnMut(&Progress) + 'a) -> Self {
         self.progress = Some(Box::new(report));
         self
     }
 
     /// The time between two calls of the progress callback.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// # use std::time::Duration;
+    /// let sweep = Sweep::new(0..100_u32).progress(|progress| eprintln!("{progress}"));
+    /// sweep.progress_every(Duration::from_secs(10)).run(|n, _| Ok(*n))?;
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn progress_every(mut self, interval: Duration) -> Self {
         self.options.progress_every = interval;
         self
@@ -197,6 +264,14 @@ impl<'a, S: Space> Sweep<'a, S> {
     ///
     /// `Ok` promises neither that all points were tried nor that none failed: see
     /// [`SweepReport::is_complete`].
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new([4_u32, 0]).run(|n, _| Ok(8_u32.checked_div(*n).ok_or("divided by zero")?))?;
+    /// assert_eq!(report.results[0].result, 2);
+    /// assert_eq!((report.failed, report.failures[0].params), (1, 0)); // with its parameters
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SweepError`], if the sweep could not be started; no instance was run.

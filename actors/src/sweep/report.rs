@@ -61,6 +61,14 @@ impl<P, R> SweepReport<P, R> {
     }
 
     /// All results, the one with the highest score first: in the order of [`best_by`](Self::best_by).
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(1..=4_u32).run(|n, _| Ok(f64::from(*n % 3)))?;
+    /// let best: Vec<u32> = report.ranked_by(|score| *score).iter().take(2).map(|result| result.params).collect();
+    /// assert_eq!(best, [2, 1]);
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn ranked_by(&self, score: impl Fn(&R) -> f64) -> Vec<&SweepResult<P, R>> {
         let mut scored: Vec<_> = self.results.iter().map(|result| (score(&result.result), result)).collect();
         scored.sort_by(|(a, _), (b, _)| by_score(*b, *a));
@@ -68,6 +76,13 @@ impl<P, R> SweepReport<P, R> {
     }
 
     /// The results alone, in order.
+    ///
+    /// ```
+    /// # use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(1..=4_u32).run(|n, _| Ok(n * n))?;
+    /// assert_eq!(report.values().max(), Some(&16));
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
     pub fn values(&self) -> impl Iterator<Item = &R> {
         self.results.iter().map(|result| &result.result)
     }

@@ -145,12 +145,12 @@ impl<S: Space, F> Plan<'_, S, F> {
     {
         let params = self.space.point(index);
         let trial = Trial::held(index, seed_of(self.seed, index), leash);
-        // What the function borrows is shared with other threads, so it is guarded against being seen half
-        // changed.
+        // The function's borrowed values are shared with other threads, so it is guarded against being seen
+        // half changed.
         let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial)));
         if leash.take_pulled() {
-            // Whatever it has made of that: a full sweep would have another result. No destructor of users
-            // ends a sweep.
+            // Its result does not count: a full sweep would have another one. No destructor of users ends a
+            // sweep.
             discard(caught);
             return discard(params);
         }

@@ -64,6 +64,28 @@ impl Faults {
     /// Panics when an actor of type `A` is handed its `nth` message or query of type `M`, counted from 1 over
     /// all actors of that type and their restarts; a message that is tried again counts again. 0 is never.
     /// Types are told apart by their names.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, OnFailure, actor, testing::Faults};
+    /// # use std::sync::Arc;
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// let faults = Arc::new(Faults::new().panic_at::<Sum, u64>(2));
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.on_failure(OnFailure::GoOn);
+    /// isolate.probe(faults.clone());
+    /// let sum = isolate.spawn(Sum(0))?;
+    /// for number in [7_u64, 8] {
+    ///     isolate.tell(&sum, number)?; // the second one panics
+    /// }
+    /// isolate.run()?;
+    /// assert_eq!(faults.injected(), 1);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn panic_at<A: Actor, M>(self, nth: u64) -> Self {
         let plan = FaultPlan { actor: A::name(), message: short_type_name::<M>(), at: nth, seen: 0 };

@@ -142,18 +142,57 @@ impl<M: Clone + Send + Sync + 'static> Recorder<M> {
     }
 
     /// The address of the recorder's actor, for code under test that tells messages to somebody.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Recipient};
+    /// # fn code_under_test(alerts: &Recipient<u64>) { alerts.try_tell(7).unwrap(); }
+    /// let mut isolate = Isolate::new(42);
+    /// let alerts = isolate.recorder::<u64>()?;
+    /// code_under_test(&alerts.recipient());
+    /// isolate.run()?;
+    /// alerts.expect(&7);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn recipient(&self) -> Recipient<M> {
         self.recipient.clone()
     }
 
     /// Takes out what was recorded and not looked at yet.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// assert_eq!(ticks.take(), [Tick(1), Tick(2)]);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn take(&self) -> Vec<M> {
         self.record.lock().next.drain(..).collect()
     }
 
     /// How many messages were recorded and not looked at yet.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// assert_eq!(ticks.len(), 2);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.record.lock().next.len()
@@ -166,6 +205,22 @@ impl<M: Clone + Send + Sync + 'static> Recorder<M> {
     }
 
     /// The next message, if one was recorded by now.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// assert_eq!(ticks.try_next(), Some(Tick(1)));
+    /// assert_eq!(ticks.try_next(), Some(Tick(2)));
+    /// assert_eq!(ticks.try_next(), None);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn try_next(&self) -> Option<M> {
         let mut messages = self.record.lock();
@@ -182,6 +237,20 @@ impl<M: Clone + Send + Sync + 'static> Recorder<M> {
 impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
     /// The next message; waits for it, for [`RECORDER_WAIT`] at most. For live buses: in an isolate nothing
     /// comes while a test waits.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let ticks = bus.record::<Tick>()?;
+    /// bus.publisher()?.publish(Tick(7)).await?;
+    /// assert_eq!(ticks.next().await, Tick(7));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     /// When none comes.
@@ -212,6 +281,21 @@ impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
 
     /// That nothing was recorded that was not looked at.
     ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// ticks.expect_all(&[Tick(1), Tick(2)]);
+    /// ticks.expect_none(); // two, and no third one
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Panics
     /// When there is something, and when the recorder's actor has failed, which has missed messages then.
     #[track_caller]
@@ -238,6 +322,21 @@ impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
 impl<M: Clone + fmt::Debug + PartialEq + Send + Sync + 'static> Recorder<M> {
     /// That the next message was recorded by now and is this one. It is taken out.
     ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// ticks.expect(&Tick(1));
+    /// ticks.expect(&Tick(2));
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Panics
     /// When there is none, or another one: the text shows both, and those before.
     #[track_caller]
@@ -257,6 +356,21 @@ impl<M: Clone + fmt::Debug + PartialEq + Send + Sync + 'static> Recorder<M> {
 
     /// The same of several, in order.
     ///
+    /// ```
+    /// # use mycelium::{Isolate, Message};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let mut isolate = Isolate::new(42);
+    /// let ticks = isolate.record::<Tick>()?;
+    /// for number in [1, 2] {
+    ///     isolate.publish(Tick(number))?;
+    /// }
+    /// isolate.run()?;
+    /// ticks.expect_all(&[Tick(1), Tick(2)]);
+    /// ticks.expect_none();
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Panics
     /// As [`expect`](Self::expect).
     #[track_caller]
@@ -267,6 +381,20 @@ impl<M: Clone + fmt::Debug + PartialEq + Send + Sync + 'static> Recorder<M> {
     }
 
     /// That the next message is this one; waits for it as [`next`](Self::next) does.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result};
+    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let ticks = bus.record::<Tick>()?;
+    /// bus.publisher()?.publish(Tick(7)).await?;
+    /// ticks.expect_next(&Tick(7)).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     /// When it is another one, or none comes.

@@ -1,4 +1,4 @@
-//! The description of a tree: supervisors and their children.
+//! Where the description of a tree begins, and the description of one child.
 
 use std::fmt;
 use std::future::Future;
@@ -6,19 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_supervisor::declare::REDELIVERY_ATTEMPTS_MAX;
-use mycelium_supervisor::{
-    AutoShutdown, Backoff, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check,
-};
+use mycelium_supervisor::{Backoff, ChildSpec, Flags, Restart, Shutdown};
 
-use super::handle::{StartError, Tree};
+use super::builder::Builder;
 use super::health::Health;
 use super::launch::{ActorLaunch, FutureService, Launch, Launcher, ServiceLaunch, SupervisorLaunch};
-use super::live::LiveTree;
-use super::observe::Observer;
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
-use super::shell::TreeShared;
-use crate::{Actor, MessageBus, OwnThread, Service};
+use crate::{Actor, OwnThread, Service};
 
 /// Where the description of a tree begins: [`Supervisor::builder`].
 #[derive(Debug)]
@@ -62,42 +57,6 @@ impl Supervisor {
     pub fn builder(id: impl Into<Arc<str>>) -> Builder {
         Builder { id: id.into(), flags: Flags::default(), children: Vec::new(), observer: None, seed: 0 }
     }
-}
-
-/// Describes one supervisor; see [`Supervisor::builder`].
-///
-/// ```
-/// use mycelium::tree::{Backoff, Child, Restart, Strategy};
-/// use mycelium::{Actor, BoxError, MessageBus, Supervisor};
-/// use std::time::Duration;
-///
-/// struct Gateway;
-/// impl Actor for Gateway { type Error = BoxError; }
-/// struct Book;
-/// impl Actor for Book { type Error = BoxError; }
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), BoxError> {
-/// let desk = Supervisor::builder("desk")
-///     .strategy(Strategy::RestForOne) // the books restart when the gateway does
-///     .intensity(3, Duration::from_secs(10))
-///     .backoff(Backoff { initial: Duration::from_millis(50), ..Backoff::default() })
-///     .actor("gateway", || Gateway)
-///     .child(Child::actor("book", || Book).restart(Restart::Transient));
-/// let bus = MessageBus::new();
-/// let tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
-/// assert!(tree.actor_ref::<Book>("root/desk/book").is_some());
-/// tree.shutdown().await?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-#[must_use = "a builder starts nothing before `start`"]
-pub struct Builder {
-    pub(crate) id: Arc<str>,
-    pub(crate) flags: Flags,
-    pub(crate) children: Vec<ChildSpec<Launcher>>,
-    pub(crate) observer: Option<Observer>,
-    pub(crate) seed: u64,
 }
 
 /// Describes one child with its options.
@@ -147,6 +106,14 @@ impl Redelivery {
 impl Child {
     /// An actor. `make` gives its value for each life; its reference, mailbox and subscriptions outlive the
     /// lives.
+    ///
+    /// ```
+    /// use mycelium::tree::Child;
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let feed = Child::actor("feed", || Feed); // `Feed` anew for each life
+    /// # let _ = feed;
+    /// ```
     pub fn actor<A: Actor>(id: impl Into<Arc<str>>, make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self(ChildSpec::worker(id, Launcher::new(ActorLaunch::new(make))))
     }
@@ -182,6 +149,14 @@ impl Child {
     }
 
     /// A plain future, made anew for each life. Told to stop, it is dropped where it waits.
+    ///
+    /// ```
+    /// use mycelium::tree::Child;
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let feed = Child::future("feed", || async { Ok(()) });
+    /// # let _ = feed;
+    /// ```
     pub fn future<F>(id: impl Into<Arc<str>>, make: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = crate::Result> + Send + 'static,
@@ -191,6 +166,12 @@ impl Child {
     }
 
     /// An operating-system process in a process group of its own.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, ProcessSpec};
+    /// let model = Child::process("model", ProcessSpec::new("python3").args(["model.py"]).ready_line("ready"));
+    /// # let _ = model;
+    /// ```
     #[cfg(unix)]
     pub fn process(id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
         let id = id.into();
@@ -203,16 +184,40 @@ impl Child {
 
     /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole
     /// tree.
+    ///
+    /// ```
+    /// use mycelium::{Supervisor, tree::{Child, Restart}};
+    /// let desk = Supervisor::builder("desk"); // its path is `root/desk`
+    /// let root = Supervisor::builder("root").child(Child::supervisor(desk).restart(Restart::Transient));
+    /// # let _ = root;
+    /// ```
     pub fn supervisor(builder: Builder) -> Self {
         Self(ChildSpec::supervisor(Arc::clone(&builder.id), Launcher::new(SupervisorLaunch(builder))))
     }
 
     /// When it is restarted; permanent unless set.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, Restart};
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let feed = Child::actor("feed", || Feed).restart(Restart::Transient); // after a failure only
+    /// # let _ = feed;
+    /// ```
     pub fn restart(self, restart: Restart) -> Self {
         Self(self.0.restart(restart))
     }
 
     /// How it is stopped; 5 s, then a kill, unless set. A supervisor has no limit.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, Shutdown};
+    /// use std::time::Duration;
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let feed = Child::actor("feed", || Feed).shutdown(Shutdown::Timeout(Duration::from_secs(1)));
+    /// # let _ = feed;
+    /// ```
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self(self.0.stop_by(shutdown))
     }
@@ -287,6 +292,15 @@ impl Child {
 
     /// How long it may take until it counts as started: [`START_TIMEOUT`](super::START_TIMEOUT) unless set,
     /// without limit for a supervisor. After that its start has failed, and what it was doing is ended.
+    ///
+    /// ```
+    /// use mycelium::tree::Child;
+    /// use std::time::Duration;
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let feed = Child::actor("feed", || Feed).start_timeout(Duration::from_secs(5));
+    /// # let _ = feed;
+    /// ```
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.0.start.start_timeout = Some(limit);
         self
@@ -363,6 +377,16 @@ impl Child {
     }
 
     /// A backoff of its own, in place of the supervisor's.
+    ///
+    /// ```
+    /// use mycelium::tree::{Backoff, Child};
+    /// use std::time::Duration;
+    /// # struct Feed;
+    /// # impl mycelium::Actor for Feed { type Error = mycelium::BoxError; }
+    /// let backoff = Backoff { initial: Duration::from_millis(50), ..Backoff::default() };
+    /// let feed = Child::actor("feed", || Feed).backoff(backoff);
+    /// # let _ = feed;
+    /// ```
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self(self.0.backoff(backoff))
     }
@@ -371,139 +395,6 @@ impl Child {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
-    }
-}
-
-impl Builder {
-    /// Which children are restarted when one ends.
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.flags.strategy = strategy;
-        self
-    }
-
-    /// How many restarts are allowed within `period`; one more ends this supervisor, and its parent decides.
-    pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
-        (self.flags.intensity, self.flags.period) = (restarts, period);
-        self
-    }
-
-    /// Whether the end of significant children ends this supervisor.
-    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
-        self.flags.auto_shutdown = auto_shutdown;
-        self
-    }
-
-    /// How long to wait before a restart, for the children that have no backoff of their own.
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.flags.backoff = Some(backoff);
-        self
-    }
-
-    /// From which the jitter of the backoffs in the whole tree is drawn, as in a dry run: one seed, different
-    /// waits for different supervisors. That of a supervisor below the root means nothing. 0 unless set:
-    /// processes that run the same tree should set different ones, or all come back at the same moment.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Calls `observer` with the path of the supervisor and what happened, for each event of the whole tree,
-    /// in the order of each supervisor. It runs on the supervisor's task and must not block.
-    ///
-    /// ```
-    /// use mycelium::tree::Notice;
-    /// use mycelium::{MessageBus, Supervisor};
-    /// use std::sync::{Arc, Mutex};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), mycelium::BoxError> {
-    /// let seen = Arc::new(Mutex::new(Vec::new()));
-    /// let events = Arc::clone(&seen);
-    /// let root = Supervisor::builder("root")
-    ///     .future("once", || async { Ok(()) })
-    ///     .on_event(move |path, notice: &Notice| events.lock().unwrap().push(format!("{path}: {notice:?}")));
-    /// let tree = root.start(&MessageBus::new()).await?;
-    /// tree.shutdown().await?;
-    /// assert!(seen.lock().unwrap()[0].starts_with("root: "));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn on_event(
-        mut self,
-        observer: impl Fn(&str, &mycelium_supervisor::Notice) + Send + Sync + 'static,
-    ) -> Self {
-        self.observer = Some(Arc::new(observer));
-        self
-    }
-
-    /// Adds a child after the others.
-    pub fn child(mut self, child: Child) -> Self {
-        self.children.push(child.0);
-        self
-    }
-
-    /// Adds an actor with the default options; see [`Child::actor`].
-    pub fn actor<A: Actor>(
-        self,
-        id: impl Into<Arc<str>>,
-        make: impl Fn() -> A + Send + Sync + 'static,
-    ) -> Self {
-        self.child(Child::actor(id, make))
-    }
-
-    /// Adds a service with the default options; see [`Child::service`].
-    pub fn service<S: Service>(
-        self,
-        id: impl Into<Arc<str>>,
-        make: impl Fn() -> S + Send + Sync + 'static,
-    ) -> Self {
-        self.child(Child::service(id, make))
-    }
-
-    /// Adds a future with the default options; see [`Child::future`].
-    pub fn future<F>(self, id: impl Into<Arc<str>>, make: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = crate::Result> + Send + 'static,
-    {
-        self.child(Child::future(id, make))
-    }
-
-    /// Adds a process with the default options; see [`Child::process`].
-    #[cfg(unix)]
-    pub fn process(self, id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
-        self.child(Child::process(id, spec))
-    }
-
-    /// Adds a supervisor with the default options; see [`Child::supervisor`].
-    pub fn supervisor(self, builder: Builder) -> Self {
-        self.child(Child::supervisor(builder))
-    }
-
-    /// Starts the tree on `bus`: the children in order, each after the one before has started. It is ready
-    /// when all run.
-    ///
-    /// # Errors
-    /// [`StartError`]: a specification is not valid, or a child did not start; then those before it were
-    /// stopped again, in reverse order.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, the tree is shut down.
-    pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
-        self.check().map_err(StartError::Spec)?;
-        let shared = Arc::new(TreeShared::new(bus.clone(), &self));
-        LiveTree::start(&self, shared).await.map(Tree::live)
-    }
-
-    /// Checks this supervisor and all below it.
-    pub(crate) fn check(&self) -> Result<(), SpecError> {
-        check(&self.flags, &self.children)?;
-        self.children.iter().filter_map(|child| child.start.builder()).try_for_each(Builder::check)
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,8 @@ use mycelium_supervisor::declare::{
     Declaration, Declared, DeclaredDispatch, DeclaredTree, Mistake, Program, read, suggestion, text,
 };
 
-use super::child::{Builder, Child, Redelivery, Supervisor};
+use super::builder::Builder;
+use super::child::{Child, Redelivery, Supervisor};
 use super::health::Health;
 use super::launch::Launcher;
 #[cfg(unix)]

@@ -180,7 +180,7 @@ impl LiveTree {
         let before = shared.missed().mark();
         let account = bus.core.dead_letters.open_account(Some(shared.number));
         let rest = bring_to_rest(bus, limit, || vec![Arc::clone(shared)]).await;
-        // What it kills is found below.
+        // Its kills are found below.
         let stuck = self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
         let end = TreeEnd { killed: shared.missed().since(before), stuck };
         rest.outcome(began.elapsed(), limit, account.close(), end)

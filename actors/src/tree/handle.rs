@@ -205,6 +205,25 @@ impl Tree {
     /// restarts of the actor and of the supervisors above it, not a kill, nor
     /// [`terminate_child`](Self::terminate_child): an actor that has ended so is still found here until its
     /// child starts again or is forgotten; see [`ActorRef::is_alive`].
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let tree = Supervisor::builder("root").actor("sum", || Sum(0)).start(&bus).await?;
+    /// let sum = tree.actor_ref::<Sum>("root/sum").ok_or("it runs")?;
+    /// assert_eq!(sum.ask(Total).await?, 0);
+    /// tree.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         match &self.backend {

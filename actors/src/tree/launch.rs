@@ -11,7 +11,8 @@ use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::{Left, Report};
 use mycelium_supervisor::{Call, ChildRef, ExitReason, Strategy};
 
-use super::child::{Builder, Redelivery};
+use super::builder::Builder;
+use super::child::Redelivery;
 use super::health::Health;
 use super::quiet::Quiet;
 use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mycelium_supervisor as pure;
 use pure::{ChildInfo, ExitReason};
 
-use super::child::Builder;
+use super::builder::Builder;
 use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
 use super::launch::Launcher;
 use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
@@ -48,7 +48,7 @@ impl LiveTree {
             &shared,
             Estate::new(),
             Box::new(move || {
-                // Whoever started the tree may have left.
+                // The caller that started the tree may have left.
                 let _ = ready.send(());
             }),
             Box::new(move |reason, _| {

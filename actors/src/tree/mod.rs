@@ -6,6 +6,7 @@
 //! them are one machine. `docs/supervision.md` explains the terms.
 
 mod below;
+mod builder;
 mod child;
 mod declare;
 mod drain;
@@ -28,7 +29,8 @@ mod weak;
 
 pub use crate::error::KILL_GRACE;
 pub(crate) use below::take_below;
-pub use child::{Builder, Child, Redelivery, Supervisor};
+pub use builder::Builder;
+pub use child::{Child, Redelivery, Supervisor};
 pub(crate) use declare::MakePool;
 pub use declare::{DeclareError, Factories};
 pub(crate) use drain::{AtRest, PAUSE_MAX, PAUSE_MIN, TreeEnd, is_to_be_asked_again, note_late};

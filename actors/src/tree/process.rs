@@ -248,7 +248,7 @@ impl Service for ProcessService {
         };
         drop(group);
         if reads {
-            // What it wrote last is in the pipes still; one that has left its group may keep them open.
+            // Its last output is in the pipes still; one that has left its group may keep them open.
             let _ = timeout(LAST_LINES, output).await;
         }
         // Most die of SIGTERM once they are told to end; a shell says that as a code.

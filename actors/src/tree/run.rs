@@ -6,7 +6,7 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::child::Builder;
+use super::builder::Builder;
 use super::drain::{DrainError, Drained, drain_bus, trees};
 use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;

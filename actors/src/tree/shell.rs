@@ -17,7 +17,7 @@ use pure::{CallId, ChildInfo, ChildRef, ChildStatus, Event, ExitReason, SpecErro
 use self::alarm::TreeAlarm;
 pub(crate) use self::shared::{Mailbox, Placed, Replier, TreeShared};
 pub(crate) use self::tasks::{Suspended, Tasks, Word};
-use super::child::Builder;
+use super::builder::Builder;
 use super::launch::{Launcher, Life, fitting};
 use crate::StopReason;
 use crate::error::KILL_GRACE;
@@ -139,7 +139,7 @@ pub(crate) fn spawn_supervisor(
         let (reason, estate) = match ended {
             Ok(ended) => ended,
             Err(panicked) => {
-                // Whatever that panics, the end is told: else whoever is above would wait for it.
+                // The end is told even if that panics: else the supervisor above would wait for it.
                 let _ = StopReason::catch(|| shell.kill_lives());
                 let verdict = format!("the supervisor has {panicked}");
                 (ExitReason::Abnormal(verdict.into()), Estate::new())

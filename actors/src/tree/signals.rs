@@ -125,7 +125,7 @@ fn say_last(why: String) {
     let (printed, is_printed) = std::sync::mpsc::channel();
     let print = move || {
         complain(&why);
-        // Whoever does not wait any more ends the process.
+        // A receiver that waits no more ends the process.
         let _ = printed.send(());
     };
     if thread::Builder::new().spawn(print).is_ok() {

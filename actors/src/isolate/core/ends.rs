@@ -47,7 +47,7 @@ impl IsolateCore {
     /// Notes that an actor or service which no tree looks after has ended.
     pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason) {
         self.seat_ended(seat);
-        // Who was killed was meant to be.
+        // A kill is no failure: somebody has asked for it.
         let stops = self.on_failure.get() == OnFailure::StopRun;
         if stops && reason.is_abnormal() && reason != StopReason::Killed {
             let (actor, at) = (self.identity(seat, actor), self.moment());

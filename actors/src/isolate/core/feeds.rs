@@ -104,7 +104,7 @@ impl IsolateCore {
         self.fed_at.set(self.order.taken());
         let next = feed.fire(self, limit);
         match next {
-            // What its messages caused has not looked at the feeds.
+            // The code that its messages ran has not looked at the feeds.
             Some(at) if self.other_work.get() != i64::MIN && self.feeds.is_alone() => {
                 self.feeds.first.set(Some((at, number)));
             }

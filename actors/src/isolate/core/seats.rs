@@ -219,7 +219,7 @@ impl IsolateCore {
     /// Frees the seats of which nothing is left. Not while code of an actor runs: what goes with them may be
     /// the user's.
     pub(crate) fn free_seats(&self) {
-        // What goes with one may have held the last reference to another.
+        // One that goes may have held the last reference to another.
         while self.has_leaving() {
             for number in self.seats.leaving.take() {
                 let seat = self.seats.with(number, |place, seat| {

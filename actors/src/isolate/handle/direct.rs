@@ -18,7 +18,7 @@ use crate::isolate::beat::{Beat, Timed};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::gauge::Gauge;
 use crate::isolate::lane::Lane;
-use crate::isolate::seat::{AnySeat, Seat};
+use crate::isolate::seat::{ActorCell, AnySeat};
 use crate::isolate::steps::{step, stepped};
 use crate::isolate::sub::{
     AnswerStep, Called, HandleStep, PendingRequest, Repeats, ReplyStep, Rule, TakeStep, Takeable,
@@ -78,7 +78,7 @@ impl<A: Actor> IsolateRef<A> {
         self.place.poll_ended(cx)
     }
 
-    pub(in crate::isolate) fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
+    pub(in crate::isolate) fn seat(&self, core: &IsolateCore) -> Option<Rc<ActorCell<A>>> {
         seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
     }
 
@@ -267,7 +267,7 @@ impl<A: Actor> IsolateRef<A> {
         if self.seat(core).is_some_and(|seat| seat.is_running()) {
             return Err(Unqueued::Failed(query, AskError::itself(self.place.identity(A::name()))));
         }
-        // Whoever asks may leave before the answer comes: the number of askers is no bound.
+        // An asker may leave before the answer comes: the number of askers is no bound.
         if core.is_full() || !lane.is_open() {
             return Err(Unqueued::Full(query, lane.index()));
         }

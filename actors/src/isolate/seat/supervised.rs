@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
-use super::{AnySeat, Bundle, Hook, Seat};
+use super::{ActorCell, AnySeat, Bundle, Hook};
 use crate::isolate::core::Parts;
 use crate::isolate::gauge::{Label, PendingHand, count};
 use crate::isolate::handle::{IsolateContext, Place};
@@ -126,7 +126,8 @@ pub(crate) fn seat_actor<A: Actor>(
         was_stopped: Cell::new(false),
         retired: Cell::new(None),
     };
-    let seat = Rc::new(Seat::of(Rc::clone(&core), index, waker, Bundle { actor, ctx }, Some(Box::new(ward))));
+    let seat =
+        Rc::new(ActorCell::of(Rc::clone(&core), index, waker, Bundle { actor, ctx }, Some(Box::new(ward))));
     core.add_quiet_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
     let subscribed =
         || -> Result<(), SpawnError> { wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat)) };
@@ -140,7 +141,7 @@ pub(crate) fn seat_actor<A: Actor>(
     Err(failed)
 }
 
-impl<A: Actor> Seat<A> {
+impl<A: Actor> ActorCell<A> {
     /// Somebody asks it to stop: if this life does not obey, the next one may.
     pub(crate) fn was_stopped(&self) {
         self.ward.iter().for_each(|ward| ward.was_stopped.set(true));
@@ -301,7 +302,7 @@ impl<A: Actor> Seat<A> {
     }
 }
 
-impl<A: Actor> SeatedChild for Seat<A> {
+impl<A: Actor> SeatedChild for ActorCell<A> {
     fn begin_life(&self, life: LifeId, stop_stands: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);

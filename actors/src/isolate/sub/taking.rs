@@ -75,7 +75,7 @@ impl<A: Replies<Q>, Q: 'static> Play<Bundle<A>, PendingRequest<Takeable<Q>, A::R
         let Some(query) = asked.query.take() else { return Ok(()) };
         let reply = life::reply(&mut bundle.actor, query, &mut bundle.ctx).await;
         if let Some(back) = back {
-            // Whoever asked may have stopped waiting.
+            // The asker may have stopped waiting.
             let _ = back.send(reply);
         }
         Ok(())

@@ -346,7 +346,7 @@ impl<M> HandsOn for GuardedReceiver<M> {
 /// Runs code of the one who sits there; a panic in it ends its life.
 pub(super) fn guard(seat: &dyn AnySeat, f: impl FnOnce()) {
     if let Err(reason) = StopReason::catch(f) {
-        // What it leaves behind may panic in turn: it has been reported by then.
+        // The value that it leaves behind may panic in turn: it has been reported by then.
         let _ = StopReason::catch(|| seat.end(reason));
     }
 }

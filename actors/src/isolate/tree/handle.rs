@@ -18,7 +18,7 @@ use super::run::TreeRun;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::waits::SeatWait;
-use crate::isolate::{Isolate, OUTSIDE, SeatOf};
+use crate::isolate::{ActorCell, Isolate, OUTSIDE};
 use crate::tree::{
     Builder, CallError, FoundPool, Launcher, Pools, StartError, Tree, WeakTree, warn_where_a_panic_aborts,
 };
@@ -138,7 +138,7 @@ impl IsolateTree {
     }
 
     pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        let seat = self.tree.get()?.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
+        let seat = self.tree.get()?.seat(path)?.into_any().downcast::<ActorCell<A>>().ok()?;
         Some(ActorRef::in_isolate(IsolateRef::new(self.place.beside(seat.index))))
     }
 
@@ -285,6 +285,6 @@ impl TreeRun {
                 Some(seat).filter(|seat| !seat.has_ended() && seat.as_child().is_some_and(is_it))?
             }
         };
-        Some(seat.into_any().downcast::<SeatOf<A>>().ok()?.index)
+        Some(seat.into_any().downcast::<ActorCell<A>>().ok()?.index)
     }
 }

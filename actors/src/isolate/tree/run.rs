@@ -218,8 +218,8 @@ impl TreeRun {
 
     /// Runs `f`, then deals with whatever was reported.
     fn with_run<R>(&self, core: &IsolateCore, f: impl FnOnce(&mut RunState) -> R) -> Option<R> {
-        // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any
-        // more.
+        // Borrowed: a child's code has come back here. The code that has it goes on until nothing is reported
+        // any more.
         let run = self.run.try_borrow_mut().ok()?;
         // Children's code runs, also where an actor or service calls that runs itself.
         let _caller = core.calls_others();
@@ -276,7 +276,7 @@ impl AnyFeed for TreeRun {
 
     fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
         self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
-        // What comes next is found anew: children have come and gone.
+        // The next one is found anew: children have come and gone.
         None
     }
 }
@@ -332,7 +332,7 @@ impl RunState {
                 self.engine.handle(self.now, &mut self.seats, node, Report::Event(Event::Call(id, call)));
             }
             TreeQuestion::Child(id, to) => {
-                // Whoever asked may have left.
+                // The asker may have left.
                 let _ = to.send(Ok(there.core().child(&id)));
             }
         }

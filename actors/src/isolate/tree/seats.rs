@@ -213,7 +213,7 @@ impl Host for Seats {
 
     fn reply(&mut self, _: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
         if let Some((_, to)) = self.replies.remove(&call) {
-            // Whoever called may have left.
+            // The caller may have left.
             let _ = to.send(answer.map_err(CallError::Refused));
         }
     }

@@ -92,7 +92,7 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
-        // What waits goes with the queue.
+        // Messages that wait go with the queue.
         None
     }
 

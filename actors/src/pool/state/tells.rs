@@ -38,7 +38,7 @@ impl<A: Actor> PoolState<A> {
         if told.is_err() {
             step().await;
         }
-        // Whoever waits finds all of them full only if it would wait for itself.
+        // A sender that waits finds all of them full only if it would wait for itself.
         told.map_err(|refusal| match self.named(key, refusal.told(elsewhere)) {
             TellError::Full(message, whose) => TellError::Itself(message, whose),
             other => other,

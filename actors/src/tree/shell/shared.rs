@@ -14,7 +14,7 @@ use crate::live::Standing;
 use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::below::take_below;
-use crate::tree::child::Builder;
+use crate::tree::builder::Builder;
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
@@ -80,7 +80,7 @@ pub(crate) struct Replier<T = Answer<Tasks>> {
 impl<T> Replier<T> {
     pub(super) fn answer(mut self, answer: T) {
         if let Some(to) = self.to.take() {
-            // Whoever asked may have left.
+            // The asker may have left.
             let _ = to.send(answer);
         }
     }

@@ -255,10 +255,10 @@ impl Host for Tasks {
     }
 
     fn reply(&mut self, at: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
-        // Whoever has asked may look at once.
+        // The asker may look at once.
         self.tell_bus(at.path, at.core);
         if let Some(waiting) = self.replies.remove(&call) {
-            // Whoever asked may have left.
+            // The asker may have left.
             waiting.answer(answer);
         }
     }
