@@ -499,28 +499,6 @@ impl<A: Actor> Subscriptions<A> {
     }
 
     /// Receives every `M` with a policy and capacity of its own.
-    ///
-    /// ```
-    /// # use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscription, Subscriptions};
-    /// # #[derive(Clone, Debug, PartialEq)] struct Tick(u64);
-    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
-    /// struct Last(u64);
-    /// impl Actor for Last {
-    ///     type Error = BoxError;
-    ///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-    ///         topics.on_with(Subscription::<Tick>::drop_oldest().capacity(64));
-    ///     }
-    /// }
-    /// # impl Handler<Tick> for Last {
-    /// #     async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> { self.0 = tick.0; Ok(()) }
-    /// # }
-    /// # let mut isolate = Isolate::new(42);
-    /// # let last = isolate.spawn(Last(0))?;
-    /// # isolate.publish(Tick(7))?;
-    /// # isolate.run()?;
-    /// # assert_eq!(isolate.take(&last).unwrap().0, 7);
-    /// # Ok::<(), mycelium::BoxError>(())
-    /// ```
     pub fn on_with<M: Message>(&mut self, subscription: Subscription<M>) -> &mut Self
     where
         A: Handler<M>,
@@ -553,6 +531,8 @@ impl<A: Handler<WireMessage>> Subscriptions<A> {
 
 /// One entry of [`Subscriptions`]: knows its message type, and hands it to whoever hosts the actor.
 pub(crate) trait Wanted<A: Actor>: Send {
+    /// The type that it asks for, with its name; `None`: types that only the bus knows.
+    fn message(&self) -> Option<(u16, &'static str)>;
     /// Subscribes the actor in the isolate that is being built.
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError>;
     /// Subscribes the actor that is being spawned on a live bus.
@@ -565,6 +545,10 @@ struct Want<A, M> {
 }
 
 impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
+    fn message(&self) -> Option<(u16, &'static str)> {
+        Some((M::TYPE_ID, M::NAME))
+    }
+
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe(self.subscription)
     }
@@ -580,6 +564,10 @@ struct WantWire {
 }
 
 impl<A: Handler<WireMessage>> Wanted<A> for WantWire {
+    fn message(&self) -> Option<(u16, &'static str)> {
+        None
+    }
+
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe_wire(&self.topics, self.subscription)
     }

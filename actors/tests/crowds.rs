@@ -40,6 +40,25 @@ impl Responder<Flush> for Guest {
     async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
 }
 
+/// The same in a pool, which hears the topic for it.
+struct Porter;
+impl Actor for Porter {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.schedule_every(Duration::from_secs(3_600), Tick(0));
+        Ok(())
+    }
+}
+impl Handler<Tick> for Porter {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Responder<Flush> for Porter {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
+}
+
 /// The allocator counts for all tests at once: one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -101,10 +120,10 @@ async fn pools_come_and_go(tree: &Tree, round: usize) {
     for number in 0..200 {
         let id = format!("pool-{round}-{number}");
         let pool =
-            Pool::new(|| Guest).workers(2).key(|tick: &Tick| tick.0).on::<Tick>().supervisor(id.as_str());
+            Pool::new(|| Porter).workers(2).key(|tick: &Tick| tick.0).on::<Tick>().supervisor(id.as_str());
         tree.start_child("root", Child::supervisor(pool)).await.unwrap();
         let path = format!("root/{id}");
-        let pool = tree.pool_ref::<Guest>(&path).unwrap();
+        let pool = tree.pool_ref::<Porter>(&path).unwrap();
         pool.resize(3).await.unwrap();
         pool.ask(Flush).await.unwrap();
         tree.terminate_child(&path).await.unwrap();

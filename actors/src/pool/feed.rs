@@ -19,6 +19,8 @@ pub(crate) struct PoolFeed<A: Actor> {
 /// One topic of a pool.
 pub(super) trait PoolTopic<A: Actor>: Send + Sync {
     fn subscribe(&self, topics: &mut Subscriptions<PoolFeed<A>>);
+    /// The type of its message; `None`: types that only the bus knows.
+    fn message(&self) -> Option<u16>;
 }
 
 pub(super) struct TopicOf<A, M> {
@@ -36,6 +38,10 @@ impl<A: Handler<M>, M: Message> PoolTopic<A> for TopicOf<A, M> {
     fn subscribe(&self, topics: &mut Subscriptions<PoolFeed<A>>) {
         topics.on_with(self.how);
     }
+
+    fn message(&self) -> Option<u16> {
+        Some(M::TYPE_ID)
+    }
 }
 
 /// Topics of a pool whose messages it receives as bytes.
@@ -47,6 +53,10 @@ pub(super) struct WireTopicOf {
 impl<A: Handler<WireMessage>> PoolTopic<A> for WireTopicOf {
     fn subscribe(&self, topics: &mut Subscriptions<PoolFeed<A>>) {
         topics.on_wire_with(self.topics.clone(), self.how);
+    }
+
+    fn message(&self) -> Option<u16> {
+        None
     }
 }
 

@@ -111,7 +111,8 @@ impl<A: Actor> Pool<A> {
     /// A pool of one worker, round robin. `make` gives the value for each life of each worker.
     ///
     /// The workers' own [`Actor::subscriptions`] are each worker's: every one of them hears everything there.
-    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on).
+    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker that asks for
+    /// one of the pool's too is not started.
     pub fn new(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(make),
@@ -267,7 +268,8 @@ impl<A: Actor> Pool<A> {
         let plan = Arc::new_cyclic(|plan| {
             let (plan, worker) = (std::sync::Weak::clone(plan), worker.clone());
             let child = move |number| plan.upgrade().map(|plan| worker(&plan, number));
-            PoolPlan { dispatch, keys, size, child: Box::new(child) }
+            let messages = topics.iter().filter_map(|topic| topic.message()).collect();
+            PoolPlan { dispatch, keys, size, messages, child: Box::new(child) }
         });
         let mut supervisor = Supervisor::builder(id);
         for number in 0..size {

@@ -33,6 +33,8 @@ pub(super) struct PoolPlan {
     pub(super) keys: Vec<Key>,
     /// With how many workers it starts.
     pub(super) size: usize,
+    /// The types of published messages that it receives for its workers.
+    pub(super) messages: Vec<u16>,
     /// The worker of this number as a child; `None` while the plan is made.
     pub(super) child: Box<dyn Fn(usize) -> Option<Child> + Send + Sync>,
 }

@@ -32,8 +32,8 @@ pub fn build_with(path: impl AsRef<Path>, options: &Options) {
         std::process::exit(1);
     };
     if let Err(error) = generate(path, &out.join(FILE), options) {
-        // cargo shows the first line of `error` beside the crate's name, and all of stderr below it.
-        println!("cargo::error={}", error.to_string().lines().next().unwrap_or_default());
+        // cargo shows this beside the crate's name, and all of stderr below it.
+        println!("cargo::error={}", error.headline());
         eprintln!("{error}");
         std::process::exit(1);
     }
@@ -67,6 +67,25 @@ pub enum GenerateError {
     },
 }
 
+impl GenerateError {
+    /// The first mistake in one line, with its place and remedy.
+    fn headline(&self) -> String {
+        let text = match self {
+            Self::Contract(errors) => errors.list().first().map(|first| {
+                let place = match first.at.line {
+                    0 => first.file.clone(),
+                    line => format!("{}:{line}:{}", first.file, first.at.column),
+                };
+                let remedy = if first.remedy.is_empty() { "" } else { "; " };
+                format!("{place}: {}{remedy}{} [{}]", first.cause, first.remedy, first.code)
+            }),
+            Self::Write { .. } => None,
+        };
+        // A cause may have what a file has in its lines.
+        text.unwrap_or_else(|| self.to_string()).replace(['\n', '\r'], " ")
+    }
+}
+
 impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,3 +98,20 @@ impl fmt::Display for GenerateError {
 }
 
 impl std::error::Error for GenerateError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_one_line_with_place_and_remedy() {
+        let text = "schema: {id: a, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nmessages:\n  A:\n    \
+                    tlv_type: 1\n    topic: t\n    domain: d\n    description: One.\n    fields:\n      a: {type: u33}\n";
+        let errors = Contract::parse(text, "contracts.yaml").expect_err("there is no such type");
+        let headline = GenerateError::Contract(errors).headline();
+        assert_eq!(headline, "contracts.yaml:11:17: unknown type `u33`; did you mean `u32`? [MYC0030]");
+        let missing = Contract::read(Path::new("no/such.yaml")).expect_err("there is no such file");
+        let headline = GenerateError::Contract(missing).headline();
+        assert!(headline.starts_with("no/such.yaml: ") && headline.lines().count() == 1, "{headline}");
+    }
+}

@@ -77,7 +77,6 @@ const FURTHER: &[&str] = &[
     "ServiceContext::publish",
     "ServiceContext::sleep",
     "Subscriptions::on",
-    "Subscriptions::on_with",
     "Sweep::chunk",
     "Sweep::new",
     "Sweep::progress",

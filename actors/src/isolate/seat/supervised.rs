@@ -98,9 +98,9 @@ impl<A: Actor> SeatWard<A> {
 /// Seats an actor under a supervisor; its first life begins when its supervisor says so.
 pub(crate) fn seat_actor<A: Actor>(
     site: SeatSite,
+    actor: A,
     factory: &Factory<A>,
 ) -> Result<Rc<dyn AnySeat>, StopReason> {
-    let actor = StopReason::catch(&**factory)?;
     let wanted = StopReason::catch(|| Subscriptions::of(&actor))?.wanted;
     let attempts_max = site.attempts_max;
     let core = Rc::clone(&site.core);
