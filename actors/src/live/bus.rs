@@ -357,7 +357,7 @@ impl MessageBus {
     /// let bus = MessageBus::new();
     /// bus.publisher()?.publish(Tick(7)).await?;
     /// let topics = bus.topics();
-    /// assert_eq!((topics[0].message, topics[0].published, topics[0].unheard), ("Tick", 1, 1));
+    /// assert_eq!((topics[0].message, topics[0].unheard), ("Tick", 1)); // nobody had subscribed
     /// # Ok(())
     /// # }
     /// ```

@@ -179,12 +179,13 @@ impl Retry {
     /// Calls `attempt` until it succeeds; every error is retried.
     ///
     /// ```
-    /// use mycelium::resilience::{Retry, RetryPolicy};
+    /// use mycelium::resilience::{Backoff, Retry, RetryPolicy};
     /// # use std::time::Duration;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> mycelium::Result {
     /// let clock = mycelium::MessageBus::new().clock();
-    /// let mut retry = Retry::new(RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() })?;
+    /// let backoff = Backoff { initial: Duration::from_millis(1), ..Backoff::default() };
+    /// let mut retry = Retry::new(RetryPolicy { backoff, ..RetryPolicy::default() })?;
     /// let mut attempts = 0;
     /// let connect = || {
     ///     attempts += 1;

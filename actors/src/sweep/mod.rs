@@ -193,7 +193,8 @@ impl<'a, S: Space> Sweep<'a, S> {
     /// ```
     /// # use mycelium::sweep::Sweep;
     /// let square = |n: &u32, _: &mycelium::sweep::Trial| Ok(n * n);
-    /// let (plain, shuffled) = (Sweep::new(0..99).run(square)?, Sweep::new(0..99).shuffled(7).run(square)?);
+    /// let (plain, shuffled) = (Sweep::new(0..99_u32), Sweep::new(0..99_u32).shuffled(7));
+    /// let (plain, shuffled) = (plain.run(square)?, shuffled.run(square)?);
     /// assert!(plain.values().eq(shuffled.values()));
     /// # Ok::<(), mycelium::sweep::SweepError>(())
     /// ```
