@@ -140,8 +140,9 @@ impl BusBuilder {
     /// After how long the log names actors and services that wait for each other in a circle: for answers,
     /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
     /// within that, and only while somebody waits. Circles through other tasks, other buses and what is
-    /// waited for otherwise are not seen, nor waits for any worker of a pool, those of a `FuturesUnordered`,
-    /// and those that keep a thread which is not their own ([`OwnThread`](crate::OwnThread)).
+    /// waited for otherwise are not seen, nor waits of a `FuturesUnordered`, and those that keep a thread
+    /// which is not their own ([`OwnThread`](crate::OwnThread)). One that waits for any worker of a pool waits
+    /// for all of them.
     ///
     /// ```
     /// # use mycelium::MessageBus;

@@ -20,7 +20,9 @@ use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
-use crate::{Actor, ActorRef, BoxError, MessageBus, OwnThread, Service, ServiceContext, StopReason};
+use crate::{
+    Actor, ActorRef, BoxError, MessageBus, OwnThread, Service, ServiceContext, StopReason, Subscriptions,
+};
 
 /// What a child specification is started with.
 #[derive(Clone)]
@@ -198,17 +200,36 @@ pub(crate) type Announce<A> = dyn Fn(&MessageBus, &str, &ActorRef<A>) -> Result<
 pub(crate) struct ActorLaunch<A: Actor> {
     factory: Factory<A>,
     announce: Option<Quiet<Box<Announce<A>>>>,
+    accepts: Option<Box<Accepts<A>>>,
 }
+
+/// Says why an actor with these subscriptions is not started.
+pub(crate) type Accepts<A> = dyn Fn(&Subscriptions<A>) -> Result<(), String> + Send + Sync;
 
 impl<A: Actor> ActorLaunch<A> {
     pub(crate) fn new(factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
-        Self { factory: quiet(factory), announce: None }
+        Self { factory: quiet(factory), announce: None, accepts: None }
     }
 
     /// The same for one that is made known.
     #[cfg(not(shuttle))]
     pub(crate) fn announced(self, announce: Box<Announce<A>>) -> Self {
         Self { announce: Some(Quiet::new(announce)), ..self }
+    }
+
+    /// Starts only those whose subscriptions are accepted.
+    pub(crate) fn accepting(mut self, accepts: Box<Accepts<A>>) -> Self {
+        self.accepts = Some(accepts);
+        self
+    }
+
+    fn make(&self) -> Result<A, StopReason> {
+        let actor = StopReason::catch(&*self.factory)?;
+        if let Some(accepts) = &self.accepts {
+            StopReason::catch(|| accepts(&Subscriptions::of(&actor)))?
+                .map_err(|why| StopReason::Failed(why.into()))?;
+        }
+        Ok(actor)
     }
 
     /// One that cannot be made known is not started.
@@ -242,7 +263,8 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             verdict: None,
         };
         let bus = &site.shared.bus.core;
-        let actor = make(|| bus.spawn_supervised((self.factory)(), Box::new(fate), site.thread.as_deref()))?;
+        let actor = self.make().map_err(|reason| ExitReason::from(&reason))?;
+        let actor = make(|| bus.spawn_supervised(actor, Box::new(fate), site.thread.as_deref()))?;
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         self.announce(site, &actor)?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
@@ -252,7 +274,8 @@ impl<A: Actor> Launch for ActorLaunch<A> {
     }
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
-        seat_actor(site, &self.factory).map_err(|reason| ExitReason::from(&reason))
+        let seated = self.make().and_then(|actor| seat_actor(site, actor, &self.factory));
+        seated.map_err(|reason| ExitReason::from(&reason))
     }
 }
 

@@ -336,7 +336,7 @@ impl<V: Payload> Core<V> {
 
     /// This subscriber has come or left. No lock is held. One that is apart changes nothing for those who
     /// ask: there may be many of them, links, and each of these would look at all topics.
-    pub(super) fn tell_change_of(&self, seat: &Seat) {
+    pub(super) fn tell_change_of(&self, seat: &SubscriberState) {
         if !seat.apart {
             self.tell_change();
         }

@@ -10,7 +10,7 @@ use super::error::{Obstacle, SubscribeError};
 use super::front::Front;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Owned, Payload};
-use super::seat::{Occupant, Seat};
+use super::seat::{Occupant, SubscriberState};
 use super::visible::Visible;
 use super::{Form, SubscribeOptions};
 use crate::backlog::{Backlog, WhenFull};
