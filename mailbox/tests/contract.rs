@@ -541,18 +541,6 @@ fn tables_end_at_their_limits() {
 }
 
 #[test]
-fn a_table_says_which_message_answers_which_and_nothing_else_follows_from_that() {
-    let without = format!("{HEAD}message A 1 1 t\nfield x 1 u8\nmessage B 2 1 t\nfield y 1 u8\n");
-    let with = format!("{without}reply A B\nreply B B\n");
-    let [without, with] = [without, with].map(|table| Contract::parse(&table).expect("a table"));
-    let replies = |of: Contract| of.messages().map(|message| message.reply()).collect::<Vec<_>>();
-    assert_eq!((replies(without), replies(with)), (vec![None, None], vec![Some(2), Some(2)]));
-    for (old, new) in without.messages().zip(with.messages()) {
-        assert_eq!((old.digest(), old.offer()), (new.digest(), new.offer()));
-    }
-}
-
-#[test]
 fn tables_that_are_wrong_are_refused_with_their_line() {
     let clipped = "\u{20ac}".repeat(40);
     for (lines, line, cause) in [
@@ -587,11 +575,6 @@ fn tables_that_are_wrong_are_refused_with_their_line() {
         ("enum E\nvariant A 1\nfield x 1 u8\nvariant B 2\n", 6, "E has fields, so it cannot gain variants"),
         ("struct S\nvariant A 1\n", 4, "a variant belongs to an enum"),
         ("variant A 1\n", 3, "a variant belongs to an enum"),
-        ("message A 1 1 t\nreply A\n", 4, "a reply has the names of a query and its answer"),
-        ("message A 1 1 t\nreply A B\n", 4, "\"B\" is no message that was defined before"),
-        ("struct S\nfield x 1 u8\nmessage A 1 1 t\nreply S A\n", 6, "\"S\" is no message"),
-        ("message A 1 1 t\nreply A A\nreply A A\n", 5, "A has an answer already"),
-        ("message A 1 1 t\nreply A A\nfield x 1 u8\n", 5, "a field belongs to a struct"),
         ("field x 1 u8\n", 3, "a field belongs to a struct, a variant or a message"),
         ("nonsense\n", 3, "\"nonsense\" begins no line of a table"),
         (&format!("{clipped}xy\n"), 3, &format!("{clipped:?} begins")),

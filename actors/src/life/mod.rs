@@ -1,9 +1,10 @@
 //! What a live actor and an actor of an isolate have in common, written once and without a host.
 //!
 //! `cycle` is the life of an actor as a pure machine, `service` how a service ends, `chance` where random
-//! numbers come from, `timers` what is due when, `watches` who is told of whose end, `missed` who had
-//! to be killed, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` and `live/service.rs` on tokio,
-//! `isolate/seat.rs` and `isolate/service.rs` in virtual time. Nothing in here knows either of them.
+//! numbers come from, `timers` what is due when, `watches` who is told of whose end, `missed` who had to be
+//! killed, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` and
+//! `live/service.rs` on tokio, `isolate/seat.rs` and `isolate/service.rs` in virtual time. Nothing in here
+//! knows either of them.
 
 mod call;
 mod chance;

@@ -6,14 +6,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use crate::sync::oneshot;
 
 /// What a thread has found.
-type Found = io::Result<Vec<SocketAddr>>;
+type FoundAddresses = io::Result<Vec<SocketAddr>>;
 
 /// Looks the name of one host up, again for each attempt to dial it. The system may take long, and has no way
 /// to give it up, so one thread looks at a time: an attempt that comes meanwhile waits for the same answer.
 pub(super) struct HostLookup {
-    look: fn(&str) -> Found,
+    look: fn(&str) -> FoundAddresses,
     /// The lookup that goes on.
-    going_on: Option<oneshot::Receiver<Found>>,
+    going_on: Option<oneshot::Receiver<FoundAddresses>>,
 }
 
 impl Default for HostLookup {
@@ -23,12 +23,12 @@ impl Default for HostLookup {
 }
 
 impl HostLookup {
-    /// The addresses of `text`, the same in each call. No end of a program waits for them: a runtime that goes
-    /// down would wait for a thread of its own pool.
+    /// The addresses of `text`, the same in each call. No end of a program waits for them: a runtime that
+    /// goes down would wait for a thread of its own pool.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the lookup goes on, and the next call has its answer.
-    pub(super) async fn find(&mut self, text: &str) -> Found {
+    pub(super) async fn find(&mut self, text: &str) -> FoundAddresses {
         if let Ok(address) = text.parse() {
             return Ok(vec![address]);
         }
@@ -42,7 +42,7 @@ impl HostLookup {
     }
 }
 
-fn begin(look: fn(&str) -> Found, name: String) -> io::Result<oneshot::Receiver<Found>> {
+fn begin(look: fn(&str) -> FoundAddresses, name: String) -> io::Result<oneshot::Receiver<FoundAddresses>> {
     let (tell, told) = oneshot::channel();
     let looks = move || {
         // Whoever asked may have gone.

@@ -141,7 +141,7 @@ impl BusBuilder {
     /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
     /// within that, and only while somebody waits. Circles through other tasks, other buses and what is
     /// waited for otherwise are not seen, nor waits of a `FuturesUnordered`, and those that keep a thread
-    /// which is not their own ([`OwnThread`](crate::OwnThread)). One that waits for any worker of a pool waits
+    /// which is not their own ([`OwnThread`](crate::OwnThread)). Waiting for any worker of a pool is waiting
     /// for all of them.
     ///
     /// ```

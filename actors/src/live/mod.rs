@@ -39,6 +39,8 @@ mod topics;
 mod watch;
 mod wire;
 
+/// Trees know lives through their hosts alone.
+pub(crate) use crate::life::{MissedLog, MissedMark};
 pub(crate) use address::{Address, Member, OfferRefusal, Work};
 pub(crate) use blocking::block_on;
 pub use blocking::without_cancellation;

@@ -100,8 +100,8 @@ impl BusCore {
     }
 }
 
-/// Those that the shutdowns of a bus have killed. A closed bus takes nobody any more, so they are no more than
-/// it had.
+/// Those that the shutdowns of a bus have killed. A closed bus takes nobody any more, so they are no more
+/// than it had.
 #[derive(Default)]
 pub(crate) struct BusMissed {
     members: MissedLog<Identity, { usize::MAX }>,
@@ -187,7 +187,8 @@ impl Drop for AskAll<'_> {
     }
 }
 
-/// Kills who is late, which the bus's log says, children of trees by their paths. Returns the trees that go on.
+/// Kills who is late, and has the bus's log name them, children of trees by their paths. Returns the trees
+/// that go on.
 async fn kill(
     core: &BusCore,
     late: &[&Arc<dyn Member>],

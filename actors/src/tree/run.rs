@@ -269,8 +269,8 @@ async fn stop_start(bus: &MessageBus, signal: StopSignal, signals: &mut Signals,
 }
 
 impl TreeShared {
-    /// How a tree has ended that no signal has ended; whether its bus was shut down by somebody else, and what
-    /// that has come to.
+    /// How a tree has ended that no signal has ended; what the end of its bus has come to, and whether
+    /// somebody else had begun that.
     fn run_end(&self, closed: Result<(), ShutdownError>, by_others: bool) -> RunEnd {
         if let Some(child) = self.gave_up() {
             return RunEnd::GaveUp { child: Arc::clone(child) };

@@ -16,7 +16,8 @@ impl Contract {
         order(self).ordered
     }
 
-    /// The table of the contract: its messages with their layouts and their answers, without descriptions, defaults and rules.
+    /// The table of the contract: its messages with their layouts and answers, without descriptions, defaults
+    /// and rules.
     ///
     /// ```
     /// # use mycelium_contract::Contract;

@@ -81,7 +81,7 @@ impl<T: Copy> Growing<T> {
         if self.len == self.capacity {
             self.grow()?;
         }
-        // SAFETY: `len` is below `capacity`, which `grow` asserts, and the mapping has room for so many values.
+        // SAFETY: `len` is below `capacity`, as `grow` asserts, and the mapping has room for so many values.
         let place = unsafe { self.start().add(self.len) };
         // SAFETY: the place is within the mapping, which is aligned to pages; `&mut self` has it alone,
         // because the file is that of this value alone.

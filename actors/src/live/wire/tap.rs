@@ -275,8 +275,8 @@ impl Tap {
         if let Ok(value) = lock(&self.ears).find(at, stamp) {
             return Ok(value);
         }
-        // Code of an author that reads in turn encodes once more than needed, rather than wait for a lock that
-        // its own thread has, or for one whose holder waits for it.
+        // Code of an author that reads in turn encodes once more than needed, rather than wait for a lock
+        // that its own thread has, or for one whose holder waits for it.
         let encoding = Encoding::begin();
         let _one_at_a_time = encoding.is_some().then(|| lock(&self.encodes));
         // Another may have encoded it meanwhile.

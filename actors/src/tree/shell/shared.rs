@@ -9,8 +9,7 @@ use pure::engine::Answer;
 use pure::{CALLS_MAX, ChildInfo, Jitter};
 
 use super::{Mail, Tasks};
-use crate::life::{MissedLog, MissedMark};
-use crate::live::Standing;
+use crate::live::{MissedLog, MissedMark, Standing};
 use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::below::take_below;
