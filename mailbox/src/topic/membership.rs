@@ -334,9 +334,9 @@ pub(super) fn give_back<T>(list: &mut Vec<T>) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::tests::steps;
+    use crate::sync::{AtomicU64, Ordering};
     use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic};
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn a_list_gives_back_half_of_its_room_when_three_quarters_of_it_are_free() {

@@ -4,9 +4,8 @@
 //! frame stays open until it is written, or until a message comes that does not fit. A message alone is an
 //! ordinary frame.
 //!
-//! What is to be written is written from where it lies. A frame of which a part is written stays until all
-//! of it is, also if the peer acknowledges its messages meanwhile, which it may have got on the connection
-//! before.
+//! Frames are written from where they lie. One of which a part is written stays until all of it is, also if
+//! the peer acknowledges its messages meanwhile, which it may have got on the connection before.
 
 use std::collections::VecDeque;
 
@@ -22,7 +21,7 @@ pub(super) const RUN_BYTES: usize = 8 << 10;
 /// Frames in the order of their sequence, from the first that is not acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// The frames, from `start` to `end`. What lies behind is room for more.
+    /// The frames, from `start` to `end`, and room for more behind them.
     bytes: Vec<u8>,
     start: usize,
     end: usize,

@@ -25,16 +25,15 @@ impl Driver {
     pub(super) fn spin(&self) -> bool {
         let Some(line) = &self.line else { return false };
         let mut begin = None;
-        for look in 0..LOOKS_MAX {
+        for look in 1..=LOOKS_MAX {
             match line.socket.look() {
                 Some(true) => return true,
                 // Whoever has rung the bell has woken this task already.
                 Some(false) if self.peer.bell.is_asleep() => {}
                 Some(false) | None => return false,
             }
-            if look.is_multiple_of(LOOKS_PER_CLOCK)
-                && begin.get_or_insert_with(Instant::now).elapsed() >= LOOKS_TIME
-            {
+            let since = begin.get_or_insert_with(Instant::now);
+            if look.is_multiple_of(LOOKS_PER_CLOCK) && since.elapsed() >= LOOKS_TIME {
                 return false;
             }
             std::hint::spin_loop();
