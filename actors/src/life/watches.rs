@@ -127,7 +127,7 @@ impl<W> WatcherList<W> {
         })
     }
 
-    #[cfg(not(shuttle))]
+    #[cfg(any(test, not(shuttle)))]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -217,7 +217,7 @@ mod tests {
             heard.sort();
             expected.sort();
             assert_eq!(heard, if has_ended { expected } else { Vec::new() });
-            assert_eq!(watchers.len() > 0, !has_ended && lists.iter().any(|list| !list.watched.is_empty()));
+            assert_eq!(!watchers.is_empty(), !has_ended && lists.iter().any(|list| !list.watched.is_empty()));
         }
     }
 }
