@@ -53,13 +53,23 @@ impl HostedPool {
     /// Messages and queries of type `M` go by this key, whether published, told or asked: those of one key
     /// to one worker, in their order. See [`Pool::key`]. Each is decoded for it, by its sender or the pool's
     /// feed.
-    pub fn key<M: Wire>(mut self, key: impl Fn(&M) -> u64 + Send + Sync + 'static) -> Self {
+    pub fn key<M: Wire>(self, key: impl Fn(&M) -> u64 + Send + Sync + 'static) -> Self {
         let of_bytes = move |header: &Header, bytes: &[u8]| {
             let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
             aligned.extend_from_slice(bytes);
             valid::<M>(&aligned, header.version, header.root_len).ok().map(|message| key(&message))
         };
-        self.keys.insert(M::TYPE_ID, Box::new(of_bytes));
+        self.key_of_bytes(M::TYPE_ID, of_bytes)
+    }
+
+    /// The same for messages with this type id as they stand on the wire, in any version. One whose key is
+    /// `None` goes as those without a key do.
+    pub fn key_of_bytes(
+        mut self,
+        type_id: u16,
+        key: impl Fn(&Header, &[u8]) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.keys.insert(type_id, Box::new(key));
         self
     }
 

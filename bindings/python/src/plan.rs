@@ -68,12 +68,25 @@ fn child(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Child> {
 fn pool(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Builder> {
     let id: String = plan.getattr("id")?.extract()?;
     let (spec, options) = (spec(plan, hosting.host)?, Options::of(plan)?);
-    let pool = (hosting.pool)(spec)
+    let mut pool = (hosting.pool)(spec)
         .workers(plan.getattr("workers")?.extract()?)
         .dispatch(one_of(plan, "dispatch", &DISPATCHES)?)
         .each(move |worker| options.set(worker));
+    for row in plan.getattr("key_fields")?.try_iter()? {
+        let (class, at, len): (Bound<'_, PyType>, usize, usize) = row?.extract()?;
+        let type_id = hosting.host.kinds.of(&class)?.header.type_id;
+        // Fields of a value of fixed size lie where they are in each version that has them.
+        pool = pool.key_of_bytes(type_id, move |_, value| number(value.get(at..at + len)?));
+    }
     let restarts: u32 = plan.getattr("intensity")?.extract()?;
     Ok(pool.supervisor(id).intensity(restarts, seconds(plan, "period")?.unwrap_or_default()))
+}
+
+/// The bits of an integer.
+fn number(field: &[u8]) -> Option<u64> {
+    let mut wide = [0; 8];
+    wide.get_mut(..field.len())?.copy_from_slice(field);
+    Some(u64::from_le_bytes(wide))
 }
 
 /// What a child and each worker of a pool have.

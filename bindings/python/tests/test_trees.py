@@ -8,8 +8,8 @@ from typing import Any
 
 import mycelium
 import pytest
-from conftest import CONTRACT
-from desk import Note, Tick, Tock
+from conftest import CONTRACT, trade
+from desk import Note, Tick, Tock, Trade
 from mycelium import Actor, Child, Isolate, Pool, Supervisor, Watch, ask, on, on_batch
 from test_callbacks import settle
 
@@ -146,6 +146,63 @@ def test_the_workers_of_a_pool_share_a_topic_and_run_side_by_side(rt: mycelium.R
     assert rt.ask("root/pool", Tock(1), Tock) == Tock(2), "asked at the path of the pool"
     assert tree.children()[0] == ("pool", True, "running")
     assert len(tree.children("root/pool")) == 4, "three workers, and what hands out the messages of topics"
+
+
+class Sorter(Actor):
+    """Says which worker has had which venue, and in which order."""
+
+    @on(Trade, capacity=64)
+    def trade(self, trade: Trade) -> None:
+        self.ctx.publish(Note(trade.venue, self.ctx.path, [str(trade.at)]))
+
+
+def check_keys(notes: list[Note]) -> None:
+    workers: dict[int, set[str]] = {}
+    times: dict[int, list[int]] = {}
+    for note in notes:
+        workers.setdefault(note.number, set()).add(note.text)
+        times.setdefault(note.number, []).append(int(note.tags[0]))
+    assert len(workers) == 7 and all(len(one) == 1 for one in workers.values()), workers
+    assert len(set.union(*workers.values())) > 1, "there is work for several"
+    assert all(one == sorted(one) and len(one) == 30 for one in times.values())
+
+
+def of_venues() -> list[Trade]:
+    trades = [trade(number) for number in range(210)]
+    for number, one in enumerate(trades):
+        one.venue = number % 7
+    return trades
+
+
+def test_messages_of_one_key_go_to_one_worker_in_their_order(rt: mycelium.Runtime, isolate: Isolate) -> None:
+    pool = Pool("pool", Sorter, workers=3, keys={Trade: "venue"})
+    notes = rt.subscribe(Note)
+    rt.start(Supervisor(children=[pool]))
+    rt.publish_many(of_venues()[:140])
+    for one in of_venues()[140:]:
+        rt.tell("root/pool", one)
+    # Those that were told and those of the topic take ways of their own to their worker.
+    told = [notes.recv(timeout=60) for _ in range(210)]
+    published = [note for note in told if note is not None and int(note.tags[0]) < 140]
+    behind = [note for note in told if note is not None and int(note.tags[0]) >= 140]
+    check_keys(published + behind)
+    recorded = isolate.record(Note)
+    isolate.start(Supervisor(children=[pool]))
+    isolate.publish_many(of_venues())
+    isolate.run()
+    check_keys(recorded.take())
+
+
+def test_a_key_is_an_integer_of_a_message_of_fixed_size(rt: mycelium.Runtime) -> None:
+    def start(cls: type, name: str) -> None:
+        rt.start(Supervisor(children=[Pool("pool", Sorter, keys={cls: name})]))
+
+    with pytest.raises(ValueError, match="Trade has no integer 'price' .* choose one of at, lots, side, venue"):
+        start(Trade, "price")
+    with pytest.raises(ValueError, match="Trade has no integer 'venu'"):
+        start(Trade, "venu")
+    with pytest.raises(TypeError, match="Note has no fixed size"):
+        start(Note, "number")
 
 
 def test_a_worker_that_fails_is_restarted_and_takes_its_message_again(rt: mycelium.Runtime, caplog: Any) -> None:

@@ -68,7 +68,8 @@ class Pool:
     comes from a topic, is told or asked at the path of the pool. Each worker has a thread, and is an instance of its own.
 
     `dispatch`: who gets a message: "round_robin" (each in turn) or "least_busy" (the one with the fewest messages in its
-    mailbox). More than `intensity` restarts within `period` seconds end the pool. The others are those of a `Child`, for
+    mailbox). `keys`: by which field messages of a class go, such as `{Trade: "venue"}`: those of one key go to one worker, in
+    their order. More than `intensity` restarts within `period` seconds end the pool. The others are those of a `Child`, for
     each worker.
     """
 
@@ -78,6 +79,7 @@ class Pool:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 1
     dispatch: str = "round_robin"
+    keys: Mapping[type, str] = field(default_factory=dict)
     intensity: int = 1
     period: float = 5.0
     shutdown: float | None = 5.0
@@ -93,6 +95,22 @@ class Pool:
 
 
 _WORKERS_MAX = 256
+
+
+def _key_of(pool: str, cls: type, name: str) -> tuple[type, int, int]:
+    """Where the field is by which a message of a pool goes: its first byte, and how many."""
+    layout = getattr(cls, "DTYPE", None)
+    if layout is None:
+        raise TypeError(f"{cls.__name__} has no fixed size, so the pool {pool!r} has no key of it: give a field of one that has")
+    places = zip(layout["names"], layout["formats"], layout["offsets"])
+    whole = {name: (kind, offset) for name, kind, offset in places if isinstance(kind, str) and kind.lstrip("<")[0] in "ui"}
+    if name not in whole:
+        raise ValueError(
+            f"{cls.__name__} has no integer {name!r} by which a message of the pool {pool!r} could go: choose one of"
+            f" {', '.join(whole)}"
+        )
+    kind, offset = whole[name]
+    return cls, offset, int(kind[-1])
 
 
 @dataclass(slots=True)
@@ -120,6 +138,8 @@ class _Plan:
     def __init__(self, runtime: Runtime, child: Child | Pool, lives: list[Any] | None) -> None:
         self._child = child
         self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs), lives)
+        keys = child.keys if isinstance(child, Pool) else {}
+        self.key_fields = [_key_of(child.id, cls, name) for cls, name in keys.items()]
         self.handlers = [
             (handling.message_type, name, (handling.takes, handling.batch), handling.policy, handling.capacity)
             for name, handling in child.actor._handlings
