@@ -16,7 +16,7 @@
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
 //!   what it does with its sources between two lives.
 //! - [`reply`]: one answer, for one who waits for it.
-//! - [`SharedBytes`], [`Row`], [`Shelf`]: bytes of messages that many share, many of them in one piece of memory.
+//! - [`SharedBytes`], [`Row`], [`Shelf`]: bytes of messages that many share, many in one allocation.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made

@@ -14,7 +14,7 @@ use mycelium_mailbox::{
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
-use super::wire::{Door, Tap, published_before};
+use super::wire::{ByteDoor, Tap, published_before};
 use crate::clock::LiveClock;
 use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
@@ -61,7 +61,7 @@ pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
     /// Those who listen in bytes.
     pub(super) tap: Tap,
     /// For bytes that come in.
-    pub(super) door: Door,
+    pub(super) door: ByteDoor,
 }
 
 impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
@@ -428,7 +428,7 @@ impl Topics {
                     tap.remember(clock, |note| topic.note_each(Some(note)));
                 }
             }
-            let door = Door::default();
+            let door = ByteDoor::default();
             Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap, door })
         });
         let held_by = found.name();

@@ -32,7 +32,7 @@ use crate::{
     WireTopics,
 };
 
-pub(super) use self::door::Door;
+pub(super) use self::door::ByteDoor;
 use self::ear::{Ear, TapPlace};
 pub(crate) use self::ears::LiveEars;
 use self::enter::Entering;

@@ -7,10 +7,10 @@ use crate::clock::LiveClock;
 use crate::wire::WireValue;
 
 /// The door of one topic. Its lock is held for the copy of a short value.
-pub(in crate::live) struct Door(Spin<Inside>);
+pub(in crate::live) struct ByteDoor(Spin<DoorState>);
 
 #[derive(Default)]
-struct Inside {
+struct DoorState {
     /// The clock, as far as it was asked.
     ticks: Ticks,
     shelf: Shelf<Header>,
@@ -19,13 +19,13 @@ struct Inside {
     refused: bool,
 }
 
-impl Default for Door {
+impl Default for ByteDoor {
     fn default() -> Self {
-        Self(Spin::new(Inside::default()))
+        Self(Spin::new(DoorState::default()))
     }
 }
 
-impl Door {
+impl ByteDoor {
     /// The time, in nanoseconds.
     pub(super) fn now(&self, clock: LiveClock) -> i64 {
         clock.now_by(&mut self.0.lock().ticks)
