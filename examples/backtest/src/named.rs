@@ -10,8 +10,8 @@ pub(crate) struct Named<T> {
 }
 
 impl<T> Named<T> {
-    /// Reads what was given for a flag. The text before the first `:` is a name if it is one of these: that
-    /// of a file, with its ending or without, or a symbol. Otherwise the whole is for all.
+    /// Reads what was given for a flag. The text before a `:` is a name if it is one of these: that of a
+    /// file, with its ending or without, or a symbol. Otherwise the whole is for all.
     ///
     /// # Errors
     /// What is no value, twice the same name, and a name that nobody has.
@@ -24,9 +24,12 @@ impl<T> Named<T> {
         let refuse = |reason| Err(ConfigError { flag, reason });
         let mut values = Self { all: None, named: Vec::new() };
         for text in texts {
-            let (name, value) = match text.split_once(':') {
-                Some((name, value)) if names.iter().any(|known| known == name) => (Some(name), value),
-                Some((name, _)) if looks_like_a_name(name) => {
+            // The longest, as a symbol may have a `:` in it.
+            let value_of = |name: &'_ String| text.strip_prefix(name.as_str())?.strip_prefix(':');
+            let known = names.iter().filter_map(|name| Some((name, value_of(name)?)));
+            let (name, value) = match (known.max_by_key(|(name, _)| name.len()), text.split_once(':')) {
+                (Some((name, value)), _) => (Some(name.as_str()), value),
+                (None, Some((name, _))) if looks_like_a_name(name) => {
                     return refuse(format!(
                         "is `{text}`, and nothing is called `{name}` here; before the `:` may stand: {}",
                         names.join(", ")
@@ -72,7 +75,7 @@ mod tests {
 
     fn read(texts: &[&str]) -> Result<Named<String>, String> {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        let names = ["ibm.csv", "ibm", "MSFT"].map(str::to_owned);
+        let names = ["ibm.csv", "ibm", "MSFT", "MSFT:US"].map(str::to_owned);
         Named::read("--x", &texts, &names, |text| Ok(text.to_owned())).map_err(|error| error.to_string())
     }
 
@@ -83,6 +86,9 @@ mod tests {
         assert_eq!(of(&["MSFT", "ibm.csv"]).map(String::as_str), Some("1"));
         assert_eq!(of(&["IBM", "ibm"]).map(String::as_str), Some("%H:%M"));
         assert_eq!(of(&["other"]).map(String::as_str), Some("2"));
+        let values = read(&["MSFT:US:1", "MSFT:2"]).expect("sound");
+        assert_eq!(values.of(&["MSFT:US".to_owned()]).map(String::as_str), Some("1"));
+        assert_eq!(values.of(&["MSFT".to_owned()]).map(String::as_str), Some("2"));
         // What is no name is for all.
         for whole in ["09:30-16:00 UTC", "%H:%M", "close=Last:x", ":", "a b:c"] {
             assert_eq!(read(&[whole]).expect("sound").of(&[]).map(String::as_str), Some(whole));
@@ -92,7 +98,7 @@ mod tests {
     #[test]
     fn a_name_that_nobody_has_is_refused() {
         for (texts, part) in [
-            (&["MSTF:1"][..], "before the `:` may stand: ibm.csv, ibm, MSFT"),
+            (&["MSTF:1"][..], "before the `:` may stand: ibm.csv, ibm, MSFT, MSFT:US"),
             (&["1", "2"], "twice for all assets"),
             (&["ibm:1", "ibm:2"], "twice for `ibm`"),
         ] {

@@ -28,7 +28,7 @@ pub enum Intrabar {
 /// What becomes of a position that is open after the last bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AtEnd {
-    /// It is closed at the last close, with commission.
+    /// It is closed at the last close, with commission and slippage.
     #[default]
     Close,
     /// It stays open and is valued at the last close.

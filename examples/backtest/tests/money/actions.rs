@@ -77,7 +77,7 @@ fn the_splits_of_the_shipped_file_are_found_and_told() {
     };
     let told = |symbol| of(symbol, Actions::Auto).actions.to_string();
     assert!(
-        told("MSFT").starts_with("1 split adjusted, 2003-02-18 2:1; 37 dividends paid, "),
+        told("MSFT").starts_with("1 split adjusted, 2003-02-18 2:1; 37 dividends paid, 7.7162 a unit"),
         "{}",
         told("MSFT")
     );
