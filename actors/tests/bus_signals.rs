@@ -13,6 +13,7 @@ use mycelium::{
     Context, Message, MessageBus, Result, ServiceContext, StopReason, Supervisor, Tree, actor, service,
 };
 use player::{End, PART, Player};
+use tokio::sync::Notify;
 
 /// A limit that no test waits for: the test hangs if an end needs it.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -43,6 +44,9 @@ impl Source {
     }
 }
 
+/// The counter has a wait in hand.
+static WAITS: Notify = Notify::const_new();
+
 /// Says how many it has handled, and who was before it.
 #[derive(Default)]
 struct Counter(u64);
@@ -57,6 +61,7 @@ impl Counter {
     #[on(direct)]
     async fn wait(&mut self, long: &Duration, _: &mut Context<Self>) {
         println!("\nready");
+        WAITS.notify_one();
         tokio::time::sleep(*long).await;
     }
     #[stopping]
@@ -112,7 +117,12 @@ async fn begin(part: &str, bus: &MessageBus) -> Result<Option<Tree>> {
         "closed" => bus.shutdown().await?,
         "told" => {
             counter.tell(HOUR).await?;
-            let said = async { println!("\nclosing") };
+            WAITS.notified().await;
+            let said = async {
+                // The run has seen by then that somebody ends its bus.
+                tokio::task::yield_now().await;
+                println!("\nclosing");
+            };
             let (closed, ()) = tokio::join!(biased; bus.shutdown_within(2 * HOUR), said);
             closed.unwrap_err();
         }
