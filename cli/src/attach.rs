@@ -1,5 +1,5 @@
-//! What `tap`, `pub`, `ask`, `latency`, `bench` and `doctor` have in common: a bus of their own that is linked
-//! with a running node, and knows its messages from contracts alone.
+//! What `tap`, `pub`, `ask`, `latency`, `bench` and `doctor` have in common: a bus of their own that is
+//! linked with a running node, and knows its messages from contracts alone.
 //!
 //! Its name begins with `tool/`, by which the node knows that it is never to be waited for.
 
