@@ -109,7 +109,7 @@ struct Forbidden {
 impl Forbidden {
     fn add(&mut self, redraws: u64) {
         self.redrawn += redraws;
-        self.unmoved += u64::from(redraws == REDRAWS_MAX);
+        self.unmoved += u64::from(redraws > REDRAWS_MAX);
     }
 }
 
@@ -268,7 +268,7 @@ fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) ->
             return (moved, redraw);
         }
     }
-    (point.to_vec(), REDRAWS_MAX)
+    (point.to_vec(), REDRAWS_MAX + 1)
 }
 
 /// From the seed of a draw to that of the next one: odd, so that all differ, and far from the seeds that
