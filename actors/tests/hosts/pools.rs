@@ -345,7 +345,7 @@ fn crowd<H: Host>(host: &mut H, worker: &ActorRef<Worker>, key: u64) -> u64 {
         let before = worker.inbox_len();
         host.wait(async {
             let mut ask = pin!(worker.ask(Asked(Job { key, number })));
-            poll_fn(|cx| Poll::Ready(drop(ask.as_mut().poll(cx)))).await;
+            poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_ready())).await;
         });
         if worker.inbox_len() == before {
             return number;
