@@ -28,7 +28,9 @@ fn loom_the_last_of_those_who_share_a_value_frees_its_piece() {
         });
         read(&value);
         drop(value);
-        threads.map(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
 }
 
