@@ -225,11 +225,18 @@ impl<A: Actor> ActorLaunch<A> {
 
     fn make(&self) -> Result<A, StopReason> {
         let actor = StopReason::catch(&*self.factory)?;
-        if let Some(accepts) = &self.accepts {
-            StopReason::catch(|| accepts(&Subscriptions::of(&actor)))?
-                .map_err(|why| StopReason::Failed(why.into()))?;
+        let Some(accepts) = &self.accepts else { return Ok(actor) };
+        match StopReason::catch(|| accepts(&Subscriptions::of(&actor))) {
+            Ok(Ok(())) => Ok(actor),
+            refused => {
+                // Its destructor may panic too.
+                let _ = StopReason::catch(|| drop(actor));
+                Err(match refused {
+                    Ok(why) => StopReason::Failed(why.err().unwrap_or_default().into()),
+                    Err(panicked) => panicked,
+                })
+            }
         }
-        Ok(actor)
     }
 
     /// One that cannot be made known is not started.
