@@ -54,7 +54,7 @@ fn what_waits_takes_the_memory_of_its_capacity_whoever_tries_and_whatever_the_po
     let max = i64::try_from(CAPACITY * EACH_MAX + BESIDE_MAX).unwrap();
     for (policy, how) in policies {
         for between in [0, 1, 7, 200] {
-            let grown = growth(how.clone(), between);
+            let grown = growth(how, between);
             assert!(grown <= max, "{policy}, {between} between: {grown} bytes, of which {max} are allowed");
         }
     }
