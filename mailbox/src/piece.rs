@@ -5,8 +5,8 @@
 //! from the beginning of the piece, a head, and bytes, in which one value lies or several do.
 //!
 //! - Each [`SharedBytes`] holds one of its piece's count, a [`Row`] one and one for each value that it has
-//!   not given out, a [`Shelf`] a stock of them. Whoever gives up counts subtracts them with `Release`; the
-//!   one that finds that these were the last has an `Acquire` fence behind it and frees the piece (**sync
+//!   not given out, a [`Shelf`] a stock of them. Counts are given up by a subtraction with `Release`; the
+//!   thread that finds these to be the last has an `Acquire` fence behind it and frees the piece (**sync
 //!   point "last reader"**). To raise the count one must hold some of it, so what has come to zero stays
 //!   there.
 //! - An item is written by whoever has made the piece and alone may write to it, before there is a value of

@@ -11,8 +11,8 @@ use crate::{ActorId, Timestamp};
 /// A message as bytes, as it leaves a topic. Cloning is cheap: the bytes are shared.
 ///
 /// Those of messages of up to 256 bytes that were published to one topic one after the other may lie in one
-/// piece of memory, 8 KiB at most, which stays as long as one of them is kept; so do those that were published
-/// together, in pieces of 64 KiB at most. Copy the bytes of the few that you keep for long.
+/// piece of memory, 8 KiB at most, which stays as long as one of them is kept; so do those that were
+/// published together, in pieces of 64 KiB at most. Copy the bytes of the few that you keep for long.
 ///
 /// An actor that implements `Handler<WireMessage>` receives them from topics that are named at run time:
 /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire); other code from a

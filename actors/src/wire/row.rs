@@ -31,7 +31,7 @@ pub(crate) trait Entrance<T> {
 }
 
 /// Values of one message that lie one behind the other: a copy, to be published together by
-/// [`MessageBus::try_publish_wire_row`](crate::MessageBus::try_publish_wire_row). What was published has left
+/// [`MessageBus::try_publish_wire_row`](crate::MessageBus::try_publish_wire_row). Published values have left
 /// it.
 ///
 /// ```

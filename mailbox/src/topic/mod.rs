@@ -233,9 +233,9 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
 
     /// Publishes messages from the front, under one lock, as far as every subscriber has room: how many,
     /// which are taken out of `messages`. None are where a message does more than to take its place in the
-    /// ring: it is longer than [`INLINE_BYTES_MAX`], somebody has a queue of its own, messages are retained or
-    /// [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what is to be said
-    /// of the first one that is left.
+    /// ring: it is longer than [`INLINE_BYTES_MAX`], somebody has a queue of its own, messages are retained
+    /// or [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what is to be
+    /// said of the first one that is left.
     ///
     /// ```
     /// use std::sync::Arc;

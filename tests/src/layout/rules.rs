@@ -106,6 +106,7 @@ const ABSENT: &[Absent] = &[
             "mailbox/src/loom_drops.rs",
             "mailbox/src/loom_many.rs",
             "mailbox/src/loom_models.rs",
+            "mailbox/src/loom_pieces.rs",
             "mailbox/src/loom_reply.rs",
             "mailbox/src/loom_restart.rs",
             "mailbox/src/loom_support.rs",
