@@ -31,7 +31,7 @@ pub(crate) fn caught(code: impl FnOnce()) {
     }
 }
 
-/// Drops what code has panicked with, which may have a destructor that panics as well. The next one is left
+/// Drops the value that code has panicked with, whose destructor may panic as well. The next value is left
 /// alone.
 #[cold]
 fn let_go(payload: Box<dyn Any + Send>) {

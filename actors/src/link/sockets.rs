@@ -279,7 +279,7 @@ mod unix {
         check_path(path)?;
         let directory = own_directory(path)?;
         let name = path.file_name().ok_or_else(|| LinkError::NotASocket { path: path.to_owned() })?;
-        // What was checked, whatever becomes of links on the way to it.
+        // The path as it was checked, whatever becomes of links on the way to it.
         let path = directory.join(name);
         check_path(&path)?;
         // One at a time replaces what is there. The lock goes with the file.

@@ -275,7 +275,7 @@ impl TreeShared {
         if let Some(child) = self.gave_up() {
             return RunEnd::GaveUp { child: Arc::clone(child) };
         }
-        // Whoever is left on a bus that nobody else ends is no part of what the tree had to do.
+        // Members that are left on a bus that nobody else ends are no part of what the tree had to do.
         let mut unfinished = closed.err().filter(|_| by_others).unwrap_or_default();
         for child in self.missed_since_told() {
             if !unfinished.children.contains(&child) {

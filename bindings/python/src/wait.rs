@@ -72,7 +72,7 @@ where
         }
         py.check_signals()?;
         hear(py)?;
-        // What has not come when all is closed comes from nobody.
+        // A message that has not come when all is closed comes from nobody.
         if given_up() || core.is_over() {
             return Ok(Waited::GivenUp);
         }

@@ -218,7 +218,7 @@ impl Mailboxes {
             return Err(Control::Open.malformed("there are more mailboxes than may be"));
         }
         self.opened = number + 1;
-        // What an earlier process has sent there may still wait.
+        // Messages that an earlier process has sent there may still wait.
         let place = self.inboxes.iter().position(|inbox| &*inbox.name == name);
         let place = place.or_else(|| {
             let free = |inbox: &Inbox| inbox.number.is_none() && inbox.unconsumed() == 0;

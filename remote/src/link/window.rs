@@ -253,7 +253,7 @@ impl Window {
         self.start += bytes;
         self.written = self.written.saturating_sub(frames);
         self.written_bytes = self.written_bytes.saturating_sub(bytes);
-        // What stays is moved at most once for as many bytes as have left.
+        // The rest is moved at most once for as many bytes as have left.
         if self.start >= self.bytes() {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.bytes());
@@ -459,7 +459,7 @@ mod tests {
                 seen.push(frame.header.sequence);
                 rest = &rest[len..];
             }
-            // What is acknowledged before it is begun is not written.
+            // A frame that is acknowledged before it is begun is not written.
             let begun = cut.div_ceil(len) as u64;
             let due: Vec<u64> = (1..=4).filter(|n| *n > acked || *n <= begun).collect();
             assert_eq!((seen, window.is_written()), (due, true), "{cut}");

@@ -130,7 +130,7 @@ impl Driver {
                     return;
                 }
                 let longest = self.link.value_len_max().saturating_sub(ENVELOPE_LEN);
-                // What is disabled on this link is not sent: whoever tells it is told so.
+                // A message that is disabled on this link is not sent, and its sender is told so.
                 let takes = takes.iter().filter(|taken| self.link.is_agreed(taken.type_id)).copied();
                 let takes = takes.collect();
                 Reach::Open(Gate { port: self.outflow.open(number, *channel), takes, longest })
