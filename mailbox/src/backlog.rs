@@ -286,7 +286,7 @@ impl<T> Backlog<T> {
         let mut all = Vec::with_capacity(self.len());
         match &mut self.store {
             Store::Fifo(queue) => {
-                // One by one: to make a `Vec` of it at once is far more code, and there is one for each message.
+                // One by one: to make a `Vec` of it at once is far more code, for each message type.
                 let mut queue = std::mem::take(queue);
                 while let Some(oldest) = queue.pop_front() {
                     all.push(oldest);

@@ -144,7 +144,8 @@ class Fails(mycelium.Actor):
 
 
 def restarting() -> None:
-    """From the exception of a life to the next message, handled by the next life: time of the clock, not of the CPU."""
+    """From the exception of a life to the next message, handled by the next life: time of the clock, not of
+    the CPU."""
     logging.getLogger("mycelium").setLevel(logging.CRITICAL + 1)
     back = mycelium.Backoff(initial=0.0, cap=0.0)  # A timer has a resolution of a millisecond.
     tree = mycelium.Supervisor(children=[mycelium.Child("fails", Fails, backoff=back)], intensity=1_000_000)

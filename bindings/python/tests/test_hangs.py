@@ -121,7 +121,8 @@ def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplo
 
 
 def test_an_exception_that_came_too_late_is_gone(rt, caplog) -> None:  # type: ignore[no-untyped-def]
-    """It is set while a method waits in C, in its last call; nothing that runs later has it, nor looks for it."""
+    """It is set while a method waits in C, in its last call; nothing that runs later has it, nor looks for
+    it."""
     kept = []
 
     class Late(Actor):

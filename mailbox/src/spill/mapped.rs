@@ -95,7 +95,7 @@ impl<T: Copy> Growing<T> {
     fn grow(&mut self) -> io::Result<()> {
         let at = |error: io::Error| beside(&folder(), &error);
         let bytes = grown::<T>(self.capacity * size_of::<T>()).map_err(at)?;
-        // The old mapping goes with the assignment. What was written is in the file, which both show.
+        // The old mapping goes with the assignment. The written values are in the file, which both show.
         self.mapping = with_room(&self.file, bytes).map_err(at)?;
         self.capacity = room::<T>(bytes);
         assert!(self.len < self.capacity, "the file has no room for one more value");

@@ -161,7 +161,7 @@ impl<V: Payload> Core<V> {
         for message in take(count).take(count) {
             let stamp = self.stamps.stamp(&mut producer.mark);
             // SAFETY: the lock is held, `next` is the next one, and every cursor is past the slot: it is
-            // below the limit. What is not kept leaves nothing in a slot.
+            // below the limit. A message that is not kept leaves nothing in a slot.
             let _nothing = unsafe { ring.write(next, stamp, sender, V::wrap(message), producer.gates.len()) };
             next += 1;
         }

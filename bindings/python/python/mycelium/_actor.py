@@ -180,8 +180,9 @@ class Context:
         return Timer(self, number)
 
     def watch(self, path: str) -> Watch:
-        """Has `down(watch, reason)` called when the actor at this path has ended, from the moment on in which the handler
-        has returned. A restart is no end. It ends with this life; of a pool its first worker is watched."""
+        """Has `down(watch, reason)` called when the actor at this path has ended, from the moment on in which
+        the handler has returned. A restart is no end. It ends with this life; of a pool its first worker is
+        watched."""
         number = self._numbers + 1
         self.runtime._watch(self._native, path, number)
         self._numbers = number

@@ -279,7 +279,8 @@ class IsolateTree:
         self._isolate._native.restart_child(self._tree, path)
 
     def drain(self, timeout: float = 5.0) -> None:
-        """Ends the tree when all that waits was handled, as `Tree.drain`; `timeout` is in seconds of virtual time."""
+        """Ends the tree when all that waits was handled, as `Tree.drain`; `timeout` is in seconds of virtual
+        time."""
         self._isolate._native.drain(self._tree, timeout)
 
     def end_reason(self) -> str | None:

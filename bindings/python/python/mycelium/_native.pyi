@@ -45,7 +45,8 @@ class Runtime:
     def tell_at(self, path: str, message: Any, timeout: float | None = None) -> None: ...
     def stats(self) -> dict[str, Any]: ...
     def pause_ingress(self) -> None:
-        """Takes nothing more from publishers outside of actors: they have a ClosedError. A drain begins with it."""
+        """Takes nothing more from publishers outside of actors: they have a ClosedError. A drain begins with
+        it."""
     def resume_ingress(self) -> None:
         """Takes it again."""
     def shut_down(self, limit: float) -> None: ...

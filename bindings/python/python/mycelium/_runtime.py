@@ -42,8 +42,9 @@ class Runtime(Closing, _native.Runtime):
     `switch_interval` is `sys.setswitchinterval`, of the whole process: how long one Python thread may delay
     the others, in seconds.
 
-    `topology_path` is the path of a topology.toml, and `service_name` which node of it this process is, or a service that runs
-    there: messages travel to and from the other processes of the file then. A TopologyError says what is wrong with it.
+    `topology_path` is the path of a topology.toml, and `service_name` which node of it this process is, or a
+    service that runs there: messages travel to and from the other processes of the file then. A TopologyError
+    says what is wrong with it.
 
     Use it as a context manager, or call `close`. Every method may be called from any thread.
     """
@@ -76,8 +77,9 @@ class Runtime(Closing, _native.Runtime):
     def from_topology(
         cls, path: str | os.PathLike[str], name: str, contract: ContractSource, **options: Any
     ) -> Self:
-        """The runtime of the process that a topology describes under this name: of a node, or of a service that runs there. It
-        listens when this returns, and dials from then on: processes may start in any order. `options` are those of `Runtime`.
+        """The runtime of the process that a topology describes under this name: of a node, or of a service
+        that runs there. It listens when this returns, and dials from then on: processes may start in any
+        order. `options` are those of `Runtime`.
         """
         return cls(contract, topology_path=path, service_name=name, **options)
 

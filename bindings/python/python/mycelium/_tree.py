@@ -64,13 +64,14 @@ def _check(id: str, actor: Any, restart_when_stuck: bool, stuck_after: float | N
 
 @dataclass(slots=True)
 class Pool:
-    """Several actors of one class under a supervisor of their own: each message is handled by one of these `workers`, whether it
-    comes from a topic, is told or asked at the path of the pool. Each worker has a thread, and is an instance of its own.
+    """Several actors of one class under a supervisor of their own: each message is handled by one of these
+    `workers`, whether it comes from a topic, is told or asked at the path of the pool. Each worker has a
+    thread, and is an instance of its own.
 
-    `dispatch`: who gets a message: "round_robin" (each in turn) or "least_busy" (the one with the fewest messages in its
-    mailbox). `keys`: by which field messages of a class go, such as `{Trade: "venue"}`: those of one key go to one worker, in
-    their order. More than `intensity` restarts within `period` seconds end the pool. The others are those of a `Child`, for
-    each worker.
+    `dispatch`: who gets a message: "round_robin" (each in turn) or "least_busy" (the one with the fewest
+    messages in its mailbox). `keys`: by which field messages of a class go, such as `{Trade: "venue"}`: those
+    of one key go to one worker, in their order. More than `intensity` restarts within `period` seconds end
+    the pool. The others are those of a `Child`, for each worker.
     """
 
     id: str
@@ -211,10 +212,12 @@ class Tree:
         self._native.shut_down(timeout)
 
     def drain(self, timeout: float = 5.0) -> None:
-        """Ends the tree and loses nothing that is queued: its sources stop first, the bus takes nothing more from publishers
-        outside, actors go on until nothing waits for them, and then the children end in reverse order.
+        """Ends the tree and loses nothing that is queued: its sources stop first, the bus takes nothing more
+        from publishers outside, actors go on until nothing waits for them, and then the children end in
+        reverse order.
 
-        The runtime takes what comes from outside again after `Runtime.resume_ingress`. A ShutdownError says what was left after
+        The runtime takes what comes from outside again after `Runtime.resume_ingress`. A ShutdownError says
+        what was left after
         `timeout` seconds; the tree has ended all the same.
         """
         self._native.drain(timeout)

@@ -65,8 +65,9 @@ def from_datetime(moment: datetime.datetime) -> int:
 
 
 def to_datetime64(nanos: typing.Any) -> typing.Any:
-    """A timestamp as numpy.datetime64 in nanoseconds. Of an array of timestamps, such as a field of an array of messages, it is a
-    view: nothing is copied, and what is written there is written in the array. -2**63 is numpy's NaT."""
+    """A timestamp as numpy.datetime64 in nanoseconds. Of an array of timestamps, such as a field of an array
+    of messages, it is a view: nothing is copied, and what is written there is written in the array. -2**63 is
+    numpy's NaT."""
     import numpy
 
     if not isinstance(nanos, numpy.ndarray):
@@ -77,8 +78,8 @@ def to_datetime64(nanos: typing.Any) -> typing.Any:
 
 
 def from_datetime64(moments: typing.Any) -> typing.Any:
-    """Nanoseconds since 1970 of a numpy.datetime64 in any unit, or int64s of an array of them. NaT is refused, and so is a moment
-    that nanoseconds of 64 bits do not reach."""
+    """Nanoseconds since 1970 of a numpy.datetime64 in any unit, or int64s of an array of them. NaT is
+    refused, and so is a moment that nanoseconds of 64 bits do not reach."""
     import numpy
 
     if getattr(getattr(moments, "dtype", None), "kind", None) != "M":
