@@ -90,9 +90,10 @@ impl Link {
     }
 
     /// Asks the actor behind a mailbox of the peer: the number of the question. There comes one
-    /// [`Direct::Answer`] or [`Direct::Failed`] with it, unless the peer turns out to be another process
-    /// ([`AttachError::PeerRestarted`](super::AttachError::PeerRestarted)): then there comes none of all that
-    /// were asked before.
+    /// [`Answer`](crate::link::Direct::Answer) or [`Failed`](crate::link::Direct::Failed) with it, unless the
+    /// peer turns out to be another process
+    /// ([`PeerRestarted`](crate::link::AttachError::PeerRestarted)): then there comes none of all that were
+    /// asked before.
     ///
     /// # Errors
     /// It was not taken.
@@ -202,7 +203,7 @@ impl Link {
 
     /// Says who is behind a mailbox that the peer has opened; `None`: nobody. The peer is told if it does
     /// not know yet. A kind that is taken is not looked at again when a message comes; there may be
-    /// [`TAKES_MAX`] kinds.
+    /// [`TAKES_MAX`](crate::link::TAKES_MAX) kinds.
     pub fn serve(&mut self, place: usize, served: Option<Served>) {
         let credit = self.config.credit;
         let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };
