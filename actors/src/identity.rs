@@ -17,7 +17,7 @@ use crate::ActorId;
 /// let mut isolate = Isolate::new(42);
 /// let desk = Supervisor::builder("desk").actor("strategy", || Strategy);
 /// let tree = isolate.supervise(&Supervisor::builder("root").supervisor(desk))?;
-/// let supervised = tree.actor_ref::<Strategy>("root/desk/strategy").expect("it runs");
+/// let supervised = tree.lookup::<Strategy>("root/desk/strategy").expect("it runs");
 /// assert_eq!(supervised.identity().to_string(), "root/desk/strategy");
 /// assert_eq!(isolate.spawn(Strategy)?.identity().to_string(), "Strategy#2");
 /// # Ok::<(), BoxError>(())

@@ -97,7 +97,7 @@ fn an_observer_whose_panic_panics_costs_its_tree_nothing() {
             panic_any(Spite)
         });
         let tree = root.start(&bus).await.unwrap();
-        assert!(tree.actor_ref::<Quiet>("root/quiet").unwrap().is_alive());
+        assert!(tree.lookup::<Quiet>("root/quiet").unwrap().is_alive());
         tree.shutdown().await.unwrap();
         assert!(*seen.lock().unwrap() >= 2);
     });
@@ -109,7 +109,7 @@ fn a_factory_whose_drop_panics_costs_its_supervisor_nothing() {
         let bus = MessageBus::new();
         let below = Supervisor::builder("below").actor("quiet", || Quiet);
         let tree = Supervisor::builder("root").supervisor(below).start(&bus).await.unwrap();
-        let quiet = tree.actor_ref::<Quiet>("root/below/quiet").unwrap();
+        let quiet = tree.lookup::<Quiet>("root/below/quiet").unwrap();
         let spite = Spite;
         let child = Child::actor("spiteful", move || {
             let _ = &spite;

@@ -104,7 +104,7 @@ fn a_thread_waits_for_room_through_recipients_and_pools_and_with_bytes() {
         // Of one worker, so that the last message is the last one handled.
         let gate = Gate::new(0);
         let tree = gate.pool(1).start(&bus).await.unwrap();
-        let pool: PoolRef<Gate> = tree.pool_ref("root/pool").unwrap();
+        let pool: PoolRef<Gate> = tree.lookup_pool("root/pool").unwrap();
         let through = pool.clone();
         sent_by_a_thread(&gate, move |number| through.tell_blocking(number).unwrap()).await;
         let recipient: Recipient<u64> = pool.recipient();
@@ -129,7 +129,7 @@ fn a_thread_that_waits_has_an_error_when_the_pool_is_stopped() {
         let bus = MessageBus::builder().inbox_capacity(1).build();
         let gate = Gate::new(0);
         let tree = gate.pool(1).start(&bus).await.unwrap();
-        let pool: PoolRef<Gate> = tree.pool_ref("root/pool").unwrap();
+        let pool: PoolRef<Gate> = tree.lookup_pool("root/pool").unwrap();
         let (teller, told) = (pool.clone(), Arc::<AtomicUsize>::default());
         let count = Arc::clone(&told);
         let tell = move |number| {
@@ -156,7 +156,7 @@ fn in_an_isolate_nobody_waits_and_the_error_says_who_is_full() {
     let mut isolate = Isolate::new(1);
     let gate = Gate::new(0);
     let tree = isolate.supervise(&gate.pool(1)).unwrap();
-    let pool: PoolRef<Gate> = tree.pool_ref("root/pool").unwrap();
+    let pool: PoolRef<Gate> = tree.lookup_pool("root/pool").unwrap();
     let recipient: Recipient<u64> = pool.workers()[0].recipient();
     let through_pool: Recipient<u64> = pool.recipient();
     // The first one keeps the worker, which waits for something that nobody does here.

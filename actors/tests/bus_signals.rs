@@ -262,7 +262,7 @@ async fn each_of_two_shutdowns_names_whom_the_other_has_killed() {
     let bus = MessageBus::new();
     busy(&bus).await;
     let tree = Supervisor::builder("root").actor("counter", Counter::default).start(&bus).await.unwrap();
-    let counter = tree.actor_ref::<Counter>("root/counter").unwrap();
+    let counter = tree.lookup::<Counter>("root/counter").unwrap();
     counter.tell(HOUR).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (patient, hurried) =
@@ -277,7 +277,7 @@ async fn each_of_two_shutdowns_names_whom_the_other_has_killed() {
 async fn busy_tree(bus: &MessageBus) -> Tree {
     busy(bus).await;
     let tree = Supervisor::builder("root").actor("counter", Counter::default).start(bus).await.unwrap();
-    tree.actor_ref::<Counter>("root/counter").unwrap().tell(HOUR).await.unwrap();
+    tree.lookup::<Counter>("root/counter").unwrap().tell(HOUR).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     tree
 }

@@ -115,7 +115,7 @@ fn a_circle_through_a_pool_is_named_if_all_of_its_workers_are_in_it() {
             let pool = Pool::new(move || Hand(Arc::clone(&known), Arc::clone(&waits))).workers(2);
             let root = Supervisor::builder("circle").supervisor(pool.supervisor("hands"));
             let tree = root.start(&bus).await.unwrap();
-            let pool = tree.pool_ref::<Hand>("circle/hands").unwrap();
+            let pool = tree.lookup_pool::<Hand>("circle/hands").unwrap();
             let actor = bus.spawn_named("boss", Boss(pool)).unwrap();
             assert!(boss.set(actor.clone()).is_ok());
             let before = log.lines(&["boss"]).len();

@@ -123,7 +123,7 @@ async fn pools_come_and_go(tree: &Tree, round: usize) {
             Pool::new(|| Porter).workers(2).key(|tick: &Tick| tick.0).on::<Tick>().supervisor(id.as_str());
         tree.start_child("root", Child::supervisor(pool)).await.unwrap();
         let path = format!("root/{id}");
-        let pool = tree.pool_ref::<Porter>(&path).unwrap();
+        let pool = tree.lookup_pool::<Porter>(&path).unwrap();
         pool.resize(3).await.unwrap();
         pool.ask(Flush).await.unwrap();
         tree.terminate_child(&path).await.unwrap();

@@ -63,7 +63,7 @@ async fn a_registered_child_brings_its_thread_and_its_redelivery_where_the_file_
     for (at, (actor, more, thread, retried)) in (1..).zip(cases) {
         let bus = MessageBus::new();
         let tree = Supervisor::from_toml(&file(actor, more), &factories).unwrap().start(&bus).await.unwrap();
-        let one = tree.actor_ref::<Adder>("root/one").unwrap();
+        let one = tree.lookup::<Adder>("root/one").unwrap();
         assert_eq!(one.ask(ThreadName).await.unwrap().as_deref(), Some(thread), "{actor} {more}");
         one.tell(13).await.unwrap();
         assert_eq!(one.ask(Sum).await.unwrap(), 0);
@@ -109,7 +109,7 @@ async fn pools_are_found_behind_a_scheme_too() {
     for pool in ["plain", "odd:adders"] {
         let bus = MessageBus::new();
         let tree = Supervisor::from_toml(&file(pool), &factories).unwrap().start(&bus).await.unwrap();
-        assert_eq!(tree.pool_ref::<Adder>("root/adders").unwrap().size(), 3);
+        assert_eq!(tree.lookup_pool::<Adder>("root/adders").unwrap().size(), 3);
         tree.shutdown().await.unwrap();
     }
     for (pool, text) in [

@@ -102,7 +102,7 @@ fn a_worker_at_its_gate_is_not_stuck_and_goes_through_it_in_an_isolate() {
         let (done, notices) = (Done::default(), Heard::default());
         let mut isolate = Isolate::new(1);
         let tree = isolate.supervise(&tree(&done, &notices, breaks)).unwrap();
-        let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
+        let pool = tree.lookup_pool::<Worker>("root/pool").unwrap();
         isolate.block_on(jobs_and_a_resize(&pool)).unwrap();
         if breaks {
             isolate.publish(Broken).unwrap();

@@ -58,7 +58,7 @@ async fn what_one_life_has_said_of_interrupts_does_not_count_for_the_next() {
         let child = child.health(Health::within(Duration::from_millis(200)).restart());
         let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
         let tree = root.start(&bus).await.unwrap();
-        let once = tree.actor_ref::<Once>("root/once").unwrap();
+        let once = tree.lookup::<Once>("root/once").unwrap();
         once.tell(first).await.unwrap();
         assert_eq!(once.ask(Lives).await.unwrap(), 2);
         once.tell(Order::Hang).await.unwrap();

@@ -129,7 +129,7 @@ fn children_find_each_other_at_the_same_cost_in_a_family_of_any_size() {
         let before = made_by_this_thread();
         let tree = isolate.supervise(&root).unwrap();
         let made = (made_by_this_thread() - before) / children;
-        assert!(tree.actor_ref::<Neighbour>(&format!("root/{}", children - 1)).is_some());
+        assert!(tree.lookup::<Neighbour>(&format!("root/{}", children - 1)).is_some());
         made
     };
     each(64);

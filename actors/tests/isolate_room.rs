@@ -114,7 +114,7 @@ fn thousands_that_tell_a_pool_are_each_woken_about_once_also_by_workers_that_com
         let all = Arc::clone(&heard);
         let workers = Pool::new(move || Worker(Arc::clone(&all))).workers(2);
         let root = Supervisor::builder("root").supervisor(workers.supervisor("pool"));
-        let pool = isolate.supervise(&root).unwrap().pool_ref::<Worker>("root/pool").unwrap();
+        let pool = isolate.supervise(&root).unwrap().lookup_pool::<Worker>("root/pool").unwrap();
         for number in 0..2 * CROWD {
             isolate.spawn_service(Once::TellsPool(number, pool.clone())).unwrap();
         }

@@ -120,7 +120,7 @@ async fn what_is_logged_is_listed_with_its_level() {
         .start(&bus)
         .await
         .unwrap();
-    let parser = tree.actor_ref::<Parser>("root/desk/parser").unwrap();
+    let parser = tree.lookup::<Parser>("root/desk/parser").unwrap();
     for _ in 0..2 {
         parser.tell("none").await.unwrap();
     }

@@ -54,7 +54,7 @@ fn a_log_that_panics_in_an_isolate_leaves_no_report_behind() {
     let _guard = tracing::subscriber::set_default(Panics);
     let tree = isolate.supervise(&root(&lives)).unwrap();
     isolate.run().unwrap();
-    let child = tree.actor_ref::<Fails>("root/fails").unwrap();
+    let child = tree.lookup::<Fails>("root/fails").unwrap();
     isolate.tell(&child, ()).unwrap();
     isolate.run().unwrap();
     assert_eq!((lives.load(Ordering::SeqCst), child.is_alive()), (2, true));
@@ -65,7 +65,7 @@ async fn a_log_that_panics_on_a_bus_costs_the_tree_nothing() {
     let (bus, lives) = (MessageBus::new(), Arc::<AtomicU32>::default());
     let _guard = tracing::subscriber::set_default(Panics);
     let tree = root(&lives).start(&bus).await.unwrap();
-    let child = tree.actor_ref::<Fails>("root/fails").unwrap();
+    let child = tree.lookup::<Fails>("root/fails").unwrap();
     child.tell(()).await.unwrap();
     while lives.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;

@@ -264,7 +264,7 @@ fn act(spot: Spot, attempts: u32) -> (Vec<String>, u32, u64, usize) {
     };
     let mut actor = None;
     let (site, told) = run(child, |isolate, tree| {
-        actor = tree.actor_ref::<Acts>("root/s");
+        actor = tree.lookup::<Acts>("root/s");
         isolate.publish(Tick).unwrap();
         let _ = isolate.run();
         if matches!(spot, Spot::Stopping | Spot::StoppingThenPanic | Spot::DropOfActor) {
@@ -333,7 +333,7 @@ fn a_child_that_fails_again_and_again_at_one_moment_comes_to_the_limit_of_the_ru
     let mut isolate = Isolate::new(1);
     let tree = isolate.supervise(&root).unwrap();
     isolate.limit_events(10_000);
-    let child = tree.actor_ref::<Stillborn>("root/s").unwrap();
+    let child = tree.lookup::<Stillborn>("root/s").unwrap();
     isolate.tell(&child, 1).unwrap();
     let error = isolate.run().unwrap_err();
     assert!(matches!(error, RunError::TooManyEvents { .. }), "{error:?}");
@@ -357,13 +357,13 @@ fn a_child_that_is_killed_in_its_backoff_is_started_anew_when_that_is_over() {
     let root = Supervisor::builder("root").intensity(9, PERIOD).child(child.backoff(backoff));
     let mut isolate = Isolate::new(1);
     let tree = isolate.supervise(&root).unwrap();
-    let first = tree.actor_ref::<Stillborn>("root/s").unwrap();
+    let first = tree.lookup::<Stillborn>("root/s").unwrap();
     isolate.tell(&first, 1).unwrap();
     isolate.run_for(Duration::from_millis(1)).unwrap();
     first.kill();
     isolate.run().unwrap();
     assert_eq!(isolate.now().as_nanos(), 20_000_000, "and at no other time");
-    let second = tree.actor_ref::<Stillborn>("root/s").unwrap();
+    let second = tree.lookup::<Stillborn>("root/s").unwrap();
     assert!(!first.is_alive() && second.is_alive());
     assert_eq!(lives.load(Ordering::Relaxed), 2);
 }

@@ -83,7 +83,7 @@ async fn a_worker_that_subscribes_to_what_its_pool_receives_does_not_start() {
 async fn a_worker_subscribes_to_what_its_pool_does_not_receive() -> Result<(), BoxError> {
     let bus = MessageBus::new();
     let tree = root(false).start(&bus).await?;
-    let risk = tree.pool_ref::<Risk>("root/risk").ok_or("it runs")?;
+    let risk = tree.lookup_pool::<Risk>("root/risk").ok_or("it runs")?;
     bus.publisher()?.publish(Limits).await?;
     for _ in 0..4 {
         bus.publisher()?.publish(Order).await?;

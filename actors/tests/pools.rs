@@ -64,7 +64,7 @@ async fn set_up(workers: usize) -> Setup {
     let bus = MessageBus::builder().inbox_capacity(8).build();
     let root = Supervisor::builder("root").supervisor(pool.intensity(1_000, PERIOD));
     let tree = root.start(&bus).await.unwrap();
-    let pool = tree.pool_ref("root/pool").unwrap();
+    let pool = tree.lookup_pool("root/pool").unwrap();
     Setup { done, held, bus, tree, pool }
 }
 
@@ -242,7 +242,7 @@ fn workers_have_the_options_of_their_pool() {
         let pool = Pool::new(make).workers(2).each(|child| child.restart(Restart::Temporary));
         let bus = MessageBus::new();
         let tree = pool.supervisor("pool").start(&bus).await.unwrap();
-        let pool = tree.pool_ref::<Worker>("pool").unwrap();
+        let pool = tree.lookup_pool::<Worker>("pool").unwrap();
         pool.workers()[1].kill();
         pool.workers()[1].ended().await;
         while tree.count_children("pool").await.unwrap().workers != 1 {
@@ -251,7 +251,7 @@ fn workers_have_the_options_of_their_pool() {
         for number in 0..4 {
             pool.tell(Job(0, number)).await.unwrap();
         }
-        assert!(tree.pool_ref::<Worker>("elsewhere").is_none());
+        assert!(tree.lookup_pool::<Worker>("elsewhere").is_none());
         tree.shutdown().await.unwrap();
     });
 }
@@ -292,7 +292,7 @@ fn a_declared_pool_is_that_of_the_program_live_and_in_an_isolate() {
     let done = Done::default();
     let root = Supervisor::from_toml(DECLARED, &factories(&done)).unwrap();
     let mut isolate = Isolate::new(1);
-    let pool = isolate.supervise(&root).unwrap().pool_ref::<Worker>("root/desk/pool").unwrap();
+    let pool = isolate.supervise(&root).unwrap().lookup_pool::<Worker>("root/desk/pool").unwrap();
     assert_eq!(pool.workers().len(), 3);
     assert_eq!(isolate.block_on(hand_out(&pool)).unwrap(), 5);
     assert_eq!(in_order(&done), (0..7).map(|key| (key, 10)).collect());
@@ -300,7 +300,7 @@ fn a_declared_pool_is_that_of_the_program_live_and_in_an_isolate() {
         let done = Done::default();
         let root = Supervisor::from_toml(DECLARED, &factories(&done)).unwrap();
         let tree = root.start(&MessageBus::new()).await.unwrap();
-        let pool = tree.pool_ref::<Worker>("root/desk/pool").unwrap();
+        let pool = tree.lookup_pool::<Worker>("root/desk/pool").unwrap();
         assert_eq!((pool.workers().len(), hand_out(&pool).await), (3, 5));
         assert_eq!(in_order(&done), (0..7).map(|key| (key, 10)).collect());
         tree.shutdown().await.unwrap();

@@ -197,7 +197,7 @@ fn mortal(id: &str) -> Child {
 /// The actor at `path`, once it is another one than `old`.
 async fn another(tree: &Tree, path: &str, old: &ActorRef<Mortal>) -> ActorRef<Mortal> {
     loop {
-        if let Some(actor) = tree.actor_ref::<Mortal>(path)
+        if let Some(actor) = tree.lookup::<Mortal>(path)
             && actor.id() != old.id()
             && actor.ask(WhichLife).await.is_ok()
         {
@@ -235,7 +235,7 @@ fn an_actor_that_restarts_in_place_leaves_nothing_behind() {
         let bus = MessageBus::new();
         let tree = root().child(mortal("mortal")).start(&bus).await.unwrap();
         let ticks = bus.publisher::<Tick>().unwrap();
-        let mortal = tree.actor_ref::<Mortal>("root/mortal").unwrap();
+        let mortal = tree.lookup::<Mortal>("root/mortal").unwrap();
         let ends = [End::Panic, End::Error, End::Stop];
         for (end, share) in ends.into_iter().zip([1, 10, 10]) {
             let mut life = mortal.ask(WhichLife).await.unwrap();
@@ -258,7 +258,7 @@ fn actors_that_are_made_anew_leave_nothing_behind() {
     on_both_runtimes(async || {
         let bus = MessageBus::new();
         let tree = root().child(mortal("mortal")).start(&bus).await.unwrap();
-        let mut mortal = tree.actor_ref::<Mortal>("root/mortal").unwrap();
+        let mut mortal = tree.lookup::<Mortal>("root/mortal").unwrap();
         repeat("kill", cycles(20), async || {
             mortal.kill();
             mortal = another(&tree, "root/mortal", &mortal).await;
@@ -277,7 +277,7 @@ fn actors_that_outlive_their_supervisor_leave_nothing_behind() {
         let desk = Supervisor::builder("desk").intensity(0, Duration::from_secs(1));
         let desk = desk.child(mortal("a")).child(mortal("b"));
         let tree = root().supervisor(desk).start(&bus).await.unwrap();
-        let [a, b] = ["root/desk/a", "root/desk/b"].map(|path| tree.actor_ref::<Mortal>(path).unwrap());
+        let [a, b] = ["root/desk/a", "root/desk/b"].map(|path| tree.lookup::<Mortal>(path).unwrap());
         let mut life = 0;
         repeat("restart of a supervisor", cycles(20), async || {
             b.tell(End::Panic).await.unwrap();
@@ -298,7 +298,7 @@ fn groups_leave_nothing_behind() {
         let group = root().strategy(Strategy::OneForAll);
         let group = ["a", "b", "c"].into_iter().fold(group, |group, id| group.child(mortal(id)));
         let tree = group.start(&bus).await.unwrap();
-        let all = ["root/a", "root/b", "root/c"].map(|path| tree.actor_ref::<Mortal>(path).unwrap());
+        let all = ["root/a", "root/b", "root/c"].map(|path| tree.lookup::<Mortal>(path).unwrap());
         let mut life = 0;
         repeat("restart of a group", cycles(20), async || {
             all[1].tell(End::Panic).await.unwrap();
@@ -415,7 +415,7 @@ fn a_tree_that_has_ended_after_many_crashes_leaves_nothing_behind() {
             let bus = MessageBus::new();
             let tree = root().child(mortal("a")).child(mortal("b")).start(&bus).await.unwrap();
             for path in ["root/a", "root/b"] {
-                let mortal = tree.actor_ref::<Mortal>(path).unwrap();
+                let mortal = tree.lookup::<Mortal>(path).unwrap();
                 mortal.tell(End::Panic).await.unwrap();
                 assert_eq!(mortal.ask(WhichLife).await.unwrap(), 1);
             }
@@ -464,7 +464,7 @@ fn what_is_queued_for_an_actor_in_backoff_is_neither_lost_nor_doubled_nor_moved(
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let ticks = bus.publisher::<Tick>().unwrap();
-                let ledger = tree.actor_ref::<Ledger>("root/ledger").unwrap();
+                let ledger = tree.lookup::<Ledger>("root/ledger").unwrap();
                 tokio::spawn(async move {
                     for number in 0..EACH {
                         let tick = Tick(sender * EACH + number);

@@ -149,12 +149,12 @@ fn children_that_come_and_go_and_are_killed_take_no_memory() {
                 .unwrap();
         };
         isolate.block_on(start).unwrap();
-        let child = tree.actor_ref::<Witness>("root/child").unwrap();
+        let child = tree.lookup::<Witness>("root/child").unwrap();
         isolate.tell(&child, child.clone()).unwrap();
         isolate.run_for(Duration::ZERO).unwrap();
         drop(child);
         for _ in 0..3 {
-            let child = tree.actor_ref::<Witness>("root/child").unwrap();
+            let child = tree.lookup::<Witness>("root/child").unwrap();
             child.kill();
             isolate.run_for(Duration::from_millis(1)).unwrap();
         }
@@ -188,7 +188,7 @@ fn pools_and_trees_with_pools_that_end_take_no_memory() {
             // A pool in a tree that stays.
             let round = async {
                 tree.start_child("root", Child::supervisor(describe())).await.unwrap();
-                let pool = tree.pool_ref::<Witness>("root/pool").unwrap();
+                let pool = tree.lookup_pool::<Witness>("root/pool").unwrap();
                 pool.resize(3).await.unwrap();
                 tree.terminate_child("root/pool").await.unwrap();
                 tree.delete_child("root/pool").await.unwrap();
@@ -197,9 +197,9 @@ fn pools_and_trees_with_pools_that_end_take_no_memory() {
         } else {
             // A tree that ends, whose owner has left it a reference.
             let other = isolate.supervise(&describe()).unwrap();
-            let pool = other.pool_ref::<Witness>("pool").unwrap();
+            let pool = other.lookup_pool::<Witness>("pool").unwrap();
             isolate.block_on(other.shutdown()).unwrap().unwrap();
-            assert!(other.pool_ref::<Witness>("pool").is_none());
+            assert!(other.lookup_pool::<Witness>("pool").is_none());
             drop((pool, other));
         }
         isolate.run_for(Duration::from_millis(1)).unwrap();
@@ -361,7 +361,7 @@ fn a_value_may_send_and_panic_when_it_goes() {
             let heir = heir.clone();
             let child = Child::actor("a", move || Testament(heir.clone())).restart(Restart::Temporary);
             let root = Supervisor::builder("root").child(child);
-            isolate.supervise(&root).unwrap().actor_ref::<Testament>("root/a").unwrap()
+            isolate.supervise(&root).unwrap().lookup::<Testament>("root/a").unwrap()
         } else {
             isolate.spawn(Testament(heir.clone())).unwrap()
         };

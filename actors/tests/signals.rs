@@ -179,7 +179,7 @@ async fn play_part(part: &str) -> Result<RunEnd> {
     }
     let counter = counter.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
     let tree = root.child(counter).service("idle", || Idle).start(&bus).await?;
-    let counter = tree.actor_ref::<Counter>("root/counter").ok_or("it runs")?;
+    let counter = tree.lookup::<Counter>("root/counter").ok_or("it runs")?;
     let limit = give_work(part, &counter).await?;
     if part == "blocks" {
         let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Block));
@@ -266,7 +266,7 @@ async fn after_a_desk_gave_up(root: tree::Builder, counter: tree::Child) -> Resu
     let work = work.restart(tree::Restart::Transient).significant(true);
     let root = root.auto_shutdown(tree::AutoShutdown::AnySignificant).supervisor(desk).child(work);
     let tree = root.start(&bus).await?;
-    let counter = tree.actor_ref::<Counter>("root/desk/counter").ok_or("it runs")?;
+    let counter = tree.lookup::<Counter>("root/desk/counter").ok_or("it runs")?;
     counter.tell(Panic).await?;
     while bus.stats().restarts == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;

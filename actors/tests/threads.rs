@@ -162,7 +162,7 @@ fn a_supervised_actor_keeps_its_thread_over_restarts_and_has_another_when_it_is_
             let child = Child::actor("model", || Blocks(0)).on_thread(thread);
             let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
             let tree = root.start(&bus).await.unwrap();
-            let model = tree.actor_ref::<Blocks>("root/model").unwrap();
+            let model = tree.lookup::<Blocks>("root/model").unwrap();
             let first = model.ask(Number).await.unwrap();
             assert_ne!(first, thread_number());
             model.tell("fail").await.unwrap();
@@ -173,7 +173,7 @@ fn a_supervised_actor_keeps_its_thread_over_restarts_and_has_another_when_it_is_
             model.kill();
             model.ended().await;
             let again = loop {
-                match tree.actor_ref::<Blocks>("root/model").filter(mycelium::ActorRef::is_alive) {
+                match tree.lookup::<Blocks>("root/model").filter(mycelium::ActorRef::is_alive) {
                     Some(again) => break again,
                     None => tokio::time::sleep(Duration::from_millis(1)).await,
                 }
@@ -254,7 +254,7 @@ fn a_declared_thread_is_used_live_and_ignored_in_an_isolate() {
         assert!(!has_thread("declared"));
         let bus = MessageBus::new();
         let tree = root.start(&bus).await.unwrap();
-        let blocks = tree.actor_ref::<Blocks>("root/declared").unwrap();
+        let blocks = tree.lookup::<Blocks>("root/declared").unwrap();
         assert_eq!(blocks.ask(Where).await.unwrap().1.as_deref(), Some("declared"));
         bus.shutdown().await.unwrap();
         gone("declared").await;

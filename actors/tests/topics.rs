@@ -156,7 +156,7 @@ fn an_actor_that_hears_many_topics_waits_fails_and_leaves_some_and_misses_nothin
         let again = Redelivery::Retry { attempts: 2 };
         let root = Supervisor::builder("root").intensity(100_000, Duration::from_secs(1));
         let tree = root.child(Child::actor("ear", make).redelivery(again)).start(&bus).await.unwrap();
-        let ear = tree.actor_ref::<Ear>("root/ear").unwrap();
+        let ear = tree.lookup::<Ear>("root/ear").unwrap();
         let mut number = 0;
         for round in 0..20_u16 {
             let gone = round * 7 % GROUPS;

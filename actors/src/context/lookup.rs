@@ -33,7 +33,7 @@ impl<A: Actor> Context<A> {
     /// # let mut isolate = Isolate::new(1);
     /// let root = Supervisor::builder("root").actor("risk", || Risk).actor("strategy", Strategy::default);
     /// # let tree = isolate.supervise(&root)?;
-    /// # let strategy = tree.actor_ref::<Strategy>("root/strategy").unwrap();
+    /// # let strategy = tree.lookup::<Strategy>("root/strategy").unwrap();
     /// # assert!(isolate.ask(&strategy, MayI)?);
     /// # Ok::<(), mycelium::BoxError>(())
     /// ```

@@ -84,7 +84,7 @@ impl Forest {
     }
 
     /// The actor at this path of the eldest tree that has one there.
-    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+    pub(crate) fn lookup<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         self.standing().iter().find_map(|tree| {
             let mut found = None;
             tree.look_at(path, &mut |reference| found = reference.downcast_ref::<ActorRef<A>>().cloned());

@@ -9,7 +9,7 @@ use crate::{Actor, ActorRef};
 impl BusCore {
     pub(crate) fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
         let named = self.names.get(name).and_then(|address| address.downcast::<Address<A>>().ok());
-        named.map(ActorRef::live).or_else(|| self.forest.actor_ref(name))
+        named.map(ActorRef::live).or_else(|| self.forest.lookup(name))
     }
 }
 

@@ -22,7 +22,7 @@ async fn start(log: &Log, keyed: bool) -> (MessageBus, Tree, PoolRef<Reader>) {
     let pool = if keyed { pool.key(|tock: &Tock| u64::from(tock.0.from)) } else { pool };
     let pool = pool.supervisor("pool").intensity(1_000, Duration::from_secs(60));
     let tree = Supervisor::builder("root").supervisor(pool).start(&bus).await.unwrap();
-    let pool = tree.pool_ref("root/pool").unwrap();
+    let pool = tree.lookup_pool("root/pool").unwrap();
     (bus, tree, pool)
 }
 

@@ -48,7 +48,7 @@ fn shuttle_a_restart_meets_publishers() {
             root = root.backoff(short_backoff());
         }
         let tree = root.start(&bus).await.unwrap();
-        let reader = tree.actor_ref::<Reader>("root/reader").unwrap();
+        let reader = tree.lookup::<Reader>("root/reader").unwrap();
         let publishers = [0, 1].map(|from| publish_ticks(&bus, from, NUMBERS));
         let teller = tell(&reader, 2, NUMBERS);
         for publisher in publishers {
@@ -115,8 +115,7 @@ async fn groups_and_calls() -> (Result<(), String>, Log) {
         Err(error) => return (Err(error.to_string()), log),
     };
     let paths = ["root/a", "root/desk/b", "root/desk/c", "root/z"];
-    let Some(readers) =
-        paths.map(|path| tree.actor_ref::<Reader>(path)).into_iter().collect::<Option<Vec<_>>>()
+    let Some(readers) = paths.map(|path| tree.lookup::<Reader>(path)).into_iter().collect::<Option<Vec<_>>>()
     else {
         unreachable!("they have started")
     };
@@ -158,7 +157,7 @@ fn shuttle_an_escalation_keeps_what_waits() {
         let root = root().strategy(any_strategy()).supervisor(desk.child(reader("b")).child(reader("c")));
         let tree = root.child(reader("z")).start(&bus).await.unwrap();
         let paths = ["root/desk/b", "root/desk/c", "root/z"];
-        let readers = paths.map(|path| tree.actor_ref::<Reader>(path).unwrap());
+        let readers = paths.map(|path| tree.lookup::<Reader>(path).unwrap());
         let tellers = [0, 1, 2].map(|at| tell(&readers[at], at as u32, NUMBERS));
         for teller in tellers {
             assert_eq!(teller.await, NUMBERS);
@@ -213,7 +212,7 @@ fn shuttle_a_drain_loses_nothing() {
             .child(Child::actor("relay", || Relay).shutdown(Shutdown::Infinity));
         let feed = Child::service("feed", move || Feed(feed.clone())).shutdown(Shutdown::Infinity);
         let tree = root().supervisor(desk).child(feed).start(&bus).await.unwrap();
-        let reader = tree.actor_ref::<Reader>("root/desk/reader").unwrap();
+        let reader = tree.lookup::<Reader>("root/desk/reader").unwrap();
         let outsider = publish_ticks(&bus, 1, NUMBERS);
         let teller = tell(&reader, 2, 2);
         pause(40).await;

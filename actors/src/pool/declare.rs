@@ -35,7 +35,7 @@ impl Factories {
     /// )?;
     /// let mut isolate = Isolate::new(1);
     /// let tree = isolate.supervise(&root)?;
-    /// assert_eq!(tree.pool_ref::<Risk>("root/risk").expect("it runs").workers().len(), 4);
+    /// assert_eq!(tree.lookup_pool::<Risk>("root/risk").expect("it runs").workers().len(), 4);
     /// # Ok::<(), BoxError>(())
     /// ```
     #[must_use]

@@ -81,7 +81,7 @@ type PoolTopics<A> = Arc<[Box<dyn PoolTopic<A>>]>;
 /// let mut isolate = Isolate::new(1);
 /// let risk = Pool::new(Risk::default).workers(4).key(|order: &Order| order.account);
 /// let tree = isolate.supervise(&Supervisor::builder("root").supervisor(risk.supervisor("risk")))?;
-/// let risk = tree.pool_ref::<Risk>("root/risk").expect("it runs");
+/// let risk = tree.lookup_pool::<Risk>("root/risk").expect("it runs");
 /// isolate.block_on(async {
 ///     for account in 0..100 {
 ///         risk.tell(Order { account }).await?;
@@ -255,7 +255,7 @@ impl<A: Actor> Pool<A> {
     /// The pool as a supervisor of this id: one-for-one, its workers are `worker-1`, `worker-2` and so
     /// on, and its feed, if it has topics, is `feed`. Set its intensity and backoff as of any other.
     ///
-    /// [`Tree::pool_ref`](crate::Tree::pool_ref) finds the pool by its path.
+    /// [`Tree::lookup_pool`](crate::Tree::lookup_pool) finds the pool by its path.
     pub fn supervisor(self, id: impl Into<Arc<str>>) -> Builder {
         let Self { make, size, dispatch, keys, topics, each } = self;
         let worker = {

@@ -43,7 +43,7 @@ use crate::{
 /// let bus = MessageBus::new();
 /// let pricers = Pool::new(|| Pricer).workers(2).supervisor("pricers");
 /// let tree = Supervisor::builder("root").supervisor(pricers).start(&bus).await?;
-/// let pricers = tree.pool_ref::<Pricer>("root/pricers").expect("it runs");
+/// let pricers = tree.lookup_pool::<Pricer>("root/pricers").expect("it runs");
 /// for instrument in 0..10 {
 ///     pricers.tell(instrument).await?; // one worker gets it
 /// }
@@ -109,7 +109,7 @@ impl Tree {
     /// The pool at this path, whose workers are of type `A`; `None` if there is none. See
     /// [`Pool`](crate::pool::Pool).
     #[must_use]
-    pub fn pool_ref<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
         PoolRef::of(self.pools()?.get(path)?, self.downgrade())
     }
 }
@@ -152,7 +152,7 @@ impl<A: Actor> PoolRef<A> {
     /// # let bus = MessageBus::new();
     /// let sums = Pool::new(|| Sum(0)).workers(4);
     /// let tree = Supervisor::builder("root").supervisor(sums.supervisor("sums")).start(&bus).await?;
-    /// let sums = tree.pool_ref::<Sum>("root/sums").ok_or("it runs")?;
+    /// let sums = tree.lookup_pool::<Sum>("root/sums").ok_or("it runs")?;
     /// for number in 1..=10_u64 {
     ///     sums.tell(number).await?; // one worker has it
     /// }
@@ -230,7 +230,7 @@ impl<A: Actor> PoolRef<A> {
     /// # let bus = MessageBus::new();
     /// let sums = Pool::new(|| Sum(0)).workers(4);
     /// let tree = Supervisor::builder("root").supervisor(sums.supervisor("sums")).start(&bus).await?;
-    /// let sums = tree.pool_ref::<Sum>("root/sums").ok_or("it runs")?;
+    /// let sums = tree.lookup_pool::<Sum>("root/sums").ok_or("it runs")?;
     /// assert_eq!(sums.ask(Total).await?, 0); // of the worker whose turn it is
     /// # Ok(())
     /// # }
@@ -333,7 +333,7 @@ impl<A: Actor> PoolRef<A> {
     /// # let bus = MessageBus::new();
     /// # let pool = Pool::new(|| Worker).workers(2);
     /// let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool")).start(&bus).await?;
-    /// let pool = tree.pool_ref::<Worker>("root/pool").ok_or("it runs")?;
+    /// let pool = tree.lookup_pool::<Worker>("root/pool").ok_or("it runs")?;
     /// pool.resize(8).await?;
     /// assert_eq!(pool.size(), 8);
     /// # Ok(())
@@ -371,7 +371,7 @@ impl<A: Actor> PoolRef<A> {
     /// # let bus = MessageBus::new();
     /// # let pool = Pool::new(|| Worker).workers(2);
     /// # let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool")).start(&bus).await?;
-    /// # let pool = tree.pool_ref::<Worker>("root/pool").ok_or("it runs")?;
+    /// # let pool = tree.lookup_pool::<Worker>("root/pool").ok_or("it runs")?;
     /// for job in 1..=4 {
     ///     pool.tell(job).await?;
     /// }

@@ -40,7 +40,7 @@ use crate::{Actor, MessageBus, Service};
 ///     .child(Child::actor("book", || Book).restart(Restart::Transient));
 /// let bus = MessageBus::new();
 /// let tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
-/// assert!(tree.actor_ref::<Book>("root/desk/book").is_some());
+/// assert!(tree.lookup::<Book>("root/desk/book").is_some());
 /// tree.shutdown().await?;
 /// # Ok(())
 /// # }

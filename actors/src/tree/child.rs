@@ -47,7 +47,7 @@ impl Supervisor {
     ///     .actor("parser", || Parser)
     ///     .start(&bus)
     ///     .await?;
-    /// let parser = tree.actor_ref::<Parser>("root/parser").expect("it runs");
+    /// let parser = tree.lookup::<Parser>("root/parser").expect("it runs");
     /// parser.tell("not a number").await?;
     /// assert!(parser.ask(Alive).await?, "the same reference reaches the next life");
     /// tree.shutdown().await?;

@@ -384,7 +384,7 @@ impl Supervisor {
     ///     &factories,
     /// )?;
     /// let tree = root.start(&MessageBus::new()).await?;
-    /// assert!(tree.actor_ref::<Journal>("root/orders").is_some());
+    /// assert!(tree.lookup::<Journal>("root/orders").is_some());
     ///
     /// let typo = "[tree]\n[[tree.children]]\nid = \"orders\"\nactor = \"jurnal\"";
     /// let error = Supervisor::from_toml(typo, &factories).unwrap_err();

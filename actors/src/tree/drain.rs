@@ -155,7 +155,7 @@ impl Tree {
     /// let (bus, handled) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
     /// let count = Arc::clone(&handled);
     /// let tree = Supervisor::builder("root").actor("slow", move || Slow(count.clone())).start(&bus).await?;
-    /// let slow = tree.actor_ref::<Slow>("root/slow").expect("it runs");
+    /// let slow = tree.lookup::<Slow>("root/slow").expect("it runs");
     /// for number in 0..20 {
     ///     slow.tell(number).await?;
     /// }

@@ -218,17 +218,17 @@ impl Tree {
     /// # async fn main() -> Result {
     /// let bus = MessageBus::new();
     /// let tree = Supervisor::builder("root").actor("sum", || Sum(0)).start(&bus).await?;
-    /// let sum = tree.actor_ref::<Sum>("root/sum").ok_or("it runs")?;
+    /// let sum = tree.lookup::<Sum>("root/sum").ok_or("it runs")?;
     /// assert_eq!(sum.ask(Total).await?, 0);
     /// tree.shutdown().await?;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+    pub fn lookup<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         match &self.backend {
-            TreeBackend::Isolate(isolate) => isolate.actor_ref(path),
-            TreeBackend::Live(live) => live.actor_ref(path),
+            TreeBackend::Isolate(isolate) => isolate.lookup(path),
+            TreeBackend::Live(live) => live.lookup(path),
         }
     }
 
@@ -289,7 +289,7 @@ impl Tree {
     /// # let bus = MessageBus::new();
     /// let tree = Supervisor::builder("root").start(&bus).await?;
     /// tree.start_child("root", Child::actor("GOOG", || Quoter)).await?;
-    /// tree.actor_ref::<Quoter>("root/GOOG").ok_or("it runs")?.tell(1).await?;
+    /// tree.lookup::<Quoter>("root/GOOG").ok_or("it runs")?.tell(1).await?;
     /// tree.terminate_child("root/GOOG").await?; // Stays known: `restart_child` or `delete_child`.
     /// # Ok(())
     /// # }

@@ -74,7 +74,7 @@ impl LiveTree {
         &self.shared
     }
 
-    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+    pub(crate) fn lookup<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
     }
 

@@ -362,7 +362,7 @@ fn a_supervised_actor_that_fails_in_a_batch_goes_on_with_what_waits() {
         let child = Child::actor("sum", move || Summing { heard: of_child.clone(), ..Summing::default() });
         let tree = Supervisor::builder("root").child(child.redelivery(Redelivery::Retry { attempts: 3 }));
         let tree = tree.start(&bus).await.unwrap();
-        let summing = tree.actor_ref::<Summing>("root/sum").unwrap();
+        let summing = tree.lookup::<Summing>("root/sum").unwrap();
         summing.tell(note("panic")).await.unwrap();
         summing.tell(Tick(1)).await.unwrap();
         let starts = || batches(&heard).iter().filter(|word| *word == "started").count();

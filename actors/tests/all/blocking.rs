@@ -115,7 +115,7 @@ fn an_actor_of_a_tree_is_found_by_its_path_live_and_in_an_isolate() {
         let named = bus.spawn_named("log", Log::default()).unwrap();
         let running = tree().start(&bus).await.unwrap();
         let log = bus.lookup::<Log>("root/desk/log").unwrap();
-        assert_eq!(log.id(), running.actor_ref::<Log>("root/desk/log").unwrap().id());
+        assert_eq!(log.id(), running.lookup::<Log>("root/desk/log").unwrap().id());
         assert_eq!(bus.lookup::<Log>("log").unwrap().id(), named.id());
         assert_eq!(log.ask(Flush).await.unwrap(), [""; 0]);
         assert!(bus.lookup::<Slow>("root/desk/log").is_none(), "another type");
@@ -127,7 +127,7 @@ fn an_actor_of_a_tree_is_found_by_its_path_live_and_in_an_isolate() {
     let named = isolate.spawn_named("log", Log::default()).unwrap();
     let running = isolate.supervise(&tree()).unwrap();
     let log = isolate.lookup::<Log>("root/desk/log").unwrap();
-    assert_eq!(log.id(), running.actor_ref::<Log>("root/desk/log").unwrap().id());
+    assert_eq!(log.id(), running.lookup::<Log>("root/desk/log").unwrap().id());
     assert_eq!(isolate.lookup::<Log>("log").unwrap().id(), named.id());
     assert!(isolate.lookup::<Slow>("root/desk/log").is_none());
 }

@@ -78,7 +78,7 @@ fn a_call_is_answered_before_an_exit_that_comes_after_it() {
         let (bus, log, (starts, stops)) = (MessageBus::new(), Heard::default(), gates());
         let root = group(slow(&starts, &stops)).on_event(observer(&log));
         let tree = root.start(&bus).await.unwrap();
-        let frail = |path: &str| tree.actor_ref::<Frail>(path).unwrap();
+        let frail = |path: &str| tree.lookup::<Frail>(path).unwrap();
         frail("root/d").tell(1).await.unwrap();
         said(&log, "exited d", 1).await;
         // It is stopping `slow`; the restart of the group settles this one too.
@@ -117,7 +117,7 @@ fn a_supervisor_that_is_told_to_end_starts_nothing_more() {
             let (bus, log, (starts, stops)) = (MessageBus::new(), Heard::default(), gates());
             let root = group(slow(&starts, &stops)).on_event(observer(&log));
             let tree = root.start(&bus).await.unwrap();
-            tree.actor_ref::<Frail>("root/d").unwrap().tell(1).await.unwrap();
+            tree.lookup::<Frail>("root/d").unwrap().tell(1).await.unwrap();
             said(&log, "exited d", 1).await;
             if meanwhile_starts {
                 stops.add_permits(1);
@@ -200,7 +200,7 @@ fn in_an_isolate_a_call_finds_what_has_not_had_its_turn() {
     assert_eq!(at_once(tree.terminate_child("root/heavy")), None);
     assert_eq!(at_once(tree.delete_child("root/a")), None);
     assert_eq!(at_once(tree.terminate_child("root/a")), None);
-    isolate.tell(&tree.actor_ref::<Frail>("root/a").unwrap(), 1).unwrap();
+    isolate.tell(&tree.lookup::<Frail>("root/a").unwrap(), 1).unwrap();
     isolate.run_until(at_ms(50)).unwrap();
     assert_eq!(log.take()[2..], ["exited a: failed: it breaks"]);
     isolate.run().unwrap();

@@ -83,7 +83,7 @@ async fn a_declared_tree_runs_what_is_registered_with_the_options_it_declares() 
     let (factories, feeds) = factories();
     let bus = MessageBus::new();
     let tree = Supervisor::from_toml(TREE, &factories).unwrap().start(&bus).await.unwrap();
-    let hasty = tree.actor_ref::<Adder>("root/desk/hasty").unwrap();
+    let hasty = tree.lookup::<Adder>("root/desk/hasty").unwrap();
     hasty.tell(13).await.unwrap();
     hasty.tell(4).await.unwrap();
     // Its own backoff is none; the desk's would be an hour.
@@ -120,7 +120,7 @@ async fn a_factory_may_be_told_the_id_of_its_child() {
                 [[tree.children]]\nid = \"feed\"\nservice = \"feed\"\n";
     let tree = Supervisor::from_toml(text, &factories).unwrap().start(&MessageBus::new()).await.unwrap();
     for id in ["GOOG", "AMZN"] {
-        let book = tree.actor_ref::<Named>(&format!("root/{id}")).unwrap();
+        let book = tree.lookup::<Named>(&format!("root/{id}")).unwrap();
         assert_eq!(book.ask(Name).await.unwrap(), id);
     }
     tree.shutdown().await.unwrap();

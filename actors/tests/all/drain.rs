@@ -159,7 +159,7 @@ async fn a_drain_past_its_limit_names_what_is_left_and_does_not_hang() {
     for number in [5, 0, 1, 2, 3] {
         tocks.publish(Tock(number)).await.unwrap();
     }
-    tree.actor_ref::<Sum>("root/sum").unwrap().tell(Tock(4)).await.unwrap();
+    tree.lookup::<Sum>("root/sum").unwrap().tell(Tock(4)).await.unwrap();
     let error = tree.drain(Duration::from_millis(30)).await.unwrap_err();
     assert_eq!(total.load(Ordering::SeqCst), 5);
     assert_eq!((&*error.busy, &*error.killed), (&["root/sum".into()][..], &["root/sum".into()][..]));
@@ -254,7 +254,7 @@ async fn a_consumer_that_is_no_source_reads_to_the_end() {
     let writer = Child::service("writer", move || Writer(written.clone())).source(false);
     let root = Supervisor::builder("root").child(writer);
     let tree = root.child(Child::actor("relay", move || Relay(relay.clone()))).start(&bus).await.unwrap();
-    let relay = tree.actor_ref::<Relay>("root/relay").unwrap();
+    let relay = tree.lookup::<Relay>("root/relay").unwrap();
     for number in 1..=3 {
         relay.tell(Tick(number)).await.unwrap();
     }
@@ -316,7 +316,7 @@ fn no_step_of_any_walk_is_lost_however_the_actors_wake_and_sleep() {
                 root = root.child(Child::actor(format!("walker-{n}"), make).restart(Restart::Temporary));
             }
             let tree = root.start(&bus).await.unwrap();
-            let all = (0..actors).map(|n| tree.actor_ref::<Walker>(&format!("root/walker-{n}")).unwrap());
+            let all = (0..actors).map(|n| tree.lookup::<Walker>(&format!("root/walker-{n}")).unwrap());
             assert!(crowd.set(all.collect()).is_ok());
             let mut expected = 0;
             for _ in 0..random.below(40) {
@@ -351,7 +351,7 @@ async fn an_actor_that_waits_for_another_one_is_at_work() {
     let (weak, sum) = (bus.downgrade(), Arc::clone(&total));
     let make = move || Late(weak.clone(), Arc::clone(&sum));
     let tree = Supervisor::builder("root").actor("late", make).start(&bus).await.unwrap();
-    tree.actor_ref::<Late>("root/late").unwrap().tell(()).await.unwrap();
+    tree.lookup::<Late>("root/late").unwrap().tell(()).await.unwrap();
     tree.drain(LONG).await.unwrap();
     assert_eq!(total.load(Ordering::SeqCst), 9);
 }

@@ -50,7 +50,7 @@ impl Responder<Sum> for Worker {
 async fn probed(health: Health, bus: &MessageBus, log: &Heard) -> (Tree, ActorRef<Worker>) {
     let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(log));
     let tree = root.child(Child::actor("w", Worker::default).health(health)).start(bus).await.unwrap();
-    let worker = tree.actor_ref("root/w").unwrap();
+    let worker = tree.lookup("root/w").unwrap();
     (tree, worker)
 }
 
@@ -123,7 +123,7 @@ fn a_message_that_waits_for_the_first_life_of_an_actor_is_probed_too() {
         let child = Child::actor("w", move || Hasty(Worker { heard: lives.fetch_add(1, Ordering::SeqCst) }));
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
-        let worker = tree.actor_ref::<Hasty>("root/w").unwrap();
+        let worker = tree.lookup::<Hasty>("root/w").unwrap();
         assert_eq!(worker.ask(Sum).await.unwrap(), 14);
         let exited = log.wait_for("exited w").await;
         assert!(exited.contains("u32, whose handler waits"), "{exited}");
@@ -152,7 +152,7 @@ fn an_actor_that_was_found_stuck_and_ends_by_itself_has_not_failed() {
         let child = Child::actor("w", || Leaver).restart(Restart::Transient);
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
-        let leaver = tree.actor_ref::<Leaver>("root/w").unwrap();
+        let leaver = tree.lookup::<Leaver>("root/w").unwrap();
         leaver.tell(Pause(SHORT * 10)).await.unwrap();
         log.wait_for("stuck w").await;
         assert_eq!(log.wait_for("exited w").await, "exited w: normal");
@@ -222,7 +222,7 @@ fn a_handler_that_keeps_its_thread_is_reported_and_cannot_be_ended() {
         let child = Child::actor("keeper", || Keeper).health(Health::within(SHORT).restart());
         let root = Supervisor::builder("root").on_event(observer(&log)).child(child);
         let tree = root.start(&bus).await.unwrap();
-        let keeper = tree.actor_ref::<Keeper>("root/keeper").unwrap();
+        let keeper = tree.lookup::<Keeper>("root/keeper").unwrap();
         keeper.tell(Arc::clone(&barrier)).await.unwrap();
         let line = log.wait_for("stuck keeper").await;
         assert!(line.ends_with("whose handler keeps its thread"), "{line}");
@@ -317,7 +317,7 @@ fn last_words_that_never_end_are_cut_short_and_the_failure_stays_the_reason() {
         let child = Child::actor("w", move || Speechless(lives.fetch_add(1, Ordering::SeqCst)));
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
-        let worker = tree.actor_ref::<Speechless>("root/w").unwrap();
+        let worker = tree.lookup::<Speechless>("root/w").unwrap();
         worker.tell(1).await.unwrap();
         assert_eq!(worker.ask(Sum).await.unwrap(), 1);
         let stuck = log.wait_for("stuck w").await;
@@ -369,7 +369,7 @@ fn who_waits_for_a_turn_is_not_stuck() {
             // One that is stuck is found all the same.
             let child = Child::actor("w", Worker::default).health(Health::within(SHORT * 2));
             let tree = root.child(child).start(&bus).await.unwrap();
-            tree.actor_ref::<Worker>("root/w").unwrap().tell(13).await.unwrap();
+            tree.lookup::<Worker>("root/w").unwrap().tell(13).await.unwrap();
             log.wait_for("stuck w").await;
             while turns.load(Ordering::SeqCst) < 120 {
                 tokio::time::sleep(SHORT).await;
@@ -434,7 +434,7 @@ fn who_waits_for_a_task_that_keeps_their_own_thread_is_not_stuck() {
         let child = child.health(Health::within(SHORT * 2));
         let root = Supervisor::builder("root").on_event(observer(&log));
         let tree = root.child(child).start(&bus).await.unwrap();
-        assert_eq!(tree.actor_ref::<Helped>("root/helped").unwrap().ask(Sum).await, Ok(7));
+        assert_eq!(tree.lookup::<Helped>("root/helped").unwrap().ask(Sum).await, Ok(7));
         assert_eq!(log.words(), ["started helped"]);
         tree.shutdown().await.unwrap();
     });
@@ -484,7 +484,7 @@ fn a_handler_that_keeps_its_thread_is_interrupted_once_and_its_actor_restarted()
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let child = Child::actor("w", Keeper::default).on_thread(OwnThread::new("w"));
         let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
-        let keeper = tree.actor_ref::<Keeper>("root/w").unwrap();
+        let keeper = tree.lookup::<Keeper>("root/w").unwrap();
         for _ in 0..2 {
             for number in [13, 4] {
                 keeper.tell(number).await.unwrap();

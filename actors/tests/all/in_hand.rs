@@ -73,7 +73,7 @@ fn a_dead_letter_says_what_it_was_and_how_often_it_was_tried() {
     on_both_runtimes(|| async {
         let bus = MessageBus::new();
         let tree = start(&bus, child(&Fragile::failing(u32::MAX), 4)).await;
-        let reference = tree.actor_ref::<Fragile>("root/fragile").unwrap();
+        let reference = tree.lookup::<Fragile>("root/fragile").unwrap();
         bus.publisher::<Tock>().unwrap().publish(Tock(1)).await.unwrap();
         reference.ask(Flush).await.unwrap();
         let letters = bus.dead_letters();
@@ -93,7 +93,7 @@ fn a_handler_that_its_probe_gives_up_is_retried_too() {
         let actor = Fragile { hangs: true, ..Fragile::failing(1) };
         let probed = child(&actor, 2).health(Health::within(Duration::from_millis(20)).restart());
         let tree = start(&bus, probed).await;
-        let reference = tree.actor_ref::<Fragile>("root/fragile").unwrap();
+        let reference = tree.lookup::<Fragile>("root/fragile").unwrap();
         for number in [1, 2] {
             bus.publisher::<Tock>().unwrap().publish(Tock(number)).await.unwrap();
         }

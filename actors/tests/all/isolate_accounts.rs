@@ -349,7 +349,7 @@ fn what_an_actor_had_in_hand_when_it_failed_or_was_killed_is_a_dead_letter_of_th
         let actor = if supervised {
             let root = Supervisor::builder("root").intensity(9, PERIOD);
             let root = root.actor("worker", move || worker.clone());
-            isolate.supervise(&root).unwrap().actor_ref::<Worker>("root/worker").unwrap()
+            isolate.supervise(&root).unwrap().lookup::<Worker>("root/worker").unwrap()
         } else {
             isolate.spawn(worker).unwrap()
         };

@@ -161,7 +161,7 @@ fn endless(way: Loop) -> Isolate {
     if matches!(way, Loop::Hires | Loop::Resizes) {
         let pool = Pool::new(Sum::default).workers(2).supervisor("pool");
         let tree = isolate.supervise(&Supervisor::builder("root").supervisor(pool)).unwrap();
-        pools.push(tree.pool_ref::<Sum>("root/pool").unwrap());
+        pools.push(tree.lookup_pool::<Sum>("root/pool").unwrap());
         if way == Loop::Hires {
             isolate.block_on(tree.shutdown()).unwrap().unwrap();
         }

@@ -199,7 +199,7 @@ fn a_destructor_that_panics_is_its_last_readers_and_loses_no_other_message() {
     letters(&mut isolate, &tally);
     isolate.run().unwrap();
     assert_eq!(numbers(&mut isolate, &other), [0, 1, 2, 3, 4, 5]);
-    let supervised = tree.actor_ref::<Reader>("root/reader").unwrap();
+    let supervised = tree.lookup::<Reader>("root/reader").unwrap();
     assert_eq!(numbers(&mut isolate, &supervised), [0_u32; 0], "it failed over the last letter");
     assert_eq!((tally.alive(), tally.dropped()), (0, 6));
 }

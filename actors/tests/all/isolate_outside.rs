@@ -203,7 +203,7 @@ fn tokios_clock_is_named_whatever_runtime_there_is() {
         let root = Supervisor::builder("root").on_event(observer(&log));
         let root = root.actor("any", Any::default).service("clockless", || Clockless);
         let tree = isolate.supervise(&root).unwrap();
-        assert!(tree.actor_ref::<Any>("root/any").is_some());
+        assert!(tree.lookup::<Any>("root/any").is_some());
         assert!(matches!(
             isolate.run(),
             Err(RunError::NeedsTokio { actor: mycelium::Identity { name: "Clockless", .. }, .. })
@@ -415,7 +415,7 @@ fn an_isolate_may_run_inside_a_handler_of_another() {
         let mut inner = Isolate::new(2);
         let root = Supervisor::builder("root").actor("any", Any::default);
         let tree = inner.supervise(&root).unwrap();
-        let supervised = tree.actor_ref::<Any>("root/any").unwrap();
+        let supervised = tree.lookup::<Any>("root/any").unwrap();
         let asker = inner.spawn(Any::default()).unwrap();
         inner.tell(&supervised, 1_u32).unwrap();
         order(&mut inner, &asker, move |ctx| {

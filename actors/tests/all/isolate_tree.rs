@@ -25,7 +25,7 @@ fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
     let root =
         root.child(ear_with("a", &log, Subscription::default())).child(ear("b", &log)).child(ear("c", &log));
     let tree = isolate.supervise(&root).unwrap();
-    let b = tree.actor_ref::<Ear>("root/b").unwrap();
+    let b = tree.lookup::<Ear>("root/b").unwrap();
     for _ in 0..3 {
         isolate.tell(&b, Tick(13)).unwrap();
     }
@@ -53,8 +53,7 @@ fn a_group_comes_back_with_its_mailboxes_and_a_nested_supervisor_escalates() {
     let desk = desk.child(ear("a", &log)).child(ear("b", &log));
     let root = Supervisor::builder("root").intensity(1, PERIOD).supervisor(desk);
     let tree = isolate.supervise(&root).unwrap();
-    let (a, b) =
-        (tree.actor_ref::<Ear>("root/desk/a").unwrap(), tree.actor_ref::<Ear>("root/desk/b").unwrap());
+    let (a, b) = (tree.lookup::<Ear>("root/desk/a").unwrap(), tree.lookup::<Ear>("root/desk/b").unwrap());
     isolate.tell(&b, Tick(13)).unwrap();
     isolate.tell(&a, Tick(1)).unwrap();
     isolate.run().unwrap();
@@ -79,14 +78,14 @@ fn a_reference_and_its_mailbox_outlive_the_restart_of_any_supervisor_above() {
     let floor = Supervisor::builder("floor").intensity(0, PERIOD).supervisor(desk);
     let root = Supervisor::builder("root").intensity(2, PERIOD).backoff(backoff(100)).supervisor(floor);
     let tree = isolate.supervise(&root).unwrap();
-    let [a, b] = ["a", "b"].map(|id| tree.actor_ref::<Ear>(&format!("root/floor/desk/{id}")).unwrap());
+    let [a, b] = ["a", "b"].map(|id| tree.lookup::<Ear>(&format!("root/floor/desk/{id}")).unwrap());
     for number in [13, 1, 2] {
         isolate.tell(&a, Tick(number)).unwrap();
     }
     isolate.run_until(at_ms(50)).unwrap();
     let floor = at_once(tree.child("root/floor")).unwrap().unwrap();
     assert!(matches!(floor.status, ChildStatus::Waiting { .. }) && a.is_alive() && b.is_alive());
-    let found = tree.actor_ref::<Ear>("root/floor/desk/b").expect("it is found while it waits");
+    let found = tree.lookup::<Ear>("root/floor/desk/b").expect("it is found while it waits");
     isolate.tell(&found, Tick(3)).unwrap();
     isolate.publish(Tick(4)).unwrap();
     isolate.run().unwrap();
@@ -115,7 +114,7 @@ fn who_waits_below_a_supervisor_that_is_terminated_ends() {
     let desk = Supervisor::builder("desk").intensity(0, PERIOD).child(ear("a", &log));
     let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(100)).supervisor(desk);
     let tree = isolate.supervise(&root).unwrap();
-    let a = tree.actor_ref::<Ear>("root/desk/a").unwrap();
+    let a = tree.lookup::<Ear>("root/desk/a").unwrap();
     for number in [13, 1] {
         isolate.tell(&a, Tick(number)).unwrap();
     }
@@ -124,7 +123,7 @@ fn who_waits_below_a_supervisor_that_is_terminated_ends() {
     assert!(!a.is_alive(), "no other life comes");
     assert_eq!(isolate.stats().dead_letters, 2);
     isolate.block_on(tree.restart_child("root/desk")).unwrap().unwrap();
-    let other = tree.actor_ref::<Ear>("root/desk/a").unwrap();
+    let other = tree.lookup::<Ear>("root/desk/a").unwrap();
     assert!(other.is_alive() && !a.is_alive());
     isolate.block_on(tree.terminate_child("root/desk")).unwrap().unwrap();
     assert!(!other.is_alive(), "stopped for good");
@@ -184,7 +183,7 @@ fn thousands_of_isolates_with_trees_leave_nothing_behind() {
     assert!(
         handles
             .iter()
-            .all(|tree| tree.end_reason().is_some() && tree.actor_ref::<Guest>("root/guest").is_none())
+            .all(|tree| tree.end_reason().is_some() && tree.lookup::<Guest>("root/guest").is_none())
     );
     drop((root, handles));
     assert_eq!((Arc::strong_count(&witness), Arc::strong_count(&observed)), (1, 1));

@@ -311,7 +311,7 @@ fn the_next_life_of_an_actor_is_the_same_actor() {
         let child = Child::actor("phoenix", move || Phoenix(log.clone()));
         let child = child.backoff(crate::common::backoff(1));
         let tree = Supervisor::builder("root").child(child).start(&bus).await.unwrap();
-        let phoenix = tree.actor_ref::<Phoenix>("root/phoenix").unwrap();
+        let phoenix = tree.lookup::<Phoenix>("root/phoenix").unwrap();
         phoenix.tell(Tick(1)).await.unwrap();
         assert_eq!(phoenix.ask(Flush).await, Ok(()), "the test is somebody else");
         assert_eq!(heard.words(), ["itself", "itself"]);

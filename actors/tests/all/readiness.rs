@@ -143,9 +143,9 @@ fn a_tree_whose_child_hangs_in_a_restart_answers_and_shuts_down() {
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.actor("other", || Worker).child(child).start(&bus).await.unwrap();
         stuck.store(1, Ordering::SeqCst);
-        tree.actor_ref::<Sleeper>("root/sleeper").unwrap().tell(13).await.unwrap();
+        tree.lookup::<Sleeper>("root/sleeper").unwrap().tell(13).await.unwrap();
         log.wait_for("exited sleeper").await;
-        let other = tree.actor_ref::<Worker>("root/other").unwrap();
+        let other = tree.lookup::<Worker>("root/other").unwrap();
         assert_eq!(other.ask(Life).await.unwrap(), 0);
         let missed = tree.shutdown().await.unwrap_err().missed;
         assert_eq!(missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/sleeper"]);
@@ -191,7 +191,7 @@ fn an_actor_that_rests_and_never_says_that_it_is_ready_keeps_its_mailbox() {
         let child = Child::actor("silent", make).ready_when_told().start_timeout(SHORT);
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.child(child).start(&bus).await.unwrap();
-        let silent = tree.actor_ref::<Silent>("root/silent").unwrap();
+        let silent = tree.lookup::<Silent>("root/silent").unwrap();
         silent.tell(13).await.unwrap();
         log.wait_for("start_failed silent: not ready after 50ms").await;
         assert_eq!(silent.ask(Life).await.unwrap(), 2);

@@ -66,7 +66,7 @@ fn counter(id: &'static str) -> Child {
 }
 
 fn counter_of(tree: &Tree, path: &str) -> ActorRef<Counter> {
-    tree.actor_ref(path).unwrap_or_else(|| panic!("{path} is there"))
+    tree.lookup(path).unwrap_or_else(|| panic!("{path} is there"))
 }
 
 /// A supervisor that allows no restart, with `a` and `b` below it.
@@ -336,11 +336,11 @@ fn in_an_isolate_a_restart_of_the_supervisor_above() {
     let mut isolate = Isolate::new(1);
     let tree =
         isolate.supervise(&root().child(counter("c")).supervisor(strict(Strategy::OneForOne))).unwrap();
-    let [a, c] = ["root/desk/a", "root/c"].map(|path| tree.actor_ref::<Counter>(path).unwrap());
+    let [a, c] = ["root/desk/a", "root/c"].map(|path| tree.lookup::<Counter>(path).unwrap());
     for actor in [&a, &c] {
         isolate.tell(actor, 13_u32).unwrap();
         isolate.run().unwrap();
     }
     assert!(c.is_alive() && a.is_alive());
-    assert_eq!(tree.actor_ref::<Counter>("root/desk/a").unwrap().id(), a.id());
+    assert_eq!(tree.lookup::<Counter>("root/desk/a").unwrap().id(), a.id());
 }

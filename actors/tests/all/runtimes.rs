@@ -104,7 +104,7 @@ fn an_ask_of_a_pool_has_its_limit_when_the_thread_of_a_worker_has_gone() {
     let workers = Pool::new(Mute::default).workers(2).each(|child| child.on_thread(OwnThread::new("mute")));
     let root = Supervisor::builder("root").supervisor(workers.supervisor("pool"));
     let tree = runtime.block_on(root.start(&bus)).unwrap();
-    let pool = tree.pool_ref::<Mute>("root/pool").unwrap();
+    let pool = tree.lookup_pool::<Mute>("root/pool").unwrap();
     runtime.block_on(tree.terminate_child("root/pool/worker-1")).unwrap();
     let limit = Duration::from_millis(5);
     // Its thread may end while the first of them waits, and has gone when the last one does.
@@ -129,7 +129,7 @@ fn who_is_outside_of_tokio_may_end_a_bus_and_its_trees() {
             let root =
                 Supervisor::builder("root").actor("mute", move || actor.clone()).service("idle", || Idle);
             let tree = runtime.block_on(root.start(&bus)).unwrap();
-            let asked = tree.actor_ref::<Mute>("root/mute").unwrap();
+            let asked = tree.lookup::<Mute>("root/mute").unwrap();
             let asking = waits.then(|| runtime.spawn(async move { asked.ask(Flush).await }));
             while waits && !mute.was_asked.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));

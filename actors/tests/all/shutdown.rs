@@ -155,7 +155,7 @@ fn nothing_is_started_again_while_the_bus_ends() {
             Supervisor::builder("desk").intensity(100, LONG).child(named("a", &heard).backoff(backoff));
         let tree = Supervisor::builder("root").supervisor(desk).child(slow);
         let tree = tree.start(&bus).await.unwrap();
-        let a = tree.actor_ref::<Named>("root/desk/a").unwrap();
+        let a = tree.lookup::<Named>("root/desk/a").unwrap();
         // Its backoff passes while the tree waits for `slow`.
         a.tell("fail").await.unwrap();
         heard.wait_for("-a").await;

@@ -156,7 +156,7 @@ fn restarts_of_every_kind_are_counted_and_starts_are_not() {
             .await
             .unwrap();
         assert_eq!(bus.stats().restarts, 0);
-        let stuck = tree.actor_ref::<Stuck>("root/stuck").unwrap();
+        let stuck = tree.lookup::<Stuck>("root/stuck").unwrap();
         stuck.tell(Note("fail".into())).await.unwrap();
         assert!(stuck.ask(Alive).await.unwrap());
         until(&bus, |stats| stats.restarts == 1).await;

@@ -207,7 +207,7 @@ fn each_wait_of_this_crate_ends_a_service_whatever_it_goes_through() {
             let _full = matches!(way, Publisher).then(|| bus.subscriber_with::<Tick>(full).unwrap());
             let workers = Pool::new(|| Busy).workers(1).supervisor("pool");
             let tree = Supervisor::builder("root").supervisor(workers).start(&bus).await.unwrap();
-            let pool = tree.pool_ref::<Busy>("root/pool").unwrap();
+            let pool = tree.lookup_pool::<Busy>("root/pool").unwrap();
             pool.tell(Tick(1)).await.unwrap();
             let any = Any { way, bus: bus.clone(), other: busy.recipient(), pool, heard: heard.clone() };
             let any = bus.spawn_service(any).unwrap();

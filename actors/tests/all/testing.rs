@@ -169,7 +169,7 @@ fn a_failure_comes_at_its_message_and_once_live_and_in_an_isolate() {
     let mut isolate = Isolate::new(1);
     isolate.probe(faults.clone());
     let tree = isolate.supervise(&root()).unwrap();
-    let sum = tree.actor_ref::<Sum>("root/sum").unwrap();
+    let sum = tree.lookup::<Sum>("root/sum").unwrap();
     for number in [1, 10, 100] {
         isolate.publish(Tick(number)).unwrap();
     }
@@ -180,7 +180,7 @@ fn a_failure_comes_at_its_message_and_once_live_and_in_an_isolate() {
         let faults = Arc::new(Faults::new().panic_at::<Sum, Tick>(2));
         let bus = MessageBus::builder().probe(faults.clone()).build();
         let tree = root().start(&bus).await.unwrap();
-        let sum = tree.actor_ref::<Sum>("root/sum").unwrap();
+        let sum = tree.lookup::<Sum>("root/sum").unwrap();
         for number in [1, 10, 100] {
             bus.publisher().unwrap().publish(Tick(number)).await.unwrap();
         }

@@ -75,7 +75,7 @@ async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
     bus.shutdown().await.unwrap();
     assert_eq!(tree.ended().await, ExitReason::Shutdown);
     let bus = MessageBus::new();
-    let a = three(Strategy::OneForOne, &log, &bus).await.actor_ref::<Adder>("root/a").unwrap();
+    let a = three(Strategy::OneForOne, &log, &bus).await.lookup::<Adder>("root/a").unwrap();
     assert_eq!(a.ended().await, StopReason::Shutdown);
 }
 
@@ -154,7 +154,7 @@ async fn supervisors_of_one_tree_wait_differently_and_as_in_its_dry_run() {
     });
     let tree = root.start(&bus).await.unwrap();
     for path in ["root/a/x", "root/b/x"] {
-        let actor = tree.actor_ref::<Adder>(path).unwrap();
+        let actor = tree.lookup::<Adder>(path).unwrap();
         actor.tell(13).await.unwrap();
         assert_eq!(actor.ask(Sum).await.unwrap(), 0);
     }

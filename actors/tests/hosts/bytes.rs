@@ -239,7 +239,7 @@ fn a_pool_hears_topics_as_bytes_each_message_once_and_by_key<H: Host>() {
     let pool = pool.key_if(|message: &WireMessage| show(message).bytes().next().map(u64::from));
     let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool"));
     let tree = host.supervise(tree).unwrap();
-    let pool = tree.pool_ref::<Reader>("root/pool").unwrap();
+    let pool = tree.lookup_pool::<Reader>("root/pool").unwrap();
     for number in 0..30 {
         // One without a letter in front has no key.
         for key in ["", "a", "b", "c", "d"] {

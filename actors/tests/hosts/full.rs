@@ -166,7 +166,7 @@ fn a_tell_that_a_pool_refuses_names_the_worker_of_its_key_or_the_pool<H: Host>()
         let child = slow.clone();
         let pool = pool(Pool::new(move || child.clone()).workers(2)).supervisor("pool");
         let tree = host.supervise(Supervisor::builder("root").supervisor(pool)).unwrap();
-        let pool = tree.pool_ref::<Slow>("root/pool").unwrap();
+        let pool = tree.lookup_pool::<Slow>("root/pool").unwrap();
         let error = refused(&mut host, |_| pool.try_tell(note()));
         let TellError::Full(_, Some(who)) = error else { panic!("{error}") };
         let named: Vec<_> = pool.workers().iter().map(mycelium::ActorRef::identity).collect();

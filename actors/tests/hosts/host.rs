@@ -129,7 +129,7 @@ pub(crate) trait Host: Sized {
 
     fn supervise(&mut self, root: Builder) -> Result<Tree, StartError>;
     fn child<A: Actor>(&self, tree: &Tree, path: &str) -> Option<ActorRef<A>> {
-        tree.actor_ref(path)
+        tree.lookup(path)
     }
     fn status(&mut self, tree: &Tree, path: &str) -> Option<ChildStatus> {
         self.wait(tree.child(path)).ok().map(|child| child.status)

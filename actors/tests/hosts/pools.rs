@@ -130,7 +130,7 @@ fn held_pool(done: &Done, slow: bool, held: &Arc<AtomicBool>) -> Pool<Worker> {
 fn start<H: Host>(host: &mut H, pool: Pool<Worker>) -> (Tree, PoolRef<Worker>) {
     let pool = pool.supervisor("pool").intensity(1_000, PERIOD);
     let tree = host.supervise(Supervisor::builder("root").supervisor(pool)).unwrap();
-    let pool = tree.pool_ref("root/pool").expect("it runs");
+    let pool = tree.lookup_pool("root/pool").expect("it runs");
     (tree, pool)
 }
 
@@ -452,7 +452,7 @@ fn a_worker_never_waits_for_itself<H: Host>() {
         let described = if keyed { described.key(|job: &Job| job.key) } else { described };
         let root = Supervisor::builder("root").supervisor(described.supervisor("pool"));
         let tree = host.supervise(root).unwrap();
-        let pool = tree.pool_ref::<Selfish>("root/pool").unwrap();
+        let pool = tree.lookup_pool::<Selfish>("root/pool").unwrap();
         *own.lock().unwrap() = Some(pool.clone());
         let second = pool.workers()[1].clone();
         assert_eq!(host.ask(&second, Do::Shrink).unwrap(), "Err(Itself)");
@@ -524,7 +524,7 @@ fn a_pool_whose_supervisor_is_restarted_has_its_first_size_and_its_references_ho
     let described = described.supervisor("pool").intensity(0, PERIOD).child(Child::actor("bad", || Bad));
     let tree =
         host.supervise(Supervisor::builder("root").intensity(9, PERIOD).supervisor(described)).unwrap();
-    let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
+    let pool = tree.lookup_pool::<Worker>("root/pool").unwrap();
     host.wait(pool.resize(4)).unwrap();
     let bad = host.child::<Bad>(&tree, "root/pool/bad").unwrap();
     host.try_tell(&bad, Tick(0)).unwrap();

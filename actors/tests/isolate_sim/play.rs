@@ -183,7 +183,7 @@ fn can_end(tree: &Tree, path: &str, exit: Exit) -> bool {
 }
 
 fn end(tree: &Tree, path: &str, exit: Exit) {
-    let worker = tree.actor_ref::<Worker>(path).expect("it runs");
+    let worker = tree.lookup::<Worker>(path).expect("it runs");
     match exit {
         Exit::Crash => worker.try_tell(Crash).expect("it has room"),
         Exit::Normal => worker.try_tell(Leave).expect("it has room"),

@@ -189,7 +189,7 @@ fn a_pool_that_is_asked_over_a_link_is_asked_in_order_and_holds_the_link_back() 
         let worker = archive.clone();
         let pool = Pool::new(move || worker.clone()).workers(1).supervisor("archive");
         let tree = Supervisor::builder("root").supervisor(pool).start(&desk).await.unwrap();
-        let pool = tree.pool_ref::<Archive>("root/archive").unwrap();
+        let pool = tree.lookup_pool::<Archive>("root/archive").unwrap();
         desk.expose("archive", Exposed::new().answers::<Fill>(pool.reply_recipient::<Fill>())).unwrap();
         let fills = market.reply_recipient::<Fill>("desk/archive").unwrap();
         // From then on the peer has said who is there, and questions are in the link as they are put.
@@ -224,7 +224,7 @@ fn code_of_users_that_panics_on_the_way_in_costs_its_message_and_not_the_link() 
         let key = |order: &Order| if order.n == 1 { panic!("no key") } else { order.n };
         let pool = Pool::new(move || worker.clone()).workers(2).key::<Order>(key).supervisor("archive");
         let tree = Supervisor::builder("root").supervisor(pool).start(&desk).await.unwrap();
-        let pool = tree.pool_ref::<Archive>("root/archive").unwrap();
+        let pool = tree.lookup_pool::<Archive>("root/archive").unwrap();
         desk.expose("archive", Exposed::new().takes::<Order>(pool.recipient::<Order>())).unwrap();
         let orders = market.recipient::<Order>("desk/archive").unwrap();
         until(|| orders.is_alive()).await;

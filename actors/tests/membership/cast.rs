@@ -170,7 +170,7 @@ pub(crate) fn describe(shared: &Shared, workers: usize, keyed: bool) -> Pool<Wor
 pub(crate) fn start<H: Host>(host: &mut H, shared: Shared, pool: Builder) -> Setup {
     let root = Supervisor::builder("root").intensity(1_000, PERIOD).supervisor(pool);
     let tree = host.supervise(root).unwrap();
-    let pool = tree.pool_ref::<Worker>("root/pool").expect("it runs");
+    let pool = tree.lookup_pool::<Worker>("root/pool").expect("it runs");
     *shared.pool.lock().unwrap() = Some(pool.clone());
     Setup { shared, tree, pool }
 }

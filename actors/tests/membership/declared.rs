@@ -24,7 +24,7 @@ fn a_declared_pool_is_that_of_the_program_with_the_size_of_the_file<H: Host>() {
     let of = shared.clone();
     let factories = Factories::new().pool("worker", move || describe(&of, 1, true));
     let tree = host.supervise(Supervisor::from_toml(TREE, &factories).unwrap()).unwrap();
-    let pool = tree.pool_ref::<Worker>("root/desk/pool").unwrap();
+    let pool = tree.lookup_pool::<Worker>("root/desk/pool").unwrap();
     assert_eq!((pool.size(), pool.workers().len()), (3, 3));
     for number in 0..10 {
         (0..7).for_each(|key| host.wait(pool.tell(Job { key, number })).unwrap());

@@ -46,7 +46,7 @@ fn a_worker_at_its_gate_is_not_stuck<H: Host>() {
         }
     });
     let tree = host.supervise(root).unwrap();
-    let pool = tree.pool_ref::<Patient>("root/pool").unwrap();
+    let pool = tree.lookup_pool::<Patient>("root/pool").unwrap();
     // The messages at the gates wait for longer than the limit.
     for number in 0..BEFORE + AFTER {
         if number == BEFORE {

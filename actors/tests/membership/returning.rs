@@ -21,7 +21,7 @@ fn restart<H: Host>(host: &mut H, setup: &Setup) {
     host.try_tell(&bad, Tick(0)).unwrap();
     host.settle();
     let tree = &setup.tree;
-    host.until(|| tree.actor_ref::<Bad>("root/pool/bad").is_some_and(|now| now.is_alive()));
+    host.until(|| tree.lookup::<Bad>("root/pool/bad").is_some_and(|now| now.is_alive()));
     host.advance(MILLISECOND);
 }
 
@@ -176,7 +176,7 @@ fn the_feed_waits_for_a_worker_that_comes_back<H: Host>() {
     host.until(|| shared.len() == 40);
     host.wait(pool.flush()).unwrap();
     assert_eq!(host.letters().dead, 0);
-    assert!(tree.actor_ref::<crate::cast::Worker>("root/pool/worker-1").unwrap().is_alive());
+    assert!(tree.lookup::<crate::cast::Worker>("root/pool/worker-1").unwrap().is_alive());
     setup.part();
 }
 

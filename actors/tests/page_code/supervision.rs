@@ -65,7 +65,7 @@ async fn pools() -> Result {
         .dispatch(Dispatch::LeastBusy) // for what has no key
         .each(|worker| worker.redelivery(Redelivery::Retry { attempts: 3 }));
     let tree = Supervisor::builder("root").supervisor(risk.supervisor("risk")).start(&bus).await?;
-    let risk = tree.pool_ref::<Risk>("root/risk").expect("it runs");
+    let risk = tree.lookup_pool::<Risk>("root/risk").expect("it runs");
     risk.tell(order).await?; // to one worker, as `ask` and `try_tell`
     risk.resize(6).await?;
 
@@ -93,7 +93,7 @@ async fn a_live_tree() -> Result {
         .start(&bus)
         .await?;
 
-    let portfolio = tree.actor_ref::<Portfolio>("root/desk/portfolio");
+    let portfolio = tree.lookup::<Portfolio>("root/desk/portfolio");
     tree.terminate_child("root/worker").await?;
     tree.shutdown().await?;
 
@@ -164,7 +164,7 @@ fn a_tree_in_an_isolate() -> Result {
     let mut isolate = Isolate::new(42);
     let root = Supervisor::builder("root").backoff(Backoff::default()).actor("parser", || Parser);
     let tree = isolate.supervise(&root)?;
-    let parser = tree.actor_ref::<Parser>("root/parser").expect("it runs");
+    let parser = tree.lookup::<Parser>("root/parser").expect("it runs");
     isolate.tell(&parser, "not a number")?;
     isolate.tell(&parser, "7")?; // it waits in the mailbox
     isolate.run()?;

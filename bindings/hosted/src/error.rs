@@ -368,7 +368,7 @@ mod tests {
     fn a_tree_that_goes_on_is_named_and_more_time_is_no_remedy_for_it() {
         let mut isolate = Isolate::new(1);
         let tree = isolate.supervise(&Supervisor::builder("desk").actor("slow", || Slow)).unwrap();
-        let slow = tree.actor_ref::<Slow>("desk/slow").unwrap();
+        let slow = tree.lookup::<Slow>("desk/slow").unwrap();
         isolate.tell(&slow, 1).unwrap();
         isolate.run_until(isolate.now()).unwrap();
         let killed = isolate.block_on(tree.shutdown_within(Duration::ZERO)).unwrap().unwrap_err();

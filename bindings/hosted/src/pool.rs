@@ -123,7 +123,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::NoAddress`], [`Error::Closed`].
-    pub fn pool_ref(&self, path: &str) -> Result<PoolRef<HostedActor>, Error> {
+    pub fn lookup_pool(&self, path: &str) -> Result<PoolRef<HostedActor>, Error> {
         self.check_open()?;
         let pool = self.bus().lookup_pool(path);
         pool.ok_or_else(|| Error::NoAddress { path: path.to_owned() })

@@ -35,8 +35,8 @@ impl HostedTree {
     /// # Errors
     /// [`Error::NoAddress`].
     pub fn address(&self, path: &str) -> Result<Address, Error> {
-        let actor = self.tree.actor_ref::<HostedActor>(path).map(Address::of);
-        let found = actor.or_else(|| self.tree.pool_ref::<HostedActor>(path).map(Address::of_pool));
+        let actor = self.tree.lookup::<HostedActor>(path).map(Address::of);
+        let found = actor.or_else(|| self.tree.lookup_pool::<HostedActor>(path).map(Address::of_pool));
         found.ok_or_else(|| Error::NoAddress { path: path.to_owned() })
     }
 

@@ -142,8 +142,9 @@ impl Isolate {
     fn address(&self, py: Python<'_>, path: &str) -> PyResult<Address> {
         let Inside { spawned, trees, .. } = self.inside(py)?;
         let trees = trees.borrow();
-        let actor = || trees.iter().find_map(|tree| tree.actor_ref::<HostedActor>(path)).map(Address::of);
-        let pool = || trees.iter().find_map(|tree| tree.pool_ref::<HostedActor>(path)).map(Address::of_pool);
+        let actor = || trees.iter().find_map(|tree| tree.lookup::<HostedActor>(path)).map(Address::of);
+        let pool =
+            || trees.iter().find_map(|tree| tree.lookup_pool::<HostedActor>(path)).map(Address::of_pool);
         // A tree says nothing while it starts somebody.
         let begun = || self.host.isolate.as_ref().and_then(|apart| apart.begun(path));
         let found = spawned.borrow().get(path).cloned().or_else(actor).or_else(pool).or_else(begun);

@@ -31,7 +31,7 @@ pub(crate) async fn run() -> Result {
         .child(Child::actor("parser", Parser::default).backoff(backoff))
         .start(&bus)
         .await?;
-    let parser = tree.actor_ref::<Parser>("root/parser").ok_or("it runs")?;
+    let parser = tree.lookup::<Parser>("root/parser").ok_or("it runs")?;
     parser.tell("1").await?;
     parser.tell("one").await?; // the end of the first life
     parser.tell("2").await?; // the second life handles it; the reference stays good

@@ -35,7 +35,7 @@ pub(crate) async fn run() -> Result {
     let weak = bus.downgrade();
     let make = move || Risk { bus: weak.clone(), quantity_max: 0 };
     let tree = Supervisor::builder("root").actor("risk", make).start(&bus).await?;
-    let risk = tree.actor_ref::<Risk>("root/risk").ok_or("it runs")?;
+    let risk = tree.lookup::<Risk>("root/risk").ok_or("it runs")?;
     assert!(risk.ask(Order { symbol: 1, quantity: 0 }).await.is_err()); // the end of this life
     assert!(risk.ask(Order { symbol: 1, quantity: 50 }).await?);
     Ok(bus.shutdown().await?)

@@ -24,7 +24,7 @@ pub(crate) async fn run() -> Result {
     let bus = MessageBus::new();
     let risk = Pool::new(|| Risk(0)).workers(4).on::<Order>().key(|order: &Order| u64::from(order.symbol));
     let tree = Supervisor::builder("root").supervisor(risk.supervisor("risk")).start(&bus).await?;
-    let risk = tree.pool_ref::<Risk>("root/risk").expect("it runs");
+    let risk = tree.lookup_pool::<Risk>("root/risk").expect("it runs");
     let orders = bus.publisher::<Order>()?;
     for symbol in 0..1_000 {
         orders.publish(Order { symbol, quantity: 1 }).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn run() -> Result {
     let (bus, saved) = (MessageBus::new(), Arc::new(AtomicI64::new(0)));
     let make = move || Position { saved: Arc::clone(&saved), units: 0 };
     let tree = Supervisor::builder("root").actor("position", make).start(&bus).await?;
-    let position = tree.actor_ref::<Position>("root/position").ok_or("it runs")?;
+    let position = tree.lookup::<Position>("root/position").ok_or("it runs")?;
     position.tell(5_i64).await?;
     position.tell(i64::MAX).await?; // fails, and is not handled again
     assert_eq!(position.ask(Units).await?, 5);

@@ -128,7 +128,7 @@ impl Pooled for Ours {
         };
         let root = Supervisor::builder("root").supervisor(pool.supervisor("pool"));
         let tree = root.start(&bus).await.expect("the tree starts");
-        let pool = tree.pool_ref("root/pool").expect("the pool runs");
+        let pool = tree.lookup_pool("root/pool").expect("the pool runs");
         Self { pool, tree, bus }
     }
 

@@ -74,7 +74,7 @@ pub(crate) async fn crashes(times: usize, siblings: usize) -> Vec<f64> {
     let before = with_idle(patient(), siblings / 2, "before").child(child);
     let tree =
         with_idle(before, siblings - siblings / 2, "after").start(&bus).await.expect("the tree starts");
-    let child: ActorRef<Crasher> = tree.actor_ref("root/crasher").expect("it runs");
+    let child: ActorRef<Crasher> = tree.lookup("root/crasher").expect("it runs");
     let mut samples = Vec::with_capacity(times);
     for _ in 0..times {
         child.tell(Boom).await.expect("the reference outlives its crashes");
@@ -153,7 +153,7 @@ pub(crate) async fn publishes(bursts: usize, crash: bool) -> Vec<f64> {
     });
     let bus = MessageBus::new();
     let tree = root.start(&bus).await.expect("the tree starts");
-    let child: ActorRef<Listener> = tree.actor_ref("root/listener").expect("it runs");
+    let child: ActorRef<Listener> = tree.lookup("root/listener").expect("it runs");
     let publisher: Publisher<Small> = bus.publisher().expect("one type has this id");
     let mut samples = Vec::with_capacity(bursts);
     for burst in 1..=bursts as u64 {

@@ -74,7 +74,7 @@ async fn tree() -> Result<(), BoxError> {
         })
         .start(&bus)
         .await?;
-    let meter = tree.actor_ref::<Meter>("root/meter").ok_or("it is there")?;
+    let meter = tree.lookup::<Meter>("root/meter").ok_or("it is there")?;
     let (readings, total): (Recipient<Reading>, ReplyRecipient<TotalQuery>) =
         (meter.recipient(), meter.reply_recipient());
     for value in [5, -1, 7] {

@@ -88,7 +88,7 @@ const FURTHER: &[&str] = &[
     "Sweep::threads",
     "SweepReport::ranked_by",
     "SweepReport::values",
-    "Tree::actor_ref",
+    "Tree::lookup",
     "WireMessage",
 ];
 

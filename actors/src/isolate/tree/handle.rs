@@ -66,7 +66,7 @@ impl Isolate {
     /// let mut isolate = Isolate::new(42);
     /// let root = Supervisor::builder("root").backoff(Backoff::default()).actor("parser", || Parser);
     /// let tree = isolate.supervise(&root)?;
-    /// let parser = tree.actor_ref::<Parser>("root/parser").expect("it runs");
+    /// let parser = tree.lookup::<Parser>("root/parser").expect("it runs");
     /// isolate.tell(&parser, "not a number")?;
     /// isolate.tell(&parser, "7")?; // it waits in the mailbox
     /// isolate.run()?;
@@ -137,7 +137,7 @@ impl IsolateTree {
         Some((self.place.core_from_anywhere()?, self.tree.get()?))
     }
 
-    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+    pub(crate) fn lookup<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         let seat = self.tree.get()?.seat(path)?.into_any().downcast::<ActorCell<A>>().ok()?;
         Some(ActorRef::in_isolate(IsolateRef::new(self.place.beside(seat.index))))
     }

@@ -49,7 +49,7 @@ fn worker(log: &Heard, health: Health) -> Child {
 fn a_handler_that_waits_too_long_is_said_to_be_stuck_and_to_have_recovered() {
     let (mut isolate, log) = (Isolate::new(1), Heard::default());
     let tree = isolate.supervise(&root(&isolate, &log).child(worker(&log, Health::within(LIMIT)))).unwrap();
-    let w = tree.actor_ref::<Worker>("root/w").unwrap();
+    let w = tree.lookup::<Worker>("root/w").unwrap();
     for wait_ms in [0, 1_500, 1_999, 3_000, 1_000] {
         isolate.tell(&w, wait_ms).unwrap();
     }
@@ -66,7 +66,7 @@ fn a_handler_that_never_returns_is_restarted_if_its_probe_says_so() {
     let (mut isolate, log) = (Isolate::new(1), Heard::default());
     let health = Health::within(LIMIT).restart();
     let tree = isolate.supervise(&root(&isolate, &log).child(worker(&log, health))).unwrap();
-    let w = tree.actor_ref::<Worker>("root/w").unwrap();
+    let w = tree.lookup::<Worker>("root/w").unwrap();
     for wait_ms in [13, 0, 13, 1] {
         isolate.tell(&w, wait_ms).unwrap();
     }
@@ -87,7 +87,7 @@ fn a_handler_that_never_returns_is_restarted_if_its_probe_says_so() {
 fn a_probe_that_only_reports_says_it_once_and_the_run_ends_as_without_it() {
     let (mut isolate, log) = (Isolate::new(1), Heard::default());
     let tree = isolate.supervise(&root(&isolate, &log).child(worker(&log, Health::within(LIMIT)))).unwrap();
-    isolate.tell(&tree.actor_ref::<Worker>("root/w").unwrap(), 13).unwrap();
+    isolate.tell(&tree.lookup::<Worker>("root/w").unwrap(), 13).unwrap();
     assert!(matches!(isolate.run(), Err(RunError::Stuck { .. })));
     let heard = log.take();
     assert!(heard.len() == 1 && heard[0].starts_with("2000 w stuck for 2s"), "{heard:?}");

@@ -118,7 +118,7 @@ fn a_child_that_takes_the_id_of_another_gets_nothing_of_it() {
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").strategy(Strategy::RestForOne).actor("a", || Before);
     let tree = isolate.supervise(&root).unwrap();
-    isolate.tell(&tree.actor_ref::<Before>("root/a").unwrap(), Tick(0)).unwrap();
+    isolate.tell(&tree.lookup::<Before>("root/a").unwrap(), Tick(0)).unwrap();
     isolate.run_until(at_ms(500)).unwrap();
     // The supervisor is busy until the handler has returned, and then does all of it at once.
     assert_eq!(at_once(tree.terminate_child("root/a")), None);
@@ -126,7 +126,7 @@ fn a_child_that_takes_the_id_of_another_gets_nothing_of_it() {
     assert_eq!(at_once(tree.start_child("root", ear("a", &log))), None);
     isolate.run().unwrap();
     assert_eq!(log.take(), ["1000 +a"]);
-    assert!(tree.actor_ref::<Before>("root/a").is_none() && tree.actor_ref::<Ear>("root/a").is_some());
+    assert!(tree.lookup::<Before>("root/a").is_none() && tree.lookup::<Ear>("root/a").is_some());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn who_runs_an_isolate_waits_for_what_its_tree_answers() {
     assert_eq!(isolate.now(), at_ms(3_000));
     let never = isolate.block_on(std::future::pending::<()>()).unwrap_err();
     assert!(matches!(never, RunError::NeverReady { .. }), "{never}");
-    let a = tree.actor_ref::<Ear>("root/a").unwrap();
+    let a = tree.lookup::<Ear>("root/a").unwrap();
     a.kill();
     assert_eq!(isolate.block_on(a.ended()).unwrap(), StopReason::Killed);
     // A bell that was taken down pauses nobody.

@@ -180,7 +180,7 @@ fn a_callback_that_fails_when_it_goes_on_ends_its_life() {
     run(&mut hosted);
     assert_eq!(log.all(), ["-3 at 0", "-3 goes on at 60: None", "0 at 60"]);
     assert_eq!(hosted.isolate_mut().stats().dead_letters, 1);
-    assert!(tree.actor_ref::<mycelium_hosted::HostedActor>("root/echo").is_some());
+    assert!(tree.lookup::<mycelium_hosted::HostedActor>("root/echo").is_some());
 
     let mut alone = isolate();
     alone.spawn("echo", Echo::spec(&log, None)).unwrap();

@@ -156,7 +156,7 @@ impl OCamlRuntime {
     /// # Errors
     /// [`OCamlError`]: no such pool is there, or this is closed.
     pub fn pool(&self, path: &str) -> Result<PoolRef<HostedActor>, OCamlError> {
-        self.0.hosted.pool_ref(path).map_err(|error| OCamlError::new(error.to_string()))
+        self.0.hosted.lookup_pool(path).map_err(|error| OCamlError::new(error.to_string()))
     }
 
     /// The actor or pool of OCaml at this path of a tree, such as `"desk/risk"`, or the Rust actor that was

@@ -224,7 +224,7 @@ impl PythonRuntime {
     /// # Errors
     /// [`PythonError`]: no such pool is there.
     pub fn pool(&self, path: &str) -> Result<PoolRef<HostedActor>, PythonError> {
-        self.0.core.hosted.pool_ref(path).map_err(|error| PythonError::new(error.to_string()))
+        self.0.core.hosted.lookup_pool(path).map_err(|error| PythonError::new(error.to_string()))
     }
 
     /// Has a Rust actor found under `name` by Python's `ask` and `tell`. The last one of a name counts.

@@ -29,7 +29,7 @@ async fn ocaml_asks_rust_and_hears_the_bus_of_the_program() {
     let mut tolds = bus.subscriber::<Told>().unwrap();
     let asks = Child::ocaml("asks", &ocaml.actor("asks").unwrap());
     let tree = root(0).child(Child::actor("clerk", || Clerk)).child(asks).start(&bus).await.unwrap();
-    let clerk = tree.actor_ref::<Clerk>("root/clerk").unwrap();
+    let clerk = tree.lookup::<Clerk>("root/clerk").unwrap();
     ocaml.expose("rust", Exposed::new().answers::<Words, Words>(clerk.reply_recipient()));
     publish(&bus, [3, 4]).await;
     let both = told(&mut tolds, 2).await;

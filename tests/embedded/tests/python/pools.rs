@@ -175,7 +175,7 @@ workers = 4
     let factories = Factories::new().python(&python).pool("keyed", keyed);
     let tree = Supervisor::from_toml(FILE, &factories).unwrap().start(&bus).await.unwrap();
     let mut tolds = bus.subscriber::<Told>().unwrap();
-    let size = |path| tree.pool_ref::<HostedActor>(path).unwrap().size();
+    let size = |path| tree.lookup_pool::<HostedActor>(path).unwrap().size();
     assert_eq!((size("root/pool"), size("root/keyed")), (2, 4));
     publish(&bus, [1, 2]).await;
     let mut both = numbers(&told(&mut tolds, 4).await);

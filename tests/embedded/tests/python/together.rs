@@ -46,7 +46,7 @@ async fn python_asks_rust_and_hears_the_bus_of_the_program() {
     let asks = Child::python("asks", &python.actor("models:Asks").unwrap());
     let clerk = Child::actor("clerk", move || Clerk(Arc::clone(&heard)));
     let tree = root(0).child(clerk).child(asks).start(&bus).await.unwrap();
-    let clerk = tree.actor_ref::<Clerk>("root/clerk").unwrap();
+    let clerk = tree.lookup::<Clerk>("root/clerk").unwrap();
     python.expose("rust", Exposed::new().answers::<Words, Words>(clerk.reply_recipient()));
     let into = Python::attach(|py| {
         let into = PyList::empty(py);
@@ -77,7 +77,7 @@ async fn rust_actors_go_on_while_a_handler_of_python_keeps_the_interpreter() {
     let clerk = Child::actor("clerk", move || Clerk(Arc::clone(&heard)));
     let keeps = Child::python("keeps", &python.actor("models:Keeps").unwrap());
     let tree = root(0).child(clerk).child(keeps).start(&bus).await.unwrap();
-    let clerk = tree.actor_ref::<Clerk>("root/clerk").unwrap();
+    let clerk = tree.lookup::<Clerk>("root/clerk").unwrap();
     let (reads, mut writes) = pipe().unwrap();
     let number = i64::from(reads.as_raw_fd());
     publish(&bus, [number]).await;
@@ -147,7 +147,7 @@ async fn the_last_actor_that_is_exposed_under_a_name_counts() {
     let (first, last) = (Child::actor("first", || Says("first")), Child::actor("last", || Says("last")));
     let tree = root(0).child(first).child(last).child(asks).start(&bus).await.unwrap();
     for name in ["first", "last"] {
-        let says = tree.actor_ref::<Says>(&format!("root/{name}")).unwrap();
+        let says = tree.lookup::<Says>(&format!("root/{name}")).unwrap();
         python.expose("rust", Exposed::new().answers::<Words, Words>(says.reply_recipient()));
         publish(&bus, [1]).await;
         assert_eq!(told(&mut tolds, 1).await, [(1, name.to_owned())]);
