@@ -313,6 +313,25 @@ fn an_estate_goes_to_the_successor_of_a_supervisor_and_is_released_with_the_root
     assert_eq!(play.host.end, Some((ExitReason::Shutdown, 0)));
 }
 
+/// A successor begins with the declared children alone.
+#[test]
+fn a_supervisor_that_ends_forgets_the_children_that_calls_have_added() {
+    let desk = tree("desk", flags(0), vec![worker("a")]);
+    let mut play = Play::new(flags(9), vec![desk], Script::default());
+    play.started("root/desk/a");
+    let node = play.life("root/desk/a").node;
+    let call = Call::StartChild(worker("more"));
+    play.host.post(node, Report::Event(Event::Call(CallId(0), call)));
+    play.run();
+    play.started("root/desk/more");
+    play.log();
+    play.fails("root/desk/a", 1);
+    play.report("root/desk/more", |child| Report::Event(Event::Exited(child, ExitReason::Shutdown)));
+    let log = play.log();
+    let forgotten: Vec<_> = log.iter().filter(|line| line.starts_with("forgot ")).collect();
+    assert_eq!(forgotten, ["forgot more"], "{log:?}");
+}
+
 #[test]
 fn a_temporary_child_is_forgotten_and_a_report_of_nobody_releases_what_it_brings() {
     let mut play = Play::new(flags(9), vec![worker("a").restart(Restart::Temporary)], Script::default());
@@ -399,6 +418,23 @@ fn a_kill_takes_all_below_along_and_tells_of_an_end_that_came_before() {
     );
     assert_eq!(play.host.end, Some((ExitReason::Killed, 0)));
     assert!(play.engine.node(ROOT).is_none() && play.engine.next_due().is_none());
+}
+
+#[test]
+fn a_supervisor_is_found_from_its_start_to_its_end_and_not_while_its_parent_has_to_hear_of_that() {
+    let mut play = Play::new(flags(9), vec![tree("desk", flags(9), vec![worker("a")])], Script::default());
+    let paths = |play: &Play| play.engine.nodes().map(|node| node.path().to_string()).collect::<Vec<_>>();
+    assert_eq!(paths(&play), ["root", "root/desk"]);
+    play.started("root/desk/a");
+    let desk = play.engine.find("root/desk").expect("it runs");
+    assert!(play.engine.find_child("root/desk").is_some() && play.engine.find_child("root/desk/a").is_some());
+    play.engine.kill(&mut play.host, desk);
+    assert_eq!(paths(&play), ["root"]);
+    assert!(play.engine.find("root/desk").is_none_or(|id| play.engine.node(id).is_none()));
+    assert_eq!(play.engine.find_child("root/desk"), None, "its end waits in the queue");
+    play.run();
+    play.pass(1);
+    assert_eq!(paths(&play), ["root", "root/desk"]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use mycelium_supervisor::declare::{self, Declaration, TREE_BYTES_MAX};
 use mycelium_supervisor::sim::{Behaviour, Scenario, SimError, Tree, simulate};
 use mycelium_supervisor::{
-    BACKOFF_CAP_MAX, Backoff, CHILDREN_MAX, CallError, ChildSpec, ExitReason, Flags, SpecError, Strategy,
-    check,
+    BACKOFF_CAP_MAX, Backoff, CHILDREN_MAX, CallError, ChildSpec, ExitReason, Flags, INTENSITY_MAX,
+    SpecError, Strategy, check,
 };
 use std::time::Duration;
 
@@ -188,6 +188,7 @@ fn a_child_that_makes_no_sense_is_refused_with_the_remedy() {
         ("significant = true", "auto_shutdown = \"never\""),
         ("backoff = { multiplier = 0.5 }", "multiplier is 0.5, it must be at least 1"),
         ("backoff = { jitter = 1.5 }", "jitter is 1.5, it must lie between 0 and 1"),
+        ("backoff = { jitter = 1e15 }", "jitter is 1e15, it must"),
         ("backoff = { cap_ms = 86400001 }", "it must not exceed"),
         ("backoff = { initial_ms = 20, cap_ms = 10 }", "initial is 20ms, it must not exceed the cap of 10ms"),
         ("type = \"supervisor\"\nown_backoff = { multiplier = 0.5 }", "backoff is not valid"),
@@ -217,6 +218,18 @@ fn a_declared_tree_runs_dry_as_its_scenario_does() {
     assert_eq!(declare::text(TREE.as_bytes()), Ok(TREE));
     let mistake = declare::text(b"[tree]\nid = \"\xff\"").unwrap_err().to_string();
     assert_eq!(mistake, "line 2, column 7: the byte 0xff is no UTF-8: save the file as UTF-8");
+}
+
+#[test]
+fn a_tree_that_is_put_together_by_hand_is_the_one_that_is_read() {
+    let text = "[tree]\n[[tree.children]]\nid = \"desk\"\ntype = \"supervisor\"\n\
+        [[tree.children.children]]\nid = \"feed\"\n";
+    let desk = Tree { children: vec![ChildSpec::worker("feed", Behaviour::worker())], ..Tree::default() };
+    let root = Tree {
+        children: vec![ChildSpec::supervisor("desk", Behaviour::supervisor(desk))],
+        ..Tree::default()
+    };
+    assert_eq!(Scenario::parse(text).unwrap().tree, root);
 }
 
 #[test]
@@ -273,6 +286,9 @@ fn errors_of_specifications_and_calls_say_the_value_and_the_remedy() {
         let children = vec![ChildSpec::worker("a", ()); count];
         assert_eq!(check(&Flags::default(), &children), Err(SpecError::TooManyChildren { count }));
     }
+    let most = vec![ChildSpec::worker("a", ()); CHILDREN_MAX];
+    assert_eq!(check(&Flags::default(), &most), Err(SpecError::DuplicateId { id: "a".into() }));
+    assert!(check::<()>(&Flags { intensity: INTENSITY_MAX, ..Flags::default() }, &[]).is_ok());
     let pool = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
     assert_eq!(check::<()>(&pool, &[]), Err(SpecError::SimpleNeedsOneSpec { count: 0 }));
     let twice = [ChildSpec::worker("a", ()), ChildSpec::worker("a", ())];

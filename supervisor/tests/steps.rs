@@ -1,84 +1,13 @@
 //! Single steps of a supervisor, where the order of events decides.
 
-use std::time::Duration;
+mod common;
 
+use common::{Driver, ZERO, crash, ms, workers};
 use mycelium_supervisor::{
-    Action, AutoShutdown, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus,
-    Counts, Event, ExitReason, Flags, ID_BYTES_MAX, Notice, Reply, Restart, Shutdown, SpecError, StopHow,
-    Strategy, Supervisor,
+    Action, AutoShutdown, Backoff, CALLS_MAX, Call, CallError, CallId, ChildSpec, ChildStatus, Event,
+    ExitReason, Flags, ID_BYTES_MAX, Notice, Reply, Restart, Shutdown, SpecError, StopHow, Strategy,
+    Supervisor,
 };
-
-const ZERO: Duration = Duration::ZERO;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-fn crash() -> ExitReason {
-    ExitReason::Abnormal("crash".into())
-}
-
-/// A supervisor and what it asked for last.
-struct Driver {
-    supervisor: Supervisor<()>,
-    actions: Vec<Action<()>>,
-}
-
-impl Driver {
-    fn new(flags: Flags, children: Vec<ChildSpec<()>>) -> Self {
-        let supervisor = Supervisor::new(flags, children, 0).expect("the specifications are valid");
-        Self { supervisor, actions: Vec::new() }
-    }
-
-    /// Starts every child, as a shell would that is always successful.
-    fn up(flags: Flags, children: Vec<ChildSpec<()>>) -> Self {
-        let mut driver = Self::new(flags, children);
-        driver.step(ZERO, Event::Init);
-        while let Some(child) = driver.starts() {
-            driver.step(ZERO, Event::Started(child));
-        }
-        driver
-    }
-
-    fn step(&mut self, now: Duration, event: Event<()>) {
-        self.actions.clear();
-        self.supervisor.step(now, event, &mut self.actions);
-    }
-
-    fn starts(&self) -> Option<ChildRef> {
-        self.actions.iter().find_map(|action| match action {
-            Action::Start { child, .. } => Some(*child),
-            _ => None,
-        })
-    }
-
-    fn stops(&self) -> Vec<(ChildRef, StopHow)> {
-        let stops = self.actions.iter().filter_map(|action| match action {
-            Action::Stop { child, how } => Some((*child, *how)),
-            _ => None,
-        });
-        stops.collect()
-    }
-
-    fn replies(&self) -> Vec<(u64, Result<Reply<()>, CallError>)> {
-        let replies = self.actions.iter().filter_map(|action| match action {
-            Action::Reply(call, result) => Some((call.0, result.clone())),
-            _ => None,
-        });
-        replies.collect()
-    }
-
-    fn running(&self, id: &str) -> ChildRef {
-        match self.supervisor.child(id).map(|child| child.status) {
-            Some(ChildStatus::Running(child)) => child,
-            other => panic!("{id} does not run: {other:?}"),
-        }
-    }
-}
-
-fn workers(ids: &[&str]) -> Vec<ChildSpec<()>> {
-    ids.iter().map(|id| ChildSpec::worker(*id, ())).collect()
-}
 
 #[test]
 fn a_shutdown_waits_for_a_slow_start_unless_that_is_abandoned() {
@@ -203,25 +132,6 @@ fn a_call_that_came_before_an_exit_still_finds_the_child() {
 }
 
 #[test]
-fn a_pool_counts_an_instance_until_it_has_dealt_with_its_exit() {
-    let flags = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
-    let mut driver = Driver::up(flags, workers(&["w"]));
-    for call in 0..2 {
-        driver.step(ZERO, Event::Call(CallId(call), Call::StartInstance { id: None, start: () }));
-        let child = driver.starts().expect("an instance starts");
-        driver.step(ZERO, Event::Started(child));
-    }
-    let (one, two) = (driver.running("w#1"), driver.running("w#2"));
-    driver.step(ms(1), Event::Call(CallId(2), Call::TerminateChild("w#2".into())));
-    driver.step(ms(1), Event::Call(CallId(3), Call::CountChildren));
-    driver.step(ms(2), Event::Exited(one, crash()));
-    driver.step(ms(3), Event::Exited(two, ExitReason::Shutdown));
-    assert!(
-        matches!(driver.replies()[1], (3, Ok(Reply::Counts(counts))) if counts.active == 1 && counts.workers == 1)
-    );
-}
-
-#[test]
 fn calls_that_wait_for_the_first_start_are_refused_when_it_fails() {
     let mut driver = Driver::new(Flags::default(), workers(&["a"]));
     driver.step(ZERO, Event::Init);
@@ -259,6 +169,22 @@ fn calls_are_bounded_while_the_supervisor_is_busy() {
     }
     driver.step(ZERO, Event::Call(CallId(9_999), Call::CountChildren));
     assert_eq!(driver.replies(), [(9_999, Err(CallError::Busy))]);
+}
+
+/// What would wait behind the first one waits in vain, and takes no room.
+#[test]
+fn whoever_was_told_to_end_keeps_nothing_that_comes_later() {
+    let mut driver = Driver::up(Flags { intensity: 9, ..Flags::default() }, workers(&["a", "b"]));
+    driver.step(ms(1), Event::Exited(driver.running("b"), crash()));
+    let again = driver.starts().expect("b is restarted");
+    driver.step(ms(2), Event::Shutdown(ExitReason::Shutdown));
+    let before = format!("{:?}", driver.supervisor);
+    for _ in 0..3 {
+        driver.step(ms(3), Event::Shutdown(ExitReason::Normal));
+    }
+    assert_eq!(format!("{:?}", driver.supervisor), before);
+    driver.step(ms(4), Event::Started(again));
+    assert_eq!(driver.stops(), [(again, StopHow::Shutdown)]);
 }
 
 #[test]
@@ -341,24 +267,6 @@ fn a_child_has_a_backoff_of_its_own() {
 }
 
 #[test]
-fn the_instances_of_a_pool_are_counted_as_what_its_template_is() {
-    for (template, is_worker) in [(ChildSpec::worker("w", ()), true), (ChildSpec::supervisor("w", ()), false)]
-    {
-        let flags = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
-        let mut driver = Driver::up(flags, vec![template]);
-        for call in 0..3 {
-            driver.step(ZERO, Event::Call(CallId(call), Call::StartInstance { id: None, start: () }));
-            let child = driver.starts().expect("an instance starts");
-            driver.step(ZERO, Event::Started(child));
-        }
-        driver.step(ms(1), Event::Call(CallId(3), Call::CountChildren));
-        let (supervisors, workers) = if is_worker { (0, 3) } else { (3, 0) };
-        let counts = Counts { specs: 1, active: 3, supervisors, workers };
-        assert_eq!(driver.replies(), [(3, Ok(Reply::Counts(counts)))]);
-    }
-}
-
-#[test]
 fn a_wake_up_before_its_time_kills_nobody() {
     let children = vec![ChildSpec::worker("a", ()).stop_by(Shutdown::Timeout(ms(50)))];
     let mut driver = Driver::up(Flags::default(), children);
@@ -372,29 +280,6 @@ fn a_wake_up_before_its_time_kills_nobody() {
     assert_eq!(driver.stops(), [(a, StopHow::Kill)]);
     driver.step(ms(52), Event::Exited(a, ExitReason::Killed));
     assert!(driver.supervisor.has_ended());
-}
-
-#[test]
-fn children_are_counted_by_kind_running_or_not() {
-    let children = vec![
-        ChildSpec::supervisor("s", ()),
-        ChildSpec::worker("w", ()),
-        ChildSpec::supervisor("t", ()),
-        ChildSpec::worker("x", ()).restart(Restart::Temporary),
-    ];
-    let mut driver = Driver::up(Flags::default(), children);
-    let count = |driver: &mut Driver| {
-        driver.step(ms(1), Event::Call(CallId(1), Call::CountChildren));
-        match driver.replies()[..] {
-            [(1, Ok(Reply::Counts(counts)))] => counts,
-            ref other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(count(&mut driver), Counts { specs: 4, active: 4, supervisors: 2, workers: 2 });
-    let s = driver.running("s");
-    driver.step(ms(2), Event::Call(CallId(2), Call::TerminateChild("s".into())));
-    driver.step(ms(3), Event::Exited(s, ExitReason::Shutdown));
-    assert_eq!(count(&mut driver), Counts { specs: 4, active: 3, supervisors: 2, workers: 2 });
 }
 
 #[test]
