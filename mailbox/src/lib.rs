@@ -149,8 +149,8 @@ pub use stamps::{Note, Stamps};
 pub use sync::{Spin, SpinGuard};
 pub use ticks::Ticks;
 pub use topic::{
-    Badge, Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError,
-    Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
+    AsOf, Badge, Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, Origin,
+    PublishError, Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError, Visible,
 };
 pub use typed::Typed;

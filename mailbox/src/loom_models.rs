@@ -15,7 +15,7 @@ use crate::loom_support::{
 };
 use crate::sync::{Arc, Spin, model_fence};
 use crate::wait::{Ticket, WaitList};
-use crate::{Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Topic, poll_pick};
+use crate::{AsOf, Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Topic, poll_pick};
 
 #[test]
 fn loom_spin_lock_excludes() {
@@ -195,6 +195,21 @@ fn loom_leaving_wakes_the_publisher_it_held_back() {
         let thread = thread::spawn(move || drop(stuck));
         block_on(topic.publish(1, 0)).unwrap();
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_nobody_who_comes_when_all_have_left_gets_a_message_of_the_round_before() {
+    explore(|| {
+        let topic = topic::<u64>(2);
+        let subscribe = || topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+        let first = subscribe();
+        let (publisher, as_of) = (topic.clone(), AsOf { sender: 0, round: Some(topic.times_emptied()) });
+        let thread = thread::spawn(move || _ = publisher.try_publish_as_of(1, as_of).unwrap());
+        drop(first);
+        let mut second = subscribe();
+        thread.join().unwrap();
+        assert!(second.head().is_none());
     });
 }
 

@@ -189,14 +189,15 @@ impl Driver {
             Err(loss) => self.lose(&loss),
         }
         self.hear_news();
-        let Self { link, inflow, hub, peer, answers, .. } = self;
+        let Self { link, inflow, hub, peer, answers, seen, .. } = self;
         // Questions that fail here add no bytes.
         let room = self.answers_max.saturating_sub(answers.bytes());
         let answered = || peer.answered_bytes() >= room;
         let gone = |passed| pass(link, hub.now(), answers, passed);
-        // Those who have come since the look want none of what was on its way to others. All else goes on.
-        busy |= inflow.publish(cx, || hub.is_behind(), answered, gone);
-        busy |= hub.is_behind();
+        // For one who has come since the look, topics may be in one channel that were in several, and nothing
+        // is to pass what waits. All else goes on.
+        busy |= inflow.publish(cx, || hub.has_news(*seen), answered, gone);
+        busy |= hub.has_news(*seen);
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();
         let (sent, more) = self.outflow.send(&mut self.link);
@@ -305,7 +306,7 @@ impl Driver {
             let last_words = loop {
                 match self.read(cx) {
                     // It stops where somebody has come, who is looked at first.
-                    Ok(true) if self.hub.is_behind() => {
+                    Ok(true) if self.hub.has_news(self.seen) => {
                         self.hub.look();
                         self.obey();
                     }
@@ -472,7 +473,7 @@ impl Driver {
         let of = self.link.stats();
         let (held, refused) = (self.inflow.held() as u64, self.inflow.refused());
         let (too_long, unsent) = (self.outflow.too_long, self.outflow.unsent);
-        let outdated = self.outdated;
+        let outdated = self.outdated + self.inflow.outdated();
         self.peer.tell(|stats| {
             stats.sent = of.sent;
             stats.acknowledged = of.acknowledged;

@@ -328,6 +328,11 @@ impl Hub {
         self.changes.load(Ordering::SeqCst) != self.looked_at.load(Ordering::SeqCst)
     }
 
+    /// The same, or it was looked at since the orders had changed as often as this.
+    pub(super) fn has_news(&self, seen: u64) -> bool {
+        self.is_behind() || self.version() != seen
+    }
+
     /// Looks what this bus wants now, if that may have changed.
     pub(super) fn look(&self) {
         let Some(core) = self.core.upgrade() else { return };
@@ -345,9 +350,9 @@ impl Hub {
             let retains = topics.retains(type_id);
             // First: those who come when all have left are seen to be others, now or at the next look. A
             // topic that retains wants messages itself, and never leaves.
-            let emptied = if retains { 0 } else { topics.times_emptied(type_id) };
+            let round = (!retains).then(|| topics.times_emptied(type_id));
             let receivers = topics.receivers(type_id, self.id.get());
-            (retains || !receivers.is_empty()).then_some((type_id, emptied, receivers))
+            (retains || !receivers.is_empty()).then_some((type_id, round, receivers))
         };
         let wanted =
             channels(&self.offers.iter().filter_map(|(type_id, _)| wants(*type_id)).collect::<Vec<_>>());

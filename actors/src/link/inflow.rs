@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use mycelium_mailbox::AsOf;
 use mycelium_remote::frame::{Header, Run};
 use mycelium_remote::link::{Failure, Question};
 
@@ -19,12 +20,12 @@ use self::backlog::{Backlog, BacklogEntry, Tried, Unheld};
 use super::TARGET;
 use super::expose::{Door, DoorRefusal, WayBack};
 use super::interest::{Interest, find};
-use crate::live::{BusCore, header_of, published_before};
+use crate::live::{Begun, BusCore, header_of, published_before};
 use crate::wire::WireValue;
 use crate::{StopReason, WirePublishError};
 
-/// A publish, or a message to one actor, that waits for room.
-type HeldAttempt = Pin<Box<dyn Future<Output = Result<(), DoorRefusal>> + Send>>;
+/// A publish, or a message to one actor, that waits for room. Whether the message is not outdated.
+type HeldAttempt = Pin<Box<dyn Future<Output = Result<bool, DoorRefusal>> + Send>>;
 
 /// Channels of actors that receive no topic of the peer begin here: above those of topics.
 const OWN_CHANNELS: u32 = 1 << 16;
@@ -89,6 +90,8 @@ pub(super) struct Inflow {
     held_bytes: usize,
     held_bytes_max: usize,
     refused: u64,
+    /// Messages for subscribers who had all left when they would have taken their place.
+    outdated: u64,
     /// Messages of topics that have come after so many wait.
     paused: Option<u64>,
     /// Questions wait: too many answers do.
@@ -110,6 +113,7 @@ impl Inflow {
             held_bytes: 0,
             held_bytes_max,
             refused: 0,
+            outdated: 0,
             paused: None,
             questions_wait: false,
         }
@@ -189,11 +193,25 @@ impl Inflow {
         self.refused
     }
 
+    /// Messages for subscribers who have left.
+    pub(super) fn outdated(&self) -> u64 {
+        self.outdated
+    }
+
+    /// For whom a message of this type is that comes now: for those because of whom the peer sends it.
+    fn origin(&self, type_id: u16) -> AsOf {
+        let round = find(&self.wanted, type_id).and_then(|wanted| wanted.round);
+        AsOf { sender: self.sender, round }
+    }
+
     /// A message has come. Whether it waits nowhere any more.
     pub(super) fn take(&mut self, header: &Header, bytes: &[u8]) -> bool {
         if self.held == 0 && self.paused.is_none() {
-            match try_publish(&self.core, header, bytes, self.sender) {
-                Ok(()) => return true,
+            match try_publish(&self.core, header, bytes, self.origin(header.type_id)) {
+                Ok(published) => {
+                    self.outdated += u64::from(!published);
+                    return true;
+                }
                 Err(NotTaken::Full) => {}
                 Err(NotTaken::Told(error)) => {
                     self.refuse(header.type_id, &error);
@@ -210,12 +228,20 @@ impl Inflow {
     /// nowhere any more, and how many wait.
     pub(super) fn take_row(&mut self, run: &mut Run<'_>) -> (u64, u64) {
         let Some(type_id) = run.next_type() else { return (0, 0) };
-        let (mut gone, mut waiting) = (0, 0);
+        let (origin, mut gone, mut waiting) = (self.origin(type_id), 0, 0);
         while self.held == 0 && self.paused.is_none() && run.next_type() == Some(type_id) {
-            let (refused, published) = try_publish_row(&self.core, run, self.sender);
+            let (refused, published) = try_publish_row(&self.core, run, origin);
             gone += published;
             match refused {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => {
+                    // Nor are those behind it for anybody.
+                    while run.next_type() == Some(type_id) {
+                        run.next();
+                        gone += 1;
+                        self.outdated += 1;
+                    }
+                }
                 Err(NotTaken::Full) => break,
                 Err(NotTaken::Told(error)) => {
                     // It is in front, and nobody takes it.
@@ -251,8 +277,8 @@ impl Inflow {
         }
         let (passed, question) = (mail.passed(), mail.question());
         match mail.enter(header, bytes, cx) {
-            Ok(None) => Some(passed),
-            Ok(Some(attempt)) => {
+            Ok(Begun::Over(_)) => Some(passed),
+            Ok(Begun::Waits(attempt)) => {
                 let (strand, type_id, bytes) = (Strand::Actor(mail.place), header.type_id, bytes.len());
                 let at = self.place(channel);
                 self.channels[at].tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
@@ -273,10 +299,10 @@ impl Inflow {
     }
 
     fn hold(&mut self, channel: u32, header: &Header, bytes: &[u8], mail: Option<DirectMail>) {
-        let at = self.place(channel);
+        let (at, round) = (self.place(channel), self.origin(header.type_id).round);
         self.arrived += 1;
         let (arrival, value) = (self.arrived, WireValue::new(*header, bytes));
-        self.channels[at].others.push_back(BacklogEntry { arrival, value, mail });
+        self.channels[at].others.push_back(BacklogEntry { arrival, value, round, mail });
         self.held += 1;
         self.held_bytes += bytes.len();
     }
@@ -328,11 +354,12 @@ impl Inflow {
                 self.questions_wait |= answered();
                 let rests = Rests { topics_after: self.paused, questions: self.questions_wait };
                 let unheld = self.channels[at].poll(&self.core, self.sender, rests, cx);
-                let Some(Unheld { type_id, bytes, passed, refused }) = unheld else { break };
+                let Some(Unheld { type_id, bytes, passed, end }) = unheld else { break };
                 self.held -= 1;
                 self.held_bytes -= bytes;
-                if let Some(error) = refused {
-                    self.refuse(type_id, &error);
+                match end {
+                    Ok(published) => self.outdated += u64::from(!published),
+                    Err(error) => self.refuse(type_id, &error),
                 }
                 gone(passed);
             }
@@ -376,21 +403,24 @@ impl DirectMail {
         header: &Header,
         bytes: &[u8],
         cx: &mut TaskContext<'_>,
-    ) -> Result<Option<HeldAttempt>, DoorRefusal> {
+    ) -> Result<Begun<HeldAttempt>, DoorRefusal> {
         // Foreign code: keys of pools, and destructors.
         let (door, way_back) = (&self.door, self.way_back.take());
         let entered = StopReason::catch(|| door.enter(header, bytes, way_back));
         let entered = entered.map_err(|panicked| DoorRefusal::new(Failure::Panicked, panicked))?;
-        let Some(mut waiting) = entered? else { return Ok(None) };
+        let Some(mut waiting) = entered? else { return Ok(Begun::Over(true)) };
         match poll(&mut waiting, cx) {
-            Poll::Pending => Ok(Some(waiting)),
-            Poll::Ready(result) => result.map(|()| None),
+            Poll::Pending => Ok(Begun::Waits(Box::pin(async { waiting.await.map(|()| true) }))),
+            Poll::Ready(result) => result.map(|()| Begun::Over(true)),
         }
     }
 }
 
 /// Polls code that may panic.
-fn poll(attempt: &mut HeldAttempt, cx: &mut TaskContext<'_>) -> Poll<Result<(), DoorRefusal>> {
+fn poll<T>(
+    attempt: &mut Pin<Box<dyn Future<Output = Result<T, DoorRefusal>> + Send>>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<T, DoorRefusal>> {
     StopReason::catch(|| attempt.as_mut().poll(cx))
         .unwrap_or_else(|panicked| Poll::Ready(Err(DoorRefusal::new(Failure::Panicked, panicked))))
 }
@@ -402,47 +432,49 @@ enum NotTaken {
     Told(String),
 }
 
-/// Publishes the messages of one type that are in front, until one is not taken: that one stays in front. How
-/// many were.
-fn try_publish_row(core: &BusCore, run: &mut Run<'_>, sender: u64) -> (Result<(), NotTaken>, u64) {
+/// Publishes the messages of one type that are in front, until one is not taken: that one stays in front.
+/// Whether it is not outdated, and how many were published.
+fn try_publish_row(core: &BusCore, run: &mut Run<'_>, origin: AsOf) -> (Result<bool, NotTaken>, u64) {
     let mut published = 0;
     // Foreign code: `Clone` of messages, and keys.
-    let tried = StopReason::catch(|| core.try_publish_row(run, sender, &mut published));
+    let tried = StopReason::catch(|| core.try_publish_row(run, origin, &mut published));
     (not_taken(tried), published)
 }
 
-fn not_taken(tried: Result<Result<(), WirePublishError>, StopReason>) -> Result<(), NotTaken> {
+fn not_taken(tried: Result<Result<bool, WirePublishError>, StopReason>) -> Result<bool, NotTaken> {
     match tried {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(published)) => Ok(published),
         Ok(Err(WirePublishError::Full { .. })) => Err(NotTaken::Full),
         Ok(Err(error)) => Err(NotTaken::Told(error.to_string())),
         Err(panicked) => Err(NotTaken::Told(panicked.to_string())),
     }
 }
 
-fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], sender: u64) -> Result<(), NotTaken> {
+/// Publishes a message. Whether it is not outdated.
+fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], origin: AsOf) -> Result<bool, NotTaken> {
     // Foreign code: `Clone` of the message, and keys.
     let publish =
-        || published_before(header.publish_ns, || core.try_publish_wire(header, bytes, Some(sender)));
+        || published_before(header.publish_ns, || core.try_publish_wire(header, bytes, Some(origin)));
     not_taken(StopReason::catch(publish))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
     use std::task::Waker;
 
-    use std::sync::atomic::Ordering;
+    use mycelium_remote::frame::{self, Flags};
 
     use super::*;
     use crate::link::expose::tests::Stub;
     use crate::link::expose::{AnswerTo, WayBack};
+    use crate::link::interest::WantedType;
     use crate::wire::Contract;
-    use crate::{MessageBus, Subscription};
+    use crate::{MessageBus, Subscription, WireSubscriber};
 
     #[test]
     fn what_comes_in_a_pause_is_late_as_long_as_it_lasts_and_what_came_before_is_not() {
-        let raws = "mycelium contract 1\nschema raw 1\nmessage Raw 40 1 raws\nfield n 1 u64\n";
-        let bus = MessageBus::builder().contract(Contract::parse(raws).unwrap()).build();
+        let bus = MessageBus::builder().contract(Contract::parse(RAWS).unwrap()).build();
         let _full = bus.subscribe_wire_with(["raws"], Subscription::block().capacity(1)).unwrap();
         let mut inflow = Inflow::new(Arc::clone(&bus.core), 1, 1 << 20);
         let header = Header { type_id: 40, version: 1, root_len: 8, ..Header::default() };
@@ -458,6 +490,83 @@ mod tests {
         come(&mut inflow, 1);
         assert_eq!((inflow.held(), inflow.late()), (6, 1), "each pause counts its own");
         assert_eq!((inflow.forget(40), inflow.held(), inflow.late()), (6, 0, 0));
+    }
+
+    const RAWS: &str = "mycelium contract 1\nschema raw 1\nmessage Raw 40 1 raws\nfield n 1 u64\n";
+
+    fn raw() -> Header {
+        Header { type_id: 40, version: 1, root_len: 8, ..Header::default() }
+    }
+
+    /// A bus, a topic of it with a subscriber that has room for one message, and what it wants of the peer.
+    fn wanted() -> (MessageBus, Inflow, impl Fn() -> WireSubscriber) {
+        let bus = MessageBus::builder().contract(Contract::parse(RAWS).unwrap()).build();
+        let inflow = Inflow::new(Arc::clone(&bus.core), 1, 1 << 20);
+        let topics = bus.clone();
+        let narrow = move || topics.subscribe_wire_with(["raws"], Subscription::block().capacity(1)).unwrap();
+        (bus, inflow, narrow)
+    }
+
+    /// Looks who wants it now, as the hub does.
+    fn look(bus: &MessageBus, inflow: &mut Inflow) {
+        let round = Some(bus.core.topics.times_emptied(raw().type_id));
+        inflow.set_channels(
+            &Arc::new(vec![WantedType { type_id: raw().type_id, channel: 0, round }]),
+            Vec::new(),
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_meant_for_those_who_have_left_reaches_nobody_who_comes_before_the_next_look() {
+        let (bus, mut inflow, narrow) = wanted();
+        let first = narrow();
+        look(&bus, &mut inflow);
+        assert!(inflow.take(&raw(), &1_u64.to_le_bytes()));
+        assert!(!inflow.take(&raw(), &2_u64.to_le_bytes()), "it waits for room");
+        drop(first);
+        let mut second = narrow();
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let mut gone = 0;
+        assert!(inflow.publish(&mut cx, || false, || false, |_| gone += 1));
+        assert!(inflow.take(&raw(), &3_u64.to_le_bytes()));
+        assert_eq!((gone, inflow.held(), inflow.outdated(), inflow.refused()), (1, 0, 2, 0));
+        look(&bus, &mut inflow);
+        assert!(inflow.take(&raw(), &4_u64.to_le_bytes()));
+        let got = second.recv().await.unwrap();
+        assert_eq!((got.bytes(), inflow.outdated()), (&4_u64.to_le_bytes()[..], 2));
+    }
+
+    /// A frame in which these numbers share a run.
+    fn row(numbers: std::ops::Range<u64>) -> Vec<u8> {
+        let mut entries = Vec::new();
+        for number in numbers {
+            let head = [8, 0, u32::from(raw().type_id) | u32::from(raw().version) << 16, raw().root_len];
+            head.iter().for_each(|word: &u32| entries.extend(word.to_le_bytes()));
+            entries.extend(number.to_le_bytes());
+        }
+        let mut frame = Vec::new();
+        frame::encode(&Header { flags: Flags::RUN, ..Header::default() }, &entries, &mut frame).unwrap();
+        frame
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_meant_for_those_who_have_left_is_passed_over_as_a_whole() {
+        let (bus, mut inflow, narrow) = wanted();
+        let first = narrow();
+        look(&bus, &mut inflow);
+        let take_row = |inflow: &mut Inflow, numbers| {
+            let frame = row(numbers);
+            let mut run = frame::parse(&frame, 1 << 20, false).unwrap().run().unwrap();
+            (inflow.take_row(&mut run), run.next_type())
+        };
+        drop(first);
+        let mut second = narrow();
+        assert_eq!(take_row(&mut inflow, 0..100), ((100, 0), None));
+        assert_eq!((inflow.outdated(), inflow.held(), inflow.refused()), (100, 0, 0));
+        look(&bus, &mut inflow);
+        assert_eq!(take_row(&mut inflow, 100..103), ((1, 2), None), "one has room");
+        assert_eq!(second.recv().await.unwrap().bytes(), 100_u64.to_le_bytes());
+        assert_eq!((inflow.outdated(), inflow.held()), (100, 2));
     }
 
     #[tokio::test]

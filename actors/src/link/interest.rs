@@ -11,8 +11,8 @@ pub(super) type Interest = Vec<WantedType>;
 pub(super) struct WantedType {
     pub(super) type_id: u16,
     pub(super) channel: u16,
-    /// How often all who wanted it had left before: others want it now than did when this was less.
-    pub(super) emptied: u64,
+    /// The number of the topic's round: others want it now than did in an earlier one. `None`: it has none.
+    pub(super) round: Option<u64>,
 }
 
 /// The entry of this type.
@@ -21,8 +21,8 @@ pub(super) fn find(interest: &Interest, type_id: u16) -> Option<&WantedType> {
     interest.get(at)
 }
 
-/// `wanted`: each type that is wanted, rising, how often all who wanted it had left, and its receivers.
-pub(super) fn channels(wanted: &[(u16, u64, Vec<usize>)]) -> Interest {
+/// `wanted`: each type that is wanted, rising, the round of its topic, and its receivers.
+pub(super) fn channels(wanted: &[(u16, Option<u64>, Vec<usize>)]) -> Interest {
     // Each type points to one of its channel that is not above it, at last to itself.
     let mut leads: Vec<usize> = (0..wanted.len()).collect();
     fn lead(leads: &mut [usize], mut at: usize) -> usize {
@@ -42,10 +42,10 @@ pub(super) fn channels(wanted: &[(u16, u64, Vec<usize>)]) -> Interest {
     }
     let channel = |at| wanted[lead(&mut leads, at)].0.min(u16::MAX - 1);
     let channels: Vec<u16> = (0..wanted.len()).map(channel).collect();
-    let entry = |((type_id, emptied, _), channel): (&(u16, u64, _), _)| WantedType {
+    let entry = |((type_id, round, _), channel): (&(u16, Option<u64>, _), _)| WantedType {
         type_id: *type_id,
         channel,
-        emptied: *emptied,
+        round: *round,
     };
     wanted.iter().zip(channels).map(entry).collect()
 }
@@ -69,7 +69,8 @@ mod tests {
             (&[(u16::MAX, &[1])], &[u16::MAX - 1]),
         ];
         for (wanted, expected) in rows {
-            let wanted: Vec<_> = wanted.iter().map(|(id, receivers)| (*id, 0, receivers.to_vec())).collect();
+            let wanted: Vec<_> =
+                wanted.iter().map(|(id, receivers)| (*id, Some(0), receivers.to_vec())).collect();
             let got: Vec<u16> = channels(&wanted).iter().map(|wanted| wanted.channel).collect();
             assert_eq!(got, expected, "{wanted:?}");
         }

@@ -71,12 +71,12 @@ impl Outlet {
         header: &'a Header,
         bytes: &'a [u8],
     ) -> impl Future<Output = Result<(), WirePublishError>> + Send + 'a {
-        self.core.publish_wire(header, bytes, Some(self.sender.get()))
+        async { self.core.publish_wire(header, bytes, Some(self.sender.get().into())).await.map(|_| ()) }
     }
 
     /// Publishes bytes without waiting.
     pub(crate) fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.try_publish_wire(header, bytes, Some(self.sender.get()))
+        self.core.try_publish_wire(header, bytes, Some(self.sender.get().into())).map(|_| ())
     }
 
     /// The topic of `M`.

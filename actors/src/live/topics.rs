@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Badge, Blocker, Changed, Doorbell, INLINE_BYTES_MAX, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX,
-    Retain, Stamps, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
+    AsOf, Badge, Blocker, Changed, Doorbell, INLINE_BYTES_MAX, Note, Origin, Overflow, Publishing,
+    QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError, SubscribeOptions, SubscriberInfo,
+    Subscription as Queue, Topic, TryPublishError,
 };
 
 use super::current::{self, address_of};
@@ -117,30 +118,48 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
     /// Publishes without waiting.
     #[inline(always)]
     pub(crate) fn try_publish(&self, message: M, sender: u64) -> Result<(), PublishError<M>> {
-        self.topic.try_publish(message, sender).map_err(|error| match error {
-            mycelium_mailbox::TryPublishError::Full { message, by } => {
+        self.topic.try_publish(message, sender).map_err(|error| self.refused_at_once(error))
+    }
+
+    #[inline(always)]
+    fn refused_at_once(&self, error: TryPublishError<M>) -> PublishError<M> {
+        match error {
+            TryPublishError::Full { message, by } => {
                 PublishError::Full(message, self.topic.badge_of(by).and_then(who))
             }
             other => PublishError::Closed(other.into_inner()),
-        })
+        }
+    }
+
+    /// The same for those of one round: whether the message is not outdated. See
+    /// [`Topic::try_publish_as_of`].
+    pub(super) fn try_publish_as_of(&self, message: M, origin: AsOf) -> Result<bool, PublishError<M>> {
+        self.topic.try_publish_as_of(message, origin).map_err(|error| self.refused_at_once(error))
     }
 
     /// Publishes these, each with the time at which it took its place elsewhere, without waiting, up to the
     /// first that is not taken, and empties both. Counts in `published` those that were, also if the code of
-    /// a subscriber panics.
-    pub(crate) fn try_publish_all(
+    /// a subscriber panics. Whether the others are not outdated.
+    pub(super) fn try_publish_all(
         &self,
         (messages, times): (&mut Vec<M>, &mut Vec<i64>),
-        sender: u64,
+        origin: AsOf,
         published: &mut usize,
-    ) -> Result<(), PublishError<M>> {
-        *published = self.topic.try_publish_row(messages, sender);
+    ) -> Result<bool, PublishError<M>> {
+        *published = self.topic.try_publish_row_as_of(messages, origin);
         let times = times.drain(..).skip(*published);
         for (message, at) in messages.drain(..).zip(times) {
-            published_before(at, || self.try_publish(message, sender))?;
+            if !published_before(at, || self.try_publish_as_of(message, origin))? {
+                return Ok(false);
+            }
             *published += 1;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// The same for those of one round, whether or not it has to wait: see [`Topic::publish_as_of`].
+    pub(super) fn publish_as_of(&self, message: M, origin: AsOf) -> Publishing<'_, M, AsOf> {
+        self.topic.publish_as_of(message, origin)
     }
 
     /// Publishes, waiting for `Block` subscribers.
@@ -193,13 +212,13 @@ pub(crate) fn poll_publishing<M: Message>(
 
 /// The same for the topic with this `TYPE_ID`.
 #[inline(always)]
-pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
-    publishing: &mut Publishing<'_, M>,
+pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static, O: Origin>(
+    publishing: &mut Publishing<'_, M, O>,
     type_id: u16,
     cx: &mut TaskContext<'_>,
-) -> Poll<Result<(), PublishError<M>>> {
+) -> Poll<Result<O::Published, PublishError<M>>> {
     match Pin::new(&mut *publishing).poll(cx) {
-        Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+        Poll::Ready(Ok(published)) => Poll::Ready(Ok(published)),
         Poll::Ready(Err(error)) => Poll::Ready(Err(publish_error(publishing, error))),
         Poll::Pending => {
             current::note(Wait::Topic(type_id), publishing.ticket());
@@ -213,7 +232,7 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
 /// message is long, all the words of the message are copied one by one.
 #[inline(always)]
 fn publish_error<M: Clone + Send + Sync + 'static>(
-    publishing: &Publishing<'_, M>,
+    publishing: &Publishing<'_, M, impl Origin>,
     error: mycelium_mailbox::PublishError<M>,
 ) -> PublishError<M> {
     if const { size_of::<M>() <= INLINE_BYTES_MAX } {
@@ -226,7 +245,7 @@ fn publish_error<M: Clone + Send + Sync + 'static>(
 #[cold]
 #[inline(never)]
 fn long_error<M: Clone + Send + Sync + 'static>(
-    publishing: &Publishing<'_, M>,
+    publishing: &Publishing<'_, M, impl Origin>,
     error: mycelium_mailbox::PublishError<M>,
 ) -> PublishError<M> {
     into_error(error, |by| who_is_full(publishing, by))
@@ -247,7 +266,7 @@ fn into_error<M>(
 #[cold]
 #[inline(never)]
 fn who_is_full<M: Clone + Send + Sync + 'static>(
-    publishing: &Publishing<'_, M>,
+    publishing: &Publishing<'_, M, impl Origin>,
     by: Blocker,
 ) -> Option<Arc<Identity>> {
     publishing.badge_of(by).and_then(who)

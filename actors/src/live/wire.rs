@@ -17,8 +17,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use mycelium_mailbox::Source;
 use mycelium_mailbox::wire::WireError;
+use mycelium_mailbox::{AsOf, Source};
 use mycelium_remote::frame::{Header, Run, RunEntry};
 
 use super::blocking::block_on;
@@ -39,18 +39,27 @@ use self::enter::Entering;
 pub(super) use self::source::WireSource;
 pub(crate) use self::tap::{Tap, published_before};
 
-/// A publish that waits for room.
-pub(crate) type QueuedPublish<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
+/// A publish that waits for room. Whether the message is not outdated.
+pub(crate) type QueuedPublish<'a> = Pin<Box<dyn Future<Output = Result<bool, WirePublishError>> + Send + 'a>>;
 
-/// A topic, seen by those who bring and take bytes.
+/// A publish that has begun.
+pub(crate) enum Begun<F> {
+    /// It is over: whether the message is not outdated.
+    Over(bool),
+    /// It waits for room.
+    Waits(F),
+}
+
+/// A topic, seen by those who bring and take bytes. `origin`: whose message it is, and for whom; `None` for
+/// one of whoever's code runs, and for everybody.
 pub(crate) trait LiveWire: Send + Sync {
-    /// Publishes without waiting. `sender`: whose message it is; `None` for the one whose code runs.
+    /// Publishes without waiting. Whether the message is not outdated.
     fn try_publish_wire(
         &self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
-    ) -> Result<(), WirePublishError>;
+        origin: Option<AsOf>,
+    ) -> Result<bool, WirePublishError>;
 
     /// Publishes the values of `each` bytes that lie one behind the other in `bytes`, without waiting. An
     /// error says how many were published before.
@@ -67,22 +76,23 @@ pub(crate) trait LiveWire: Send + Sync {
 
     /// Publishes the messages of this topic that are in front of a run, without waiting, until one is not
     /// taken: that one stays in front, also if its code panics. Counts in `published` those that were.
+    /// Whether the others are not outdated.
     fn try_publish_row(
         &self,
         run: &mut Run<'_>,
         len_max: usize,
-        sender: u64,
+        origin: AsOf,
         published: &mut u64,
-    ) -> Result<(), WirePublishError>;
+    ) -> Result<bool, WirePublishError>;
 
-    /// Publishes; what is returned waits for room, with the message as it was decoded.
+    /// Publishes; a future that is returned waits for room, with the message as it was decoded.
     fn begin_publish<'a>(
         &'a self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
+        origin: Option<AsOf>,
         cx: &mut TaskContext<'_>,
-    ) -> Result<Option<QueuedPublish<'a>>, WirePublishError>;
+    ) -> Result<Begun<QueuedPublish<'a>>, WirePublishError>;
 
     /// A queue for this receiver.
     fn listen(
@@ -191,6 +201,12 @@ impl<T: Carried> TopicEntry<T> {
         self.door.place(self.clock(), self.ring_alone(), header, bytes)
     }
 
+    /// Whose message it is, if that is not said.
+    #[inline]
+    fn origin(&self, said: Option<AsOf>) -> AsOf {
+        said.unwrap_or_else(|| self.sender().into())
+    }
+
     /// A message was refused.
     #[cold]
     fn refused(&self, error: PublishError<T>) -> WirePublishError {
@@ -204,13 +220,12 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         &self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
-    ) -> Result<(), WirePublishError> {
+        origin: Option<AsOf>,
+    ) -> Result<bool, WirePublishError> {
         // Published where it is decoded, so that the message is not moved from one result into the next.
         match T::from_wire(self.kind(), header, bytes, |header, bytes| self.place(header, bytes)) {
             Ok(message) => {
-                let sender = sender.unwrap_or_else(|| self.sender());
-                self.try_publish(message, sender).map_err(|error| self.refused(error))
+                self.try_publish_as_of(message, self.origin(origin)).map_err(|error| self.refused(error))
             }
             Err(error) => Err(WirePublishError::Value(error)),
         }
@@ -238,9 +253,9 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         &self,
         run: &mut Run<'_>,
         len_max: usize,
-        sender: u64,
+        origin: AsOf,
         published: &mut u64,
-    ) -> Result<(), WirePublishError> {
+    ) -> Result<bool, WirePublishError> {
         let (mut row, mut times) = (Vec::with_capacity(ROW_MAX), Vec::with_capacity(ROW_MAX));
         loop {
             // Without the first that cannot be decoded, which is in front then. Foreign code: it may panic.
@@ -249,18 +264,19 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
             let decoded = catch_unwind(AssertUnwindSafe(decode));
             // Foreign code too: what was published before it panicked is not to come again.
             let mut gone = 0;
-            let publish = || self.try_publish_all((&mut row, &mut times), sender, &mut gone);
+            let publish = || self.try_publish_all((&mut row, &mut times), origin, &mut gone);
             let tried = catch_unwind(AssertUnwindSafe(publish));
             run.by_ref().take(gone).for_each(drop);
             *published += gone as u64;
             match tried {
-                Ok(Ok(())) => {}
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Ok(false),
                 Ok(Err(error)) => return Err(WirePublishError::refused(self.kind(), error)),
                 Err(panicked) => resume_unwind(panicked),
             }
             match decoded {
                 Ok(Ok(true)) => {}
-                Ok(Ok(false)) => return Ok(()),
+                Ok(Ok(false)) => return Ok(true),
                 Ok(Err(error)) => return Err(error),
                 Err(panicked) => resume_unwind(panicked),
             }
@@ -271,19 +287,19 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         &'a self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
+        origin: Option<AsOf>,
         cx: &mut TaskContext<'_>,
-    ) -> Result<Option<QueuedPublish<'a>>, WirePublishError> {
+    ) -> Result<Begun<QueuedPublish<'a>>, WirePublishError> {
         let kind = self.kind();
         let message = T::from_wire(kind, header, bytes, |header, bytes| self.place(header, bytes))
             .map_err(WirePublishError::Value)?;
-        let mut publishing = self.publish(message, sender.unwrap_or_else(|| self.sender()));
+        let mut publishing = self.publish_as_of(message, self.origin(origin));
         match poll_publishing_of(&mut publishing, kind.type_id, cx) {
-            Poll::Ready(Ok(())) => Ok(None),
+            Poll::Ready(Ok(published)) => Ok(Begun::Over(published)),
             Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, error)),
             Poll::Pending => {
                 self.door.has_refused();
-                Ok(Some(Box::pin(async move {
+                Ok(Begun::Waits(Box::pin(async move {
                     let mut at = None;
                     let poll = |cx: &mut TaskContext<'_>| {
                         let polled = poll_publishing_of(&mut publishing, kind.type_id, cx);
@@ -423,7 +439,7 @@ impl MessageBus {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
     pub async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.publish_wire(header, bytes, None).await
+        self.core.publish_wire(header, bytes, None).await.map(|_| ())
     }
 
     /// Publishes bytes from code that is not async, and keeps the thread while a `Block` subscriber is full:
@@ -432,7 +448,7 @@ impl MessageBus {
     /// # Errors
     /// Those of [`publish_wire`](Self::publish_wire).
     pub fn publish_wire_blocking(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        block_on(self.core.publish_wire(header, bytes, None))
+        block_on(self.core.publish_wire(header, bytes, None)).map(|_| ())
     }
 
     /// A place in the order of this bus: what was published before this call has a lower stamp
@@ -447,7 +463,7 @@ impl MessageBus {
     /// # Errors
     /// [`WirePublishError::Full`] where `publish_wire` would wait; see there for the others.
     pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.try_publish_wire(header, bytes, None)
+        self.core.try_publish_wire(header, bytes, None).map(|_| ())
     }
 
     /// Publishes values of one message without waiting: those of `each` bytes that lie one behind the
@@ -508,44 +524,45 @@ impl MessageBus {
 }
 
 impl BusCore {
-    /// `sender`: whose message it is; `None` for the one whose code runs.
+    /// `origin`: see [`LiveWire`]. Whether the message is not outdated.
     pub(crate) async fn publish_wire(
         &self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
-    ) -> Result<(), WirePublishError> {
+        origin: Option<AsOf>,
+    ) -> Result<bool, WirePublishError> {
         let topic = self.wire.topic(&self.topics, header, bytes.len())?;
         let mut at = None;
         let begun = poll_fn(|cx| {
             ready!(poll_turn(cx, &mut at));
-            Poll::Ready(topic.begin_publish(header, bytes, sender, cx))
+            Poll::Ready(topic.begin_publish(header, bytes, origin, cx))
         });
         match begun.await? {
-            None => Ok(()),
-            Some(waiting) => waiting.await,
+            Begun::Over(published) => Ok(published),
+            Begun::Waits(waiting) => waiting.await,
         }
     }
 
+    /// The same without waiting.
     pub(crate) fn try_publish_wire(
         &self,
         header: &Header,
         bytes: &[u8],
-        sender: Option<u64>,
-    ) -> Result<(), WirePublishError> {
-        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes, sender)
+        origin: Option<AsOf>,
+    ) -> Result<bool, WirePublishError> {
+        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes, origin)
     }
 
     /// Publishes the messages of one type that are in front of a run: see [`LiveWire::try_publish_row`].
     pub(crate) fn try_publish_row(
         &self,
         run: &mut Run<'_>,
-        sender: u64,
+        origin: AsOf,
         published: &mut u64,
-    ) -> Result<(), WirePublishError> {
-        let Some(entry) = run.peek() else { return Ok(()) };
+    ) -> Result<bool, WirePublishError> {
+        let Some(entry) = run.peek() else { return Ok(true) };
         let topic = self.wire.topic(&self.topics, &header_of(&entry), entry.value.len())?;
-        topic.try_publish_row(run, self.wire.table().longest(), sender, published)
+        topic.try_publish_row(run, self.wire.table().longest(), origin, published)
     }
 }
 

@@ -18,11 +18,14 @@
 //! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in
 //! `membership.rs`.
 
+use std::convert::Infallible;
+
 use super::Changed;
 use super::counters::{Counters, TopicStats};
 use super::error::Blocker;
 use super::lane::Lane;
 use super::membership::Parties;
+use super::origin::Origin;
 use super::payload::Payload;
 use super::provision::{Keyed, Memory};
 use super::retain::{RETAINED_MAX, Retain, Retention};
@@ -67,6 +70,8 @@ pub(super) struct Listeners {
     /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`], which is for good. Written inside the
     /// lock.
     gate: AtomicU8,
+    /// How often the last subscriber that is not apart has left. Written inside the lock.
+    emptied: AtomicU64,
 }
 
 /// How many are subscribed.
@@ -123,8 +128,10 @@ impl Listeners {
         self.active.fetch_add(one.0, Ordering::Release);
     }
 
-    pub(super) fn leave(&self, one: Crowd) {
+    /// `emptied`: it was the last one that is not apart.
+    pub(super) fn leave(&self, one: Crowd, emptied: bool) {
         self.active.fetch_sub(one.0, Ordering::Release);
+        self.emptied.fetch_add(u64::from(emptied), Ordering::Release);
     }
 }
 
@@ -158,11 +165,12 @@ pub(crate) struct Producer<V: Payload> {
     pub(super) sleepers: Sleepers,
 }
 
-/// Why nothing was published.
+/// Why nothing was published. An outdated message is one that an [`Origin`] may have.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum Refusal<O = Infallible> {
     Full(Blocker),
     Closed,
+    Outdated(O),
 }
 
 // SAFETY: `producer` is reached only through `Section`, which one thread at a time holds; everything else is
@@ -217,7 +225,8 @@ impl<V: Payload> Core<V> {
         };
         let (crowd, tail) =
             if retain.is_some() { (Crowd::RETENTION, FIRST_OF_RETAINING) } else { (Crowd(0), 0) };
-        let listeners = Listeners { active: AtomicU64::new(crowd.0), gate: AtomicU8::new(OPEN) };
+        let (active, gate) = (AtomicU64::new(crowd.0), AtomicU8::new(OPEN));
+        let listeners = Listeners { active, gate, emptied: AtomicU64::new(0) };
         let retention = retain.map(|retain| Box::new(Retention::new(retain)));
         Self {
             turnstile: Turnstile::new(),
@@ -283,10 +292,20 @@ impl<V: Payload> Core<V> {
         self.listeners.gate.load(Ordering::Acquire) == CLOSED
     }
 
+    /// See [`Topic::times_emptied`](super::Topic::times_emptied).
     #[inline]
-    pub(super) fn refuses(&self, sender: u64) -> bool {
+    pub(crate) fn times_emptied(&self) -> u64 {
+        self.listeners.emptied.load(Ordering::Acquire)
+    }
+
+    /// Whether messages of this origin are taken. Inside the lock that is so for as long as it is held.
+    #[inline]
+    pub(super) fn admit<O: Origin>(&self, origin: O) -> Result<(), Refusal<O::Outdated>> {
         let gate = self.listeners.gate.load(Ordering::Acquire);
-        gate != OPEN && (gate == CLOSED || sender == 0)
+        if gate != OPEN && (gate == CLOSED || origin.sender() == 0) {
+            return Err(Refusal::Closed);
+        }
+        origin.outdated(|| self.times_emptied()).map_or(Ok(()), |outdated| Err(Refusal::Outdated(outdated)))
     }
 
     /// Refuses messages of senders without an id. Those that wait for room find out.

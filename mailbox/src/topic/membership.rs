@@ -42,13 +42,11 @@ pub(super) struct Parties<V: Payload> {
     list: Vec<Party<V>>,
     /// How many of them are not apart.
     together: usize,
-    /// How often the last one of these has left.
-    emptied: u64,
 }
 
 impl<V: Payload> Parties<V> {
     pub(super) fn new() -> Self {
-        Self { list: Vec::new(), together: 0, emptied: 0 }
+        Self { list: Vec::new(), together: 0 }
     }
 
     fn push(&mut self, party: Party<V>) {
@@ -56,21 +54,15 @@ impl<V: Payload> Parties<V> {
         self.list.push(party);
     }
 
-    fn remove(&mut self, seat: &SubscriberState) {
+    /// Whether it was the last one that is not apart.
+    fn remove(&mut self, seat: &SubscriberState) -> bool {
         take_out(&mut self.list, seat.place() as usize, |_, _| {});
-        if !seat.apart {
-            self.together -= 1;
-            self.emptied += u64::from(self.together == 0);
-        }
+        self.together -= usize::from(!seat.apart);
+        !seat.apart && self.together == 0
     }
 }
 
 impl<V: Payload> Core<V> {
-    /// See [`Topic::times_emptied`](super::Topic::times_emptied).
-    pub(crate) fn times_emptied(&self) -> u64 {
-        lock(&self.parties).emptied
-    }
-
     /// Who is subscribed, and how many messages wait for each.
     pub(crate) fn subscribers(&self) -> Vec<(Arc<SubscriberState>, u64)> {
         let waiting = |party: &Party<V>| match party {
@@ -222,8 +214,8 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         let producer = section.producer();
         let Some(unread) = pass(producer, tail) else { return false };
-        parties.remove(seat);
-        self.listeners.leave(Crowd::GATE);
+        let emptied = parties.remove(seat);
+        self.listeners.leave(Crowd::GATE, emptied);
         seat.leave_behind(unread);
         self.counters.add_unread(unread);
         producer.sleepers.strike(seat);
@@ -251,8 +243,8 @@ impl<V: Payload> Core<V> {
     pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
-        parties.remove(&lane.seat);
-        self.listeners.leave(Crowd::LANE);
+        let emptied = parties.remove(&lane.seat);
+        self.listeners.leave(Crowd::LANE, emptied);
         lane.has_left();
         let producer = section.producer();
         producer.sleepers.strike(&lane.seat);

@@ -19,6 +19,7 @@ mod few;
 mod front;
 mod lane;
 mod membership;
+mod origin;
 mod payload;
 mod post;
 mod provision;
@@ -40,6 +41,7 @@ pub use counters::TopicStats;
 pub use drain::{Consume, Drained, Span};
 pub use error::{Blocker, Obstacle, PublishError, SubscribeError, TryPublishError};
 pub use front::Front;
+pub use origin::{AsOf, Origin};
 pub use payload::INLINE_BYTES_MAX;
 pub use publish::Publishing;
 pub use retain::{RETAINED_MAX, Retain};
@@ -161,6 +163,7 @@ macro_rules! each {
         }
     };
 }
+use each;
 
 impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// A topic without subscribers. `capacity` is rounded up to a power of two and clamped to
@@ -424,8 +427,9 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         subscribers.into_iter().map(info).collect()
     }
 
-    /// How often the last subscriber that is not [`apart`](SubscribeOptions::apart) has left: whoever looks
-    /// now and then at who is [there](Self::subscribers) sees that it was nobody meanwhile.
+    /// How often the last subscriber that is not [`apart`](SubscribeOptions::apart) has left, the number of the
+    /// topic's round: a look at it now and then tells that [nobody](Self::subscribers) was there meanwhile. See
+    /// [`AsOf`].
     #[must_use]
     pub fn times_emptied(&self) -> u64 {
         each!(&self.form, core => core.times_emptied())
@@ -456,6 +460,7 @@ fn refused<M, V: Payload>(message: M, refusal: Refusal, core: &Core<V>) -> TryPu
             core.counters.add_rejected();
             TryPublishError::Full { message, by }
         }
+        Refusal::Outdated(never) => match never {},
     }
 }
 

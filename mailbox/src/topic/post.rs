@@ -11,6 +11,7 @@ use super::counters::Cause;
 use super::error::{Blocker, Obstacle};
 use super::few::Few;
 use super::lane::Lane;
+use super::origin::Origin;
 use super::payload::Payload;
 use super::provision::{Provision, lacks_memory, take_memory};
 use super::retain::{Displaced, Prepared};
@@ -27,32 +28,34 @@ impl<V: Payload> Core<V> {
     /// # Panics
     /// When `value` is empty, or its `Clone` or a key function panics; then nothing is published.
     #[inline(always)] // As a call of its own it is a tenth of a publish: 19 of 188 instructions.
-    pub(crate) fn try_publish(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    pub(crate) fn try_publish<O: Origin>(
+        &self,
+        value: &mut Option<V>,
+        origin: O,
+    ) -> Result<(), Refusal<O::Outdated>> {
         let crowd = self.listeners.crowd();
         if crowd.is_empty() {
-            if self.refuses(sender) {
-                return Err(Refusal::Closed);
-            }
+            self.admit(origin)?;
             self.counters.add_unheard(1);
             discard(value.take());
             return Ok(());
         }
         if crowd.has_lanes() {
             return if crowd.is_one_lane() {
-                self.publish_to_one_lane(value, sender)
+                self.publish_to_one_lane(value, origin)
             } else if const { !std::mem::needs_drop::<V>() } && crowd.is_one_lane_beside_gates() {
-                self.publish_beside_one_lane(value, sender)
+                self.publish_beside_one_lane(value, origin)
             } else {
-                self.publish_to_lanes(value, sender)
+                self.publish_to_lanes(value, origin)
             };
         }
-        let mut section = self.enter(sender)?;
+        let mut section = self.enter(origin)?;
         let tail = section.tail();
         let producer = section.producer();
         if self.listeners.crowd().has_lanes() {
             // The first lane has just come.
             drop(section);
-            return self.publish_to_lanes(value, sender);
+            return self.publish_to_lanes(value, origin);
         }
         let Some(ring) = &producer.ring else {
             // The last subscriber has just left.
@@ -68,7 +71,7 @@ impl<V: Payload> Core<V> {
         let kept = value.take().and_then(|value| {
             // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the
             // slot.
-            unsafe { ring.write(tail, stamp, sender, value, producer.gates.len()) }
+            unsafe { ring.write(tail, stamp, origin.sender(), value, producer.gates.len()) }
         });
         let quiet = producer.sleepers.is_empty();
         section.word = (tail + 1) << TAIL_SHIFT;
@@ -83,8 +86,13 @@ impl<V: Payload> Core<V> {
 
     /// The same where there are lanes, and perhaps a ring too.
     #[inline(never)]
-    pub(super) fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn publish_to_lanes<O: Origin>(
+        &self,
+        value: &mut Option<V>,
+        origin: O,
+    ) -> Result<(), Refusal<O::Outdated>> {
         assert!(value.is_some(), "a message is published once");
+        let sender = origin.sender();
         // Declared first, so that it is dropped after the lock is free, whatever happens.
         let (mut provision, mut displaced) =
             (Provision::new(usize::from(self.retention.is_some())), Few::new());
@@ -94,7 +102,7 @@ impl<V: Payload> Core<V> {
         };
         provision.foresee(self, value.as_ref());
         let mut section = loop {
-            let mut section = self.enter_lanes(sender)?;
+            let mut section = self.enter_lanes(origin)?;
             let lanes = lacks_memory(&displaced, section.producer());
             if lanes > 0 {
                 drop(section);
@@ -140,7 +148,7 @@ impl<V: Payload> Core<V> {
     pub(crate) fn try_publish_row<I: Iterator<Item = V::Message>>(
         &self,
         most: usize,
-        sender: u64,
+        origin: impl Origin,
         take: impl FnOnce(usize) -> I,
     ) -> usize {
         if const { V::KEPT || !V::IN_SLOT } || self.listeners.crowd().is_empty() {
@@ -149,7 +157,7 @@ impl<V: Payload> Core<V> {
         let mut section = self.lock();
         let tail = section.tail();
         let producer = section.producer();
-        if self.refuses(sender) || self.listeners.crowd().has_lanes() || producer.mark.is_noted() {
+        if self.admit(origin).is_err() || self.listeners.crowd().has_lanes() || producer.mark.is_noted() {
             return 0;
         }
         if tail + most as u64 > producer.limit {
@@ -157,7 +165,7 @@ impl<V: Payload> Core<V> {
         }
         let Some(ring) = &producer.ring else { return 0 };
         let room = usize::try_from(producer.limit.saturating_sub(tail)).unwrap_or(usize::MAX);
-        let (count, mut next) = (room.min(most), tail);
+        let (sender, count, mut next) = (origin.sender(), room.min(most), tail);
         for message in take(count).take(count) {
             let stamp = self.stamps.stamp(&mut producer.mark);
             // SAFETY: the lock is held, `next` is the next one, and every cursor is past the slot: it is
@@ -178,39 +186,39 @@ impl<V: Payload> Core<V> {
 
     /// The lock, once everybody has room for one more message.
     #[inline(always)]
-    pub(super) fn enter_lanes(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
-        let mut section = self.enter(sender)?;
-        section.producer().check_lanes(sender)?;
+    pub(super) fn enter_lanes<O: Origin>(&self, origin: O) -> Result<Section<'_, V>, Refusal<O::Outdated>> {
+        let mut section = self.enter(origin)?;
+        section.producer().check_lanes(origin.sender())?;
         Ok(section)
     }
 
     /// The lock, once every gate has room for one more message.
     #[inline]
-    pub(super) fn enter(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
+    pub(super) fn enter<O: Origin>(&self, origin: O) -> Result<Section<'_, V>, Refusal<O::Outdated>> {
         let mut section = self.lock();
         // First, so that a closed topic is an end and not a wait, however full it is.
-        if self.refuses(sender) {
-            return Err(Refusal::Closed);
-        }
+        self.admit(origin)?;
         let tail = section.tail();
         let producer = section.producer();
         if tail >= producer.limit && producer.ring.is_some() {
-            return self.enter_full(section, sender);
+            return self.enter_full(section, origin);
         }
         Ok(section)
     }
 
     /// Where the cursors have to be read, as far as the last look at them goes.
     #[cold]
-    fn enter_full<'a>(&'a self, mut section: Section<'a, V>, sender: u64) -> Result<Section<'a, V>, Refusal> {
+    fn enter_full<'a, O: Origin>(
+        &'a self,
+        mut section: Section<'a, V>,
+        origin: O,
+    ) -> Result<Section<'a, V>, Refusal<O::Outdated>> {
         let mut passed = Vec::new();
         // Each further round comes after memory was taken for what is passed, or after a gate was moved on.
         loop {
             let tail = section.tail();
             let producer = section.producer();
-            if self.refuses(sender) {
-                return Err(Refusal::Closed);
-            }
+            self.admit(origin)?;
             let mut blocker = producer.rescan();
             if tail >= producer.limit && producer.ring.is_some() && producer.move_past_own(tail, &mut passed)
             {
@@ -293,7 +301,7 @@ impl<V: Payload> Core<V> {
 
 impl<V: Payload> Producer<V> {
     #[inline]
-    pub(super) fn check_lanes(&self, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn check_lanes<O>(&self, sender: u64) -> Result<(), Refusal<O>> {
         if self.refusing_lanes == 0 {
             return Ok(());
         }

@@ -7,43 +7,49 @@ use std::task::{Context, Poll};
 
 use super::core::{Core, Refusal};
 use super::error::{Blocker, Obstacle, PublishError};
+use super::origin::Origin;
 use super::payload::{Boxed, Inline, Owned, Payload};
 use super::{Badge, Form, kept};
+use crate::discard::discard;
 use crate::wait::Ticket;
 
-/// The future of [`Topic::publish`](super::Topic::publish). Dropped before it is ready, nothing was
-/// published.
+/// The future of [`Topic::publish`](super::Topic::publish), and of
+/// [`Topic::publish_as_of`](super::Topic::publish_as_of) with an [`AsOf`](super::AsOf), which says whether
+/// it was published. Dropped before it is ready, nothing was published.
 #[must_use = "nothing is published unless it is awaited"]
-pub struct Publishing<'a, M: Clone + Send + Sync + 'static> {
-    attempt: Attempt<'a, M>,
+pub struct Publishing<'a, M: Clone + Send + Sync + 'static, O: Origin = u64> {
+    attempt: Attempt<'a, M, O>,
 }
 
-enum Attempt<'a, M: Clone + Send + Sync + 'static> {
-    Inline(Waiting<'a, Inline<M>>),
-    Owned(Waiting<'a, Owned<M>>),
-    Boxed(Waiting<'a, Boxed<M>>),
+enum Attempt<'a, M: Clone + Send + Sync + 'static, O: Origin> {
+    Inline(Waiting<'a, Inline<M>, O>),
+    Owned(Waiting<'a, Owned<M>, O>),
+    Boxed(Waiting<'a, Boxed<M>, O>),
 }
 
-struct Waiting<'a, V: Payload> {
+struct Waiting<'a, V: Payload, O: Origin> {
     core: &'a Core<V>,
     ticket: Ticket<'a>,
     /// Wrapped once, so that waiting allocates nothing more.
     payload: Option<V>,
-    sender: u64,
+    origin: O,
 }
 
-impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
+/// What becomes of a publish.
+type Outcome<M, O> = Result<<O as Origin>::Published, PublishError<M>>;
+
+impl<'a, M: Clone + Send + Sync + 'static, O: Origin> Publishing<'a, M, O> {
     #[inline]
-    pub(super) fn new(form: &'a Form<M>, message: M, sender: u64) -> Self {
+    pub(super) fn new(form: &'a Form<M>, message: M, origin: O) -> Self {
         let attempt = match form {
             Form::Inline(core) if const { Form::<M>::IS_INLINE } => {
-                Attempt::Inline(Waiting::new(core, Inline::wrap(message), sender))
+                Attempt::Inline(Waiting::new(core, Inline::wrap(message), origin))
             }
             Form::Owned(core) if const { Form::<M>::IS_OWNED } => {
-                Attempt::Owned(Waiting::new(core, Owned::wrap(message), sender))
+                Attempt::Owned(Waiting::new(core, Owned::wrap(message), origin))
             }
             Form::Boxed(core) if const { Form::<M>::IS_BOXED } => {
-                Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), sender))
+                Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), origin))
             }
             _ => unreachable!("the form is a constant of the message type"),
         };
@@ -71,63 +77,68 @@ impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
     }
 }
 
-impl<'a, V: Payload> Waiting<'a, V> {
+impl<'a, V: Payload, O: Origin> Waiting<'a, V, O> {
     #[inline]
-    fn new(core: &'a Core<V>, payload: V, sender: u64) -> Self {
-        Self { core, ticket: Ticket::new(&core.waiters), payload: Some(payload), sender }
+    fn new(core: &'a Core<V>, payload: V, origin: O) -> Self {
+        Self { core, ticket: Ticket::new(&core.waiters), payload: Some(payload), origin }
     }
 
     #[inline(always)]
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<V::Message>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<V::Message, O>> {
         assert!(self.payload.is_some(), "`Publishing` polled after it was ready");
-        match self.core.try_publish(&mut self.payload, self.sender) {
+        match self.core.try_publish(&mut self.payload, self.origin) {
             Ok(()) => {
                 self.ticket.served();
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(O::PUBLISHED))
             }
             Err(refusal) => self.wait(refusal, cx),
         }
     }
 
     #[cold]
-    fn wait(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<V::Message>>> {
-        if let Some(error) = self.hopeless(refusal) {
-            return Poll::Ready(Err(error));
+    fn wait(&mut self, refusal: Refusal<O::Outdated>, cx: &mut Context<'_>) -> Poll<Outcome<V::Message, O>> {
+        if let Some(end) = self.hopeless(refusal) {
+            return Poll::Ready(end);
         }
         // The second attempt comes after the waker is in the list: room made before that is seen here, room
         // made later finds the waker.
         self.ticket.register(cx.waker());
-        match self.core.try_publish(&mut self.payload, self.sender) {
+        match self.core.try_publish(&mut self.payload, self.origin) {
             Ok(()) => {
                 self.ticket.served();
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(O::PUBLISHED))
             }
-            Err(refusal) => self.hopeless(refusal).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            Err(refusal) => self.hopeless(refusal).map_or(Poll::Pending, Poll::Ready),
         }
     }
 
-    /// The error with the message, if waiting cannot help.
-    fn hopeless(&mut self, refusal: Refusal) -> Option<PublishError<V::Message>> {
+    /// What is said of the message, if waiting cannot help.
+    fn hopeless(&mut self, refusal: Refusal<O::Outdated>) -> Option<Outcome<V::Message, O>> {
         let by = match refusal {
-            Refusal::Closed => return Some(PublishError::Closed(kept(&mut self.payload).unwrap())),
+            Refusal::Closed => return Some(Err(PublishError::Closed(kept(&mut self.payload).unwrap()))),
+            Refusal::Outdated(outdated) => {
+                discard(self.payload.take());
+                return Some(Ok(O::passed_over(outdated)));
+            }
             Refusal::Full(by) => by,
         };
         if by.obstacle == Obstacle::FailLane {
             self.core.counters.add_rejected();
-            return Some(PublishError::Full { message: kept(&mut self.payload).unwrap(), by });
+            return Some(Err(PublishError::Full { message: kept(&mut self.payload).unwrap(), by }));
         }
-        if self.sender != 0 && by.subscriber == self.sender {
+        let sender = self.origin.sender();
+        if sender != 0 && by.subscriber == sender {
             self.core.counters.add_rejected();
-            return Some(PublishError::WouldDeadlock(kept(&mut self.payload).unwrap()));
+            return Some(Err(PublishError::WouldDeadlock(kept(&mut self.payload).unwrap())));
         }
         None
     }
 }
 
-impl<M: Clone + Send + Sync + 'static> Unpin for Publishing<'_, M> {}
+impl<M: Clone + Send + Sync + 'static, O: Origin> Unpin for Publishing<'_, M, O> {}
 
-impl<M: Clone + Send + Sync + 'static> Future for Publishing<'_, M> {
-    type Output = Result<(), PublishError<M>>;
+impl<M: Clone + Send + Sync + 'static, O: Origin> Future for Publishing<'_, M, O> {
+    type Output = Outcome<M, O>;
 
     /// # Panics
     /// When polled after it was ready.
@@ -142,7 +153,7 @@ impl<M: Clone + Send + Sync + 'static> Future for Publishing<'_, M> {
     }
 }
 
-impl<M: Clone + Send + Sync + 'static> fmt::Debug for Publishing<'_, M> {
+impl<M: Clone + Send + Sync + 'static, O: Origin> fmt::Debug for Publishing<'_, M, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publishing").finish_non_exhaustive()
     }

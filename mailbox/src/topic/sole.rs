@@ -10,6 +10,7 @@
 use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
 use super::lane::Lane;
+use super::origin::Origin;
 use super::payload::Payload;
 use super::ring::RingEntry;
 use crate::discard::discard;
@@ -19,9 +20,14 @@ use crate::sync::Arc;
 impl<V: Payload> Core<V> {
     /// Publishes where a look without the lock has found one lane, and no gate.
     #[inline(never)]
-    pub(super) fn publish_to_one_lane(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn publish_to_one_lane<O: Origin>(
+        &self,
+        value: &mut Option<V>,
+        origin: O,
+    ) -> Result<(), Refusal<O::Outdated>> {
         assert!(value.is_some(), "a message is published once");
-        let mut section = self.enter(sender)?;
+        let sender = origin.sender();
+        let mut section = self.enter(origin)?;
         // With one look at the lane, where it has room.
         let is_there = if let Some((lane, mark)) = section.producer().only_lane()
             && !lane.seat.skips(sender)
@@ -41,12 +47,12 @@ impl<V: Payload> Core<V> {
         section.producer().check_lanes(sender)?;
         let Some((lane, _)) = section.producer().only_lane() else {
             drop(section);
-            return self.publish_to_lanes(value, sender);
+            return self.publish_to_lanes(value, origin);
         };
         if lane.has_key() && !lane.seat.skips(sender) {
             let lane = Arc::clone(lane);
             drop(section);
-            return self.publish_by_key(&lane, value, sender);
+            return self.publish_by_key(&lane, value, origin);
         }
         self.give_to_only_lane(section, value, sender, 0);
         Ok(())
@@ -54,23 +60,28 @@ impl<V: Payload> Core<V> {
 
     /// Publishes plain data where a look without the lock has found gates, and one lane.
     #[inline(never)]
-    pub(super) fn publish_beside_one_lane(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn publish_beside_one_lane<O: Origin>(
+        &self,
+        value: &mut Option<V>,
+        origin: O,
+    ) -> Result<(), Refusal<O::Outdated>> {
         assert!(value.is_some(), "a message is published once");
+        let sender = origin.sender();
         // Foreign code, which may panic: nothing is published then.
         let copy = value.clone();
-        let mut section = self.enter(sender)?;
+        let mut section = self.enter(origin)?;
         let tail = section.tail();
         let Producer { ring, gates, lanes, keyed, mark, .. } = section.producer();
         let (Some(ring), [lane], []) = (ring, lanes.as_slice(), keyed.as_slice()) else {
             drop(section);
-            return self.publish_to_lanes(value, sender);
+            return self.publish_to_lanes(value, origin);
         };
         let place = if lane.seat.skips(sender) {
             None
         } else {
             let Some(place) = lane.free_place() else {
                 drop(section);
-                return self.publish_to_lanes(value, sender);
+                return self.publish_to_lanes(value, origin);
             };
             Some(place)
         };
@@ -91,14 +102,19 @@ impl<V: Payload> Core<V> {
 
     /// Publishes to that lane, which conflates, as long as it is the only one.
     #[inline(never)]
-    fn publish_by_key(&self, lane: &Arc<Lane<V>>, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    fn publish_by_key<O: Origin>(
+        &self,
+        lane: &Arc<Lane<V>>,
+        value: &mut Option<V>,
+        origin: O,
+    ) -> Result<(), Refusal<O::Outdated>> {
         let key = value.as_ref().map_or(0, |value| lane.key_of(value.message()));
-        let mut section = self.enter_lanes(sender)?;
+        let mut section = self.enter_lanes(origin)?;
         if !section.producer().only_lane().is_some_and(|(now, _)| Arc::ptr_eq(now, lane)) {
             drop(section);
-            return self.publish_to_lanes(value, sender);
+            return self.publish_to_lanes(value, origin);
         }
-        self.give_to_only_lane(section, value, sender, key);
+        self.give_to_only_lane(section, value, origin.sender(), key);
         Ok(())
     }
 

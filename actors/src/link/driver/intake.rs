@@ -85,8 +85,8 @@ impl Driver {
                 if rests && self.inflow.is_full() {
                     break;
                 }
-                if self.hub.is_behind() {
-                    // The same, for what is published at once.
+                if self.hub.has_news(self.seen) {
+                    // They may be in one channel from now on.
                     return Ok(true);
                 }
             }

@@ -22,7 +22,7 @@ impl Driver {
         };
         for was in before.iter() {
             // Those who want it now may be others, though nobody has looked between.
-            if find(wanted, was.type_id).is_none_or(|is| is.emptied != was.emptied) {
+            if find(wanted, was.type_id).is_none_or(|is| is.round != was.round) {
                 want(was.type_id, None);
                 gone.push(was.type_id);
             }

@@ -6,10 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use mycelium_mailbox::AsOf;
 use mycelium_remote::link::{Failure, Question};
 
 use super::{DirectMail, DoorRefusal, HeldAttempt, NotTaken, Relieved, Rests, Strand, poll, try_publish};
-use crate::live::{BusCore, published_before};
+use crate::live::{Begun, BusCore, published_before};
 use crate::wire::WireValue;
 
 pub(super) struct Backlog {
@@ -24,6 +25,8 @@ pub(super) struct BacklogEntry {
     /// The number of messages that had waited before.
     pub(super) arrival: u64,
     pub(super) value: WireValue,
+    /// The round of its topic for which it has come: see [`AsOf`].
+    pub(super) round: Option<u64>,
     pub(super) mail: Option<DirectMail>,
 }
 
@@ -44,8 +47,8 @@ pub(super) struct Unheld {
     pub(super) type_id: u16,
     pub(super) bytes: usize,
     pub(super) passed: Relieved,
-    /// What was said of it if it was not taken.
-    pub(super) refused: Option<String>,
+    /// Whether it is not outdated; what was said of it if it was not taken.
+    pub(super) end: Result<bool, String>,
 }
 
 impl BacklogEntry {
@@ -119,7 +122,7 @@ impl Backlog {
             let Poll::Ready(result) = poll(&mut tried.attempt, cx) else { continue };
             let Tried { type_id, bytes, passed, question, .. } = self.tried.remove(at);
             return Some(match result {
-                Ok(()) => Unheld { type_id, bytes, passed, refused: None },
+                Ok(published) => Unheld { type_id, bytes, passed, end: Ok(published) },
                 Err(refusal) => unheld(type_id, bytes, passed, question, refusal),
             });
         }
@@ -136,19 +139,19 @@ impl Backlog {
     ) -> Option<Unheld> {
         let next = self.others.front().filter(|held| !held.rests(rests))?;
         let strand = next.strand();
-        let BacklogEntry { value, mail, .. } = self.others.pop_front()?;
+        let BacklogEntry { value, round, mail, .. } = self.others.pop_front()?;
         let (type_id, bytes) = (value.header().type_id, value.bytes().len());
         let (passed, question) = match &mail {
             None => (Relieved::Message(type_id), None),
             Some(mail) => (mail.passed(), mail.question()),
         };
         let tried = match mail {
-            None => try_topic(core, value, sender),
+            None => try_topic(core, value, AsOf { sender, round }),
             Some(mut mail) => mail.enter(value.header(), value.bytes(), cx),
         };
         match tried {
-            Ok(None) => Some(Unheld { type_id, bytes, passed, refused: None }),
-            Ok(Some(attempt)) => {
+            Ok(Begun::Over(published)) => Some(Unheld { type_id, bytes, passed, end: Ok(published) }),
+            Ok(Begun::Waits(attempt)) => {
                 self.tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
                 None
             }
@@ -166,18 +169,18 @@ fn unheld(
     refusal: DoorRefusal,
 ) -> Unheld {
     let passed = question.map_or(passed, |question| Relieved::Failed(question, refusal.failure));
-    Unheld { type_id, bytes, passed, refused: Some(refusal.text) }
+    Unheld { type_id, bytes, passed, end: Err(refusal.text) }
 }
 
 /// Publishes, or has it wait.
-fn try_topic(core: &Arc<BusCore>, value: WireValue, sender: u64) -> Result<Option<HeldAttempt>, DoorRefusal> {
-    match try_publish(core, value.header(), value.bytes(), sender) {
-        Ok(()) => Ok(None),
+fn try_topic(core: &Arc<BusCore>, value: WireValue, origin: AsOf) -> Result<Begun<HeldAttempt>, DoorRefusal> {
+    match try_publish(core, value.header(), value.bytes(), origin) {
+        Ok(published) => Ok(Begun::Over(published)),
         Err(NotTaken::Told(error)) => Err(DoorRefusal::new(Failure::Invalid, error)),
         Err(NotTaken::Full) => {
             let core = Arc::clone(core);
-            Ok(Some(Box::pin(async move {
-                let mut publishing = pin!(core.publish_wire(value.header(), value.bytes(), Some(sender)));
+            Ok(Begun::Waits(Box::pin(async move {
+                let mut publishing = pin!(core.publish_wire(value.header(), value.bytes(), Some(origin)));
                 let at = value.header().publish_ns;
                 let published = poll_fn(|cx| published_before(at, || publishing.as_mut().poll(cx))).await;
                 published.map_err(|error| DoorRefusal::new(Failure::Invalid, error))
