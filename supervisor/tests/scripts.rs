@@ -106,8 +106,8 @@ fn an_event_that_makes_no_sense_is_refused_with_the_remedy() {
     let pool = |child: &str| start(&format!("target = \"root/pool\"\nchild = {child}"));
     let mistakes: Vec<(String, &str)> = vec![
         (String::new(), "needs `child` and `exit`, or `call` and `target`"),
-        ("child = \"root/a\"".into(), "`exit`"),
-        ("exit = \"crash\"".into(), "`child`"),
+        ("child = \"root/a\"".into(), "`exit` is missing"),
+        ("exit = \"crash\"".into(), "`child` is missing"),
         ("child = \"root/a\"\nexit = \"crash\"\ntarget = \"root/a\"".into(), "`target` goes with `call`"),
         (
             "child = \"root/b\"\nexit = \"crash\"".into(),
