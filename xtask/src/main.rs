@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod fuzz;
+mod lanes;
 mod plan;
 mod reliability;
 mod step;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
         "test" => test(&root, &rest),
         "bench" => plan::bench(&rest).run(&root),
         "peers" => plan::peers(&rest).run(&root),
-        "loom" => step::run_all(&root, &plan::loom(&root)),
+        "loom" => lanes::run_all(&root, &plan::loom(&root)),
         "shuttle" => plan::shuttle(&root).args(&rest).run(&root),
         "fuzz" => fuzz::run(&root, &rest),
         "coverage" => reliability::coverage(&root, &rest),
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         "sanitize" => reliability::sanitize(&root, &rest),
         "python" => plan::python(&root).run(&root),
         "ocaml" => plan::ocaml().run(&root),
-        "setup" => step::run_all(&root, &[plan::setup(), plan::ocaml_setup()]),
+        "setup" => lanes::run_all(&root, &[plan::setup(), plan::ocaml_setup()]),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -103,7 +104,7 @@ fn test(root: &Path, names: &[String]) -> Result<(), Failure> {
     }
     let chosen = |step: &Step| names.is_empty() && step.default || names.iter().any(|name| name == step.name);
     let chosen: Vec<Step> = steps.into_iter().filter(chosen).collect();
-    step::run_all(root, &chosen)
+    lanes::run_all(root, &chosen)
 }
 
 /// The workspace, found from where this crate was compiled, so that the commands work in any folder of it.

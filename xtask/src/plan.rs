@@ -3,7 +3,7 @@
 //! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target
 //! folder with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the
 //! release tests share theirs with `demo` and `bench`, and only loom and shuttle, whose `--cfg` reaches every
-//! crate, build in folders of their own.
+//! crate, build in folders of their own. What runs beside the tests needs no folder of theirs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,16 +44,19 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         ),
         Step::cargo("doc", &format!("doc --workspace --no-deps --features {SCALARS} --locked"))
             .env("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("compile", "test --workspace --locked --no-run"),
+        // These only compute, and run beside the tests, which wait more than they compute. The oracle and the
+        // determinism of sweeps take thousands of runs, which are slow without optimisation.
+        Step::cargo("release", "test --release --locked -p backtest --test agreement --test oracle").beside(),
+        example().beside(),
+        shuttle(root).beside(),
+    ];
+    steps.extend(loom(root).into_iter().map(Step::beside));
+    steps.extend([
         Step::cargo("test", "test --workspace --locked --no-fail-fast"),
         Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
         Step::cargo("scalar-docs", "test --locked -p mycelium-mailbox --all-features --doc scalar"),
-        // The oracle and the determinism of sweeps take thousands of runs, which are slow without
-        // optimisation.
-        Step::cargo("release", "test --release --locked -p backtest --test agreement --test oracle"),
-        example(),
-    ];
-    steps.extend(loom(root));
-    steps.push(shuttle(root));
+    ]);
     steps.push(deny());
     steps.push(restarts());
     steps

@@ -1,10 +1,10 @@
 //! One command with a name: how it is shown, run, timed and reported.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 /// A command that must succeed.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// Whether a plain `cargo xtask test` runs it.
     pub(crate) default: bool,
+    /// Whether the steps behind it begin while it runs.
+    beside: bool,
     program: String,
     args: Vec<String>,
     env: Vec<(&'static str, String)>,
@@ -27,7 +29,7 @@ impl Step {
     /// A step that runs `program` with `args`, which are split at spaces.
     pub(crate) fn program(name: &'static str, program: &str, args: &str) -> Self {
         let args = args.split_whitespace().map(str::to_owned).collect();
-        Self { name, default: true, program: program.to_owned(), args, env: Vec::new() }
+        Self { name, default: true, beside: false, program: program.to_owned(), args, env: Vec::new() }
     }
 
     /// Sets an environment variable for this step alone.
@@ -54,6 +56,12 @@ impl Step {
         self
     }
 
+    /// Has the steps behind it begin while it runs. Those that run beside others do so one after the other.
+    pub(crate) fn beside(mut self) -> Self {
+        self.beside = true;
+        self
+    }
+
     /// The step as a line for a shell: what to type to run it again.
     pub(crate) fn command_line(&self) -> String {
         let env = self.env.iter().map(|(key, value)| format!("{key}={}", quoted(value)));
@@ -65,6 +73,26 @@ impl Step {
     /// Runs the command in `root`, its output going straight through.
     pub(crate) fn run(&self, root: &Path) -> Result<(), Failure> {
         self.ended(self.command(root).status())
+    }
+
+    /// The same at the lowest priority, its output going to a file.
+    pub(crate) fn run_niced(&self, root: &Path, log: &File) -> Result<(), Failure> {
+        let mut niced = self.clone();
+        niced.args = ["-n", "19", &self.program].map(str::to_owned).into_iter().chain(niced.args).collect();
+        niced.program = "nice".to_owned();
+        let status = |step: &Self| {
+            let (out, err) = (log.try_clone()?, log.try_clone()?);
+            step.command(root).stdin(Stdio::null()).stdout(out).stderr(err).status()
+        };
+        self.ended(match status(&niced) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => status(self),
+            status => status,
+        })
+    }
+
+    /// Whether the steps behind it begin while it runs.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.beside
     }
 
     /// Runs the command in `root` and gives what it writes; its errors go straight through.
@@ -123,48 +151,6 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs `steps` in order up to the first failure, then prints how long each took.
-pub(crate) fn run_all(root: &Path, steps: &[Step]) -> Result<(), Failure> {
-    let total = steps.len();
-    let begin = Instant::now();
-    let mut done: Vec<(&str, Duration, bool)> = Vec::with_capacity(total);
-    let mut outcome = Ok(());
-    for (index, step) in steps.iter().enumerate() {
-        println!("\n==> [{}/{total}] {}: {}", index + 1, step.name, step.command_line());
-        let start = Instant::now();
-        let result = step.run(root);
-        done.push((step.name, start.elapsed(), result.is_ok()));
-        println!("==> {} {} after {}", step.name, verdict(result.is_ok()), seconds(start.elapsed()));
-        if result.is_err() {
-            outcome = result;
-            break;
-        }
-    }
-    if total > 1 {
-        print_summary(&done, &steps[done.len()..], begin.elapsed());
-    }
-    outcome
-}
-
-fn print_summary(done: &[(&str, Duration, bool)], left: &[Step], total: Duration) {
-    println!("\n{:<12} {:>9}  result", "step", "time");
-    for (name, time, ok) in done {
-        println!("{name:<12} {:>9}  {}", seconds(*time), verdict(*ok));
-    }
-    for step in left {
-        println!("{:<12} {:>9}  not reached", step.name, "");
-    }
-    println!("{:<12} {:>9}", "total", seconds(total));
-}
-
-fn verdict(ok: bool) -> &'static str {
-    if ok { "ok" } else { "FAILED" }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
-}
-
 /// Quotes a word for a shell when it needs it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@".contains(c);
@@ -178,18 +164,6 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failing_step_stops_the_run_and_says_how_to_repeat_it() {
-        let steps = vec![
-            Step::program("first", "true", ""),
-            Step::program("second", "false", "--flag").env("A", "b c"),
-            Step::program("third", "true", ""),
-        ];
-        let failure = run_all(Path::new("."), &steps).unwrap_err().to_string();
-        assert!(failure.contains("FAILED: second"), "{failure}");
-        assert!(failure.ends_with("A='b c' false --flag"), "{failure}");
-    }
 
     #[test]
     fn a_missing_program_is_a_failure_with_its_name() {
