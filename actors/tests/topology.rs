@@ -9,8 +9,9 @@ mod kit;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mycelium::topology::{self, LocalNode, Mode};
 use mycelium::tree::{Builder, Tree};
@@ -273,6 +274,72 @@ fn rings_have_the_size_that_the_file_says() {
             until(|| self::rings().is_empty()).await;
         }
     });
+}
+
+/// A node on a thread of its own, until it is dropped.
+struct NodeThread {
+    bus: MessageBus,
+    /// Whether its thread sleeps.
+    sleeps: Arc<AtomicBool>,
+    _stays: tokio::sync::oneshot::Sender<()>,
+}
+
+impl NodeThread {
+    fn new(file: &TopologyFile, name: &'static str) -> Self {
+        let ((to, from), (stays, ends)) = (std::sync::mpsc::channel(), tokio::sync::oneshot::channel());
+        let (sleeps, path) = (Arc::new(AtomicBool::new(false)), file.to_path_buf());
+        let [on_park, on_unpark] = [Arc::clone(&sleeps), Arc::clone(&sleeps)];
+        std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().on_thread_park(move || on_park.store(true, Ordering::SeqCst));
+            let runtime = runtime.on_thread_unpark(move || on_unpark.store(false, Ordering::SeqCst));
+            runtime.build().unwrap().block_on(async {
+                to.send(MessageBus::from_topology(&path, name, Contract).unwrap()).unwrap();
+                _ = ends.await;
+            });
+        });
+        Self { bus: from.recv().unwrap(), sleeps, _stays: stays }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn links_spin_as_long_as_the_file_says_at_both_ends_before_they_sleep() {
+    let spin = "spin_us = 1_000_000";
+    let rules = [
+        (String::new(), false),
+        (format!("[defaults]\n{spin}"), true),
+        (format!("[[links]]\nbetween = [\"a\", \"b\"]\n{spin}"), true),
+    ];
+    for (rule, spins) in rules {
+        let file = TopologyFile::new(&format!(
+            "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"a\"\nendpoint.kind = \"shm\"\n\
+             [[nodes]]\nname = \"b\"\n{rule}\n"
+        ));
+        let [a, b] = ["a", "b"].map(|name| NodeThread::new(&file, name));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut ticks = b.bus.subscriber::<Tick>().unwrap();
+            until_wanted(&a.bus, "b", &["Tick"]).await;
+            let publisher = a.bus.publisher::<Tick>().unwrap();
+            let mut both_were_awake = false;
+            // Each time anew, as this thread may be the one that sleeps for longer than they spin.
+            for n in 0..10 {
+                publisher.publish(Tick { n }).await.unwrap();
+                assert_eq!(ticks.recv().await.unwrap().n, n);
+                if spins {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    both_were_awake |=
+                        ![&a, &b].map(|node| node.sleeps.load(Ordering::SeqCst)).contains(&true);
+                } else {
+                    until(|| a.sleeps.load(Ordering::SeqCst) && b.sleeps.load(Ordering::SeqCst)).await;
+                }
+            }
+            assert_eq!(both_were_awake, spins, "{rule}");
+            b.bus.shutdown().await.unwrap();
+            a.bus.shutdown().await.unwrap();
+        });
+    }
 }
 
 #[test]

@@ -70,6 +70,14 @@ impl fmt::Debug for Exposed {
     }
 }
 
+/// A child of a tree that is exposed, whichever actor it is by now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ExposedChild {
+    /// The number of the tree.
+    pub(super) tree: u64,
+    pub(super) path: Arc<str>,
+}
+
 /// A message that waits for room in the mailbox of its actor.
 pub(super) type WaitsForRoom = BoxFuture<'static, Result<(), DoorRefusal>>;
 
@@ -343,8 +351,8 @@ pub(super) mod tests {
         let stub = |type_id| Stub { type_id, ..Stub::default() };
         let exposed =
             |count: usize| (0..count as u16).fold(Exposed::new(), |all, type_id| all.with(stub(type_id)));
-        hub.expose("desk", exposed(TAKES_MAX), false).unwrap();
-        let refused = hub.expose("desk", exposed(TAKES_MAX + 1), false).unwrap_err();
+        hub.expose("desk", exposed(TAKES_MAX), None).unwrap();
+        let refused = hub.expose("desk", exposed(TAKES_MAX + 1), None).unwrap_err();
         assert!(matches!(refused, LinkError::TooManyKinds { max: TAKES_MAX, .. }), "{refused}");
         assert!(refused.to_string().contains("expose it under two names"), "{refused}");
     }

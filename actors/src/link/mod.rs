@@ -66,6 +66,7 @@ use mycelium_mailbox::Query;
 use mycelium_mailbox::wire::Wire;
 use mycelium_remote::frame::Header;
 
+use self::expose::ExposedChild;
 use self::hub::Hub;
 use crate::wire::{Carried, WireValue};
 use crate::{AskError, Message, MessageBus, Recipient, RemoteError, ReplyRecipient, WireMessage};
@@ -278,7 +279,7 @@ impl MessageBus {
     /// # Errors
     /// See [`LinkError`].
     pub fn expose(&self, name: &str, exposed: Exposed) -> Result<(), LinkError> {
-        self.expose_as(name, exposed, false)
+        self.expose_as(name, exposed, None)
     }
 
     /// Has nobody be found under this name any more; whether somebody was who lives. Senders have the errors
@@ -290,14 +291,15 @@ impl MessageBus {
     }
 
     /// Has a child of a tree be found under its id, where anybody can be linked with this bus.
-    pub(crate) fn expose_child(&self, id: &str, exposed: Exposed) -> Result<(), LinkError> {
+    pub(crate) fn expose_child(&self, tree: u64, path: &Arc<str>, exposed: Exposed) -> Result<(), LinkError> {
+        let id = path.rsplit('/').next().unwrap_or_default();
         match self.core.node_names.own {
-            Some(_) => self.expose_as(id, exposed, true),
+            Some(_) => self.expose_as(id, exposed, Some(ExposedChild { tree, path: Arc::clone(path) })),
             None => Ok(()),
         }
     }
 
-    fn expose_as(&self, name: &str, exposed: Exposed, alone: bool) -> Result<(), LinkError> {
+    fn expose_as(&self, name: &str, exposed: Exposed, child: Option<ExposedChild>) -> Result<(), LinkError> {
         let hub = Hub::of(self)?;
         for door in exposed.doors() {
             let kind = door.kind();
@@ -305,7 +307,7 @@ impl MessageBus {
                 return Err(LinkError::NotInContract { message: kind.name });
             }
         }
-        hub.expose(name, exposed, alone)
+        hub.expose(name, exposed, child)
     }
 
     /// The actor that is [exposed](Self::expose) on a linked bus, as one that takes messages of type `M`:

@@ -11,8 +11,8 @@ impl Child {
     /// `doors` says what it may be told and asked. With the id of a service of the topology, it is whom
     /// [`MessageBus::publisher_to`] means.
     ///
-    /// Restarts need nothing: the reference outlives them. Where another actor that lives is exposed under
-    /// the same name, or a message is in no contract of the bus, the child does not start. In an isolate, and
+    /// Restarts need nothing: the reference outlives them, and a new actor of the same child takes the place
+    /// of the former one. Where another actor that lives is exposed under the same name, or a message is in no contract of the bus, the child does not start. In an isolate, and
     /// on a bus without a name, nobody could find it, and it is a child as any other.
     ///
     /// ```
@@ -62,8 +62,8 @@ impl Child {
     ) -> Self {
         Self::launched(
             id,
-            ActorLaunch::new(make).announced(Box::new(move |bus, id, actor| {
-                bus.expose_child(id, doors(actor)).map_err(|error| error.to_string())
+            ActorLaunch::new(make).announced(Box::new(move |bus, tree, path, actor| {
+                bus.expose_child(tree, path, doors(actor)).map_err(|error| error.to_string())
             })),
         )
     }

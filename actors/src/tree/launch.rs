@@ -193,8 +193,10 @@ fn quiet<T, F: Fn() -> T + Send + Sync + 'static>(factory: F) -> Factory<T> {
     Arc::new(move || (*factory)())
 }
 
-/// Makes an actor known under its id, when it is there; or says why it cannot be.
-pub(crate) type Announce<A> = dyn Fn(&MessageBus, &str, &ActorRef<A>) -> Result<(), String> + Send + Sync;
+/// Makes an actor known under its id, when it is there; or says why it cannot be. It is told the number of the
+/// tree and the path.
+pub(crate) type Announce<A> =
+    dyn Fn(&MessageBus, u64, &Arc<str>, &ActorRef<A>) -> Result<(), String> + Send + Sync;
 
 /// Starts actors.
 pub(crate) struct ActorLaunch<A: Actor> {
@@ -242,8 +244,7 @@ impl<A: Actor> ActorLaunch<A> {
     /// One that cannot be made known is not started.
     fn announce(&self, site: &Site, actor: &ActorRef<A>) -> Result<(), ExitReason> {
         let Some(announce) = &self.announce else { return Ok(()) };
-        let id = site.path.rsplit('/').next().unwrap_or_default();
-        let announced = make(|| announce(&site.shared.bus, id, actor))
+        let announced = make(|| announce(&site.shared.bus, site.shared.number, &site.path, actor))
             .and_then(|announced| announced.map_err(|cause| ExitReason::Abnormal(cause.into())));
         announced.inspect_err(|_| actor.kill())
     }

@@ -9,7 +9,7 @@ use mycelium_toml::suggestion;
 
 use super::{Hub, LINKS_MAX, lock};
 use crate::link::LinkError;
-use crate::link::expose::{Door, Exposed};
+use crate::link::expose::{Door, Exposed, ExposedChild};
 use crate::link::interest::Interest;
 use crate::link::mailbox::{Reach, RemoteMailbox, absent};
 use crate::rt::AbortHandle;
@@ -18,6 +18,8 @@ use crate::{ActorId, Message, StopReason};
 /// An actor of this bus that peers may write to, with the tasks that wait for its end.
 pub(super) struct Exposure {
     exposed: Exposed,
+    /// The child that it is an actor of; `None`: the program has exposed it.
+    child: Option<ExposedChild>,
     watches: Vec<AbortHandle>,
 }
 
@@ -57,20 +59,21 @@ impl AskedFor {
 }
 
 impl Hub {
-    /// Has peers find an actor under this name. The last one of a name counts; `alone`: not while another one
-    /// lives.
+    /// Has peers find an actor under this name. The last one of a name counts, but that of a `child` of a
+    /// tree not while another one lives. The former actor of the same child has been told to end.
     pub(in crate::link) fn expose(
         self: &Arc<Self>,
         name: &str,
         exposed: Exposed,
-        alone: bool,
+        child: Option<ExposedChild>,
     ) -> Result<(), LinkError> {
         check_name(name)?;
         if exposed.doors().len() > TAKES_MAX {
             return Err(LinkError::TooManyKinds { name: name.into(), max: TAKES_MAX });
         }
         let mut all = lock(&self.exposed);
-        if alone && all.get(name).is_some_and(Exposure::is_alive) {
+        let other = all.get(name).filter(|other| child.is_some() && other.child != child);
+        if other.is_some_and(Exposure::is_alive) {
             return Err(LinkError::Exposed { name: name.into() });
         }
         if all.len() >= MAILBOXES_MAX && !all.contains_key(name) {
@@ -91,7 +94,7 @@ impl Hub {
             })
         };
         let watches = exposed.doors().iter().map(watch).collect();
-        let former = all.insert(Arc::clone(&name), Exposure { exposed, watches });
+        let former = all.insert(Arc::clone(&name), Exposure { exposed, child, watches });
         drop(all);
         self.exposed_anew(&name, former, None);
         Ok(())
@@ -193,14 +196,17 @@ impl Hub {
         Ok(mailbox)
     }
 
+    /// Messages of this type may travel.
+    fn check_contract<M: Message>(&self) -> Result<(), LinkError> {
+        if self.knows(M::TYPE_ID) { Ok(()) } else { Err(LinkError::NotInContract { message: M::NAME }) }
+    }
+
     /// The actor at this path, for messages of this type.
     pub(in crate::link) fn mailbox_at<M: Message>(
         &self,
         path: &str,
     ) -> Result<Arc<RemoteMailbox>, LinkError> {
-        if !self.knows(M::TYPE_ID) {
-            return Err(LinkError::NotInContract { message: M::NAME });
-        }
+        self.check_contract::<M>()?;
         self.mailbox_of(path)
     }
 
@@ -218,9 +224,7 @@ impl Hub {
         &self,
         service: &str,
     ) -> Result<Arc<RemoteMailbox>, LinkError> {
-        if !self.knows(M::TYPE_ID) {
-            return Err(LinkError::NotInContract { message: M::NAME });
-        }
+        self.check_contract::<M>()?;
         if let Some(cause) = not_a_service(&self.homes, &self.services, service) {
             return Err(LinkError::Service { service: service.into(), cause: cause.into() });
         }
