@@ -211,14 +211,15 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
 }
 
-/// Dials until it is ended.
+/// Dials until it is ended. `lookup`: who knows the addresses of hosts.
 pub(super) async fn keep_dialing(
     hub: Arc<Hub>,
     address: LinkAddress,
     options: Arc<LinkOptions>,
     seen: Arc<Reached>,
+    mut lookup: HostLookup,
 ) {
-    let (mut backoff, mut lookup) = (Backoff::default(), HostLookup::default());
+    let mut backoff = Backoff::default();
     let mut said = String::new();
     let mut look_again = LOOK_AGAIN;
     loop {
@@ -276,5 +277,59 @@ fn complain(address: &LinkAddress, error: &GreetError, said: &mut String, seen: 
     } else {
         tracing::warn!(target: TARGET, %address, %error, "not linked yet");
         *said = text;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+
+    use super::*;
+    use crate::wire::Contract;
+    use crate::{LinkState, MessageBus};
+
+    fn bus(name: &str) -> MessageBus {
+        let raws = "mycelium contract 1\nschema raw 1\nmessage Raw 40 1 raws\nfield n 1 u64\n";
+        MessageBus::builder().node(name).contract(Contract::parse(raws).unwrap()).build()
+    }
+
+    async fn until_linked(bus: &MessageBus) {
+        while !bus.stats().links.iter().any(|link| link.state == LinkState::Linked) {
+            rt::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_has_moved_is_found_at_its_new_address_by_the_dialer_that_had_reached_it() {
+        static PORT: AtomicU16 = AtomicU16::new(0);
+        static LOOKS: AtomicU32 = AtomicU32::new(0);
+        let look = |name: &str| {
+            LOOKS.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(name, "feed.example:7000");
+            Ok(vec![SocketAddr::from(([127, 0, 0, 1], PORT.load(Ordering::SeqCst)))])
+        };
+        let listen = |bus: &MessageBus| {
+            let address: SocketAddr = bus.bind_tcp("127.0.0.1:0").unwrap().address().parse().unwrap();
+            address.port()
+        };
+        let (first, desk) = (bus("feed"), bus("desk"));
+        PORT.store(listen(&first), Ordering::SeqCst);
+        let hub = Hub::of(&desk).unwrap();
+        let address = LinkAddress::tcp("feed.example:7000");
+        let seen = Arc::new(Reached::default());
+        let dialing = keep_dialing(hub, address, Arc::default(), seen, HostLookup::by(look));
+        let dialing = tokio::spawn(dialing);
+        until_linked(&first).await;
+        let before = LOOKS.load(Ordering::SeqCst);
+
+        let moved = bus("feed");
+        PORT.store(listen(&moved), Ordering::SeqCst);
+        first.shutdown().await.unwrap();
+        until_linked(&moved).await;
+        assert!(LOOKS.load(Ordering::SeqCst) > before);
+        dialing.abort();
+        moved.shutdown().await.unwrap();
+        desk.shutdown().await.unwrap();
     }
 }

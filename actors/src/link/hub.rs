@@ -21,6 +21,7 @@ use super::driver::Driver;
 use super::endpoint::{ListeningSocket, Reached, keep_dialing, listen};
 use super::greet::LINGER;
 use super::interest::{Interest, channels};
+use super::lookup::HostLookup;
 use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
@@ -210,7 +211,8 @@ impl Hub {
         check_runtime()?;
         drop(entered);
         let seen = Arc::new(Reached::default());
-        let dialing = keep_dialing(Arc::clone(self), address.clone(), Arc::new(options), Arc::clone(&seen));
+        let (options, lookup) = (Arc::new(options), HostLookup::default());
+        let dialing = keep_dialing(Arc::clone(self), address.clone(), options, Arc::clone(&seen), lookup);
         Ok(Dialer::new(address, self.spawn(dialing), seen))
     }
 

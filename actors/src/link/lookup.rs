@@ -18,11 +18,16 @@ pub(super) struct HostLookup {
 
 impl Default for HostLookup {
     fn default() -> Self {
-        Self { look: |name| name.to_socket_addrs().map(Iterator::collect), going_on: None }
+        Self::by(|name| name.to_socket_addrs().map(Iterator::collect))
     }
 }
 
 impl HostLookup {
+    /// One that asks `look`, on a thread of its own.
+    pub(super) fn by(look: fn(&str) -> FoundAddresses) -> Self {
+        Self { look, going_on: None }
+    }
+
     /// The addresses of `text`, the same in each call. No end of a program waits for them: a runtime that
     /// goes down would wait for a thread of its own pool.
     ///
@@ -71,7 +76,7 @@ mod tests {
             assert_eq!(name, "desk.example:7000");
             Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
         };
-        let mut lookup = HostLookup { look, going_on: None };
+        let mut lookup = HostLookup::by(look);
         for _ in 0..5 {
             let attempt = lookup.find("desk.example:7000");
             assert!(tokio::time::timeout(Duration::from_millis(5), attempt).await.is_err());

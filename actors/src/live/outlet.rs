@@ -66,12 +66,8 @@ impl Outlet {
     }
 
     /// Publishes bytes, and waits for room.
-    pub(crate) fn publish_wire<'a>(
-        &'a self,
-        header: &'a Header,
-        bytes: &'a [u8],
-    ) -> impl Future<Output = Result<(), WirePublishError>> + Send + 'a {
-        async { self.core.publish_wire(header, bytes, Some(self.sender.get().into())).await.map(|_| ()) }
+    pub(crate) async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.core.publish_wire(header, bytes, Some(self.sender.get().into())).await.map(|_| ())
     }
 
     /// Publishes bytes without waiting.
