@@ -50,14 +50,14 @@ pub struct StrategyArgs {
 #[derive(Clone, Debug, Args)]
 pub struct DataArgs {
     /// CSV or Parquet file with a date or timestamp column and Open, High, Low, Close, or Bid and Ask, or
-    /// Price; again for another asset
+    /// Price, or the levels of a book; again for another asset
     #[arg(long, value_name = "FILE", required = true)]
     pub data: Vec<PathBuf>,
     /// Symbol to read, if the file has a Ticker or Symbol column with several; again for another asset. Of
     /// several files each has its own, in the same sequence
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Vec<String>,
-    /// What the rows are, bars, quotes or ticks; the names of the columns tell it, unless it is said. Of one
+    /// What the rows are, bars, quotes, ticks or depth; the names of the columns tell it, unless it is said. Of one
     /// file or symbol: `NAME:ticks`
     #[arg(long, value_name = "[NAME:]KIND")]
     pub kind: Vec<String>,
@@ -74,8 +74,8 @@ pub struct DataArgs {
     #[arg(long)]
     pub drop_bad_rows: bool,
     /// Names of columns: `close=Last,date=Day`; what they are is one of symbol, date, time, open, high, low,
-    /// close, volume, bid, ask, bid_size, ask_size, price, size, dividends, split_ratio, adj_close.
-    /// Of one file: `NAME:close=Last`
+    /// close, volume, bid, ask, bid_size, ask_size, price, size, trade_price, trade_size, dividends,
+    /// split_ratio, adj_close. Of one file: `NAME:close=Last`
     #[arg(long, value_name = "[NAME:]NAMES")]
     pub columns: Vec<String>,
     /// What becomes of splits and dividends that a file of bars tells of
@@ -121,7 +121,7 @@ impl DataArgs {
         let (all, own) = (self.names(), own_names(file, symbol));
         let kind = |text: &str| {
             PriceKind::from_str(text, true)
-                .map_err(|_| format!("is `{text}`, must be one of bars, quotes and ticks"))
+                .map_err(|_| format!("is `{text}`, must be one of bars, quotes, ticks and depth"))
         };
         let format = |text: &str| Ok(text.to_owned());
         let columns = Named::read("--columns", &self.columns, &all, ReadOptions::parse_columns)?;

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod config;
 pub mod crossover;
 pub mod data;
+pub mod depth;
 pub mod engine;
 pub mod floor;
 pub mod indicators;

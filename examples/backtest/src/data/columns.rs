@@ -73,6 +73,7 @@ impl<'a> Header<'a> {
         Ok(match self.options.kind {
             Some(kind) => kind,
             None if ["open", "high", "low", "close"].iter().any(|name| has(name, &[name])) => PriceKind::Bars,
+            None if super::depth::has_levels(self) => PriceKind::Depth,
             None if has("bid", &BIDS) || has("ask", &ASKS) => PriceKind::Quotes,
             None if has("price", &PRICES) => match event {
                 Some(at) => return Err(LoadError::BookEvents { column: shown(&self.fields[at]) }),
@@ -138,7 +139,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|other| other == name)
     }
 

@@ -10,6 +10,7 @@ use super::columns::Header;
 use super::kinds::{BarRow, Loaded, PriceRow};
 use super::rows::{Rows, Symbols, TextRow};
 use super::{AssetPrices, DroppedRows, LoadError, ReadOptions, RowError, Series};
+use crate::depth::Depth;
 use crate::limits::ROW_BYTES_MAX;
 use crate::messages::{Quote, Tick};
 use crate::tape::PriceKind;
@@ -31,7 +32,7 @@ pub fn load_with(path: &Path, options: &ReadOptions) -> Result<(Series, DroppedR
     bars_of(load_any(path, options, true)?)
 }
 
-/// Reads the bars, quotes or ticks of one symbol from a file of CSV or Parquet, with what was left out. The
+/// Reads the bars, quotes, ticks or books of one symbol from a file of CSV or Parquet, with what was left out. The
 /// options say which they are, or it follows from the names of the columns.
 ///
 /// # Errors
@@ -59,6 +60,7 @@ fn bars_of((loaded, dropped): (Loaded, DroppedRows)) -> Result<(Series, DroppedR
         }
         Loaded::Quotes(..) => Err(LoadError::OtherKind(PriceKind::Quotes)),
         Loaded::Ticks(..) => Err(LoadError::OtherKind(PriceKind::Ticks)),
+        Loaded::Depth(..) => Err(LoadError::OtherKind(PriceKind::Depth)),
     }
 }
 
@@ -79,13 +81,13 @@ pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, Loa
 /// As [`read`], as the options say, with what was left out.
 ///
 /// # Errors
-/// As [`read`]; rows that are wrong are no error if they are to be left out. Quotes and ticks are none of
-/// bars.
+/// As [`read`]; rows that are wrong are no error if they are to be left out. Other rows than bars are
+/// one.
 pub fn read_with(text: &[u8], options: &ReadOptions, name: &str) -> Result<(Series, DroppedRows), LoadError> {
     bars_of(read_any(text, options, name, true)?)
 }
 
-/// As [`read_with`], also of quotes and ticks.
+/// As [`read_with`], also of quotes, ticks and books.
 ///
 /// # Errors
 /// As [`read_with`].
@@ -127,6 +129,7 @@ fn read_any(
         kind if bars => Err(LoadError::OtherKind(kind)),
         PriceKind::Quotes => file.rows::<Quote>(&header),
         PriceKind::Ticks => file.rows::<Tick>(&header),
+        PriceKind::Depth => file.rows::<Depth>(&header),
     }
 }
 

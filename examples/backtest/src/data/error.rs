@@ -141,6 +141,8 @@ pub enum RowError {
     BadVolume(String),
     /// A split, a dividend or an adjusted close that cannot be, or that does not go with the others.
     Action(String),
+    /// A snapshot of a book that cannot be, in words.
+    Book(String),
     /// A bid above its ask.
     Crossed {
         /// The bid.
@@ -296,6 +298,9 @@ impl std::error::Error for LoadError {
 /// What to do about corporate actions that cannot be.
 const RAW: &str = "mend the row, or take prices as they stand with --prices raw";
 
+/// What to do about rows that cannot be.
+const MEND: &str = "mend the row, or leave such rows out with --drop-bad-rows";
+
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -326,10 +331,10 @@ impl fmt::Display for RowError {
                 )
             }
             Self::Action(text) => write!(f, "{text}; {RAW}"),
-            Self::Crossed { bid, ask } => write!(
-                f,
-                "the bid {bid} is above the ask {ask}: nobody could trade on that; mend the row, or leave such rows out with --drop-bad-rows"
-            ),
+            Self::Book(text) => write!(f, "{text}; {MEND}"),
+            Self::Crossed { bid, ask } => {
+                write!(f, "the bid {bid} is above the ask {ask}: nobody could trade on that; {MEND}")
+            }
             Self::BadTimestamp(text) if super::time::is_date_and_hour(text.trim()) => write!(
                 f,
                 "`{}` may be a date with its hour, or seconds since 1970; say which: --date-format '%Y%m%d%H', or '%s'",
@@ -345,7 +350,7 @@ impl fmt::Display for RowError {
             }
             Self::OutsideRange { edge, beyond } => write!(
                 f,
-                "the {edge} and the {beyond} do not go together: no price of a bar is below its low or above its high; mend the row, or leave such rows out with --drop-bad-rows"
+                "the {edge} and the {beyond} do not go together: no price of a bar is below its low or above its high; {MEND}"
             ),
             Self::NotAscending { this, previous, previous_line } => write!(
                 f,
@@ -385,6 +390,7 @@ fn header_of(kind: PriceKind) -> &'static str {
         PriceKind::Bars => "Date,Open,High,Low,Close,Volume",
         PriceKind::Quotes => "Timestamp,Bid,Ask,Bid_Size,Ask_Size",
         PriceKind::Ticks => "Timestamp,Price,Size",
+        PriceKind::Depth => "Timestamp,Bid_Price_1,Bid_Size_1,Ask_Price_1,Ask_Size_1,Trade_Price,Trade_Size",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a row is: a bar, a quote or a tick. Each knows its columns, and what is wrong with it.
+//! What a row is: a bar, a quote, a tick or a snapshot. Each knows its columns, and what is wrong with it.
 
 use mycelium::sweep::{SharedSlice, SpillWriter};
 
@@ -6,14 +6,16 @@ use super::actions::{self, Actions, CorporateActions, Said};
 use super::columns::Header;
 use super::rows::{Fault, Fields, Place};
 use super::{AssetPrices, Decimal, LoadError, ReadOptions, RowError, Scale};
+use crate::depth::Depth;
 use crate::messages::{Bar, Quote, Tick, Timestamp};
-use crate::tape::PriceKind;
+use crate::tape::{PriceKind, Prices};
 
 /// The rows of a file, whole.
 pub(super) enum Loaded {
     Bars(String, SharedSlice<Bar>, Scale, CorporateActions),
     Quotes(String, SharedSlice<Quote>),
     Ticks(String, SharedSlice<Tick>),
+    Depth(String, SharedSlice<Depth>),
 }
 
 impl From<Loaded> for AssetPrices {
@@ -22,13 +24,16 @@ impl From<Loaded> for AssetPrices {
             Loaded::Bars(symbol, bars, scale, actions) => {
                 Self { symbol, prices: bars.into(), scale: Some(scale), actions }
             }
-            Loaded::Quotes(symbol, quotes) => {
-                Self { symbol, prices: quotes.into(), scale: None, actions: CorporateActions::default() }
-            }
-            Loaded::Ticks(symbol, ticks) => {
-                Self { symbol, prices: ticks.into(), scale: None, actions: CorporateActions::default() }
-            }
+            Loaded::Quotes(symbol, quotes) => Self::without_scale(symbol, quotes.into()),
+            Loaded::Ticks(symbol, ticks) => Self::without_scale(symbol, ticks.into()),
+            Loaded::Depth(symbol, books) => Self::without_scale(symbol, books.into()),
         }
+    }
+}
+
+impl AssetPrices {
+    fn without_scale(symbol: String, prices: Prices) -> Self {
+        Self { symbol, prices, scale: None, actions: CorporateActions::default() }
     }
 }
 
@@ -95,7 +100,7 @@ impl BarColumns {
     }
 }
 
-fn check_price(at: usize, price: f64) -> Result<(), Fault> {
+pub(super) fn check_price(at: usize, price: f64) -> Result<(), Fault> {
     if price.is_finite() && price > 0.0 { Ok(()) } else { Err((at, RowError::BadPrice(price.to_string()))) }
 }
 

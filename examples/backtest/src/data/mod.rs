@@ -1,8 +1,9 @@
-//! Prices: reading them from CSV and Parquet, exactly, into bars that all instances share.
+//! Prices: reading them from CSV and Parquet, exactly, into rows that all instances share.
 
 mod actions;
 mod columns;
 mod csv;
+mod depth;
 mod error;
 mod kinds;
 mod options;

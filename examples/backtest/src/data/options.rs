@@ -32,7 +32,7 @@ pub struct ReadOptions {
 }
 
 /// What a column may be.
-pub const ROLES: [&str; 17] = [
+pub const ROLES: [&str; 19] = [
     "symbol",
     "date",
     "time",
@@ -47,6 +47,8 @@ pub const ROLES: [&str; 17] = [
     "ask_size",
     "price",
     "size",
+    "trade_price",
+    "trade_size",
     "dividends",
     "split_ratio",
     "adj_close",

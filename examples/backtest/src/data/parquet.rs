@@ -13,6 +13,7 @@ use super::columns::Header;
 use super::kinds::{BarRow, Loaded, PriceRow};
 use super::rows::{Fault, Fields, Rows, Symbols, time_of};
 use super::{Decimal, DroppedRows, LoadError, NS_PER_DAY, ReadOptions, RowError};
+use crate::depth::Depth;
 use crate::messages::{Quote, Tick, Timestamp};
 use crate::tape::PriceKind;
 
@@ -39,6 +40,7 @@ pub(super) fn load(
         kind if bars => Err(LoadError::OtherKind(kind)),
         PriceKind::Quotes => rows::<Quote>(&reader, &fields, &header, options, name),
         PriceKind::Ticks => rows::<Tick>(&reader, &fields, &header, options, name),
+        PriceKind::Depth => rows::<Depth>(&reader, &fields, &header, options, name),
     }
 }
 

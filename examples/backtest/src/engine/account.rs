@@ -1,5 +1,6 @@
 //! The account over all assets: what it is worth, what it can buy for, and when it is closed down.
 
+use super::ladder::Ladder;
 use super::models::AssetTerms;
 use super::passing::{Kind, Passing};
 use super::position::{FillAtPrice, Holdings};
@@ -7,6 +8,7 @@ use super::power::PowerSince;
 use super::session::SessionHours;
 use super::{Engine, Event};
 use crate::messages::{ChargeKind, OrderCause, OrderStatus, Timestamp};
+use crate::tape::MarketData;
 
 /// One asset of an account.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Listing {
     /// Lots that the latest event has left for buyers and for sellers. A quote that says the same of a side
     /// as the one before shows nothing new: what is left stays as it is.
     room: [i64; 2],
+    /// Its book, if it has one.
+    pub(super) ladder: Option<Box<Ladder>>,
     /// Whether its latest event is its last one, while those of others may follow.
     pub(super) over: bool,
 }
@@ -50,6 +54,7 @@ impl Listing {
             steps_ns: [0; 2],
             hours: None,
             room: [i64::MAX; 2],
+            ladder: None,
             over: false,
         }
     }
@@ -111,6 +116,32 @@ impl Listing {
     /// Lots that can still be filled for a side.
     pub(super) fn room(&self, buy: bool) -> i64 {
         self.room[usize::from(!buy)]
+    }
+
+    /// An event has come, and is to be passed: of a snapshot, its levels are kept.
+    #[inline]
+    pub(super) fn hear_of(&mut self, data: MarketData<'_>) {
+        if let MarketData::Depth(book) = data {
+            self.ladder.get_or_insert_default().hear(book);
+        }
+    }
+
+    /// The snapshot that has come is the latest.
+    pub(super) fn turn(&mut self) {
+        if let Some(ladder) = &mut self.ladder {
+            ladder.turn();
+        }
+    }
+
+    /// A level of a book has so many lots for a side.
+    pub(super) fn set_room(&mut self, buy: bool, lots: i64) {
+        self.room[usize::from(!buy)] = lots;
+    }
+
+    /// Lots of a size that is displayed, as far as own orders take part in it.
+    pub(super) fn displayed_lots(&self, units: f64) -> i64 {
+        let share = if self.terms.participation.is_finite() { self.terms.participation } else { 1.0 };
+        (units * share / self.terms.lot * (1.0 + 1e-12)) as i64
     }
 
     /// Some of the volume is used up. A quote has as much on either side.

@@ -1,5 +1,6 @@
 //! Working orders: when one is reached within a bar, and at which price.
 
+use super::ladder::Queue;
 use super::models::Intrabar;
 use super::passing::{Kind, Passing};
 use crate::messages::{NewOrder, OrderType};
@@ -45,8 +46,10 @@ pub(super) struct WorkingOrder {
     pub(super) from_ns: i64,
     /// When its cancellation reaches the exchange.
     pub(super) until_ns: i64,
-    /// Whether it has waited at the exchange through a quote or a tick.
+    /// Whether it has waited at the exchange through something else than a bar.
     pub(super) rested: bool,
+    /// Its place among the orders at its price, of a limit that waits on a book.
+    pub(super) queue: Option<Queue>,
     /// The rest of an order for a share of the money, which may do with less.
     pub(super) is_rest: bool,
     /// It is filled at the price at which it was decided on, before the next event.

@@ -40,6 +40,7 @@ mod book;
 mod carry;
 mod costs;
 mod fault;
+mod ladder;
 mod latency;
 mod models;
 mod moment;
@@ -54,6 +55,7 @@ pub use self::costs::{
     VolumeShare,
 };
 pub use self::fault::{CostFault, CostKind};
+pub use self::ladder::{QueueModel, Queueing};
 pub(crate) use self::latency::parse_duration;
 pub use self::latency::{FeedLatency, Jitter};
 pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError, Ready};
@@ -212,6 +214,11 @@ impl Engine {
             from_ns: self.arrival(),
             until_ns: i64::MAX,
             rested: waits && latest.kind != Kind::Bar,
+            queue: listing
+                .ladder
+                .as_ref()
+                .filter(|_| waits && ladder::may_wait(&order))
+                .map(|ladder| ladder.queue(buy, order.limit)),
             is_rest: false,
             on_close: at_close && order.kind == OrderType::Market,
             ended: false,
@@ -254,6 +261,10 @@ impl Engine {
         let Some(listing) = self.listings.get_mut(usize::from(asset)) else { return };
         let passing = Passing::of(number, known, data);
         listing.see(&passing);
+        if passing.kind == Kind::Depth {
+            listing.hear_of(data);
+            listing.turn();
+        }
         listing.mark = passing.price;
         let start_ns = passing.timestamp.as_nanos();
         listing.paid_ns = listing.paid_ns.max(start_ns);
@@ -301,7 +312,9 @@ impl Engine {
 
     /// Whether each event counts, also where nothing can be filled: sizes that stand are shown once.
     pub(crate) fn sees_each(&self) -> bool {
-        self.listings.iter().any(|listing| listing.terms.participation.is_finite())
+        self.listings
+            .iter()
+            .any(|listing| listing.terms.participation.is_finite() || listing.ladder.is_some())
     }
 
     /// Whether nothing can be filled in the next event.

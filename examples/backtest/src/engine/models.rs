@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::costs::{Commission, Filling, Share, Slippage};
+use super::ladder::{QueueModel, Queueing};
 use super::latency::FeedLatency;
 use super::session::Session;
 use crate::config::FillAt;
@@ -84,8 +85,9 @@ pub struct AssetTerms {
     pub commission: Arc<dyn Commission>,
     /// How far market orders and stops slip.
     pub slippage: Arc<dyn Slippage>,
-    /// Share of the volume of a bar, or of the size of a quote, that all orders together can be filled
-    /// with; what is left of an order waits. Infinite: whatever is asked for.
+    /// Share of the volume of a bar, or of the size of a quote or of a level of a book, that all orders
+    /// together can be filled with; what is left of an order waits. Infinite: whatever is asked for, and on
+    /// a book all that it shows.
     pub participation: f64,
     /// When orders can be filled, and when day orders end.
     pub session: Session,
@@ -130,6 +132,8 @@ pub struct Market {
     /// How long the news of an event takes to the strategy, if it takes any time; `latency` comes on top. On
     /// a bus it takes as long as it takes.
     pub feed: Option<Arc<dyn FeedLatency>>,
+    /// How an order moves forward in the queue at its price, on the book of an asset with depth.
+    pub queue: Arc<dyn QueueModel>,
     /// Where market orders are filled.
     pub fill_at: FillAt,
     /// What happens within a bar.
@@ -166,6 +170,7 @@ impl Default for Market {
             funding: None,
             latency: Duration::ZERO,
             feed: None,
+            queue: Arc::new(Queueing::default()),
             fill_at: FillAt::NextOpen,
             intrabar: Intrabar::default(),
             at_end: AtEnd::default(),

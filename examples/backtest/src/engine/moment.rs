@@ -2,7 +2,7 @@
 //! at one time are passed together, so that what one open frees pays at the others.
 
 use super::account::Listing;
-use super::book::{Entered, Pass, Reached, Touch};
+use super::book::{Entered, Pass, Reached, Touch, WorkingOrder};
 use super::passing::{Kind, Passing};
 use super::session::SessionHours;
 use super::{AtEnd, Engine};
@@ -28,12 +28,14 @@ impl Engine {
         }
         let begun = Begun { asset, passing: Passing::of(number, known, data), open: false, late: 0.0 };
         if !self.has_several() {
+            self.listings[0].hear_of(data);
             return self.pass_together(&mut [begun]);
         }
         let other_time = |first: &Begun| first.passing.timestamp != begun.passing.timestamp;
         if self.together.first().is_some_and(other_time) {
             self.pass_collected();
         }
+        self.listings[usize::from(asset)].hear_of(data);
         self.together.push(begun);
     }
 
@@ -62,6 +64,9 @@ impl Engine {
             self.carry.see(passing.known_ns);
             self.correct_arrivals(passing, *asset);
             self.listings[usize::from(*asset)].see(passing);
+            if passing.kind == Kind::Depth {
+                self.listings[usize::from(*asset)].turn();
+            }
             self.touched.push(*asset);
         }
         if self.book.is_empty() {
@@ -128,7 +133,11 @@ impl Engine {
         let over = self.listings[asset].over && self.market.at_end != AtEnd::Keep;
         let closing = self.closing;
         self.closing |= over;
-        self.fill(at, buy, Reached::at(latest.path(buy).close, Entered::AtOpen));
+        let reached = Reached::at(latest.path(buy).close, Entered::AtOpen);
+        match latest.kind {
+            Kind::Depth => self.take_levels(at, buy, reached),
+            _ => self.fill(at, buy, reached),
+        }
         (self.number, self.closing) = (number, closing);
     }
 
@@ -178,11 +187,11 @@ impl Engine {
             Some(guard) => guard.direction < 0.0,
             None => self.buys(&working.order, bar.buy.open),
         };
-        let Listing { holdings, terms, .. } = &self.listings[usize::from(asset)];
-        let against = if buy { holdings.lots < 0 } else { holdings.lots > 0 };
-        let closes = working.guard.is_some() || working.order.reduce_only || against;
-        let spread = if closes { 0.0 } else { terms.spread };
+        let spread = self.spread_for(working, buy);
         (self.number, self.late) = (bar.number, *late);
+        if bar.kind == Kind::Depth {
+            return self.look_at_depth(at, bar, buy);
+        }
         match working.touch(bar, pass, buy, spread, self.market.intrabar) {
             Touch::No => {}
             Touch::Triggered => self.trigger(at, bar.number, pass),
@@ -196,8 +205,17 @@ impl Engine {
         }
     }
 
+    /// What an order pays on top of the price as the position stands: exits pay none.
+    #[inline]
+    pub(super) fn spread_for(&self, working: &WorkingOrder, buy: bool) -> f64 {
+        let Listing { holdings, terms, .. } = &self.listings[usize::from(working.order.asset)];
+        let against = if buy { holdings.lots < 0 } else { holdings.lots > 0 };
+        let closes = working.guard.is_some() || working.order.reduce_only || against;
+        if closes { 0.0 } else { terms.spread }
+    }
+
     /// The stop of an order was touched, and not all of it is filled.
-    fn trigger(&mut self, at: usize, number: u32, pass: Pass) {
+    pub(super) fn trigger(&mut self, at: usize, number: u32, pass: Pass) {
         let working = &mut self.book[at];
         working.triggered = Some(number + u32::from(pass != Pass::Open));
         let (order, guard) = (working.order, working.guard);
@@ -212,6 +230,9 @@ impl Engine {
     /// After an event: what has waited through it has its place in the queue, and stops trail.
     fn follow_prices(&mut self, event: &Begun) {
         let Begun { asset, passing, .. } = event;
+        if passing.kind == Kind::Depth {
+            self.follow_queues(*asset, passing);
+        }
         for working in self.book.iter_mut().filter(|working| working.order.asset == *asset && !working.ended)
         {
             let buy = working.guard.map_or(working.order.size > 0.0, |guard| guard.direction < 0.0);

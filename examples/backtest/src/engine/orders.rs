@@ -167,6 +167,27 @@ impl Engine {
         self.filled(at, before, asked, closed + need * side as i64);
     }
 
+    /// The lots that an order would trade at a price, of either sign.
+    pub(super) fn lots_wanted(&self, at: usize, buy: bool, price: f64) -> i64 {
+        let working = &self.book[at];
+        let held = self.listings[usize::from(working.order.asset)].holdings.lots;
+        within_purpose(working, buy, held, self.wanted(working, price, false).lots)
+    }
+
+    /// Whether an order for a share of the money has a rest that the money buys no lot of.
+    pub(super) fn is_used_up(&self, at: usize, price: f64) -> bool {
+        let WorkingOrder { order, is_rest, .. } = &self.book[at];
+        let (asset, side) = (usize::from(order.asset), order.size.signum());
+        if !is_rest || self.listings[asset].holdings.lots as f64 * side < 0.0 {
+            return false;
+        }
+        let bound = (order.limit > 0.0).then_some(order.limit);
+        let slipped = self.slipped(asset, price, side as i64, side, bound);
+        let entry = self.with_spread(asset, slipped, side, bound);
+        let rate = Charging::of(asset, false, self.traded);
+        self.affordable(&rate, self.buying_power(asset, price), entry) == 0
+    }
+
     /// As many of the lots as the volume has left. Without any the order waits, and one that is to be filled
     /// whole ends.
     fn within_room(&mut self, at: usize, asset: usize, lots: i64) -> Option<i64> {
@@ -338,6 +359,7 @@ impl Engine {
             return;
         }
         let side = if lots < 0 { 1.0 } else { -1.0 };
+        let market_price = self.swept(asset, -lots, market_price);
         let price = self.slipped(asset, market_price, lots, side, None);
         let closing = lots.abs();
         let rate = Charging { closing, exit_price: price, ..Charging::of(asset, false, self.traded) };
@@ -392,6 +414,7 @@ impl Engine {
             triggered: None,
             day_ends_ns: None,
             rested: false,
+            queue: None,
             is_rest: false,
             ended: false,
             // A cancellation on its way to the entry is none of what protects it.

@@ -3,7 +3,7 @@
 use crate::messages::{Bar, Timestamp};
 use crate::tape::MarketData;
 
-/// Four prices of one side. Of quotes and ticks they are one.
+/// Four prices of one side. Of all but bars they are one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Path {
     pub(super) open: f64,
@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Bar,
     Quote,
     Tick,
+    Depth,
 }
 
 /// One event of one asset.
@@ -34,7 +35,7 @@ pub(super) struct Passing {
     pub(super) sell: Path,
     /// What a position is valued at.
     pub(super) price: f64,
-    /// Units that others have traded, or that the ask and the bid are for.
+    /// Units that others have traded, or that the best ask and the best bid are for.
     pub(super) volume: [f64; 2],
     pub(super) kind: Kind,
 }
@@ -52,6 +53,10 @@ impl Passing {
                 (flat(quote.ask), flat(quote.bid), [quote.ask_size, quote.bid_size], Kind::Quote)
             }
             MarketData::Tick(tick) => (flat(tick.price), flat(tick.price), [tick.size; 2], Kind::Tick),
+            MarketData::Depth(book) => {
+                let (bid, ask) = (book.bid(), book.ask());
+                (flat(ask.price), flat(bid.price), [ask.size, bid.size], Kind::Depth)
+            }
         };
         let (timestamp, price) = (data.timestamp(), data.price());
         Self { number, timestamp, known_ns: known.as_nanos(), buy, sell, price, volume, kind }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::ConfigError;
 use crate::data::AssetPrices;
-use crate::engine::{Jitter, Ready, Session, Share, parse_duration};
+use crate::engine::{Jitter, Queueing, Ready, Session, Share, parse_duration};
 use crate::named::Named;
 use crate::strategy::Backtest;
 
@@ -39,6 +39,9 @@ pub(super) struct TradeArgs {
     /// How long an order takes from the strategy to the exchange: `5ms`
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     latency: Option<Duration>,
+    /// How an order moves forward in its queue on a book when others cancel
+    #[arg(long, value_enum, default_value = "pessimistic", value_name = "MODEL")]
+    queue: Queueing,
     /// Trading hours, outside of which nothing is filled: '09:30-16:00 America/New_York'; UTC without a zone
     #[arg(long, value_name = "[NAME:]HOURS")]
     session: Vec<String>,
@@ -113,6 +116,7 @@ impl TradeArgs {
             .slippage(Share(all.slippage))
             .lot(all.lot)
             .leverage(self.leverage)
+            .queue(self.queue)
             .ready_when(self.ready)
             .session(all.session.clone())
     }
@@ -141,6 +145,9 @@ impl TradeArgs {
         }
         if let Some(latency) = self.latency {
             terms.push_str(&format!(", latency {latency:?}"));
+        }
+        if self.queue != Queueing::Pessimistic {
+            terms.push_str(", proportional queue");
         }
         if self.ready == Ready::Any {
             terms.push_str(", ready with any asset");

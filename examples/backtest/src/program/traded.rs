@@ -80,6 +80,13 @@ fn digest(asset: &AssetPrices) -> u64 {
             MarketData::Bar(bar) => &[bar.open, bar.high, bar.low, bar.close, bar.volume][..],
             MarketData::Quote(quote) => &[quote.bid, quote.ask, quote.bid_size, quote.ask_size],
             MarketData::Tick(tick) => &[tick.price, tick.size],
+            MarketData::Depth(book) => {
+                // How many levels there are on either side tells bids from asks.
+                digest.add(&[book.bids().len() as u8, book.asks().len() as u8]);
+                let levels = book.bids().iter().chain(book.asks()).copied().chain(book.trade());
+                levels.for_each(|level| [level.price, level.size].iter().for_each(|x| digest.add_number(*x)));
+                &[]
+            }
         };
         numbers.iter().for_each(|number| digest.add_number(*number));
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::ticket::{Size, Ticket};
 use super::trader::Desk;
+use crate::depth::Depth;
 use crate::messages::{Bar, OrderUpdate, Quote, Tick, Timestamp};
 
 /// The number of an order.
@@ -99,8 +100,8 @@ impl StrategyContext<'_> {
         usize::from(self.asset)
     }
 
-    /// The bar that has just closed, or the latest of this asset if it is another's turn. Of quotes and
-    /// ticks, a bar of one price.
+    /// The bar that has just closed, or the latest of this asset if it is another's turn. Of quotes, ticks
+    /// and books, a bar of one price.
     #[inline]
     #[must_use]
     pub fn bar(&self) -> &Bar {
@@ -125,7 +126,19 @@ impl StrategyContext<'_> {
         self.desk.past.ticks(self.at())
     }
 
-    /// Its close; of a quote the middle of bid and ask.
+    /// The latest snapshot of the book, if depth is what this asset has.
+    #[must_use]
+    pub fn depth(&self) -> Option<&Depth> {
+        self.depths().last()
+    }
+
+    /// The snapshots so far, the latest last; empty of an asset without.
+    #[must_use]
+    pub fn depths(&self) -> &[Depth] {
+        self.desk.past.books(self.at())
+    }
+
+    /// Its close; of a quote or a book the middle of bid and ask.
     #[inline]
     #[must_use]
     pub fn price(&self) -> f64 {

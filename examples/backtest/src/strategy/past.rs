@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mycelium::sweep::SharedSlice;
 
+use crate::depth::Depth;
 use crate::limits::LOOKBACK_BARS;
 use crate::messages::{Bar, Quote, Tick, Timestamp};
 use crate::tape::{MarketData, Prices, Tape};
@@ -195,6 +196,17 @@ impl Past {
                 _ => &[],
             },
             Store::Own(assets, _) => &assets[asset].ticks,
+        }
+    }
+
+    /// The books of an asset so far. On a bus there are none.
+    pub(super) fn books(&self, asset: usize) -> &[Depth] {
+        match &self.store {
+            Store::Tape(tape, assets) => match tape.prices(asset as u16) {
+                Some(Prices::Depth(books)) => &books[..assets[asset].seen],
+                _ => &[],
+            },
+            Store::Bars(_) | Store::Own(..) => &[],
         }
     }
 

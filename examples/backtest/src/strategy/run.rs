@@ -18,8 +18,8 @@ use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
 use crate::engine::{
-    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, Ready,
-    Session, Slippage,
+    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, QueueModel,
+    Ready, Session, Slippage,
 };
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
@@ -81,7 +81,7 @@ impl Backtest {
         Self::of([("", bars.into())])
     }
 
-    /// Bars, quotes or ticks of one or several assets, on the default terms. Names must differ; the first
+    /// Bars, quotes, ticks or books of one or several assets, on the default terms. Names must differ; the first
     /// asset is that of a strategy's own methods, the others are `ctx.asset("NAME")`. A strategy is called
     /// for the first time when each asset has a price, unless it says [`ready_when`](Backtest::ready_when).
     ///
@@ -181,8 +181,8 @@ impl Backtest {
         self
     }
 
-    /// Share of the volume of a bar, or of the size of a quote, that orders can be filled with. The rest
-    /// waits.
+    /// Share of the volume of a bar, or of the size of a quote or of a level, that orders can be filled with.
+    /// The rest waits.
     #[must_use]
     pub fn participation(mut self, share: f64) -> Self {
         self.market.participation = share;
@@ -235,6 +235,14 @@ impl Backtest {
         self
     }
 
+    /// How an order moves forward in the queue at its price, on the book of an asset with depth:
+    /// [`Queueing`](crate::engine::Queueing), or a [`QueueModel`] of one's own.
+    #[must_use]
+    pub fn queue(mut self, model: impl QueueModel + 'static) -> Self {
+        self.market.queue = Arc::new(model);
+        self
+    }
+
     /// Where market orders are filled.
     #[must_use]
     pub fn fill_at(mut self, fill_at: FillAt) -> Self {
@@ -256,7 +264,7 @@ impl Backtest {
         self
     }
 
-    /// The bars of the only asset; of several assets, or of quotes and ticks, the value of all of them in
+    /// The bars of the only asset; of several assets, or of anything but bars, the value of all of them in
     /// equal parts at each moment, as bars. There are none where the prices make no tape, which is an error
     /// of each run.
     #[must_use]

@@ -1,4 +1,4 @@
-//! What the market has said: bars, quotes and ticks of one or several assets, merged in the sequence in which
+//! What the market has said: bars, quotes, ticks and books of one or several assets, merged in the sequence in which
 //! they become known. All runs read the same memory.
 //!
 //! A bar is known when it has closed, and orders are filled in it from its open on. It lasts until the next

@@ -1,5 +1,6 @@
-//! One event of the market: a bar, a quote or a tick.
+//! One event of the market: a bar, a quote, a tick or a snapshot of a book.
 
+use crate::depth::Depth;
 use crate::messages::{Bar, Quote, Tick, Timestamp};
 
 /// What the market says of one asset.
@@ -11,6 +12,8 @@ pub enum MarketData<'a> {
     Quote(&'a Quote),
     /// A trade of others.
     Tick(&'a Tick),
+    /// The best levels of the book.
+    Depth(&'a Depth),
 }
 
 impl MarketData<'_> {
@@ -22,10 +25,11 @@ impl MarketData<'_> {
             Self::Bar(bar) => bar.timestamp,
             Self::Quote(quote) => quote.timestamp,
             Self::Tick(tick) => tick.timestamp,
+            Self::Depth(book) => book.timestamp,
         }
     }
 
-    /// What a position is valued at: the close, the middle of bid and ask, the price of the tick.
+    /// What a position is valued at: the close, the middle of the best bid and ask, the price of the tick.
     #[inline]
     #[must_use]
     pub fn price(&self) -> f64 {
@@ -33,6 +37,7 @@ impl MarketData<'_> {
             Self::Bar(bar) => bar.close,
             Self::Quote(quote) => middle(quote),
             Self::Tick(tick) => tick.price,
+            Self::Depth(book) => book.middle(),
         }
     }
 
@@ -43,6 +48,7 @@ impl MarketData<'_> {
             Self::Bar(bar) => bar.low,
             Self::Quote(quote) => quote.bid,
             Self::Tick(tick) => tick.price,
+            Self::Depth(book) => book.bid().price,
         }
     }
 
@@ -53,17 +59,22 @@ impl MarketData<'_> {
             Self::Bar(bar) => bar.high,
             Self::Quote(quote) => quote.ask,
             Self::Tick(tick) => tick.price,
+            Self::Depth(book) => book.ask().price,
         }
     }
 
-    /// As a bar: of a quote or tick all four prices are one.
+    /// As a bar: of all others the four prices are one.
     #[inline]
     pub(crate) fn as_bar(&self, at: usize) -> Bar {
         if let Self::Bar(bar) = self {
             return **bar;
         }
         let (timestamp, price) = (self.timestamp(), self.price());
-        let volume = if let Self::Tick(tick) = self { tick.size } else { 0.0 };
+        let volume = match self {
+            Self::Tick(tick) => tick.size,
+            Self::Depth(book) => book.trade().map_or(0.0, |trade| trade.size),
+            _ => 0.0,
+        };
         Bar {
             timestamp,
             open: price,
@@ -102,6 +113,7 @@ impl MarketData<'_> {
             Self::Tick(tick) if !is_price(tick.price) => Some("its price is no number above zero"),
             Self::Tick(tick) if !is_size(tick.size) => Some("its size is no number from zero"),
             Self::Tick(_) => None,
+            Self::Depth(book) => book.fault(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mycelium::sweep::SharedSlice;
 
 use super::MarketData;
+use crate::depth::Depth;
 use crate::messages::{Bar, Quote, Tick};
 use crate::spill;
 
@@ -20,6 +21,8 @@ pub enum Prices {
     Quotes(SharedSlice<Quote>),
     /// Trades of others.
     Ticks(SharedSlice<Tick>),
+    /// Snapshots of the book.
+    Depth(SharedSlice<Depth>),
 }
 
 /// What a series consists of.
@@ -31,6 +34,8 @@ pub enum PriceKind {
     Quotes,
     /// Trades of others: a price and a size.
     Ticks,
+    /// Snapshots of the book: bids and asks of several levels.
+    Depth,
 }
 
 impl fmt::Display for PriceKind {
@@ -39,6 +44,7 @@ impl fmt::Display for PriceKind {
             Self::Bars => "bars",
             Self::Quotes => "quotes",
             Self::Ticks => "ticks",
+            Self::Depth => "snapshots",
         })
     }
 }
@@ -64,7 +70,7 @@ macro_rules! prices_of {
     };
 }
 
-prices_of!(Bars of Bar, Quotes of Quote, Ticks of Tick);
+prices_of!(Bars of Bar, Quotes of Quote, Ticks of Tick, Depth of Depth);
 
 /// A row that bears its place, and that of its asset if it names one.
 trait Numbered: Copy {
@@ -102,6 +108,17 @@ impl Numbered for Tick {
     }
 }
 
+impl Numbered for Depth {
+    fn number(self) -> (u32, Option<u16>) {
+        (self.index, Some(self.asset))
+    }
+
+    fn with_number(mut self, index: u32, asset: u16) -> Self {
+        (self.index, self.asset) = (index, asset);
+        self
+    }
+}
+
 fn is_numbered<R: Numbered>(rows: &[R], asset: u16) -> bool {
     let is_own = |(row, at): (&R, u32)| {
         let (index, named) = row.number();
@@ -122,6 +139,7 @@ impl Prices {
             Self::Bars(bars) => bars.len(),
             Self::Quotes(quotes) => quotes.len(),
             Self::Ticks(ticks) => ticks.len(),
+            Self::Depth(books) => books.len(),
         }
     }
 
@@ -138,6 +156,7 @@ impl Prices {
             Self::Bars(_) => PriceKind::Bars,
             Self::Quotes(_) => PriceKind::Quotes,
             Self::Ticks(_) => PriceKind::Ticks,
+            Self::Depth(_) => PriceKind::Depth,
         }
     }
 
@@ -149,6 +168,7 @@ impl Prices {
             Self::Bars(bars) => bars.get(at).map(MarketData::Bar),
             Self::Quotes(quotes) => quotes.get(at).map(MarketData::Quote),
             Self::Ticks(ticks) => ticks.get(at).map(MarketData::Tick),
+            Self::Depth(books) => books.get(at).map(MarketData::Depth),
         }
     }
 
@@ -169,6 +189,10 @@ impl Prices {
                 let asset = ticks.first().map_or(0, |tick| tick.asset);
                 Self::Ticks(renumbered(&ticks[rows], asset)?)
             }
+            Self::Depth(books) => {
+                let asset = books.first().map_or(0, |book| book.asset);
+                Self::Depth(renumbered(&books[rows], asset)?)
+            }
         })
     }
 
@@ -185,6 +209,8 @@ impl Prices {
             Self::Quotes(quotes) => Self::Quotes(renumbered(&quotes, asset)?),
             Self::Ticks(ticks) if is_numbered(&ticks, asset) => Self::Ticks(ticks),
             Self::Ticks(ticks) => Self::Ticks(renumbered(&ticks, asset)?),
+            Self::Depth(books) if is_numbered(&books, asset) => Self::Depth(books),
+            Self::Depth(books) => Self::Depth(renumbered(&books, asset)?),
         })
     }
 

@@ -31,6 +31,7 @@ fn shown(prices: &Prices) -> Vec<String> {
         Prices::Ticks(ticks) => {
             ticks.iter().map(|t| format!("{} {} {}", time(t.timestamp), t.price, t.size)).collect()
         }
+        Prices::Depth(books) => books.iter().map(|book| format!("{book:?}")).collect(),
     }
 }
 

@@ -41,6 +41,7 @@ fn is_mapped(prices: &Prices) -> bool {
         Prices::Bars(bars) => bars.is_mapped(),
         Prices::Quotes(quotes) => quotes.is_mapped(),
         Prices::Ticks(ticks) => ticks.is_mapped(),
+        Prices::Depth(books) => books.is_mapped(),
     }
 }
 

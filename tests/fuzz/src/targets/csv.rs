@@ -91,6 +91,17 @@ fn check(prices: &Prices) {
                 size(tick.size);
             }
         }
+        Prices::Depth(books) => {
+            assert!(books.is_sorted_by_key(|book| book.timestamp), "in order of time");
+            for book in books.iter() {
+                let levels = || book.bids().iter().chain(book.asks());
+                levels().for_each(|level| price(level.price));
+                levels().for_each(|level| size(level.size));
+                assert!(book.bid().price < book.ask().price, "{book:?}");
+                assert!(book.bids().is_sorted_by(|a, b| a.price > b.price), "{book:?}");
+                assert!(book.asks().is_sorted_by(|a, b| a.price < b.price), "{book:?}");
+            }
+        }
     }
 }
 
@@ -107,6 +118,8 @@ fn seeds() -> Vec<Vec<u8>> {
         controls,
         brackets,
         head,
+        b"time,bid_price_1,bid_size_1,ask_price_1,ask_size_1,bid_price_2,bid_size_2,trade_price,trade_size\n1700000000,9,1,10,2,8,3,,\n1700000001,,,,,,,9,1\n"
+            .to_vec(),
         b"open_time|open|high|low|close\n# a comment\n1700000000000|1|2|0.5|1.5\n1700003600000|1.5|2|1|1.8\n"
             .to_vec(),
         b"Date,Open,High,Low,Close,Dividends,Stock Splits,Adj Close\n2024-01-02,9,9,9,9,0,0,4\n2024-01-03,4.5,5,4,4.5,0.1,2,4\n"
