@@ -1,5 +1,4 @@
 //! A sweep that Ctrl-C ends, and that goes on.
-#![forbid(unsafe_code)]
 #![cfg(unix)]
 
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! Strategies on two assets and on quotes, and on a bus in real time.
-#![forbid(unsafe_code)]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
