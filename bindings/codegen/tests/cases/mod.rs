@@ -1,5 +1,6 @@
 //! Cases for the codecs of other languages: values, damaged values, and what the Rust types say of them.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,10 +17,11 @@ const CASES: u64 = 200;
 
 /// Runs a script that installs what is missing, one at a time, since the system's package manager knows one
 /// user. Gives what the script prints.
-pub(crate) fn install(script: &str) -> String {
+pub(crate) fn install(script: &str, folder: Option<&Path>) -> String {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let installed = Command::new("sh").arg(common::root().join(script)).output().expect("a shell");
+    let installed =
+        Command::new("sh").arg(common::root().join(script)).args(folder).output().expect("a shell");
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     String::from_utf8_lossy(&installed.stdout).trim().to_owned()
 }

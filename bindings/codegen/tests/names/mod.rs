@@ -430,7 +430,7 @@ fn all() -> impl Iterator<Item = (String, Contract)> {
 
 #[test]
 fn python_takes_all_names() {
-    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh", None));
     let script = "import importlib, sys\nsys.path.insert(0, sys.argv[1])\n\
                   package = importlib.import_module(sys.argv[2])\ncount = 0\n\
                   class Struct:\n    def __init_subclass__(cls, **how): pass\n\

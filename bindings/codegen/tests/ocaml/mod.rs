@@ -86,7 +86,7 @@ pub(crate) fn project(name: &str, contract: &Contract, program: &str, files: &[(
 
 /// One project of dune with several libraries, of different names, and their programs; what each prints.
 pub(crate) fn projects(name: &str, parts: &[Part<'_>]) -> Vec<String> {
-    cases::install("tests/ocaml/install.sh");
+    cases::install("tests/ocaml/install.sh", None);
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml-projects").join(name);
     let mut build = Command::new("dune");
     build.args(["build", "--root", "."]).current_dir(&root);

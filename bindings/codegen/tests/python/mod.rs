@@ -51,21 +51,17 @@ fn write_package(files: Vec<PythonFile>, folder: &Path) {
 #[test]
 fn python_reads_writes_and_validates_as_rust_does() {
     // It is installed where that can be done.
-    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh", None));
     packages_do_as_rust_does("python", &interpreter, python);
 }
 
-/// msgspec is in the environment that the tests of the Python package make
-/// (`cargo test -p mycelium-tests --test python`).
+/// msgspec is in the environment of the tests of the Python package, which is made once for each target
+/// folder.
 #[test]
 fn python_with_msgspec_reads_writes_and_validates_as_rust_does() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder");
-    let interpreter = target.join("python-venv/bin/python");
-    let found = Command::new(&interpreter).args(["-c", "import msgspec"]).output();
-    if !found.is_ok_and(|found| found.status.success()) {
-        eprintln!("skipped: no msgspec; `cargo test -p mycelium-tests --test python` installs it");
-        return;
-    }
+    let venv = target.join("python-venv");
+    let interpreter = PathBuf::from(cases::install("tests/python/venv.sh", Some(&venv)));
     packages_do_as_rust_does("python-msgspec", &interpreter, python_msgspec);
 }
 
@@ -130,7 +126,7 @@ fn python_rounds_nothing_silently() {
                 Nested: {tlv_type: 7, topic: exact, domain: d, fields: {holds: Holds, reals: {type: Vec<f64>, default: []}}}\n  \
                 Blob:\n    tlv_type: 3\n    topic: exact\n    domain: d\n    fields: {data: Vec<u8>}\n";
     let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
-    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh", None));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-exact");
     write_package(python(&contract), &folder.join("exact"));
     let script = common::root().join("bindings/codegen/tests/python/exact.py");
@@ -151,7 +147,7 @@ fn python_types_may_have_any_name_and_order() {
                 b: B\n      h: H\n      i: I\n      q: Q\n      part: Part\n      \
                 codes: Option<u8>\n      shorts: \"[u16; 2]\"\n      words: Option<u32>\n      longs: Option<u64>\n";
     let contract = Contract::parse(text, "named.yaml").unwrap_or_else(|errors| panic!("{errors}"));
-    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh", None));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-named");
     write_package(python(&contract), &folder.join("named"));
     let script = "import sys; sys.path.insert(0, sys.argv[1])\nfrom named import *\n\
