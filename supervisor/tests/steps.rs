@@ -220,6 +220,39 @@ fn a_group_is_stopped_before_its_backoff_and_started_after_it() {
 }
 
 #[test]
+fn a_child_that_ran_long_enough_begins_its_backoff_anew() {
+    let own = Backoff { initial: ms(100), jitter: 0.0, reset_after: ms(1_000), ..Backoff::default() };
+    let mut driver =
+        Driver::up(Flags { intensity: 9, ..Flags::default() }, vec![ChildSpec::worker("a", ()).backoff(own)]);
+    let mut now = ZERO;
+    for (ran, waits) in [(0, 100), (999, 200), (1_000, 100), (0, 200)] {
+        now += ms(ran);
+        driver.step(now, Event::Exited(driver.running("a"), crash()));
+        assert_eq!(driver.supervisor.next_wake(), Some(now + ms(waits)), "it ran {ran} ms");
+        now += ms(waits);
+        driver.step(now, Event::Wake);
+        let again = driver.starts().expect("its backoff is over");
+        driver.step(now, Event::Started(again));
+    }
+}
+
+#[test]
+fn a_life_that_runs_can_neither_start_again_nor_fail_to_nor_ignore() {
+    let mut driver = Driver::new(Flags::default(), workers(&["a", "b"]));
+    driver.step(ZERO, Event::Init);
+    let a = driver.starts().expect("a starts");
+    driver.step(ZERO, Event::Started(a));
+    let b = driver.starts().expect("b starts");
+    for event in [Event::Started(a), Event::Ignored(a), Event::StartFailed(a, crash())] {
+        driver.step(ms(1), event);
+        assert!(driver.actions.is_empty(), "{:?}", driver.actions);
+    }
+    assert_eq!(driver.running("a"), a);
+    driver.step(ms(2), Event::Started(b));
+    assert_eq!(driver.actions.last(), Some(&Action::Ready));
+}
+
+#[test]
 fn a_child_that_died_unnoticed_is_not_stopped_again() {
     let flags = Flags { strategy: Strategy::OneForAll, intensity: 1, ..Flags::default() };
     let mut driver = Driver::up(flags, workers(&["a", "b", "c"]));

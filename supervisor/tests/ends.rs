@@ -1,0 +1,102 @@
+//! What the engine tells its host when lives end, and of what they leave.
+
+#[path = "common/play.rs"]
+mod play;
+
+use mycelium_supervisor::engine::{Left, Report};
+use mycelium_supervisor::{Call, ChildSpec, Event, ExitReason, Flags, Shutdown, Strategy};
+use play::{Play, Script, Start, flags, tree, worker};
+
+#[test]
+fn nobody_is_told_of_the_end_of_a_child_that_was_not_ready_when_its_supervisor_was_killed() {
+    let desk = tree("desk", flags(9), vec![worker("a"), worker("b")]);
+    let mut play = Play::new(flags(9), vec![desk], Script::default());
+    play.started("root/desk/a");
+    play.log();
+    let desk = play.life("root/desk/b").node;
+    play.engine.kill(&mut play.host, desk);
+    assert_eq!(play.log(), ["abandon root/desk/b", "abandon root/desk/a", "a was killed"]);
+}
+
+#[test]
+fn what_a_supervisor_that_is_stopped_for_good_has_below_it_stops_for_good_too() {
+    let desk = tree("desk", flags(9), vec![worker("a")]);
+    let mut play = Play::new(flags(9), vec![desk], Script::default());
+    play.started("root/desk/a");
+    play.log();
+    play.call(Call::TerminateChild("desk".into()));
+    assert_eq!(play.log(), ["stop root/desk/a for good"]);
+    play.report("root/desk/a", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(1)));
+    assert_eq!(play.log()[..2], ["a was stopped", "release 1, asked"]);
+}
+
+#[test]
+fn the_host_hears_that_a_supervisor_ends_before_its_children_are_gone() {
+    let mut play = Play::new(flags(0), vec![worker("a"), worker("b")], Script::default());
+    play.started("root/a");
+    play.started("root/b");
+    assert!(!play.host.ending);
+    play.fails("root/a", 1);
+    assert!(play.host.ending && play.host.end.is_none(), "it waits for b");
+}
+
+/// While one of a group waits, nothing that the others left is released: a child may be replaced meanwhile.
+#[test]
+fn what_was_left_goes_to_nobody_that_is_started_as_something_else() {
+    for (make, starts) in [(1, "start b with 2"), (7, "start b with 3")] {
+        let group = Flags { strategy: Strategy::OneForAll, ..flags(9) };
+        let mut play = Play::new(group, vec![worker("a"), worker("b")], Script::default());
+        play.started("root/a");
+        play.started("root/b");
+        play.fails("root/a", 1);
+        play.report("root/b", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+        play.call(Call::DeleteChild("b".into()));
+        assert_eq!(play.engine.kept("root/b"), Some(&2));
+        play.log();
+        play.call(Call::StartChild(ChildSpec::worker("b", Start::Worker(make))));
+        let released = if make == 1 { &[][..] } else { &["release 2, asked"][..] };
+        assert_eq!(play.log(), [released, &[starts]].concat());
+    }
+}
+
+#[test]
+fn only_a_child_that_had_been_asked_has_missed_its_time() {
+    let children = vec![worker("a").stop_by(Shutdown::BrutalKill), worker("b")];
+    let mut play = Play::new(flags(9), children, Script::default());
+    play.started("root/a");
+    play.started("root/b");
+    play.log();
+    play.call(Call::TerminateChild("a".into()));
+    assert_eq!(play.log(), ["kill root/a"]);
+    play.report("root/a", |child| Report::Event(Event::Exited(child, ExitReason::Killed)));
+    play.log();
+    play.call(Call::TerminateChild("b".into()));
+    play.pass(5);
+    assert_eq!(play.log(), ["stop root/b for good", "kill root/b", "missed root/b"]);
+}
+
+#[test]
+fn supervisors_that_wait_until_the_same_time_all_wake() {
+    let desks = ["d", "e", "f"].map(|id| tree(id, flags(9), vec![worker("a")]));
+    let mut play = Play::new(flags(9), desks.to_vec(), Script::default());
+    for desk in ["d", "e", "f"] {
+        play.started(&format!("root/{desk}/a"));
+    }
+    for desk in ["d", "e", "f"] {
+        play.fails(&format!("root/{desk}/a"), 1);
+    }
+    play.log();
+    play.pass(1);
+    assert_eq!(play.log(), ["start a with 1"; 3]);
+}
+
+#[test]
+fn the_template_of_a_pool_has_a_specification_to_ask_for() {
+    let pool = Flags { strategy: Strategy::SimpleOneForOne, ..flags(9) };
+    let mut play = Play::new(pool, vec![worker("w")], Script::default());
+    for (id, found) in [("w", true), ("x", false)] {
+        play.log();
+        play.call(Call::ChildSpec(id.into()));
+        assert_eq!(play.log(), [format!("answer {found}")], "{id}");
+    }
+}
