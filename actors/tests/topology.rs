@@ -6,6 +6,8 @@ mod common;
 #[allow(dead_code, reason = "the tests of links use all of it")]
 #[path = "links/kit.rs"]
 mod kit;
+#[path = "topology/trees.rs"]
+mod trees;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

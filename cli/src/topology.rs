@@ -4,10 +4,11 @@ mod plan;
 #[cfg(unix)]
 mod run;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use mycelium::topology::{self, Topology, TopologyError};
+use mycelium::tree::{DeclareError, Mistake};
 use mycelium_contract::Contract;
 use serde_json::json;
 
@@ -65,21 +66,28 @@ fn check(args: &TopologyCheckArgs) -> outcome::Result {
     let mut outcome = Outcome::Fine;
     for path in &args.files {
         let shown = path.display().to_string();
-        let found = match topology::read(path) {
+        let read = topology::read(path).and_then(|found| {
+            topology::check_trees(path, &found)?;
+            Ok(found)
+        });
+        let found = match read {
             Ok(found) => found,
-            Err(TopologyError::Mistake { mistake, .. }) => {
+            Err(error) => {
+                let Some((tree, mistake)) = mistake_of(&error) else { return Err(error.into()) };
                 outcome = Outcome::No;
                 if args.json {
                     let (line, column, cause) = (mistake.line, mistake.column, &mistake.cause);
-                    say(
-                        json!({ "file": shown, "ok": false, "line": line, "column": column, "cause": cause }),
-                    )?;
+                    let mut said =
+                        json!({ "file": shown, "ok": false, "line": line, "column": column, "cause": cause });
+                    if let Some(tree) = tree {
+                        said["tree"] = json!(tree.display().to_string());
+                    }
+                    say(said)?;
                 } else {
-                    complain(format_args!("error: {shown}: {mistake}"));
+                    complain(format_args!("error: {error}"));
                 }
                 continue;
             }
-            Err(error) => return Err(error.into()),
         };
         if let Some(cause) = known.and_then(|known| unknown_topic(&found, known)) {
             outcome = Outcome::No;
@@ -104,6 +112,17 @@ fn check(args: &TopologyCheckArgs) -> outcome::Result {
         }
     }
     Ok(outcome)
+}
+
+/// The mistake that an error tells of, and the file of the tree that has it if it is not the topology.
+fn mistake_of(error: &TopologyError) -> Option<(Option<&Path>, &Mistake)> {
+    match error {
+        TopologyError::Mistake { mistake, .. } => Some((None, mistake)),
+        TopologyError::Tree { error: DeclareError::Mistake { path, mistake }, .. } => {
+            Some((path.as_deref(), mistake))
+        }
+        _ => None,
+    }
 }
 
 /// The first topic of a file that is in no contract.

@@ -91,6 +91,45 @@ fn check_says_that_a_file_is_correct_or_where_it_is_not() {
 }
 
 #[test]
+fn check_and_plan_know_the_trees_of_nodes() {
+    let desk = Folder::new(
+        "[deployment]\nmode = \"monolith\"\n[[nodes]]\nname = \"desk\"\nservices = [\"risk\"]\ntree = \"trees/desk.toml\"\n",
+    );
+    let missing = "line 6, column 8: cannot read the tree of `desk`, DIR/trees/desk.toml: No such file or directory (os error \
+                   2): relative paths begin at the directory of this file";
+    assert_eq!(desk.call(&["check"]), some(1, "", &format!("error: topology.toml: {missing}\n")));
+
+    std::fs::create_dir(desk.0.join("trees")).unwrap();
+    let tree = |text: &str| std::fs::write(desk.0.join("trees/desk.toml"), text).unwrap();
+    tree("[tree]\nstratgy = \"one_for_all\"\n");
+    let cause = "unknown key `stratgy` in [tree]; did you mean `strategy`?";
+    let complaint = format!("error: DIR/trees/desk.toml: line 2, column 1: {cause} (the tree of `desk`)\n");
+    assert_eq!(desk.call(&["check"]), some(1, "", &complaint));
+    let (code, out, _) = desk.call(&["check", "--json"]);
+    let expected = serde_json::json!({
+        "file": "topology.toml", "tree": "DIR/trees/desk.toml", "ok": false, "line": 2, "column": 1, "cause": cause
+    });
+    assert_eq!((code, serde_json::from_str::<serde_json::Value>(&out).unwrap()), (Some(1), expected));
+
+    tree("[tree]\n[[tree.children]]\nid = \"risks\"\nactor = \"risk\"\n");
+    let (code, _, err) = desk.call(&["check"]);
+    assert_eq!(code, Some(1));
+    assert!(err.ends_with("has no child of this id; did you mean `risks`?\n"), "{err}");
+
+    tree("[tree]\n[[tree.children]]\nid = \"risk\"\nactor = \"risk\"\n");
+    assert_eq!(
+        desk.call(&["check"]),
+        some(0, "topology.toml: correct, mode monolith, 1 node, 1 service\n", "")
+    );
+    let plan = "mode monolith: 1 process\n\nmonolith: risk\n  tree of desk in DIR/trees/desk.toml\n";
+    assert_eq!(desk.call(&["plan"]), some(0, plan, ""));
+    let (_, out, _) = desk.call(&["plan", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let trees = serde_json::json!([{ "node": "desk", "file": "DIR/trees/desk.toml" }]);
+    assert_eq!(plan["nodes"][0]["trees"], trees);
+}
+
+#[test]
 fn check_compares_topics_with_contracts() {
     let desk = Folder::new(DESK);
     let contract = |topic: &str| {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use mycelium_random::{Random, seeds};
 use mycelium_remote::topology::{
-    Endpoint, Given, MONOLITH, Mode, NODES_MAX, QueuePolicy, TOPOLOGY_BYTES_MAX, Topology,
+    Endpoint, Given, MONOLITH, Mode, NODES_MAX, PlannedTree, QueuePolicy, TOPOLOGY_BYTES_MAX, Topology,
 };
 
 use crate::mistakes::MISTAKES;
@@ -333,6 +333,35 @@ fn paths_begin_at_the_directory_of_the_file() {
         ("socket_dir = \".\"", "", "unix /srv/./a.sock"),
     ] {
         assert_eq!(listens(head, a), expected);
+    }
+}
+
+#[test]
+fn the_tree_of_a_node_is_a_file_from_the_directory_of_the_topology_on() {
+    let trees = |mode: &str, name: &str| {
+        let text =
+            two(mode, "socket_dir = \"run\"", "tree = \"${EMPTY:-trees}/a.toml\"", "tree = \"/b.toml\"");
+        let of = |tree: PlannedTree| {
+            format!(
+                "{} {} {} {}",
+                tree.node,
+                tree.services.join(","),
+                tree.file.path.display(),
+                tree.file.place.line
+            )
+        };
+        parse(&text).unwrap().plan(name).unwrap().trees.into_iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(trees("bundled", "s"), ["a s /srv/trees/a.toml 7"]);
+    assert_eq!(trees("bundled", "b"), ["b t /b.toml 11"]);
+    assert_eq!(trees("monolith", "s"), ["a s /srv/trees/a.toml 7", "b t /b.toml 11"]);
+    let bare = two("bundled", "socket_dir = \"run\"", "", "");
+    assert!(parse(&bare).unwrap().plans().iter().all(|plan| plan.trees.is_empty()));
+    for (tree, cause) in [
+        ("tree = \"\"", "line 7, column 8: `tree` is no path"),
+        ("tree = [\"a.toml\"]", "line 7, column 8: `tree` must be a string, not array"),
+    ] {
+        assert_eq!(parse(&two("bundled", "socket_dir = \"run\"", tree, "")).unwrap_err(), cause);
     }
 }
 

@@ -36,7 +36,7 @@ const HELD: &[(&str, &str, usize, &str)] = &[
     ("docs/python.md", "python", 6, "bindings/python/tests/test_page.py"),
     ("docs/supervision.md", "toml", 2, "actors/tests/page_code/supervision.rs"),
     ("docs/supervision.md", "toml", 1, "supervisor/tests/scenarios.rs"),
-    ("docs/topology.md", "toml", 1, "actors/tests/page_code/topology.rs"),
+    ("docs/topology.md", "toml", 2, "actors/tests/page_code/topology.rs"),
 ];
 
 /// Languages of what is no code: what programs print.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mycelium_remote::topology::{Mistake, UnknownName};
 
 use crate::LinkError;
-use crate::tree::StartError;
+use crate::tree::{DeclareError, StartError};
 
 /// A process of a topology does not run.
 #[derive(Debug)]
@@ -76,6 +76,13 @@ pub enum TopologyError {
         /// Why, and what to do.
         cause: String,
     },
+    /// The tree of a node has a mistake.
+    Tree {
+        /// The node.
+        node: Arc<str>,
+        /// The mistake, with the file of the tree.
+        error: DeclareError,
+    },
     /// The services do not start.
     Start(StartError),
 }
@@ -103,6 +110,7 @@ impl fmt::Display for TopologyError {
             Self::Tls { path, node, cause } => {
                 write!(f, "{}: `{node}` cannot use TLS: {cause}", path.display())
             }
+            Self::Tree { node, error } => write!(f, "{error} (the tree of `{node}`)"),
             Self::Start(error) => error.fmt(f),
         }
     }
@@ -114,6 +122,7 @@ impl std::error::Error for TopologyError {
             Self::Read { cause, .. } => Some(cause),
             Self::Mistake { mistake, .. } => Some(mistake),
             Self::Link { cause, .. } => Some(cause),
+            Self::Tree { error, .. } => Some(error),
             Self::Start(error) => Some(error),
             _ => None,
         }

@@ -40,6 +40,7 @@
 
 mod error;
 mod node;
+mod services;
 mod wiring;
 
 use std::path::Path;
@@ -47,9 +48,9 @@ use std::path::Path;
 use mycelium_mailbox::wire::Messages;
 pub use mycelium_remote::topology::{
     CERTIFICATE_NAMES, Endpoint, EndpointKind, LinkRule, MONOLITH, Mode, NODES_MAX, NodePair, NodePlan,
-    PairLink, PlannedLink, QUEUE_MAX, QueuePolicy, QueueRule, RING_KIB_MAX, RING_KIB_MIN, SERVICES_MAX,
-    SOCKET_PATH_MAX, SPIN_MAX, TOPOLOGY_BYTES_MAX, Topology, TopologyNode, UnknownName, VARIABLES_MAX,
-    is_certificate_name,
+    PairLink, PlannedLink, PlannedTree, QUEUE_MAX, QueuePolicy, QueueRule, RING_KIB_MAX, RING_KIB_MIN,
+    SERVICES_MAX, SOCKET_PATH_MAX, SPIN_MAX, TOPOLOGY_BYTES_MAX, Topology, TopologyNode, TreeFile,
+    UnknownName, VARIABLES_MAX, is_certificate_name,
 };
 
 pub use self::error::TopologyError;
@@ -58,6 +59,7 @@ pub use self::node::{
     TOPOLOGY_VARIABLE, pid_namespace,
 };
 
+pub use self::services::{NodeServices, check_trees};
 use crate::{BusBuilder, MessageBus};
 
 /// Reads and checks a file. Variables are those of this process, relative paths begin at the file's

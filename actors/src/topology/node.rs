@@ -1,16 +1,17 @@
 //! The node that this process is.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_remote::topology::{MONOLITH, Mode, NodePlan, Topology};
-use mycelium_supervisor::declare::suggestion;
 
 use super::TopologyError;
+use super::services::NodeServices;
 use super::wiring;
-use crate::tree::{Builder, RunEnd, Tree};
+#[cfg(doc)]
+use crate::tree::Builder;
+use crate::tree::{RunEnd, Tree};
 use crate::{BusBuilder, MessageBus};
 
 /// The variable that names the topology of a process.
@@ -96,6 +97,12 @@ impl LocalNode {
         &self.plan
     }
 
+    /// The file of the topology.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The whole topology.
     #[must_use]
     pub fn topology(&self) -> &Topology {
@@ -113,20 +120,21 @@ impl LocalNode {
 
     /// Starts the services of this node on its bus: of all services of the program, which are the children of
     /// `services` by their ids, those that the file gives to this node, in the order of the program. A
-    /// service that is a tree of its own is a child that is a supervisor.
+    /// service that is a tree of its own is a child that is a supervisor. Where the file names the `tree` of
+    /// the node, `services` are [`Factories`](crate::tree::Factories): see [`NodeServices`].
     ///
     /// # Errors
     /// Those of [`bus`](Self::bus); the program has not the services that the file gives to this node, or has
-    /// one that the file gives to none; a service does not start. Nothing runs then.
+    /// one that the file gives to none; the tree has a mistake; a service does not start. Nothing runs then.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the tree and the bus are shut down.
     pub async fn start(
         &self,
         builder: BusBuilder,
-        services: Builder,
+        services: impl NodeServices,
     ) -> Result<(MessageBus, Tree), TopologyError> {
-        let services = self.own(services)?;
+        let services = services.of_node(self)?;
         let bus = self.bus(builder)?;
         let tree = services.start(&bus).await.map_err(TopologyError::Start)?;
         Ok((bus, tree))
@@ -155,34 +163,17 @@ impl LocalNode {
     ///     Ok(LocalNode::from_env()?.run(MessageBus::builder(), services).await?)
     /// }
     /// ```
-    pub async fn run(&self, builder: BusBuilder, services: Builder) -> Result<RunEnd, TopologyError> {
-        let services = self.own(services)?;
+    pub async fn run(
+        &self,
+        builder: BusBuilder,
+        services: impl NodeServices,
+    ) -> Result<RunEnd, TopologyError> {
+        let services = services.of_node(self)?;
         let bus = self.bus(builder)?;
         let parent = std::env::var(PARENT_VARIABLE).ok().and_then(|number| number.parse().ok());
         let theirs = std::env::var(PARENT_NAMESPACE_VARIABLE).ok();
         let is_here = theirs.is_none_or(|theirs| pid_namespace().is_none_or(|ours| ours == theirs));
         let parent = parent.filter(|_| is_here);
         services.run_until_told(&bus, NODE_DRAIN_LIMIT, parent).await.map_err(TopologyError::Start)
-    }
-
-    /// The services of this node.
-    fn own(&self, mut services: Builder) -> Result<Builder, TopologyError> {
-        let path = || self.path.clone();
-        let has: BTreeSet<Arc<str>> = services.children.iter().map(|child| Arc::clone(&child.id)).collect();
-        let lists: BTreeSet<&Arc<str>> = self.topology.services().collect();
-        if let Some(missing) = self.plan.services.iter().find(|service| !has.contains(*service)) {
-            let names = || has.iter().map(|name| &**name);
-            let hint = suggestion(missing, names()).unwrap_or_else(|| match names().next() {
-                Some(_) => format!("; its services are {}", names().collect::<Vec<_>>().join(", ")),
-                None => "; it has none".to_owned(),
-            });
-            let cause = format!("the service `{missing}`, which the program does not have{hint}");
-            return Err(TopologyError::NoService { path: path(), node: Arc::clone(&self.plan.node), cause });
-        }
-        if let Some(homeless) = has.iter().find(|service| !lists.contains(*service)) {
-            return Err(TopologyError::Homeless { path: path(), service: Arc::clone(homeless) });
-        }
-        services.children.retain(|child| self.plan.services.contains(&child.id));
-        Ok(services)
     }
 }

@@ -1,6 +1,6 @@
 //! Trees declared in TOML, with what their children are taken from a registry of factories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -216,6 +216,17 @@ impl Factories {
         Ok(found)
     }
 
+    /// A child with the default options: the actor or the service that is registered under its id.
+    pub(crate) fn named(&self, id: &Arc<str>) -> Option<Child> {
+        let make = self.actors.get(&**id).or_else(|| self.services.get(&**id))?;
+        Some(Child(ChildSpec::worker(Arc::clone(id), make(id))))
+    }
+
+    /// The names of actors and services.
+    pub(crate) fn all_names(&self) -> BTreeSet<&str> {
+        self.names(FactoryKind::Actor).chain(self.names(FactoryKind::Service)).collect()
+    }
+
     /// The scheme of a name, and what stands behind it.
     fn scheme_of<'n>(&self, kind: FactoryKind, name: &'n str) -> Option<(&Find, &'n str)> {
         let (scheme, name) = name.split_once(':').filter(|_| kind == FactoryKind::Actor)?;
@@ -418,8 +429,12 @@ impl Supervisor {
 }
 
 fn build(text: &str, factories: &Factories) -> Result<Builder, Mistake> {
-    let Declaration { root, tree, .. } = Declaration::parse(text)?;
-    supervisor(&root, &tree, factories)
+    declared(&Declaration::parse(text)?, factories)
+}
+
+/// The tree that was declared.
+pub(crate) fn declared(declaration: &Declaration, factories: &Factories) -> Result<Builder, Mistake> {
+    supervisor(&declaration.root, &declaration.tree, factories)
 }
 
 fn supervisor(id: &str, tree: &DeclaredTree, factories: &Factories) -> Result<Builder, Mistake> {

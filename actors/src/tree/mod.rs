@@ -32,6 +32,7 @@ pub(crate) use below::take_below;
 pub use builder::Builder;
 pub use child::{Child, Redelivery, Supervisor};
 pub(crate) use declare::MakePool;
+pub(crate) use declare::declared;
 pub use declare::{DeclareError, Factories};
 pub(crate) use drain::{AtRest, PAUSE_MAX, PAUSE_MIN, TreeEnd, is_to_be_asked_again, note_late};
 pub use drain::{DrainError, Drained, Left};

@@ -130,11 +130,53 @@ mod one_service {
     }
 }
 
+mod trees {
+    use mycelium::MainResult;
+    use mycelium::tree::{Factories, RunEnd};
+
+    use super::*;
+
+    type Limits = Execution;
+    type Margin = Strategy;
+
+    fn kinds() -> Factories {
+        Factories::new().actor("limits", Limits::default).actor("margin", Margin::default)
+    }
+
+    #[tokio::main]
+    pub(super) async fn main() -> MainResult<RunEnd> {
+        let bus = MessageBus::builder().contract(CONTRACT);
+        Ok(LocalNode::from_env()?.run(bus, kinds()).await?)
+    }
+
+    /// The node of the file runs a tree that says no more than that its services are there.
+    #[tokio::test]
+    async fn the_file() -> Result {
+        let folder = std::env::temp_dir().join(format!("mycelium-page-trees-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("trees"))?;
+        let file = folder.join("topology.toml");
+        let nodes = block(PAGE, "### Trees in files", "toml");
+        std::fs::write(&file, format!("[deployment]\nmode = \"bundled\"\n{nodes}"))?;
+        let child = |id: &str| format!("[[tree.children]]\nid = \"{id}\"\nactor = \"{id}\"\n");
+        let tree = format!("[tree]\n{}{}", child("limits"), child("margin"));
+        std::fs::write(folder.join("trees/risk.toml"), tree)?;
+        let node = LocalNode::open(&file, "risk")?;
+        let (bus, tree) = node.start(MessageBus::builder().contract(CONTRACT), kinds()).await?;
+        assert_eq!(tree.count_children("root").await?.active, 2);
+        tree.shutdown().await?;
+        bus.shutdown().await?;
+        std::fs::remove_dir_all(folder)?;
+        Ok(())
+    }
+}
+
 /// Without a topology it says what it needs.
 #[test]
 fn the_program() {
-    let error = program::main().unwrap_err().to_string();
-    assert!(error.contains("MYCELIUM_TOPOLOGY"), "{error}");
+    for error in [program::main().unwrap_err(), trees::main().unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains("MYCELIUM_TOPOLOGY"), "{error}");
+    }
 }
 
 /// Both nodes of the file run the services that it gives to them, each on its bus, and link.

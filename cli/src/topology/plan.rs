@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use mycelium::topology::{self, Endpoint, LinkRule, Mode, NodePlan, PlannedLink, Topology};
+use mycelium::topology::{self, Endpoint, LinkRule, Mode, NodePlan, PlannedLink, PlannedTree, Topology};
 use serde_json::{Value, json};
 
 use crate::outcome::{self, Outcome, say};
@@ -46,6 +46,11 @@ fn as_text(topology: &Topology, plans: &[NodePlan]) -> io::Result<()> {
         let services: Vec<&str> = plan.services.iter().map(|service| &**service).collect();
         let services = if services.is_empty() { "no services".to_owned() } else { services.join(", ") };
         say(format_args!("\n{}: {services}", plan.node))?;
+        for tree in &plan.trees {
+            // In a monolith, that of each node.
+            let whose = if tree.node == plan.node { String::new() } else { format!(" of {}", tree.node) };
+            say(format_args!("  tree{whose} in {}", tree.file.path.display()))?;
+        }
         for endpoint in &plan.listens {
             say(format_args!("  listens at {endpoint}"))?;
         }
@@ -97,10 +102,13 @@ fn as_json(topology: &Topology, plans: &[NodePlan]) -> Value {
             "ring_kib": rule_of(link).ring_kib,
         })
     };
+    let tree =
+        |tree: &PlannedTree| json!({ "node": *tree.node, "file": tree.file.path.display().to_string() });
     let node = |plan: &NodePlan| {
         json!({
             "node": *plan.node,
             "services": plan.services.iter().map(|service| &**service).collect::<Vec<_>>(),
+            "trees": plan.trees.iter().map(tree).collect::<Vec<_>>(),
             "listens": plan.listens.iter().map(endpoint).collect::<Vec<_>>(),
             "links": plan.links.iter().map(link).collect::<Vec<_>>(),
         })

@@ -15,13 +15,14 @@ use super::variables::Variables;
 use super::{
     EndpointKind, Given, LinkRule, MONOLITH, Mode, NODES_MAX, QUEUE_MAX, QueuePolicy, QueueRule,
     RING_KIB_MAX, RING_KIB_MIN, SERVICES_MAX, SPIN_MAX, TOPICS_MAX, TOPOLOGY_BYTES_MAX, Topology,
-    TopologyNode,
+    TopologyNode, TreeFile,
 };
 use crate::link::{NAME_LEN_MAX, is_name};
 
 const FILE_KEYS: &[&str] = &["socket_dir", "variables", "deployment", "defaults", "nodes", "links", "topics"];
 const DEPLOYMENT_KEYS: &[&str] = &["mode", "plaintext", "tls", "command"];
-const NODE_KEYS: &[&str] = &["name", "services", "host", "bind", "port", "endpoint", "command", "env"];
+const NODE_KEYS: &[&str] =
+    &["name", "services", "tree", "host", "bind", "port", "endpoint", "command", "env"];
 const ENDPOINT_KEYS: &[&str] = &["kind", "path"];
 const DEFAULT_KEYS: &[&str] = &["overflow", "capacity", "hold_ms", "spin_us", "ring_kib"];
 const LINK_KEYS: &[&str] = &["between", "linked", "overflow", "capacity", "hold_ms", "spin_us", "ring_kib"];
@@ -144,6 +145,8 @@ impl Reader<'_> {
         for service in self.texts(fields, "services", SERVICES_MAX)? {
             services.push(known.service(number, named("an entry of `services`", service)?)?);
         }
+        let place = fields.get("tree").map_or(fields.place(), Value::place);
+        let tree = self.path(fields, "tree")?.map(|path| TreeFile { path, place });
         let host = self.host(fields, "host")?.unwrap_or_else(Host::local);
         if host.is_unspecified() {
             let cause = format!(
@@ -166,6 +169,7 @@ impl Reader<'_> {
         Ok(TopologyNode {
             name,
             services,
+            tree,
             command,
             env: self.env(fields)?,
             place: fields.place(),

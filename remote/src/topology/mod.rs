@@ -53,7 +53,7 @@ pub use mycelium_toml::{Mistake, Place};
 
 pub use self::check::{CERTIFICATE_NAMES, is_certificate_name};
 pub use self::pairs::{Endpoint, NodePair, PairLink};
-pub use self::plan::{NodePlan, PlannedLink, UnknownName};
+pub use self::plan::{NodePlan, PlannedLink, PlannedTree, UnknownName};
 
 use self::host::Host;
 
@@ -123,6 +123,8 @@ pub struct TopologyNode {
     pub name: Arc<str>,
     /// The services that run in it.
     pub services: Vec<Arc<str>>,
+    /// The file that declares the tree of its services, if the file says it.
+    pub tree: Option<TreeFile>,
     /// What runs it (`mycelium topology run`): a command with its arguments; empty if the file does not say.
     pub command: Vec<String>,
     /// Variables of its environment, beside the inherited ones.
@@ -134,6 +136,16 @@ pub struct TopologyNode {
     port: Option<u16>,
     kind: EndpointKind,
     socket: Option<PathBuf>,
+}
+
+/// The file that declares the tree of a node. Whoever reads the topology has not read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Where the topology names it.
+    pub place: Place,
 }
 
 /// What a node listens at.

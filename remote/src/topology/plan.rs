@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mycelium_toml::suggestion;
 
 use super::check::listed;
-use super::{Endpoint, LinkRule, MONOLITH, Mode, Topology, TopologyNode};
+use super::{Endpoint, LinkRule, MONOLITH, Mode, Topology, TopologyNode, TreeFile};
 
 /// The plan of one process.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,9 @@ pub struct NodePlan {
     pub node: Arc<str>,
     /// The services that run in it.
     pub services: Vec<Arc<str>>,
+    /// The trees of these that the file says are declared elsewhere: in a monolith those of all nodes, in the
+    /// order of the file.
+    pub trees: Vec<PlannedTree>,
     /// What it listens at. A Unix socket also if no node dials it, and so a port where TCP is asked for and
     /// may be used: tools do.
     pub listens: Vec<Endpoint>,
@@ -27,6 +30,18 @@ pub struct NodePlan {
     pub command: Vec<String>,
     /// Variables of its environment, beside the inherited ones: in a monolith those of all nodes.
     pub env: Vec<(String, String)>,
+}
+
+/// A tree of a process that is declared in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedTree {
+    /// The node whose tree it is.
+    pub node: Arc<str>,
+    /// The services of the node: children of the root of the tree.
+    pub services: Vec<Arc<str>>,
+    /// The file that declares it.
+    pub file: TreeFile,
 }
 
 /// The link of a process with one other.
@@ -143,7 +158,8 @@ impl Topology {
         let agreed = commands.next().filter(|first| commands.all(|other| other == *first));
         let command = agreed.unwrap_or(&self.command).to_vec();
         let (node, listens, links) = (MONOLITH.into(), Vec::new(), Vec::new());
-        NodePlan { node, services, listens, links, command, env }
+        let trees = self.nodes.iter().filter_map(planned_tree).collect();
+        NodePlan { node, services, trees, listens, links, command, env }
     }
 
     fn command_of<'t>(&'t self, node: &'t TopologyNode) -> &'t [String] {
@@ -175,6 +191,7 @@ impl Topology {
         NodePlan {
             node: Arc::clone(&node.name),
             services: node.services.clone(),
+            trees: planned_tree(node).into_iter().collect(),
             listens: node.at_socket().into_iter().chain(tcp).collect(),
             links,
             command: self.command_of(node).to_vec(),
@@ -196,4 +213,9 @@ impl Topology {
         });
         UnknownName { name: name.to_owned(), remedy }
     }
+}
+
+fn planned_tree(node: &TopologyNode) -> Option<PlannedTree> {
+    let (node, services, file) = (&node.name, &node.services, node.tree.as_ref()?);
+    Some(PlannedTree { node: Arc::clone(node), services: services.clone(), file: file.clone() })
 }
