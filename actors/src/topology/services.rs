@@ -161,7 +161,7 @@ fn read(topology: &Path, tree: &PlannedTree) -> Result<Declaration, TopologyErro
 
 /// Checks the trees that the nodes of a topology have in files of their own: that each can be read, has no
 /// mistake, and has the services of its node as children of its root. `path` is that of the topology, for
-/// errors. What programs register is not known here: `mycelium topology check` asks this.
+/// errors. The kinds that a program registers are not known here: `mycelium topology check` asks this.
 ///
 /// # Errors
 /// The first mistake: [`TopologyError::Mistake`] in the topology, [`TopologyError::Tree`] in a tree.

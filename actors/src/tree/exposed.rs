@@ -12,8 +12,9 @@ impl Child {
     /// [`MessageBus::publisher_to`] means.
     ///
     /// Restarts need nothing: the reference outlives them, and a new actor of the same child takes the place
-    /// of the former one. Where another actor that lives is exposed under the same name, or a message is in no contract of the bus, the child does not start. In an isolate, and
-    /// on a bus without a name, nobody could find it, and it is a child as any other.
+    /// of the former one. Where another actor that lives is exposed under the same name, or a message is in
+    /// no contract of the bus, the child does not start. In an isolate, and on a bus without a name, nobody
+    /// could find it, and it is a child as any other.
     ///
     /// ```
     /// # use mycelium::wire::{Layout, Messages, Visitor, Wire};

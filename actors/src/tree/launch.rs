@@ -193,8 +193,8 @@ fn quiet<T, F: Fn() -> T + Send + Sync + 'static>(factory: F) -> Factory<T> {
     Arc::new(move || (*factory)())
 }
 
-/// Makes an actor known under its id, when it is there; or says why it cannot be. It is told the number of the
-/// tree and the path.
+/// Makes an actor known under its id, when it is there; or says why it cannot be. It is told the number of
+/// the tree and the path.
 pub(crate) type Announce<A> =
     dyn Fn(&MessageBus, u64, &Arc<str>, &ActorRef<A>) -> Result<(), String> + Send + Sync;
 

@@ -427,9 +427,9 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         subscribers.into_iter().map(info).collect()
     }
 
-    /// How often the last subscriber that is not [`apart`](SubscribeOptions::apart) has left, the number of the
-    /// topic's round: a look at it now and then tells that [nobody](Self::subscribers) was there meanwhile. See
-    /// [`AsOf`].
+    /// How often the last subscriber that is not [`apart`](SubscribeOptions::apart) has left, the number of
+    /// the topic's round: a look at it now and then tells that [nobody](Self::subscribers) was there
+    /// meanwhile. See [`AsOf`].
     #[must_use]
     pub fn times_emptied(&self) -> u64 {
         each!(&self.form, core => core.times_emptied())

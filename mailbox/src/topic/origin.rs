@@ -92,9 +92,9 @@ impl Origin for AsOf {
 }
 
 impl<M: Clone + Send + Sync + 'static> Topic<M> {
-    /// [`try_publish`](Self::try_publish) for those of one round: a message that is outdated, because they have
-    /// all left since, is dropped. Whether it is not. Others who have come meanwhile get nothing of it: that is
-    /// found out in the moment in which the message would take its place.
+    /// [`try_publish`](Self::try_publish) for those of one round: a message that is outdated, because they
+    /// have all left since, is dropped. Whether it is not. Others who have come meanwhile get nothing of it:
+    /// that is found out in the moment in which the message would take its place.
     ///
     /// ```
     /// use std::sync::Arc;

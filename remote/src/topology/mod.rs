@@ -138,7 +138,7 @@ pub struct TopologyNode {
     socket: Option<PathBuf>,
 }
 
-/// The file that declares the tree of a node. Whoever reads the topology has not read it.
+/// The file that declares the tree of a node. It is read later than the topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TreeFile {
