@@ -41,7 +41,11 @@ impl<V: Payload> Core<V> {
             false
         };
         if is_there {
-            self.wake_after(section);
+            if section.producer().sleepers.is_empty() {
+                drop(section);
+            } else {
+                self.wake_after(section);
+            }
             return Ok(());
         }
         section.producer().check_lanes(sender)?;
@@ -71,7 +75,7 @@ impl<V: Payload> Core<V> {
         let copy = value.clone();
         let mut section = self.enter(origin)?;
         let tail = section.tail();
-        let Producer { ring, gates, lanes, keyed, mark, .. } = section.producer();
+        let Producer { ring, gates, lanes, keyed, mark, sleepers, .. } = section.producer();
         let (Some(ring), [lane], []) = (ring, lanes.as_slice(), keyed.as_slice()) else {
             drop(section);
             return self.publish_to_lanes(value, origin);
@@ -95,8 +99,13 @@ impl<V: Payload> Core<V> {
             // slot. Plain data leaves nothing in it.
             let _nothing = unsafe { ring.write(tail, stamp, sender, value, gates.len()) };
         }
+        let quiet = sleepers.is_empty();
         section.word = (tail + 1) << TAIL_SHIFT;
-        self.wake_after(section);
+        if quiet {
+            drop(section);
+        } else {
+            self.wake_after(section);
+        }
         Ok(())
     }
 
