@@ -8,9 +8,10 @@ use std::time::Duration;
 use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 
+use super::asking::Asking;
 use super::current;
 use super::envelope::Envelope;
-use super::lookout::{Lookout, NOTHING, Noted, Wait, Waits, waiting};
+use super::lookout::{Lookout, NOTHING, Noted, PackedNote, Wait, Waits, waiting};
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::topics::QueueOwner;
@@ -185,7 +186,7 @@ impl<A: Actor> Member for Address<A> {
     }
 
     fn note(&self, noted: Noted) {
-        self.waits.write(noted);
+        self.waits.write(PackedNote::new(noted));
     }
 
     fn runtime(&self) -> Option<Runtime> {
@@ -361,10 +362,29 @@ impl<A: Actor> Address<A> {
     /// Waits for the answer to a query that was queued.
     pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
         let answered = waiting(self.wait(Wait::Answer), answer).await;
-        answered.ok_or_else(|| AskError::stopped(self.asked().sent()))
+        answered.ok_or_else(|| self.unanswered())
+    }
+
+    /// The error of an ask whose query was queued.
+    #[cold]
+    pub(super) fn unanswered(&self) -> AskError {
+        AskError::stopped(self.asked().sent())
+    }
+
+    /// The error of an ask whose query was not.
+    #[cold]
+    pub(super) fn unasked(&self) -> AskError {
+        AskError::stopped(self.asked())
+    }
+
+    /// The error of an ask by the actor's own code.
+    #[cold]
+    pub(super) fn asked_itself(&self) -> AskError {
+        AskError::itself(self.identity())
     }
 
     /// Whether the actor's own code runs now.
+    #[inline]
     pub(crate) fn is_current(&self) -> bool {
         current::is(self)
     }
@@ -380,7 +400,8 @@ impl<A: Actor> Address<A> {
     }
 
     /// How a member of its bus waits for it; those of other buses are not looked after.
-    fn wait(&self, of: impl FnOnce(u64) -> Wait) -> Wait {
+    #[inline]
+    pub(super) fn wait(&self, of: impl FnOnce(u64) -> Wait) -> Wait {
         if current::is_on(self.waits.lookout.bus) { of(self.id.get()) } else { Wait::Nothing }
     }
 
@@ -394,13 +415,13 @@ impl<A: Actor> Address<A> {
         if current::is(self) { self.id.get() } else { 0 }
     }
 
-    pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    #[inline]
+    pub(crate) fn ask<Q>(&self, query: Q) -> Asking<'_, A, Q>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let answer = self.put(query).await?;
-        self.answered(answer).await
+        Asking::new(self, query)
     }
 
     /// Queues a query, at once if there is room.
@@ -411,14 +432,14 @@ impl<A: Actor> Address<A> {
     {
         current::turn().await;
         if current::is(self) {
-            return Err(AskError::itself(self.identity()));
+            return Err(self.asked_itself());
         }
         let (reply, answer) = mycelium_mailbox::reply();
         // First without waiting, as with a tell.
         match self.inbox.offer(Envelope::query(query, reply)) {
             Ok(()) => {}
             Err(TrySendError::Full(asked)) => self.wait_to_ask(asked).await?,
-            Err(_) => return Err(AskError::stopped(self.asked())),
+            Err(_) => return Err(self.unasked()),
         }
         Ok(answer)
     }
@@ -430,7 +451,7 @@ impl<A: Actor> Address<A> {
         Q: Send + 'static,
     {
         if current::is(self) {
-            return Err(AskError::itself(self.identity()));
+            return Err(self.asked_itself());
         }
         let (reply, answer) = mycelium_mailbox::reply();
         self.wait_to_ask(Envelope::query(query, reply)).await?;
@@ -438,9 +459,9 @@ impl<A: Actor> Address<A> {
     }
 
     /// Queues a query that was offered in vain.
-    async fn wait_to_ask(&self, asked: Envelope<A>) -> Result<(), AskError> {
+    pub(super) async fn wait_to_ask(&self, asked: Envelope<A>) -> Result<(), AskError> {
         let sending = self.inbox.send(asked, 0);
-        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::stopped(self.asked()))
+        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| self.unasked())
     }
 
     /// The limit of somebody who asks, on a runtime or outside.

@@ -27,7 +27,7 @@ use mycelium_mailbox::this_thread;
 use tokio::task::coop;
 
 use super::cancel::{CancelPoint, ServiceEnding, poll_to_point};
-use super::lookout::{NOTHING, Noted, Wait, Waits};
+use super::lookout::{Noted, PackedNote, Wait, Waits};
 use crate::ActorId;
 
 /// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each
@@ -57,14 +57,14 @@ pub(crate) struct Current {
 #[derive(Clone, Copy)]
 struct Notes {
     /// What it has found in this poll.
-    now: Noted,
+    now: PackedNote,
     /// What the note of its member says since the last one. It stays for as long as the code comes to that
     /// wait again, whatever else it waits for besides.
-    before: Noted,
+    before: PackedNote,
 }
 
 impl Notes {
-    const NONE: Self = Self { now: NOTHING, before: NOTHING };
+    const NONE: Self = Self { now: PackedNote::NOTHING, before: PackedNote::NOTHING };
 }
 
 #[cfg(not(shuttle))]
@@ -126,7 +126,7 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
 /// Polls code of `current`, and has its note say what it waits for.
 #[inline]
 pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> R {
-    let notes = Notes { now: NOTHING, before: waits.own() };
+    let notes = Notes { now: PackedNote::NOTHING, before: waits.own() };
     let outer = NOTED.with(|noted| noted.replace(notes));
     let polled = enter(current, code);
     let now = NOTED.with(|noted| noted.replace(outer)).now;
@@ -229,9 +229,9 @@ pub(super) fn number_wait() -> u64 {
 #[cold]
 pub(crate) fn note(wait: Wait, number: u64) {
     let notes = NOTED.with(Cell::get);
-    let stays = notes.now == notes.before && notes.now != NOTHING;
+    let stays = notes.now == notes.before && notes.now != PackedNote::NOTHING;
     if !stays && wait != Wait::Nothing {
-        NOTED.with(|noted| noted.set(Notes { now: (wait, number), ..notes }));
+        NOTED.with(|noted| noted.set(Notes { now: PackedNote::new((wait, number)), ..notes }));
     }
 }
 
@@ -239,8 +239,8 @@ pub(crate) fn note(wait: Wait, number: u64) {
 #[cold]
 pub(crate) fn unnote(wait: Wait, number: u64) {
     let notes = NOTED.with(Cell::get);
-    if notes.now == (wait, number) {
-        NOTED.with(|noted| noted.set(Notes { now: NOTHING, ..notes }));
+    if notes.now == PackedNote::new((wait, number)) {
+        NOTED.with(|noted| noted.set(Notes { now: PackedNote::NOTHING, ..notes }));
     }
 }
 
@@ -254,7 +254,7 @@ pub(super) fn set_noted_aside() -> NotedAside {
 
 impl Drop for NotedAside {
     fn drop(&mut self) {
-        NOTED.with(|noted| noted.set(Notes { now: self.0, ..noted.get() }));
+        NOTED.with(|noted| noted.set(Notes { now: PackedNote::new(self.0), ..noted.get() }));
     }
 }
 
@@ -262,8 +262,8 @@ impl Drop for NotedAside {
 #[cold]
 pub(super) fn take_noted() -> (Noted, Noted) {
     let Notes { now, before } = NOTED.with(Cell::get);
-    NOTED.with(|noted| noted.set(Notes { now: NOTHING, before }));
-    (now, before)
+    NOTED.with(|noted| noted.set(Notes { now: PackedNote::NOTHING, before }));
+    (now.unpack(), before.unpack())
 }
 
 /// Whether the code that runs is that of a member of this bus.
@@ -355,7 +355,7 @@ pub(crate) fn turn() -> impl Future<Output = ()> + Send {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::lookout::Lookout;
+    use crate::live::lookout::{Lookout, NOTHING};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Weak;
     use std::time::Duration;

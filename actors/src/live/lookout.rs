@@ -82,6 +82,25 @@ impl Wait {
     }
 }
 
+/// What a member waits for, as its note says it: two words, for they are moved and compared at each poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PackedNote {
+    wait: u64,
+    number: u64,
+}
+
+impl PackedNote {
+    pub(crate) const NOTHING: Self = Self { wait: 0, number: 0 };
+
+    pub(crate) fn new((wait, number): Noted) -> Self {
+        if wait == Wait::Nothing { Self::NOTHING } else { Self { wait: wait.pack(), number } }
+    }
+
+    pub(crate) fn unpack(self) -> Noted {
+        (Wait::unpack(self.wait), self.number)
+    }
+}
+
 /// The note of one member. Written by its task alone.
 pub(crate) struct Waits {
     /// A packed [`Wait`].
@@ -98,20 +117,17 @@ impl Waits {
 
     /// What the member's own task has noted last.
     #[inline]
-    pub(crate) fn own(&self) -> Noted {
-        match self.noted.load(Ordering::Relaxed) {
-            0 => NOTHING,
-            packed => (Wait::unpack(packed), self.number.load(Ordering::Relaxed)),
-        }
+    pub(crate) fn own(&self) -> PackedNote {
+        PackedNote { wait: self.noted.load(Ordering::Relaxed), number: self.number.load(Ordering::Relaxed) }
     }
 
     /// Notes what the code of this member waits for: its own task alone does.
     #[cold]
-    pub(crate) fn write(&self, (wait, number): Noted) {
-        self.number.store(number, Ordering::Relaxed);
+    pub(crate) fn write(&self, note: PackedNote) {
+        self.number.store(note.number, Ordering::Relaxed);
         // Before it looks whether there is a lookout; see `Lookout::disarm`.
-        self.noted.store(wait.pack(), Ordering::SeqCst);
-        if wait != Wait::Nothing {
+        self.noted.store(note.wait, Ordering::SeqCst);
+        if note != PackedNote::NOTHING {
             self.lookout.arm();
         }
     }
@@ -145,10 +161,13 @@ impl<F: Future + Unpin> Future for WaitingWork<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let polled = Pin::new(&mut self.work).poll(cx);
         if polled.is_pending() {
-            if self.number == 0 {
-                self.number = current::number_wait();
+            // Somebody outside of the bus has nothing to note.
+            if self.wait != Wait::Nothing {
+                if self.number == 0 {
+                    self.number = current::number_wait();
+                }
+                current::note(self.wait, self.number);
             }
-            current::note(self.wait, self.number);
             return CancelPoint::note(polled, &mut self.at, cx);
         }
         polled

@@ -13,7 +13,7 @@ use super::address::{Member, Work};
 use super::bus::BusCore;
 use super::cancel::{ServiceEnding, cancellable};
 use super::current::{self, Current};
-use super::lookout::{Noted, Waits};
+use super::lookout::{Noted, PackedNote, Waits};
 use super::members::MemberSeat;
 use super::outlet::Outlet;
 use super::runtime::has_ended;
@@ -95,7 +95,7 @@ impl Member for Post {
     }
 
     fn note(&self, noted: Noted) {
-        self.waits.write(noted);
+        self.waits.write(PackedNote::new(noted));
     }
 
     fn runtime(&self) -> Option<Handle> {

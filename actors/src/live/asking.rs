@@ -1,0 +1,101 @@
+//! An ask of a live actor as a future: its first poll queues the query, and a later one has the answer.
+//!
+//! It is written by hand: each `async fn` on the way would ask at each poll how far it is, and move the query
+//! and the answer once more.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use mycelium_mailbox::{ReplyReceiver, TrySendError};
+
+use super::address::Address;
+use super::cancel::CancelPoint;
+use super::current::poll_turn;
+use super::envelope::Envelope;
+use super::lookout::{Wait, WaitingWork, waiting};
+use crate::recipient::BoxFuture;
+use crate::reference::rare;
+use crate::{Actor, AskError, Replies};
+
+/// The future of an ask. Polled after it was ready, it panics, as that of an `async fn` does.
+#[must_use = "nothing is asked before this is awaited"]
+pub(crate) struct Asking<'a, A: Actor + Replies<Q>, Q> {
+    to: &'a Address<A>,
+    stage: AskStage<'a, Q, A::Reply>,
+    at: Option<CancelPoint>,
+}
+
+/// How far an ask has come.
+enum AskStage<'a, Q, R> {
+    /// Nothing was done.
+    Begin(Q),
+    /// The query is in the inbox.
+    Queued(WaitingWork<ReplyReceiver<R>>),
+    /// The inbox is full: what waits for room, and then for the answer.
+    Full(BoxFuture<'a, Result<R, AskError>>),
+    Over,
+}
+
+// Nothing in it is pinned.
+impl<A: Actor + Replies<Q>, Q> Unpin for Asking<'_, A, Q> {}
+
+impl<'a, A, Q> Asking<'a, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    #[inline]
+    pub(super) fn new(to: &'a Address<A>, query: Q) -> Self {
+        Self { to, stage: AskStage::Begin(query), at: None }
+    }
+
+    /// Queues the query, if there is room.
+    #[inline]
+    fn begin(to: &'a Address<A>, query: Q) -> Result<AskStage<'a, Q, A::Reply>, AskError> {
+        if to.is_current() {
+            return Err(to.asked_itself());
+        }
+        let (reply, answer) = mycelium_mailbox::reply();
+        match to.inbox.offer(Envelope::query(query, reply)) {
+            Ok(()) => Ok(AskStage::Queued(waiting(to.wait(Wait::Answer), answer))),
+            Err(TrySendError::Full(asked)) => Ok(AskStage::Full(rare(move || async move {
+                to.wait_to_ask(asked).await?;
+                to.answered(answer).await
+            }))),
+            Err(_) => Err(to.unasked()),
+        }
+    }
+}
+
+impl<A, Q> Future for Asking<'_, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    type Output = Result<A::Reply, AskError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Self { to, stage, at } = self.get_mut();
+        if let AskStage::Begin(_) = stage {
+            ready!(poll_turn(cx, at));
+            // It waits there no more.
+            *at = None;
+            if let AskStage::Begin(query) = std::mem::replace(stage, AskStage::Over) {
+                *stage = Self::begin(to, query)?;
+            }
+        }
+        match stage {
+            AskStage::Queued(answer) => {
+                let answered = ready!(Pin::new(answer).poll(cx));
+                // Now, not when this is dropped: who does something else in the same poll waits no more.
+                *stage = AskStage::Over;
+                Poll::Ready(answered.ok_or_else(|| to.unanswered()))
+            }
+            AskStage::Full(waits) => waits.as_mut().poll(cx),
+            // Pending would keep a `select!` without a guard for ever.
+            AskStage::Begin(_) | AskStage::Over => panic!("an ask was polled after it was ready"),
+        }
+    }
+}
