@@ -19,7 +19,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::wire::WireError;
 use mycelium_mailbox::{AsOf, Source};
-use mycelium_remote::frame::{Header, Run, RunEntry};
+use mycelium_remote::frame::{Flags, Header, Run, RunEntry};
 
 use super::blocking::block_on;
 use super::bus::BusCore;
@@ -223,12 +223,10 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         origin: Option<AsOf>,
     ) -> Result<bool, WirePublishError> {
         // Published where it is decoded, so that the message is not moved from one result into the next.
-        match T::from_wire(self.kind(), header, bytes, |header, bytes| self.place(header, bytes)) {
-            Ok(message) => {
-                self.try_publish_as_of(message, self.origin(origin)).map_err(|error| self.refused(error))
-            }
-            Err(error) => Err(WirePublishError::Value(error)),
-        }
+        let place = |header, bytes: &[u8]| self.place(header, bytes);
+        T::enter(self.kind(), header, bytes, place, |message| {
+            self.try_publish_as_of(message, self.origin(origin)).map_err(|error| self.refused(error))
+        })
     }
 
     fn try_publish_wire_many(
@@ -340,8 +338,31 @@ impl WireTable {
     }
 
     /// The topic that such a frame goes to.
-    #[inline]
+    #[inline(always)]
     fn topic(&self, topics: &Topics, header: &Header, len: usize) -> Result<&dyn LiveWire, WirePublishError> {
+        match self.used_topic(header, len) {
+            Some(topic) => Ok(topic),
+            None => self.unused_topic(topics, header, len),
+        }
+    }
+
+    /// The same, if it was used before and takes this one: without the room that errors take.
+    #[inline]
+    fn used_topic(&self, header: &Header, len: usize) -> Option<&dyn LiveWire> {
+        // There is none of a message about which contracts contradict each other.
+        let topic = self.topics.get(self.table.find(header.type_id)?)?.get()?;
+        let takes = !header.flags.contains(Flags::CONTROL) && len <= self.table.longest();
+        takes.then_some(&**topic)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unused_topic(
+        &self,
+        topics: &Topics,
+        header: &Header,
+        len: usize,
+    ) -> Result<&dyn LiveWire, WirePublishError> {
         let at = self.table.place_of(header, len)?;
         match self.topics[at].get() {
             Some(topic) => Ok(&**topic),

@@ -7,7 +7,7 @@ use rkyv::util::AlignedVec;
 
 use crate::Message;
 
-use super::{Entrance, Untyped, WireRow, WireValue};
+use super::{Entrance, Untyped, WirePublishError, WireRow, WireValue};
 
 /// Which message a topic carries.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,21 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
         bytes: &[u8],
         place: impl FnOnce(Header, &[u8]) -> WireValue,
     ) -> Result<Self, ValueError>;
+
+    /// The same for `publish`, into which the value goes from where it is made.
+    #[inline(always)]
+    fn enter<R>(
+        kind: Kind,
+        header: &Header,
+        bytes: &[u8],
+        place: impl FnOnce(Header, &[u8]) -> WireValue,
+        publish: impl FnOnce(Self) -> Result<R, WirePublishError>,
+    ) -> Result<R, WirePublishError> {
+        match Self::from_wire(kind, header, bytes, place) {
+            Ok(value) => publish(value),
+            Err(error) => Err(WirePublishError::Value(error)),
+        }
+    }
 
     /// Publishes the values of `each` bytes that lie one behind the other in `bytes`, up to the first that
     /// the topic does not take, or the entrance refuses. `now`: the time on the bus's clock.
@@ -97,6 +112,29 @@ impl<M: Wire> Carried for M {
             return valid::<M>(bytes, header.version, header.root_len);
         }
         valid::<M>(&aligned(bytes), header.version, header.root_len)
+    }
+
+    #[inline(always)]
+    fn enter<R>(
+        _: Kind,
+        header: &Header,
+        bytes: &[u8],
+        _: impl FnOnce(Header, &[u8]) -> WireValue,
+        publish: impl FnOnce(Self) -> Result<R, WirePublishError>,
+    ) -> Result<R, WirePublishError> {
+        let Header { version, root_len, .. } = *header;
+        let is_aligned = bytes.as_ptr().addr().is_multiple_of(VALUE_ALIGN);
+        // Apart from all others: where several ways come together, each value is moved once more.
+        if is_aligned && version == Self::VERSION && root_len == Self::ROOT_LEN {
+            return match valid::<M>(bytes, Self::VERSION, Self::ROOT_LEN) {
+                Ok(value) => publish(value),
+                Err(error) => Err(WirePublishError::Value(error)),
+            };
+        }
+        match other::<M>(header, bytes) {
+            Ok(value) => publish(value),
+            Err(error) => Err(WirePublishError::Value(error)),
+        }
     }
 
     #[inline]
@@ -178,6 +216,16 @@ impl Carried for WireValue {
     fn to_wire<'a>(&'a self, _: Kind, _: i64, _: &'a mut Encoder) -> Result<(Header, &'a [u8]), WireError> {
         Ok((*self.header(), self.bytes()))
     }
+}
+
+/// A value of another version than ours, or at an address where none can be read.
+#[cold]
+#[inline(never)]
+fn other<M: Wire>(header: &Header, bytes: &[u8]) -> Result<M, ValueError> {
+    if bytes.as_ptr().addr().is_multiple_of(VALUE_ALIGN) {
+        return valid::<M>(bytes, header.version, header.root_len);
+    }
+    valid::<M>(&aligned(bytes), header.version, header.root_len)
 }
 
 /// A copy at an address that every value may have.

@@ -151,6 +151,7 @@ impl Table {
     }
 
     /// The place of the message with this type id.
+    #[inline]
     pub(crate) fn find(&self, type_id: u16) -> Option<usize> {
         self.known.binary_search_by_key(&type_id, |known| known.kind.type_id).ok()
     }
