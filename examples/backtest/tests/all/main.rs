@@ -1,14 +1,17 @@
 //! Each program of tests is linked by itself, with all that it is made of: so there are few. `agreement` and
-//! `oracle` stand apart because they are run on a release build too, and `money` because it is small.
+//! `oracle` stand apart because they are run on a release build too.
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod actions;
 mod assets;
 mod booking;
 mod cli;
 mod common;
+mod costs;
 mod csv;
 mod edges;
+mod flags;
 mod hostile;
 mod indicators;
 mod intraday;
@@ -25,4 +28,6 @@ mod search;
 mod searches;
 mod sessions;
 mod slow;
+mod slow_account;
+mod slow_terms;
 mod streaming;

@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::slow::{SlowExchange, SlowFill, Spec};
-use backtest::engine::{AtEnd, Share};
+use crate::slow::{SlowExchange, SlowFill};
+use crate::slow_terms::{Asked, Fee, SlowTerms, Spec};
+use backtest::engine::{AtEnd, Fixed, PerUnit, Share};
 use backtest::messages::{Bar, OrderStatus, Timestamp};
 use backtest::source::Source;
-use backtest::strategy::{Backtest, Report, StrategyContext, Ticket};
+use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
 use mycelium_random::{Random, cases, seeds};
 
 /// Random strategies.
 const CASES: u64 = 1_000;
-const CASH: f64 = 10_000.37;
+pub(crate) const CASH: f64 = 10_000.37;
 
 /// Daily bars that jump, gap and stand still.
 fn bars(random: &mut Random) -> Vec<Bar> {
@@ -71,12 +72,25 @@ fn spec(random: &mut Random, close: f64) -> Spec {
     }
     spec.day = random.below(6) == 0;
     spec.immediate = !spec.day && random.below(8) == 0;
+    spec.whole = !spec.day && !spec.immediate && random.below(8) == 0;
+    let share = (random.below(120) + 1) as f64 / 100.0;
+    spec.asked = match random.below(12) {
+        0 => Asked::Value(share * CASH),
+        1 => Asked::Equity(share),
+        2 => Asked::Cash(share.min(1.0)),
+        _ => Asked::Units,
+    };
     spec.reduce_only |= random.below(10) == 0;
     spec
 }
 
 fn ticket(spec: &Spec) -> Ticket {
-    let mut ticket = Ticket::new(spec.size.unsigned_abs() as f64);
+    let mut ticket = Ticket::new(match spec.asked {
+        Asked::Units => Size::Units(spec.size.unsigned_abs() as f64),
+        Asked::Value(value) => Size::Value(value),
+        Asked::Equity(share) => Size::Equity(share),
+        Asked::Cash(share) => Size::Cash(share),
+    });
     if spec.limit > 0.0 {
         ticket = ticket.limit(spec.limit);
     }
@@ -98,19 +112,56 @@ fn ticket(spec: &Spec) -> Ticket {
     if spec.day {
         ticket = ticket.day();
     }
+    if spec.whole {
+        ticket = ticket.fill_or_kill();
+    }
     if spec.immediate { ticket.immediate_or_cancel() } else { ticket }
+}
+
+/// Random terms: in half of the cases without any costs but the charge, and without credit.
+fn terms(random: &mut Random) -> SlowTerms {
+    let amount = random.pick(&[0.0, 0.001, 0.01]);
+    let fee = match random.below(6) {
+        0 => Fee::Fixed(amount * 1_000.0),
+        1 => Fee::PerUnit(amount * 10.0),
+        _ => Fee::Share(amount),
+    };
+    let participation = random.pick(&[f64::INFINITY, 1.0, 0.25]);
+    let plain =
+        SlowTerms { cash: CASH, fee, spread: 0.0, slip: 0.0, leverage: 1.0, maintenance: 0.0, participation };
+    if random.below(2) == 0 {
+        return plain;
+    }
+    SlowTerms {
+        spread: random.pick(&[0.0, 0.0005, 0.02]),
+        slip: random.pick(&[0.0, 0.0007, 0.01]),
+        leverage: random.pick(&[1.0, 1.0, 2.0, 5.0]),
+        maintenance: random.pick(&[0.0, 0.1, 0.4]),
+        ..plain
+    }
+}
+
+fn backtest(bars: &[Bar], terms: &SlowTerms) -> Backtest {
+    let backtest = Backtest::new(bars.to_vec()).cash(terms.cash).participation(terms.participation);
+    let backtest = backtest.spread(terms.spread).slippage(Share(terms.slip)).at_end(AtEnd::Keep);
+    let backtest = backtest.leverage(terms.leverage).maintenance(terms.maintenance);
+    match terms.fee {
+        Fee::Share(share) => backtest.commission(Share(share)),
+        Fee::Fixed(amount) => backtest.commission(Fixed(amount)),
+        Fee::PerUnit(amount) => backtest.commission(PerUnit(amount)),
+    }
 }
 
 /// What a random strategy does after each bar.
 #[derive(Clone, Debug, Default)]
-struct Step {
+pub(crate) struct Step {
     cancel_all: bool,
     orders: Vec<Spec>,
     /// Whether the orders cancel each other.
     grouped: bool,
 }
 
-fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
+pub(crate) fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
     let busy = random.pick(&[2, 4, 12]);
     let step = |bar: &Bar| {
         let orders = if random.below(busy) == 0 { random.below(3) + 1 } else { 0 };
@@ -120,7 +171,7 @@ fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
     bars.iter().map(step).collect()
 }
 
-fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
+pub(crate) fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
     if step.cancel_all {
         ctx.cancel_all();
     }
@@ -138,8 +189,8 @@ fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
 }
 
 /// Fills, equity after each bar and position of the slow exchange.
-fn slowly(bars: &[Bar], script: &[Step], share: f64, part: f64) -> (SlowExchange, Vec<f64>) {
-    let mut exchange = SlowExchange::new(CASH, share, part);
+fn slowly(bars: &[Bar], script: &[Step], terms: SlowTerms) -> (SlowExchange, Vec<f64>) {
+    let mut exchange = SlowExchange::new(terms);
     let mut equity = Vec::new();
     for (bar, step) in bars.iter().zip(script) {
         exchange.pass(bar);
@@ -217,21 +268,19 @@ impl Source for Stream {
 
 #[test]
 fn random_strategies_trade_as_the_slow_exchange_says() {
-    let (mut trades, mut parts, mut ruined, mut unfilled) = (0, 0, 0, 0);
+    let (mut trades, mut parts, mut ruined, mut called, mut unfilled) = (0, 0, 0, 0, 0);
     for seed in seeds(CASES) {
         let random = &mut Random::new(seed);
         let bars = bars(random);
         let script = Arc::new(script(random, &bars));
-        let share = random.pick(&[0.0, 0.001, 0.01]);
-        let part = random.pick(&[f64::INFINITY, 1.0, 0.25]);
-        let backtest = Backtest::new(bars.clone()).cash(CASH).commission(Share(share)).participation(part);
-        let backtest = backtest.at_end(AtEnd::Keep);
+        let terms = terms(random);
+        let backtest = backtest(&bars, &terms);
         let strategy = || {
             let script = Arc::clone(&script);
             move |ctx: &mut StrategyContext<'_>| act(ctx, &script[ctx.bar().index as usize])
         };
         let report = backtest.run(strategy()).expect("it runs");
-        let (slow, equity) = slowly(&bars, &script, share, part);
+        let (slow, equity) = slowly(&bars, &script, terms);
         for (at, (a, b)) in report.equity.iter().zip(&equity).enumerate() {
             let until = |fills: Vec<SlowFill>| -> Vec<SlowFill> {
                 fills.into_iter().filter(|(bar, ..)| *bar as usize <= at).collect()
@@ -239,7 +288,7 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
             let sent = || script.iter().take(at).enumerate().filter(|(_, step)| !step.orders.is_empty());
             assert!(
                 (a - b).abs() <= 1e-7 * CASH,
-                "seed {seed}: equity of bar {at}: {a} is not {b}\n{:?}\nbut slowly\n{:?}\n{:?}\nof {:?}",
+                "seed {seed}: equity of bar {at}: {a} is not {b}\n{terms:?}\n{:?}\nbut slowly\n{:?}\n{:?}\nof {:?}",
                 until(fills(&report)),
                 until(sorted(&slow.fills)),
                 bars[at],
@@ -247,7 +296,7 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
             );
         }
         // Parts of one entry are one row of the report.
-        if !slow.ruined && part.is_infinite() {
+        if !slow.ruined && terms.participation.is_infinite() {
             assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
         }
         check_orders(&report, &script);
@@ -255,17 +304,19 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
         let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
         assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics), "seed {seed}");
         trades += report.trades.len();
-        parts += if part.is_infinite() { 0 } else { slow.fills.len() };
+        parts += if terms.participation.is_infinite() { 0 } else { slow.fills.len() };
+        called += slow.called;
         ruined += usize::from(slow.ruined);
         unfilled += usize::from(!report.notes.is_empty());
     }
     println!(
-        "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {unfilled} with orders that could not be filled"
+        "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {called} margin calls, {unfilled} with orders \
+         that could not be filled"
     );
     let few = cases(CASES) < CASES;
     assert!(
-        few || trades > 5_000 && parts > 5_000 && ruined > 0 && unfilled > 0,
-        "{trades} {parts} {ruined} {unfilled}"
+        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 20 && unfilled > 0,
+        "{trades} {parts} {ruined} {called} {unfilled}"
     );
 }
 

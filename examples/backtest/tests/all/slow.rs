@@ -6,22 +6,7 @@ use std::collections::BTreeMap;
 
 use backtest::messages::Bar;
 
-/// An order of the random tests. A price of 0 is none; `size` is in units, negative to sell.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Spec {
-    pub(crate) size: i64,
-    pub(crate) limit: f64,
-    pub(crate) stop: f64,
-    /// A stop of its own that trails, if there is no stop loss.
-    pub(crate) trail: f64,
-    pub(crate) stop_loss: f64,
-    pub(crate) take_profit: f64,
-    pub(crate) reduce_only: bool,
-    pub(crate) day: bool,
-    pub(crate) immediate: bool,
-    /// Orders of one bar with the same group cancel each other.
-    pub(crate) group: u32,
-}
+use crate::slow_terms::{Asked, Hit, SlowTerms, Spec};
 
 /// A fill: bar, units, price.
 pub(crate) type SlowFill = (u32, i64, f64);
@@ -30,6 +15,8 @@ pub(crate) type SlowFill = (u32, i64, f64);
 struct Waiting {
     spec: Spec,
     sent: u32,
+    /// The rest of an order that takes fewer units too.
+    rest: bool,
     level: f64,
     /// From which bar on it goes on without its stop.
     triggered_from: Option<u32>,
@@ -49,36 +36,25 @@ enum How {
     Limit,
 }
 
+#[derive(Clone)]
 pub(crate) struct SlowExchange {
-    cash: f64,
-    share: f64,
-    /// Share of the volume of a bar, and what is left of it.
-    participation: f64,
-    room: i64,
+    pub(crate) terms: SlowTerms,
+    /// What is left of the volume of a bar.
+    pub(crate) room: i64,
     pub(crate) fills: Vec<SlowFill>,
+    pub(crate) fees: f64,
     /// What is left of each entry.
-    entries: BTreeMap<usize, i64>,
+    pub(crate) entries: BTreeMap<usize, i64>,
     waiting: Vec<Waiting>,
     pub(crate) ruined: bool,
+    /// Margin calls so far.
+    pub(crate) called: u32,
 }
 
 impl SlowExchange {
-    pub(crate) fn new(cash: f64, share: f64, participation: f64) -> Self {
+    pub(crate) fn new(terms: SlowTerms) -> Self {
         let (fills, entries, waiting) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { cash, share, participation, room: 0, fills, entries, waiting, ruined: false }
-    }
-
-    pub(crate) fn position(&self) -> i64 {
-        if self.ruined { 0 } else { self.fills.iter().map(|fill| fill.1).sum() }
-    }
-
-    /// All the money that has flowed, and what the position is worth.
-    pub(crate) fn equity(&self, price: f64) -> f64 {
-        if self.ruined {
-            return 0.0;
-        }
-        let flow = |&(_, units, at): &SlowFill| -(units as f64) * at - (units.abs() as f64) * at * self.share;
-        self.cash + self.fills.iter().map(flow).sum::<f64>() + self.position() as f64 * price
+        Self { terms, room: 0, fills, fees: 0.0, entries, waiting, ruined: false, called: 0 }
     }
 
     pub(crate) fn send(&mut self, spec: Spec, bar: &Bar) {
@@ -88,8 +64,18 @@ impl SlowExchange {
             bar.close + spec.trail * spec.size.signum() as f64
         };
         let (triggered_from, opened, first_bar, guards, ended) = (None, None, None, None, false);
-        let sent = bar.index;
-        self.waiting.push(Waiting { spec, sent, level, triggered_from, opened, first_bar, guards, ended });
+        let (sent, rest) = (bar.index, false);
+        self.waiting.push(Waiting {
+            spec,
+            sent,
+            rest,
+            level,
+            triggered_from,
+            opened,
+            first_bar,
+            guards,
+            ended,
+        });
     }
 
     pub(crate) fn cancel_all(&mut self) {
@@ -105,8 +91,8 @@ impl SlowExchange {
         }
         // Daily bars: a day is a bar.
         self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == bar.index));
-        self.room =
-            if self.participation.is_finite() { (bar.volume * self.participation) as i64 } else { i64::MAX };
+        let part = self.terms.participation;
+        self.room = if part.is_finite() { (bar.volume * part) as i64 } else { i64::MAX };
         for step in ["open", "stops", "limits", "stops of entries"] {
             // What protects an entry first; but what protects one of this very step comes behind it.
             let here = self.waiting.len();
@@ -124,7 +110,8 @@ impl SlowExchange {
             }
             self.waiting.retain(|w| !w.ended);
             if step == "open" {
-                self.waiting.retain(|w| !w.spec.immediate || w.sent >= bar.index);
+                let now = |w: &Waiting| w.spec.immediate || w.spec.whole;
+                self.waiting.retain(|w| !now(w) || w.sent >= bar.index);
             }
         }
         for waiting in &mut self.waiting {
@@ -145,6 +132,14 @@ impl SlowExchange {
                 waiting.level = if sells { waiting.level.max(next) } else { waiting.level.min(next) };
             }
         }
+        let bound = self.position().abs() as f64 * bar.close;
+        if self.equity(bar.close) > 0.0 && self.equity(bar.close) < self.terms.maintenance * bound {
+            self.waiting.clear();
+            self.called += 1;
+            let side = if self.position() < 0 { 1.0 } else { -1.0 };
+            let price = self.terms.exit(Hit::at(bar.close), side);
+            self.close_first(self.position().abs(), price, bar);
+        }
         if self.equity(bar.close) <= 0.0 {
             self.ruined = true;
             self.waiting.clear();
@@ -152,10 +147,10 @@ impl SlowExchange {
     }
 
     fn look_at(&mut self, at: usize, bar: &Bar, step: &str) {
-        let Some((price, how)) = self.price(&self.waiting[at], bar, step) else {
+        let Some((hit, how)) = self.price(&self.waiting[at], bar, step) else {
             return self.trigger(at, bar, step);
         };
-        self.fill(at, price, how, bar);
+        self.fill(at, hit, how, bar);
         let w = &mut self.waiting[at];
         let trails = w.spec.trail > 0.0 && w.spec.stop_loss == 0.0;
         let stops = match w.spec.limit > 0.0 {
@@ -179,7 +174,7 @@ impl SlowExchange {
     }
 
     /// Whether this order is reached in this step, at which price, and how an entry would have come about.
-    fn price(&self, w: &Waiting, bar: &Bar, step: &str) -> Option<(f64, How)> {
+    fn price(&self, w: &Waiting, bar: &Bar, step: &str) -> Option<(Hit, How)> {
         if w.sent >= bar.index || w.ended {
             return None;
         }
@@ -197,30 +192,34 @@ impl SlowExchange {
         let far = if buys { bar.high } else { bar.low };
         let near = if buys { bar.low } else { bar.high };
         let limit_counts = w.spec.stop == 0.0 || w.triggered_from.is_some_and(|from| from <= bar.index);
+        // What closes pays no spread.
+        let closes = w.guards.is_some() || w.spec.reduce_only || self.position() * w.spec.size < 0;
+        let spread = if closes { 0.0 } else { self.terms.spread };
+        let fits = |price: f64| match buys {
+            true => price * (1.0 + spread) <= w.spec.limit,
+            false => price * (1.0 - spread) >= w.spec.limit,
+        };
+        let limit = Some(w.spec.limit);
         if w.spec.limit > 0.0 && limit_counts {
             return match step {
-                "open" if !above(bar.open, w.spec.limit) || bar.open == w.spec.limit => {
-                    Some((bar.open, How::Open))
-                }
-                "limits" if !above(near, w.spec.limit) || near == w.spec.limit => {
-                    Some((w.spec.limit, How::Limit))
-                }
+                "open" if fits(bar.open) => Some((Hit { price: bar.open, best: bar.open, limit }, How::Open)),
+                "limits" if fits(near) => Some((Hit { price: w.spec.limit, best: near, limit }, How::Limit)),
                 _ => None,
             };
         }
         if w.spec.limit > 0.0 {
             // A stop-limit order whose stop was not touched before; a touch without a fill is noted by
             // `trigger`.
-            let (price, how) = self.stop_price(w, bar, step, far, &above)?;
-            let filled = !above(price, w.spec.limit) || price == w.spec.limit;
-            return (filled && w.triggered_from.is_none()).then_some((price, how));
+            let (hit, how) = self.stop_price(w, bar, step, far, &above)?;
+            let filled = fits(hit.price) && w.triggered_from.is_none();
+            return filled.then_some((Hit { limit, ..hit }, how));
         }
         let trails = w.spec.trail > 0.0 && w.spec.stop_loss == 0.0;
         let stops = w.guards.is_some() || w.spec.stop > 0.0 || trails;
         if stops && w.triggered_from.is_none() {
             return self.stop_price(w, bar, step, far, &above);
         }
-        (step == "open").then_some((bar.open, How::Open))
+        (step == "open").then_some((Hit::at(bar.open), How::Open))
     }
 
     fn stop_price(
@@ -230,10 +229,10 @@ impl SlowExchange {
         step: &str,
         far: f64,
         above: &dyn Fn(f64, f64) -> bool,
-    ) -> Option<(f64, How)> {
+    ) -> Option<(Hit, How)> {
         match step {
-            "open" if above(bar.open, w.level) => Some((bar.open, How::Open)),
-            "stops" | "stops of entries" if above(far, w.level) => Some((w.level, How::Stop)),
+            "open" if above(bar.open, w.level) => Some((Hit::at(bar.open), How::Open)),
+            "stops" | "stops of entries" if above(far, w.level) => Some((Hit::at(w.level), How::Stop)),
             _ => None,
         }
     }
@@ -259,9 +258,10 @@ impl SlowExchange {
         }
     }
 
-    fn fill(&mut self, at: usize, price: f64, how: How, bar: &Bar) {
+    fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
         let w = self.waiting[at].clone();
-        let before = self.position();
+        let (before, side) = (self.position(), w.spec.size.signum());
+        let price = self.terms.exit(hit, side as f64);
         if let Some((entry, ..)) = w.guards {
             let left = self.entries[&entry];
             let units = left.signum() * left.abs().min(self.room);
@@ -269,54 +269,69 @@ impl SlowExchange {
                 return;
             }
             self.waiting[at].ended = units == left;
+            self.fees += self.terms.fee.of(units, price);
             self.reduce(entry, units, price, bar);
             self.end_entry(entry);
             return self.after(before, at, bar);
         }
-        let mut asked = w.spec.size;
+        let mut asked = self.asked(&w.spec, hit);
         if w.spec.reduce_only {
-            asked = asked.signum() * asked.abs().min(if asked * before < 0 { before.abs() } else { 0 });
+            asked = asked.min(if side * before < 0 { before.abs() } else { 0 });
         }
-        let mut units = asked.signum() * asked.abs().min(self.room);
-        if asked != 0 && units == 0 {
+        let units = asked.min(self.room);
+        let closing = if side * before < 0 { units.min(before.abs()) } else { 0 };
+        let mut opening = units - closing;
+        if asked == 0 || w.spec.whole && units < asked {
+            // It asks for nothing, or there is not enough of it.
+            self.waiting[at].ended = true;
             return;
         }
-        self.waiting[at].ended = units == asked;
-        self.waiting[at].spec.size = asked - units;
-        let cut = units;
-        while units != 0 {
-            let Some((&entry, &left)) = self.entries.iter().find(|(_, left)| **left * units < 0) else {
-                break;
-            };
-            let closed = left.signum() * left.abs().min(units.abs());
-            self.reduce(entry, closed, price, bar);
-            units += closed;
-        }
-        let bound = (self.position().abs() as f64) * price;
-        let free = (self.equity(price) - bound).max(0.0);
-        if units != 0 && units.abs() as f64 * price * (1.0 + self.share) <= free {
-            self.open(at, units, price, how, bar);
-        } else if units != 0 {
-            // It is refused; what it has closed is closed.
-            self.waiting[at].ended = true;
-            if units == cut {
+        // What closes was filled at the limit; what opens has to reach it with its spread.
+        let dear = hit.best * (1.0 + self.terms.spread * side as f64);
+        if opening > 0 && closing > 0 && hit.limit.is_some_and(|limit| (limit - dear) * (side as f64) < 0.0) {
+            self.waiting[at].ended = w.spec.whole;
+            if w.spec.whole {
                 return;
             }
-        } else if cut == 0 {
+            opening = 0;
+        }
+        let (entry_price, closed) = (self.terms.entry(hit, side as f64), (closing, price));
+        if w.spec.whole && opening > 0 && !matches!(w.spec.asked, Asked::Cash(_)) {
+            let mut then = self.clone();
+            then.close_first(closing, price, bar);
+            if !then.pays(opening, entry_price, closed, then.power(hit.price)) {
+                self.waiting[at].ended = true;
+                return;
+            }
+        }
+        if units == 0 {
             return;
         }
+        self.close_first(closing, price, bar);
+        let fewer = w.rest || matches!(w.spec.asked, Asked::Equity(_) | Asked::Cash(_));
+        if opening > 0 {
+            let power = self.power(hit.price);
+            let most = (0..=opening).rev().find(|n| *n == 0 || self.pays(*n, entry_price, closed, power));
+            let most = most.unwrap_or(0);
+            if most == 0 || most < opening && !fewer {
+                // It is refused; what it has closed is closed.
+                self.waiting[at].ended = true;
+                if closing > 0 {
+                    self.after(before, at, bar);
+                }
+                return;
+            }
+            if most < opening {
+                (opening, asked) = (most, closing + most);
+            }
+            self.fees += self.growth(opening, entry_price, closed);
+            self.open(at, opening * side, entry_price, how, bar);
+        }
+        let waiting = &mut self.waiting[at];
+        waiting.ended = closing + opening == asked;
+        waiting.rest = fewer;
+        (waiting.spec.size, waiting.spec.asked) = ((asked - closing - opening) * side, Asked::Units);
         self.after(before, at, bar);
-    }
-
-    fn reduce(&mut self, entry: usize, units: i64, price: f64, bar: &Bar) {
-        self.fills.push((bar.index, -units, price));
-        self.room -= units.abs();
-        let left = self.entries[&entry] - units;
-        if left == 0 {
-            self.entries.remove(&entry)
-        } else {
-            self.entries.insert(entry, left)
-        };
     }
 
     fn open(&mut self, at: usize, units: i64, price: f64, how: How, bar: &Bar) {

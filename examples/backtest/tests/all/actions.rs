@@ -11,7 +11,7 @@ use backtest::messages::{Bar, ChargeKind};
 use backtest::strategy::{Backtest, Report, Size, Strategy, StrategyContext};
 use backtest::tape::Prices;
 
-use crate::on_bar;
+use crate::common::on_bar;
 use mycelium_random::{Random, cases, seeds};
 
 fn stocks() -> PathBuf {
@@ -247,7 +247,7 @@ fn a_program_pays_what_the_file_says_and_its_rows_tell_of_it() {
     let file = folder.path().join("x.csv");
     let text = rows(",Dividends,Adj Close", &["100 0,98", "100 0,98", "98 2,98", "98 0,98"]);
     std::fs::write(&file, text).expect("written");
-    let program = || backtest::program!(Hold::new());
+    let program = || backtest::program!(Holder::new());
     let execute = |command: &str, more: &[&str]| {
         let all = [&["it", command, "--data", file.to_str().expect("plain"), "--json"], more].concat();
         program().execute(all).map_err(|error| error.to_string())
@@ -274,15 +274,15 @@ fn a_program_pays_what_the_file_says_and_its_rows_tell_of_it() {
     assert!(paid.contains("1 dividend paid") && raw.contains("prices as they stand"), "{paid}\n{raw}");
 }
 
-struct Hold;
+struct Holder;
 
-impl Hold {
+impl Holder {
     fn new() -> Self {
         Self
     }
 }
 
-impl Strategy for Hold {
+impl Strategy for Holder {
     fn next(&mut self, ctx: &mut StrategyContext<'_>) {
         if ctx.is_flat() {
             ctx.buy(100);
