@@ -1,7 +1,8 @@
 //! CPU time of the demo grid on the same bars in one process: the tightest loop of arrays, the plain loop
 //! with the broker and the ledger, a `Strategy` with its trader and venue, and the four actors of the demo.
 //!
-//! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio.
+//! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio. With the name of one
+//! measurement behind `--`, as `quotes`, it runs that alone and once, for an instruction counter.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,19 @@ use backtest::{data, floor, instance, tight, usage};
 
 /// Rounds of each; the fastest counts, because whatever else runs on the machine only adds.
 const ROUNDS: usize = 5;
+
+/// The name of the only measurement, if one was asked for.
+fn only() -> Option<String> {
+    std::env::args().skip(1).find(|argument| !argument.starts_with('-'))
+}
+
+/// How often this one is run.
+fn rounds(name: &str) -> usize {
+    match only() {
+        None => ROUNDS,
+        Some(only) => usize::from(name.starts_with(&only)),
+    }
+}
 
 fn main() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv");
@@ -35,8 +49,10 @@ fn main() {
     let strategy = measure("a strategy", bars.len(), |pair| {
         backtest.outcome(hold_above(pair)).expect("it runs").statistics.equity_final
     });
-    println!("actors / plain loop: {:.2}", actors / plain);
-    println!("a strategy / tight loop: {:.2}", strategy / tightest);
+    if only().is_none() {
+        println!("actors / plain loop: {:.2}", actors / plain);
+        println!("a strategy / tight loop: {:.2}", strategy / tightest);
+    }
     for count in [100_000, 1_000_000] {
         let quotes = Backtest::of([("X", quotes(count))]).cash(1e6).leverage(5.0);
         per_event("quotes, market making", count, || {
@@ -89,10 +105,13 @@ fn market_maker() -> impl FnMut(&mut StrategyContext<'_>) + Send + 'static {
 /// Events per CPU-second and ns per trade, from the fastest round.
 fn per_event(name: &str, events: u32, run: impl Fn() -> Statistics) {
     let (mut fastest, mut trades) = (f64::INFINITY, 0);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(name) {
         let start = usage::cpu_seconds();
         trades = run().n_trades;
         fastest = fastest.min(usage::cpu_seconds() - start);
+    }
+    if fastest.is_infinite() {
+        return;
     }
     println!(
         "{name}: {:.1} M per CPU-s, {events} with {trades} trades, {:.0} ns per trade",
@@ -115,7 +134,7 @@ fn hold_above(pair: Pair) -> impl FnMut(&mut StrategyContext<'_>) + Send + 'stat
 fn measure(name: &str, bars: usize, run: impl Fn(Pair) -> f64) -> f64 {
     let mut fastest = f64::INFINITY;
     let mut runs = 0_u32;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(name) {
         runs = 0;
         let mut total = 0.0;
         let start = usage::cpu_seconds();
@@ -127,6 +146,9 @@ fn measure(name: &str, bars: usize, run: impl Fn(Pair) -> f64) -> f64 {
         }
         fastest = fastest.min(usage::cpu_seconds() - start);
         assert!(std::hint::black_box(total) > 0.0, "the runs must not be optimised away");
+    }
+    if runs == 0 {
+        return f64::NAN;
     }
     let per_run = fastest / f64::from(runs);
     println!(

@@ -239,6 +239,14 @@ impl Engine {
         cost > 0.0 && self.cash < cost
     }
 
+    /// Whether [`look_after_margin`](Engine::look_after_margin) would close something with the only asset at
+    /// this price.
+    #[inline]
+    pub(super) fn needs_margin(&self, price: f64) -> bool {
+        let (equity, exposure) = (self.equity_at(0, price), self.over_all(0, price, Listing::value));
+        equity <= 0.0 || equity < self.market.maintenance * exposure
+    }
+
     /// Closes the account down if nothing is left, and its positions if too little is.
     pub(super) fn look_after_margin(&mut self) {
         let flat = self.listings.iter().all(|listing| listing.holdings.lots == 0);

@@ -37,6 +37,7 @@
 
 mod account;
 mod book;
+mod calm;
 mod carry;
 mod costs;
 mod fault;
@@ -66,6 +67,7 @@ use std::cell::Cell;
 
 use self::account::Listing;
 use self::book::WorkingOrder;
+use self::calm::Calm;
 use self::carry::Carry;
 use self::moment::Begun;
 use self::passing::{Kind, Passing};
@@ -112,6 +114,8 @@ pub struct Engine {
     /// Whether some of them came after the bar that was last told of.
     told: bool,
     attentive: bool,
+    /// The prices between which nothing happens, if there are any.
+    calm: Option<Calm>,
     /// Whether events come as messages, which do not say when they are known.
     by_message: bool,
     /// Whether each event has its [`BarDone`].
@@ -154,6 +158,7 @@ impl Engine {
             heard: 0,
             told: false,
             attentive: false,
+            calm: None,
             by_message: false,
             always: false,
             ruined: false,
@@ -385,6 +390,7 @@ impl Engine {
         self.told = false;
         let waits = !self.book.is_empty() || self.could_be_ruined() || self.carry.needs(&self.listings);
         self.attentive = self.always || waits;
+        self.calm = self.calm_prices();
         BarDone { index: self.number, heard: self.heard, attentive: self.attentive }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! A [`Strategy`] is called once for each bar. It sees the bars so far and the account after everything that
 //! was filled in that bar, and sends orders for the bars that follow. [`Backtest`] runs it against the
-//! exchange simulator ([`engine`](crate::engine)) in an isolate; the actors are a [`Trader`] and a [`Venue`].
+//! exchange simulator ([`engine`](crate::engine)) in an isolate. Its host is an actor, a [`Trader`]. It has
+//! the exchange beside it over prices in memory; where prices come as messages, that is an actor too, a
+//! [`Venue`].
 //!
 //! ```
 //! use backtest::strategy::{Backtest, Size, Strategy, StrategyContext};
@@ -36,6 +38,7 @@ mod desk;
 mod history;
 mod journal;
 mod past;
+mod replay;
 mod run;
 mod ticket;
 mod trader;

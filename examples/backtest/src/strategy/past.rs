@@ -70,11 +70,6 @@ impl Past {
         Self { store: Store::Own(vec![OwnPast::default(); assets], VecDeque::new()), seen: 0, happened: 0 }
     }
 
-    /// Whether events come from memory, which the exchange has as well.
-    pub(super) fn is_shared(&self) -> bool {
-        !matches!(self.store, Store::Own(..))
-    }
-
     /// An event has come, for the strategy to see when its fills are known.
     pub(super) fn push(&mut self, heard: Heard) {
         if let Store::Own(_, queue) = &mut self.store {

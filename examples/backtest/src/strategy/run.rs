@@ -1,4 +1,4 @@
-//! Runs a strategy over bars: an isolate with a feed, a venue and a trader.
+//! Runs a strategy over prices: an isolate with a feed and a trader, and a venue if prices come as messages.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::history::Stretches;
 use super::journal::{Journal, OpenPosition, OrderRecord, Trade};
 use super::past::Past;
+use super::replay::Replay;
 use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
@@ -437,8 +438,9 @@ impl Backtest {
         let lots: Vec<f64> = terms.iter().map(|terms| terms.lot).collect();
         let symbols = tape.symbols().map(str::to_owned).collect();
         let desk = Desk::new(Past::shared(tape), &self.market, symbols, &lots, journal);
-        let venue = Venue::on(Arc::clone(tape), self.market.clone(), terms);
-        host(Stretches(Arc::clone(tape)), venue, strategy, desk, self.market.cash)
+        let replay = Replay::new(Arc::clone(tape), self.market.clone(), terms);
+        let trader = Trader::new(strategy, desk, Ledger::new(self.market.cash), Some(replay));
+        host(Stretches(Arc::clone(tape)), trader, None)
     }
 
     /// Runs a strategy on bars of another source, on the terms of this one's only asset: its past is what has
@@ -459,7 +461,8 @@ impl Backtest {
         }
         let desk = Desk::new(Past::own(1), &self.market, [symbol.to_owned()].into(), &[*lot], None);
         let venue = Venue::of(self.market.clone(), terms);
-        let (trader, events) = host(Feed::new(source), venue, strategy, desk, self.market.cash)?;
+        let trader = Trader::new(strategy, desk, Ledger::new(self.market.cash), None);
+        let (trader, events) = host(Feed::new(source), trader, Some(venue))?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
     }
 }
@@ -467,15 +470,14 @@ impl Backtest {
 /// Makes the bus and its actors, and runs them to the end of the source.
 fn host<S: Strategy>(
     feed: impl Service,
-    venue: Venue,
-    strategy: S,
-    desk: Desk,
-    cash: f64,
+    trader: Trader<S>,
+    venue: Option<Venue>,
 ) -> Result<(Trader<S>, u64), InstanceError> {
     let mut isolate = Isolate::new(0);
-    let trader = Trader::new(strategy, desk, Ledger::new(cash));
     let trader: ActorRef<Trader<S>> = isolate.spawn(trader).map_err(InstanceError::Spawn)?;
-    isolate.spawn(venue).map_err(InstanceError::Spawn)?;
+    if let Some(venue) = venue {
+        isolate.spawn(venue).map_err(InstanceError::Spawn)?;
+    }
     isolate.spawn_service(feed).map_err(InstanceError::Spawn)?;
     let events = isolate.run().map_err(InstanceError::Run)?.events;
     let trader = isolate.take(&trader).ok_or(InstanceError::ResultsLost)?;

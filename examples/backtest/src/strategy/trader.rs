@@ -2,10 +2,10 @@
 //! the future, nor decide on a stale account.
 //!
 //! ```text
-//! live:        Feed --Bar--> Venue, Trader
-//! in memory:   Feed --Stretch--> Trader --Step--> Venue
+//! as messages: Feed --Bar--> Venue, Trader
 //!              Trader --NewOrder, CancelOrder--> Venue --Execution, OrderUpdate, BarDone--> Trader
 //!              Feed --SessionEnd--> Venue --Execution, OrderUpdate, Settlement--> Trader
+//! in memory:   Feed --Stretch, SessionEnd--> Trader
 //! ```
 //!
 //! A strategy is called once for each bar, when everything that was filled in it is known. Both sides know
@@ -14,7 +14,8 @@
 //! position could be ruined. On other bars nothing can be filled, and the trader calls the strategy at once.
 //!
 //! A history in memory is read by all runs. Its bars are no messages: the trader hears of a stretch of them,
-//! takes them one by one, and asks the exchange to step to those that need an answer.
+//! takes them one by one, and has the exchange beside it ([`Replay`]), which steps to those that need an
+//! answer.
 
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
@@ -23,10 +24,11 @@ use super::context::StrategyContext;
 pub(super) use super::desk::Desk;
 use super::desk::Instruction;
 use super::past::{Heard, Past};
-use crate::engine::{AssetTerms, Market};
+use super::replay::Replay;
+use crate::engine::{AssetTerms, Event, Market};
 use crate::ledger::Ledger;
 use crate::messages::{
-    Bar, BarDone, Charge, Execution, FillKind, OrderUpdate, Quote, Settlement, Step, Stretch, Tick,
+    Bar, BarDone, Charge, Execution, FillKind, OrderUpdate, Quote, SessionEnd, Settlement, Stretch, Tick,
 };
 
 /// Hosts a strategy.
@@ -38,8 +40,8 @@ pub struct Trader<S> {
     sent: u32,
     heard: u32,
     attentive: bool,
-    /// Whether the exchange was asked to step and has not answered yet.
-    asked: bool,
+    /// The exchange, where both have the prices in memory.
+    replay: Option<Replay>,
 }
 
 impl<S: Strategy> Trader<S> {
@@ -65,11 +67,11 @@ impl<S: Strategy> Trader<S> {
             assets.into_iter().map(|(symbol, terms)| (symbol.to_owned(), terms.lot)).unzip();
         let symbols = symbols.into();
         let desk = Desk::new(Past::own(lots.len()), market, symbols, &lots, None);
-        Self::new(strategy, desk, Ledger::new(market.cash))
+        Self::new(strategy, desk, Ledger::new(market.cash), None)
     }
 
-    pub(super) fn new(strategy: S, desk: Desk, ledger: Ledger) -> Self {
-        Self { strategy, desk, ledger, sent: 0, heard: 0, attentive: false, asked: false }
+    pub(super) fn new(strategy: S, desk: Desk, ledger: Ledger, replay: Option<Replay>) -> Self {
+        Self { strategy, desk, ledger, sent: 0, heard: 0, attentive: false, replay }
     }
 
     /// Lets the strategy decide on the next bar, whose fills are known. `false` if there is none yet.
@@ -97,35 +99,55 @@ impl<S: Strategy> Trader<S> {
         true
     }
 
-    /// Goes on with what has happened until the exchange has to say what it has filled.
+    /// Goes on with what has come until the exchange has to say what it has filled.
     async fn go_on(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        loop {
-            if self.attentive || self.sent != self.heard {
-                return self.ask(ctx).await;
+        while !self.attentive && self.sent == self.heard && self.decide() {
+            self.send(ctx).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what has happened in memory.
+    fn replay(&mut self) -> Result<(), BoxError> {
+        let Some(mut replay) = self.replay.take() else { return Ok(()) };
+        while let Some(number) = self.desk.past.next_number() {
+            if replay.is_quiet() {
+                while self.decide() && self.desk.outbox.is_empty() {}
+            } else {
+                if !replay.is_calm(number as usize) {
+                    replay.step(number as usize)?;
+                    replay.events().for_each(|event| self.hear(&event));
+                }
+                self.decide();
             }
-            while self.decide() {
-                if !self.desk.outbox.is_empty() {
-                    break;
+            self.desk.outbox.drain(..).for_each(|instruction| replay.hear(&instruction));
+        }
+        self.replay = Some(replay);
+        Ok(())
+    }
+
+    /// Hears of what the exchange has done.
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Update(update) => self.desk.updated(update),
+            Event::Charged(charge) => self.desk.charged(charge),
+            Event::Executed(execution) => {
+                self.desk.executed(execution);
+                if execution.kind != FillKind::Open {
+                    self.ledger.count_trade();
                 }
             }
-            if self.desk.outbox.is_empty() {
-                return Ok(());
-            }
-            self.send(ctx).await?;
         }
     }
 
-    /// Asks the exchange to step to the next bar, if that has happened and the exchange does not hear of it
-    /// by itself.
-    async fn ask(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if self.asked || !self.desk.past.is_shared() {
-            return Ok(());
+    /// Values the account after the end.
+    fn settle(&mut self) {
+        self.desk.value();
+        self.ledger.settle_equity(self.desk.equity);
+        let (equity, exposure) = (self.desk.equity, self.desk.exposure());
+        if let Some(journal) = &mut self.desk.journal {
+            journal.curves.settle(equity, exposure);
         }
-        if let Some(index) = self.desk.past.next_number() {
-            self.asked = true;
-            ctx.publish(Step { index }).await?;
-        }
-        Ok(())
     }
 
     /// Sends what the strategy has decided.
@@ -145,13 +167,12 @@ impl<S: Strategy> Actor for Trader<S> {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Execution>().on::<OrderUpdate>().on::<BarDone>().on::<Settlement>();
-        topics.on::<Charge>();
-        if self.desk.past.is_shared() {
-            topics.on::<Stretch>();
-        } else {
-            topics.on::<Bar>().on::<Quote>().on::<Tick>();
+        if self.replay.is_some() {
+            topics.on::<Stretch>().on::<SessionEnd>();
+            return;
         }
+        topics.on::<Execution>().on::<OrderUpdate>().on::<BarDone>().on::<Settlement>();
+        topics.on::<Charge>().on::<Bar>().on::<Quote>().on::<Tick>();
     }
 }
 
@@ -177,15 +198,25 @@ impl<S: Strategy> Handler<Tick> for Trader<S> {
 }
 
 impl<S: Strategy> Handler<Stretch> for Trader<S> {
-    async fn handle(&mut self, stretch: &Stretch, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    async fn handle(&mut self, stretch: &Stretch, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.desk.past.happened(stretch.first as usize + stretch.count as usize);
-        self.go_on(ctx).await
+        self.replay()
+    }
+}
+
+impl<S: Strategy> Handler<SessionEnd> for Trader<S> {
+    async fn handle(&mut self, _end: &SessionEnd, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(mut replay) = self.replay.take() else { return Ok(()) };
+        replay.end()?;
+        replay.events().for_each(|event| self.hear(&event));
+        self.settle();
+        Ok(())
     }
 }
 
 impl<S: Strategy> Handler<BarDone> for Trader<S> {
     async fn handle(&mut self, done: &BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        (self.heard, self.attentive, self.asked) = (done.heard, done.attentive, false);
+        (self.heard, self.attentive) = (done.heard, done.attentive);
         while self.desk.past.next_number().is_some_and(|number| number <= done.index) {
             self.decide();
             self.send(ctx).await?;
@@ -196,36 +227,28 @@ impl<S: Strategy> Handler<BarDone> for Trader<S> {
 
 impl<S: Strategy> Handler<Execution> for Trader<S> {
     async fn handle(&mut self, execution: &Execution, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.executed(execution);
-        if execution.kind != FillKind::Open {
-            self.ledger.count_trade();
-        }
+        self.hear(&Event::Executed(*execution));
         Ok(())
     }
 }
 
 impl<S: Strategy> Handler<Charge> for Trader<S> {
     async fn handle(&mut self, charge: &Charge, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.charged(charge);
+        self.hear(&Event::Charged(*charge));
         Ok(())
     }
 }
 
 impl<S: Strategy> Handler<OrderUpdate> for Trader<S> {
     async fn handle(&mut self, update: &OrderUpdate, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.updated(update);
+        self.hear(&Event::Update(*update));
         Ok(())
     }
 }
 
 impl<S: Strategy> Handler<Settlement> for Trader<S> {
     async fn handle(&mut self, _settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.value();
-        self.ledger.settle_equity(self.desk.equity);
-        let (equity, exposure) = (self.desk.equity, self.desk.exposure());
-        if let Some(journal) = &mut self.desk.journal {
-            journal.curves.settle(equity, exposure);
-        }
+        self.settle();
         Ok(())
     }
 }

@@ -1,15 +1,12 @@
 //! The exchange simulator as an actor: a thin shell around the [`Engine`].
 
-use std::sync::Arc;
-
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
 use crate::engine::{AssetTerms, Engine, Event, Market};
-use crate::messages::{Bar, BarDone, CancelOrder, NewOrder, Quote, SessionEnd, Settlement, Step, Tick};
-use crate::tape::{MarketData, Tape};
+use crate::messages::{Bar, BarDone, CancelOrder, NewOrder, Quote, SessionEnd, Settlement, Tick};
+use crate::tape::MarketData;
 
-/// Fills orders against the events that it hears of, or against those of a tape in memory to which a trader
-/// makes it step.
+/// Fills orders against the events that it hears of.
 ///
 /// # An actor of your own instead of a strategy
 /// An actor that hears of a [`Bar`] does not know yet what is filled in it: venue and actor hear of it at
@@ -61,22 +58,19 @@ use crate::tape::{MarketData, Tape};
 /// [`Strategy`](super::Strategy) has none of this to think of.
 pub struct Venue {
     engine: Engine,
-    tape: Option<Arc<Tape>>,
-    /// Events of the tape that were passed.
-    passed: usize,
 }
 
 impl Venue {
     /// A venue for a bus, with one flat account on one asset.
     #[must_use]
     pub fn new(market: Market) -> Self {
-        Self { engine: Engine::new(market), tape: None, passed: 0 }
+        Self { engine: Engine::new(market) }
     }
 
     /// A venue for a bus, with one flat account on several assets.
     #[must_use]
     pub fn of(market: Market, assets: Vec<AssetTerms>) -> Self {
-        Self { engine: Engine::on(market, assets), tape: None, passed: 0 }
+        Self { engine: Engine::on(market, assets) }
     }
 
     /// Publishes a [`BarDone`] for each event, also where nothing could be filled: for actors that decide
@@ -85,47 +79,6 @@ impl Venue {
     pub fn tell_every_bar(mut self) -> Self {
         self.engine.tell_always();
         self
-    }
-
-    /// A venue that steps through a tape.
-    #[must_use]
-    pub fn on(tape: Arc<Tape>, market: Market, assets: Vec<AssetTerms>) -> Self {
-        Self { engine: Engine::on(market, assets), tape: Some(tape), passed: 0 }
-    }
-
-    /// Catches up with the event on which something was decided: since the latest one nothing could be
-    /// filled.
-    fn catch_up(&mut self, until: usize) {
-        let Some(tape) = &self.tape else { return };
-        if tape.assets() == 1 && until >= self.passed && !self.engine.sees_each() {
-            // The latest is all that is needed.
-            self.passed = until;
-        }
-        while self.passed <= until {
-            let Some(event) = tape.event(self.passed) else { return };
-            self.engine.look(event.asset, self.passed as u32, tape.known(&event), event.data);
-            if tape.is_last_of_several(&event) {
-                self.engine.is_last(event.asset);
-            }
-            self.passed += 1;
-        }
-    }
-
-    /// Passes the events up to this one.
-    fn step(&mut self, until: usize) -> Option<BarDone> {
-        let tape = self.tape.as_ref()?;
-        let mut over = Vec::new();
-        while self.passed <= until {
-            let event = tape.event(self.passed)?;
-            self.engine.pass(event.asset, self.passed as u32, tape.known(&event), event.data);
-            over.extend(tape.is_last_of_several(&event).then_some(event.asset));
-            self.passed += 1;
-        }
-        let done = self.engine.finish();
-        // Not before: events that begin at one time wait for each other, and the closes before them are
-        // filled with the first of them.
-        over.into_iter().for_each(|asset| self.engine.is_last(asset));
-        Some(done)
     }
 
     /// Publishes what has happened, and then that this was all. Fails where a cost was no number.
@@ -164,11 +117,7 @@ impl Actor for Venue {
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<NewOrder>().on::<CancelOrder>().on::<SessionEnd>();
-        if self.tape.is_some() {
-            topics.on::<Step>();
-        } else {
-            topics.on::<Bar>().on::<Quote>().on::<Tick>();
-        }
+        topics.on::<Bar>().on::<Quote>().on::<Tick>();
     }
 }
 
@@ -190,16 +139,8 @@ impl Handler<Tick> for Venue {
     }
 }
 
-impl Handler<Step> for Venue {
-    async fn handle(&mut self, step: &Step, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        let done = self.step(step.index as usize).ok_or("a step beyond the tape")?;
-        self.tell(done, ctx).await
-    }
-}
-
 impl Handler<NewOrder> for Venue {
     async fn handle(&mut self, order: &NewOrder, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.catch_up(order.after as usize);
         self.engine.place(*order);
         Ok(())
     }
@@ -207,7 +148,6 @@ impl Handler<NewOrder> for Venue {
 
 impl Handler<CancelOrder> for Venue {
     async fn handle(&mut self, cancel: &CancelOrder, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.catch_up(cancel.after as usize);
         self.engine.cancel(*cancel);
         Ok(())
     }
@@ -215,9 +155,6 @@ impl Handler<CancelOrder> for Venue {
 
 impl Handler<SessionEnd> for Venue {
     async fn handle(&mut self, end: &SessionEnd, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if let Some(last) = self.tape.as_ref().and_then(|tape| tape.len().checked_sub(1)) {
-            self.catch_up(last);
-        }
         let done = self.engine.end();
         self.tell(done, ctx).await?;
         ctx.publish(Settlement { timestamp: end.timestamp, price: self.engine.price(0) }).await?;

@@ -6,6 +6,7 @@ mod accounts;
 mod actions;
 mod assets;
 mod booking;
+mod calm;
 mod cli;
 mod common;
 mod costs;
