@@ -49,16 +49,16 @@ pub struct StrategyArgs {
 /// Which prices to read.
 #[derive(Clone, Debug, Args)]
 pub struct DataArgs {
-    /// CSV or Parquet file with a date or timestamp column and Open, High, Low, Close, or Bid and Ask, or
-    /// Price, or the levels of a book; again for another asset
+    /// CSV, Parquet or Arrow file with a date or timestamp column and Open, High, Low, Close, or Bid and Ask,
+    /// or Price, or the levels of a book; again for another asset
     #[arg(long, value_name = "FILE", required = true)]
     pub data: Vec<PathBuf>,
     /// Symbol to read, if the file has a Ticker or Symbol column with several; again for another asset. Of
     /// several files each has its own, in the same sequence
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Vec<String>,
-    /// What the rows are, bars, quotes, ticks or depth; the names of the columns tell it, unless it is said. Of one
-    /// file or symbol: `NAME:ticks`
+    /// What the rows are, bars, quotes, ticks or depth; the names of the columns tell it, unless it is said.
+    /// Of one file or symbol: `NAME:ticks`
     #[arg(long, value_name = "[NAME:]KIND")]
     pub kind: Vec<String>,
     /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'. Of one file: `NAME:FORMAT`
@@ -223,6 +223,9 @@ pub struct SweepArgs {
     /// Also write results.parquet
     #[arg(long)]
     pub parquet: bool,
+    /// Also write results.arrow
+    #[arg(long)]
+    pub arrow: bool,
     /// Print one JSON object instead of the table; progress still goes to stderr
     #[arg(long)]
     pub json: bool,

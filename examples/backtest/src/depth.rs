@@ -47,8 +47,8 @@ pub struct Depth {
 
 impl Depth {
     /// A book of these prices and sizes, the best first. A level of size zero is none; levels beyond
-    /// [`DEPTH_LEVELS_MAX`] are left out. A backtest refuses books that are crossed, out of order or without a
-    /// side.
+    /// [`DEPTH_LEVELS_MAX`] are left out. A backtest refuses books that are crossed, out of order or without
+    /// a side.
     #[must_use]
     pub fn new(timestamp: Timestamp, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Self {
         let mut book = Self { timestamp, ..Self::default() };

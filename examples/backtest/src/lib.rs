@@ -4,6 +4,7 @@
 pub mod account;
 pub mod actors;
 pub mod args;
+mod arrow;
 pub mod averages;
 pub mod broker;
 mod chance;

@@ -54,5 +54,5 @@ pub const SHARDS_MAX: usize = 100_000;
 /// Most assets of one account. A fill looks at all of them.
 pub const ASSETS_MAX: usize = 10_000;
 
-/// Most bars, quotes and ticks of one tape. Merged, each takes eight bytes beside its own.
+/// Most bars, quotes, ticks and books of one tape. Merged, each takes eight bytes beside its own.
 pub const EVENTS_MAX: usize = 1 << 31;

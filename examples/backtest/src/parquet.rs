@@ -28,6 +28,9 @@ pub(crate) enum ColumnData {
     Times(Vec<i64>),
 }
 
+/// Columns, and what is said about them.
+type TableAbout = (Vec<(String, ColumnData)>, Vec<(String, String)>);
+
 /// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as
 /// doubles. A figure that is not defined is NaN. `about` goes into the file's metadata: what was run, on
 /// which terms.
@@ -35,6 +38,20 @@ pub(crate) enum ColumnData {
 /// # Errors
 /// Those of the writer.
 pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> io::Result<()> {
+    let (columns, about) = row_table(rows, about);
+    write_table("results", &columns, &about, out)
+}
+
+/// The same as an Arrow IPC file.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_as_arrow(rows: &[Row], about: &[(&str, String)], out: impl Write) -> io::Result<()> {
+    let (columns, about) = row_table(rows, about);
+    crate::arrow::write_table(&columns, &about, out)
+}
+
+fn row_table(rows: &[Row], about: &[(&str, String)]) -> TableAbout {
     let window = |of: fn(&Row) -> u32| ColumnData::Counts(rows.iter().map(|row| count(of(row))).collect());
     let mut columns = vec![
         ("fast".to_owned(), window(|(pair, _)| pair.fast)),
@@ -50,7 +67,7 @@ pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> 
     }
     let about: Vec<(String, String)> =
         about.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    write_table("results", &columns, &about, out)
+    (columns, about)
 }
 
 /// Writes the rows of a search: `index` as 64-bit integers, `n_trades` as 32-bit ones, the rest as doubles.
@@ -59,6 +76,21 @@ pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> 
 /// # Errors
 /// Those of the writer.
 pub fn write_sheet(sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {
+    let (columns, about) = sheet_table(sheet);
+    write_table("results", &columns, &about, out)
+}
+
+/// The same as an Arrow IPC file.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_sheet_as_arrow(sheet: &Sheet, out: impl Write) -> io::Result<()> {
+    let (columns, about) = sheet_table(sheet);
+    crate::arrow::write_table(&columns, &about, out)
+}
+
+/// The columns of a search, and what is said about it.
+fn sheet_table(sheet: &Sheet) -> TableAbout {
     let rows = &sheet.rows;
     let index = rows.iter().map(|row| i64::try_from(row.index).unwrap_or(i64::MAX)).collect();
     let mut columns = vec![("index".to_owned(), ColumnData::Integers(index))];
@@ -76,7 +108,7 @@ pub fn write_sheet(sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {
     columns.push(("score".to_owned(), ColumnData::Numbers(rows.iter().map(|row| row.score).collect())));
     let mut about = sheet.about.clone();
     about.push(("digest".to_owned(), format!("{:016x}", sheet.digest())));
-    write_table("results", &columns, &about, out)
+    (columns, about)
 }
 
 /// Writes columns of equal length as a table of one row group.

@@ -39,9 +39,13 @@ pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
     };
     let csv = args.out.join("results.csv");
     write(&csv, |out| write_csv(&finished.rows, out))?;
+    let about = about(&series, &terms, finished.effort.digest);
     if args.parquet {
-        let about = about(&series, &terms, finished.effort.digest);
         write(&args.out.join("results.parquet"), |out| crate::parquet::write(&finished.rows, &about, out))?;
+    }
+    if args.arrow {
+        let place = args.out.join("results.arrow");
+        write(&place, |out| crate::parquet::write_as_arrow(&finished.rows, &about, out))?;
     }
     let report = args.out.join("report.html");
     let html = page(args, &series, *pair, &terms, &finished, &top, warning.as_deref())?;

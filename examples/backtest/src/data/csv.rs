@@ -24,7 +24,8 @@ pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
     load_with(path, &options).map(|(series, _)| series)
 }
 
-/// Reads the bars of one symbol from a file of CSV or Parquet, as the options say, with what was left out.
+/// Reads the bars of one symbol from a file of CSV, Parquet or Arrow, as the options say, with what was left
+/// out.
 ///
 /// # Errors
 /// See [`read_with`]; also if the file cannot be opened.
@@ -32,8 +33,8 @@ pub fn load_with(path: &Path, options: &ReadOptions) -> Result<(Series, DroppedR
     bars_of(load_any(path, options, true)?)
 }
 
-/// Reads the bars, quotes, ticks or books of one symbol from a file of CSV or Parquet, with what was left out. The
-/// options say which they are, or it follows from the names of the columns.
+/// Reads the bars, quotes, ticks or books of one symbol from a file of CSV, Parquet or Arrow, with what was
+/// left out. The options say which they are, or it follows from the names of the columns.
 ///
 /// # Errors
 /// See [`read_with`]; also if the file cannot be opened.
@@ -46,9 +47,12 @@ fn load_any(path: &Path, options: &ReadOptions, bars: bool) -> Result<(Loaded, D
     let name = path.file_stem().map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let mut file = File::open(path).map_err(open)?;
     let mut start = Vec::new();
-    file.by_ref().take(super::parquet::MAGIC.len() as u64).read_to_end(&mut start).map_err(open)?;
-    if start == super::parquet::MAGIC {
+    file.by_ref().take(super::arrow::MAGIC.len() as u64).read_to_end(&mut start).map_err(open)?;
+    if start.starts_with(super::parquet::MAGIC) {
         return super::parquet::load(file, options, &name, bars);
+    }
+    if start == super::arrow::MAGIC || start.starts_with(super::arrow::CONTINUATION) {
+        return super::arrow::load(file, options, &name, bars);
     }
     read_any(start.as_slice().chain(file), options, &name, bars)
 }
@@ -261,11 +265,17 @@ fn delimiter(text: &[u8]) -> u8 {
 
 /// What a file is that was taken for CSV by mistake, and how to make CSV of it.
 fn other_format(text: &[u8]) -> Option<(&'static str, &'static str)> {
-    const KNOWN: [(&[u8], &str, &str); 8] = [
+    const KNOWN: [(&[u8], &str, &str); 10] = [
         (b"\x1f\x8b", "a gzip archive", "unpack it with `gunzip --keep`"),
         (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it with `unzstd`"),
         (b"PK\x03\x04", "a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
         (b"PAR1", "Parquet", "give it as a file: Parquet is not read from text"),
+        (b"ARROW1", "Arrow", "give it as a file: Arrow is not read from text"),
+        (
+            b"FEA1",
+            "Feather of the first version",
+            "write it anew: `pyarrow.feather.write_feather` writes Arrow",
+        ),
         (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
         (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
         (b"{", "JSON", "export it as CSV"),

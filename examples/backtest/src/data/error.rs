@@ -65,7 +65,12 @@ pub enum LoadError {
         /// Why, and how to mend it.
         reason: String,
     },
-    /// One row of a Parquet file is wrong.
+    /// A file of Arrow cannot be read.
+    Arrow {
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// One row of a file of Parquet or Arrow is wrong.
     ParquetRow {
         /// The row, counted from 1.
         row: u64,
@@ -245,6 +250,7 @@ impl fmt::Display for LoadError {
                 Listed(present)
             ),
             Self::Parquet { reason } => write!(f, "the Parquet file cannot be read: {reason}"),
+            Self::Arrow { reason } => write!(f, "the Arrow file cannot be read: {reason}"),
             Self::ParquetRow { row, column, cause } => {
                 write!(f, "row {row}, column `{}`: {cause}", Quoted(column))
             }

@@ -1,8 +1,11 @@
-//! Prices: reading them from CSV and Parquet, exactly, into rows that all instances share.
+//! Prices: reading them from CSV, Parquet and Arrow, exactly, into rows that all instances share.
 
 mod actions;
+mod arrow;
+mod cells;
 mod columns;
 mod csv;
+mod damage;
 mod depth;
 mod error;
 mod kinds;

@@ -9,13 +9,9 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::columns::Header;
-use super::kinds::{BarRow, Loaded, PriceRow};
-use super::rows::{Fault, Fields, Rows, Symbols, time_of};
-use super::{Decimal, DroppedRows, LoadError, NS_PER_DAY, ReadOptions, RowError};
-use crate::depth::Depth;
-use crate::messages::{Quote, Tick, Timestamp};
-use crate::tape::PriceKind;
+use super::cells::{self, Cell, Table};
+use super::kinds::Loaded;
+use super::{DroppedRows, LoadError, NS_PER_DAY, ReadOptions};
 
 /// What a file of Parquet begins with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -23,8 +19,7 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 65_536;
 
-/// Reads the rows of one symbol. Columns are found by their names, as in CSV. Times are timestamps, dates,
-/// text, or integers as they may stand in CSV. With `bars`, other rows are an error.
+/// Reads the rows of one symbol. With `bars`, other rows are an error.
 pub(super) fn load(
     file: File,
     options: &ReadOptions,
@@ -34,63 +29,34 @@ pub(super) fn load(
     let reader = SerializedFileReader::new(file).map_err(|error| broken(&error))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let fields: ::csv::StringRecord = schema.columns().iter().map(|column| column.path().string()).collect();
-    let header = Header::new(&fields, 1, options)?;
-    match header.kind()? {
-        PriceKind::Bars => rows::<BarRow>(&reader, &fields, &header, options, name),
-        kind if bars => Err(LoadError::OtherKind(kind)),
-        PriceKind::Quotes => rows::<Quote>(&reader, &fields, &header, options, name),
-        PriceKind::Ticks => rows::<Tick>(&reader, &fields, &header, options, name),
-        PriceKind::Depth => rows::<Depth>(&reader, &fields, &header, options, name),
-    }
+    cells::load(Groups { reader, next: 0, streams: Vec::new() }, &fields, options, name, bars)
 }
 
-fn rows<R: PriceRow>(
-    reader: &SerializedFileReader<File>,
-    fields: &::csv::StringRecord,
-    header: &Header<'_>,
-    options: &ReadOptions,
-    name: &str,
-) -> Result<(Loaded, DroppedRows), LoadError> {
-    let (times, columns) = (header.times()?, R::columns(header)?);
-    let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let place = |row, at: usize, cause| LoadError::ParquetRow { row, column: fields[at].to_owned(), cause };
-    let mut rows = Rows::<R>::new(options, times, columns, &place);
-    let mut symbols = Symbols::new(options.symbol.as_deref());
-    let mut row = 0;
-    // The date is first, and each column once.
-    let mut used = vec![times.date];
-    for at in R::used(&columns).into_iter().chain(times.time).chain(times.symbol) {
-        if !used.contains(&at) {
-            used.push(at);
-        }
-    }
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| broken(&error))?;
-        let open = |at: &usize| Ok((*at, Stream::open(&*group, *at, &schema.column(*at))?));
-        let mut streams = used.iter().map(open).collect::<Result<Vec<_>, LoadError>>()?;
+/// The row groups of a file.
+struct Groups {
+    reader: SerializedFileReader<File>,
+    /// The group behind the one that is being read.
+    next: usize,
+    streams: Vec<Stream>,
+}
+
+impl Table for Groups {
+    fn next(&mut self, used: &[usize]) -> Result<Option<Vec<Vec<Cell>>>, LoadError> {
         loop {
-            let mut batch = Batch { columns: vec![Vec::new(); fields.len()], options };
-            for (at, stream) in &mut streams {
-                batch.columns[*at] = stream.next()?;
+            let read = self.streams.iter_mut().map(Stream::next).collect::<Result<Vec<_>, LoadError>>()?;
+            if read.first().is_some_and(|cells| !cells.is_empty()) {
+                return Ok(Some(read));
             }
-            let count = batch.columns[times.date].len();
-            if count == 0 {
-                break;
+            if self.next == self.reader.num_row_groups() {
+                return Ok(None);
             }
-            for at in 0..count {
-                row += 1;
-                let wanted = match times.symbol.map(|symbol| batch.columns[symbol].get(at)) {
-                    None => true,
-                    Some(Some(Cell::Text(name))) => symbols.select(name),
-                    Some(_) => symbols.select(""),
-                };
-                if wanted {
-                    rows.add(row, &BatchRow { batch: &batch, row: at })?;
-                }
-            }
+            let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
+            let group = self.reader.get_row_group(self.next).map_err(|error| broken(&error))?;
+            let open = |at: &usize| Stream::open(&*group, *at, &schema.column(*at));
+            self.streams = used.iter().map(open).collect::<Result<Vec<_>, LoadError>>()?;
+            self.next += 1;
         }
     }
-    rows.finish(symbols.chosen(times.symbol.is_some(), name)?)
 }
 
 fn broken(error: &ParquetError) -> LoadError {
@@ -99,86 +65,6 @@ fn broken(error: &ParquetError) -> LoadError {
         reason.push_str("; write it with `compression=\"snappy\"`, or with none");
     }
     LoadError::Parquet { reason }
-}
-
-/// One value of a column.
-#[derive(Clone, Debug, PartialEq)]
-enum Cell {
-    Missing,
-    Number(f64),
-    /// An integer, which may be an amount or a time.
-    Integer(i64),
-    /// Nanoseconds since 1970.
-    Time(i64),
-    Text(String),
-}
-
-/// The columns of some rows, by their numbers; those that are not used are empty.
-struct Batch<'a> {
-    columns: Vec<Vec<Cell>>,
-    options: &'a ReadOptions,
-}
-
-/// One of these rows.
-struct BatchRow<'a> {
-    batch: &'a Batch<'a>,
-    row: usize,
-}
-
-impl BatchRow<'_> {
-    fn cell(&self, at: usize) -> Option<&Cell> {
-        self.batch.columns[at].get(self.row)
-    }
-
-    fn timestamp(&self, date: usize, time: Option<usize>) -> Result<Timestamp, RowError> {
-        let read = |text: &str| time_of(self.batch.options, text);
-        match (self.cell(date), time.and_then(|time| self.cell(time))) {
-            (None | Some(Cell::Missing), _) => Err(RowError::Missing),
-            (Some(Cell::Time(ns)), None) => Ok(Timestamp::from_nanos(*ns)),
-            // Both in nanoseconds: a date, and the time of day.
-            (Some(Cell::Time(date)), Some(Cell::Time(day))) => {
-                Ok(Timestamp::from_nanos(date.saturating_add(*day)))
-            }
-            (Some(Cell::Integer(count)), None) => read(&count.to_string()),
-            (Some(Cell::Text(date)), None) => read(date),
-            (Some(Cell::Text(date)), Some(Cell::Text(time))) => read(&format!("{date} {time}")),
-            (Some(date), time) => Err(RowError::BadTimestamp(format!("{date:?} and {time:?}"))),
-        }
-    }
-}
-
-impl Fields for BatchRow<'_> {
-    fn time(&self, date: usize, time: Option<usize>) -> Result<Timestamp, Fault> {
-        self.timestamp(date, time).map_err(|cause| (date, cause))
-    }
-
-    fn number(&self, at: usize) -> Result<f64, Fault> {
-        number(self.cell(at)).map_err(|cause| (at, cause))
-    }
-
-    fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault> {
-        let number = self.number(at)?;
-        // The shortest decimal that reads back as this float: what somebody has written, most likely.
-        let exact = Decimal::parse(&number.to_string());
-        Ok((number, exact.ok_or_else(|| (at, RowError::BadPrice(number.to_string())))?))
-    }
-
-    fn amount(&self, at: Option<usize>) -> Result<f64, Fault> {
-        match at {
-            Some(at) if self.cell(at) != Some(&Cell::Missing) => self.number(at),
-            _ => Ok(0.0),
-        }
-    }
-}
-
-fn number(cell: Option<&Cell>) -> Result<f64, RowError> {
-    match cell {
-        Some(Cell::Number(number)) => Ok(*number),
-        Some(Cell::Integer(number)) => Ok(*number as f64),
-        Some(Cell::Text(text)) => text.trim().parse().map_err(|_| RowError::NotANumber(text.clone())),
-        Some(Cell::Time(_)) => Err(RowError::NotANumber("a timestamp".to_owned())),
-        Some(Cell::Missing) | None => Err(RowError::Missing),
-    }
 }
 
 /// A column of a row group, batch by batch.

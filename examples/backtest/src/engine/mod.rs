@@ -1,4 +1,4 @@
-//! The exchange simulator's decisions: orders, bars, quotes and ticks in, executions and updates out. No
+//! The exchange simulator's decisions: orders and prices in, executions and updates out. No
 //! clock, no IO.
 //!
 //! # Rules

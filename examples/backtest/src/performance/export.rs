@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::data::format_timestamp;
 use crate::engine::NUMBERS_OF_AN_ORDER;
-use crate::messages::{Bar, OrderType, Timestamp};
-use crate::parquet::{ColumnData, write_table};
+use crate::messages::{Bar, OrderType};
 use crate::strategy::{OpenOrder, OrderRecord, Report, Trade};
 
 impl Report {
@@ -59,65 +58,6 @@ impl Report {
     pub fn write_equity(&self, bars: &[Bar], out: impl Write) -> io::Result<()> {
         write_equity(bars, &self.equity, &self.exposure, out)
     }
-
-    /// Trades as Parquet, with the columns of [`write_trades`](Report::write_trades); times are timestamps of
-    /// UTC in nanoseconds. `about` goes into the metadata of the file: what was run, on which terms.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write_trades_parquet(&self, about: &[(String, String)], out: impl Write + Send) -> io::Result<()> {
-        let trades = &self.trades;
-        let whole = |of: fn(&Trade) -> u32| {
-            ColumnData::Integers(trades.iter().map(|trade| i64::from(of(trade))).collect())
-        };
-        let time = |of: fn(&Trade) -> Timestamp| {
-            ColumnData::Times(trades.iter().map(|trade| of(trade).as_nanos()).collect())
-        };
-        let number = |of: fn(&Trade) -> f64| ColumnData::Numbers(trades.iter().map(of).collect());
-        let symbol = |trade: &Trade| self.assets.get(usize::from(trade.asset)).cloned().unwrap_or_default();
-        let tags = ColumnData::Texts(trades.iter().map(|trade| trade.tag.to_owned()).collect());
-        let columns = [
-            ("number", whole(|trade| trade.number)),
-            ("asset", whole(|trade| u32::from(trade.asset))),
-            ("size", number(|trade| trade.size)),
-            ("entry_bar", whole(|trade| trade.entry_bar)),
-            ("exit_bar", whole(|trade| trade.exit_bar)),
-            ("entry_time", time(|trade| trade.entry_time)),
-            ("exit_time", time(|trade| trade.exit_time)),
-            ("entry_price", number(|trade| trade.entry_price)),
-            ("exit_price", number(|trade| trade.exit_price)),
-            ("commission", number(|trade| trade.commission)),
-            ("profit", number(|trade| trade.profit)),
-            ("return_pct", number(|trade| trade.return_pct)),
-            ("bars", whole(|trade| trade.bars)),
-            ("mae_pct", number(|trade| trade.mae_pct)),
-            ("mfe_pct", number(|trade| trade.mfe_pct)),
-            ("tag", tags),
-            ("symbol", ColumnData::Texts(trades.iter().map(symbol).collect())),
-        ];
-        let columns = columns.map(|(name, data)| (name.to_owned(), data));
-        write_table("trades", &columns, about, out)
-    }
-
-    /// The equity at the close of each bar as Parquet: `timestamp`, `equity` and `exposure`.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write_equity_parquet(
-        &self,
-        bars: &[Bar],
-        about: &[(String, String)],
-        out: impl Write + Send,
-    ) -> io::Result<()> {
-        let count = bars.len().min(self.equity.len()).min(self.exposure.len());
-        let times = bars[..count].iter().map(|bar| bar.timestamp.as_nanos()).collect();
-        let columns = [
-            ("timestamp".to_owned(), ColumnData::Times(times)),
-            ("equity".to_owned(), ColumnData::Numbers(self.equity[..count].to_vec())),
-            ("exposure".to_owned(), ColumnData::Numbers(self.exposure[..count].to_vec())),
-        ];
-        write_table("equity", &columns, about, out)
-    }
 }
 
 /// The fields of a [`Trade`].
@@ -168,31 +108,31 @@ pub(crate) fn write_equity(
 
 /// An order and what became of it, as a row.
 #[derive(serde::Serialize)]
-struct OrderRow<'a> {
-    order: u32,
-    asset: &'a str,
-    side: &'static str,
-    kind: String,
-    size: Option<f64>,
-    size_in: Option<&'static str>,
-    limit: Option<f64>,
-    stop: Option<f64>,
-    trail: Option<f64>,
-    stop_loss: Option<f64>,
-    take_profit: Option<f64>,
-    tag: &'static str,
-    placed_bar: u32,
-    status: String,
-    cause: String,
-    ended_bar: Option<u32>,
-    filled: f64,
-    fill_price: Option<f64>,
-    money: Option<f64>,
-    lot_price: Option<f64>,
+pub(super) struct OrderRow<'a> {
+    pub(super) order: u32,
+    pub(super) asset: &'a str,
+    pub(super) side: &'static str,
+    pub(super) kind: String,
+    pub(super) size: Option<f64>,
+    pub(super) size_in: Option<&'static str>,
+    pub(super) limit: Option<f64>,
+    pub(super) stop: Option<f64>,
+    pub(super) trail: Option<f64>,
+    pub(super) stop_loss: Option<f64>,
+    pub(super) take_profit: Option<f64>,
+    pub(super) tag: &'static str,
+    pub(super) placed_bar: u32,
+    pub(super) status: String,
+    pub(super) cause: String,
+    pub(super) ended_bar: Option<u32>,
+    pub(super) filled: f64,
+    pub(super) fill_price: Option<f64>,
+    pub(super) money: Option<f64>,
+    pub(super) lot_price: Option<f64>,
 }
 
 impl<'a> OrderRow<'a> {
-    const COLUMNS: [&'static str; 20] = [
+    pub(super) const COLUMNS: [&'static str; 20] = [
         "order",
         "asset",
         "side",
@@ -215,7 +155,7 @@ impl<'a> OrderRow<'a> {
         "lot_price",
     ];
 
-    fn of(record: &OrderRecord, assets: &'a [String]) -> Self {
+    pub(super) fn of(record: &OrderRecord, assets: &'a [String]) -> Self {
         let OpenOrder { id, asset, ticket, buy, .. } = record.order;
         let given = |number: f64| (number != 0.0).then_some(number);
         let [limit, stop, trail, stop_loss, take_profit] = ticket.prices();

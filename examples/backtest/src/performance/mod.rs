@@ -6,6 +6,7 @@ mod export;
 mod extremes;
 mod figures;
 mod table;
+mod tables;
 
 pub use self::assets::AssetFigures;
 pub(crate) use self::calendar::count_days;

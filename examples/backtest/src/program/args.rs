@@ -40,9 +40,12 @@ pub(super) struct ExploreFlags {
 pub(super) struct RunFlags {
     #[command(flatten)]
     pub(super) market: MarketFlags,
-    /// Also write trades.parquet and equity.parquet
+    /// Also write trades.parquet, orders.parquet and equity.parquet
     #[arg(long, requires = "out")]
     pub(super) parquet: bool,
+    /// Also write trades.arrow, orders.arrow and equity.arrow, which polars and pandas map into memory
+    #[arg(long, requires = "out")]
+    pub(super) arrow: bool,
     /// Folder for report.html, report.json, trades.csv, orders.csv and equity.csv; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
@@ -102,6 +105,9 @@ pub(super) struct SheetFlags {
     /// Also write results.parquet
     #[arg(long)]
     pub(super) parquet: bool,
+    /// Also write results.arrow
+    #[arg(long)]
+    pub(super) arrow: bool,
     /// Print one JSON object instead of the table; progress still goes to stderr
     #[arg(long)]
     pub(super) json: bool,

@@ -1,6 +1,7 @@
 //! `run`: once, with everything that is kept.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::ArgMatches;
@@ -41,15 +42,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
             unscored: false,
         });
         write(&folder.join("report.html"), |out| out.write_all(html?.as_bytes()))?;
-        if flags.parquet {
-            let about = [
-                ("program".to_owned(), heading(program, &traded, &point).trim_end().replace('\n', "; ")),
-                ("terms".to_owned(), traded.terms.clone()),
-            ];
-            let (trades, equity) = (folder.join("trades.parquet"), folder.join("equity.parquet"));
-            write(&trades, |out| report.write_trades_parquet(&about, out))?;
-            write(&equity, |out| report.write_equity_parquet(backtest.bars(), &about, out))?;
-        }
+        write_tables(program, &traded, (&point, &report), &flags, folder)?;
     }
     if flags.json {
         return Ok(format!("{json}\n"));
@@ -61,6 +54,33 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let _ = writeln!(text, "note: {note}");
     }
     Ok(text)
+}
+
+/// Writes trades, orders and equity with types, as the flags say.
+fn write_tables(
+    program: &dyn Tunable,
+    traded: &Traded,
+    (point, report): (&[f64], &Report),
+    flags: &RunFlags,
+    folder: &Path,
+) -> Result<(), CommandError> {
+    let about = [
+        ("program".to_owned(), heading(program, traded, point).trim_end().replace('\n', "; ")),
+        ("terms".to_owned(), traded.terms.clone()),
+    ];
+    let bars = traded.backtest.bars();
+    let place = |name: &str| folder.join(name);
+    if flags.parquet {
+        write(&place("trades.parquet"), |out| report.write_trades_parquet(&about, out))?;
+        write(&place("orders.parquet"), |out| report.write_orders_parquet(&about, out))?;
+        write(&place("equity.parquet"), |out| report.write_equity_parquet(bars, &about, out))?;
+    }
+    if flags.arrow {
+        write(&place("trades.arrow"), |out| report.write_trades_arrow(&about, out))?;
+        write(&place("orders.arrow"), |out| report.write_orders_arrow(&about, out))?;
+        write(&place("equity.arrow"), |out| report.write_equity_arrow(bars, &about, out))?;
+    }
+    Ok(())
 }
 
 /// The report with the figures of each asset, if there are several.

@@ -184,6 +184,11 @@ pub(super) fn results(
         write(&place, |out| crate::parquet::write_sheet(sheet, out))?;
         let _ = write!(written, " and {}", place.display());
     }
+    if flags.arrow {
+        let place = flags.out.join(format!("results{part}.arrow"));
+        write(&place, |out| crate::parquet::write_sheet_as_arrow(sheet, out))?;
+        let _ = write!(written, " and {}", place.display());
+    }
     if let Some(warning) = warning {
         eprintln!("warning: {warning}");
     }

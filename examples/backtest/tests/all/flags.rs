@@ -102,7 +102,7 @@ fn a_name_that_nobody_has_is_an_error_that_lists_the_names() {
         (["--lot", "es:x"], "--lot is `x`, must be a number"),
         (["--lot", "es:0"], "`lot` is 0"),
         (["--session", "es:9-17"], "--session "),
-        (["--kind", "es:candles"], "must be one of bars, quotes and ticks"),
+        (["--kind", "es:candles"], "must be one of bars, quotes, ticks and depth"),
     ] {
         let error = execute(folder.path(), "run", &flags).expect_err("refused");
         assert!(error.contains(part), "{error}");

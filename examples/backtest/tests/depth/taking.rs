@@ -33,8 +33,8 @@ fn what_is_not_displayed_is_not_there_and_a_level_that_changes_shows_anew() {
             ctx.buy(100);
         }
     });
-    // All 17 at once, nothing of the same book again, then 3 whole lots of the level that has changed: and 102
-    // stands as it was. The last book shows 101 and 103 anew.
+    // All 17 at once, nothing of the same book again, then 3 whole lots of the level that has changed: and
+    // 102 stands as it was. The last book shows 101 and 103 anew.
     assert_eq!(held, [0.0, 17.0, 17.0, 20.0, 33.0]);
     assert_eq!(report.orders[0].status, OrderStatus::Expired);
     let value = 3.0 * 101.0 + 4.0 * 102.0 + 10.0 * 103.0;
