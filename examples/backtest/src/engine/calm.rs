@@ -53,6 +53,8 @@ impl Engine {
             MarketData::Bar(bar) => ((bar.low, bar.low), (bar.high, bar.high)),
             MarketData::Quote(quote) => ((quote.ask, quote.bid), (quote.ask, quote.bid)),
             MarketData::Tick(tick) => ((tick.price, tick.price), (tick.price, tick.price)),
+            // Each book moves the queues at its prices, and shows what has not been taken.
+            MarketData::Depth(_) => return false,
         };
         !self.told
             && lowest.0 > ask.0

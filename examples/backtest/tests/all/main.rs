@@ -4,6 +4,7 @@
 
 mod accounts;
 mod actions;
+mod arrow;
 mod assets;
 mod booking;
 mod calm;
@@ -11,6 +12,7 @@ mod cli;
 mod common;
 mod costs;
 mod csv;
+mod depth;
 mod edges;
 mod flags;
 mod hostile;

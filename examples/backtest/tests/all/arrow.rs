@@ -1,6 +1,5 @@
 //! Arrow IPC: files of pyarrow and pandas, files that are damaged, and what is written. It stands apart
 //! because it is small.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::Write;

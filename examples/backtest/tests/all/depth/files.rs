@@ -12,7 +12,7 @@ use backtest::program::Program;
 use backtest::tape::{PriceKind, Prices};
 use parquet::data_type::{DoubleType, Int64Type};
 
-const SAMPLE: &str = include_str!("../data/depth.csv");
+const SAMPLE: &str = include_str!("../../data/depth.csv");
 
 fn read(text: &str, options: &ReadOptions) -> Result<(Vec<Depth>, DroppedRows), LoadError> {
     let (asset, dropped) = read_prices(text.as_bytes(), options, "file")?;
