@@ -258,21 +258,26 @@ impl SlowExchange {
         }
     }
 
+    /// Closes what is left of an entry, as far as the volume goes.
+    fn fill_guard(&mut self, at: usize, entry: usize, price: f64, bar: &Bar) {
+        let (before, left) = (self.position(), self.entries[&entry]);
+        let units = left.signum() * left.abs().min(self.room);
+        if units == 0 {
+            return;
+        }
+        self.waiting[at].ended = units == left;
+        self.fees += self.terms.fee.of(units, price);
+        self.reduce(entry, units, price, bar);
+        self.end_entry(entry);
+        self.after(before, at, bar);
+    }
+
     fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
         let w = self.waiting[at].clone();
         let (before, side) = (self.position(), w.spec.size.signum());
         let price = self.terms.exit(hit, side as f64);
         if let Some((entry, ..)) = w.guards {
-            let left = self.entries[&entry];
-            let units = left.signum() * left.abs().min(self.room);
-            if units == 0 {
-                return;
-            }
-            self.waiting[at].ended = units == left;
-            self.fees += self.terms.fee.of(units, price);
-            self.reduce(entry, units, price, bar);
-            self.end_entry(entry);
-            return self.after(before, at, bar);
+            return self.fill_guard(at, entry, price, bar);
         }
         let mut asked = self.asked(&w.spec, hit);
         if w.spec.reduce_only {
