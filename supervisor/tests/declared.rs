@@ -96,6 +96,18 @@ fn a_script_restarts_and_deletes_what_it_has_terminated() {
     assert!(lines.contains("call: \"restart_child\", result: Some(Err(NotFound))"), "{lines}");
 }
 
+#[test]
+fn an_instance_may_repeat_what_its_template_says() {
+    let pool = "[tree]\nstrategy = \"simple_one_for_one\"\nauto_shutdown = \"any_significant\"\n\
+        [[tree.children]]\nid = \"w\"\nrestart = \"transient\"\nsignificant = true\nshutdown_ms = 50\n";
+    for said in ["type = \"worker\"", "restart = \"transient\"", "significant = true", "shutdown_ms = 50"] {
+        let child = format!("{{ id = \"n\", {said} }}");
+        let start = event(1, &format!("call = \"start_child\"\ntarget = \"root\"\nchild = {child}"));
+        let lines = run(&(pool.to_owned() + &start)).unwrap_or_else(|mistake| panic!("{said}: {mistake}"));
+        assert!(lines.contains("path: \"root/n\", what: Started"), "{said}: {lines}");
+    }
+}
+
 /// At one path a plain supervisor may stand first and a pool later: both are in what the script may name.
 #[test]
 fn below_an_instance_stands_what_any_supervisor_of_that_path_may_have() {

@@ -3,7 +3,7 @@
 #[path = "common/play.rs"]
 mod play;
 
-use mycelium_supervisor::engine::{Left, Report};
+use mycelium_supervisor::engine::{Host, Left, ROOT, Report};
 use mycelium_supervisor::{Call, ChildSpec, Event, ExitReason, Flags, Shutdown, Strategy};
 use play::{Play, Script, Start, flags, tree, worker};
 
@@ -73,6 +73,39 @@ fn only_a_child_that_had_been_asked_has_missed_its_time() {
     play.call(Call::TerminateChild("b".into()));
     play.pass(5);
     assert_eq!(play.log(), ["stop root/b for good", "kill root/b", "missed root/b"]);
+}
+
+#[test]
+fn a_life_knows_whether_it_was_asked_to_end_until_it_is_over() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.started("root/a");
+    let asked = |play: &Play| play.engine.node(ROOT).unwrap().is_asked(play.life("root/a").child);
+    assert_eq!(asked(&play), Some(false));
+    play.call(Call::TerminateChild("a".into()));
+    assert_eq!(asked(&play), Some(true));
+    play.report("root/a", |child| Report::Event(Event::Exited(child, ExitReason::Shutdown)));
+    assert_eq!(asked(&play), None);
+}
+
+#[test]
+fn a_start_that_takes_too_long_is_missed_where_its_supervisor_is_to_end() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.host.post(ROOT, Report::Stop { for_good: true });
+    play.run();
+    play.log();
+    play.pass(30);
+    assert_eq!(play.log(), ["give up root/a: not ready after 30s", "missed root/a"]);
+}
+
+#[test]
+fn nobody_looks_any_more_at_a_child_that_is_told_to_stop() {
+    let children = vec![worker("a").stop_by(Shutdown::Infinity)];
+    let mut play = Play::new(flags(9), children, Script { looks: 9, ..Script::default() });
+    play.started("root/a");
+    play.call(Call::TerminateChild("a".into()));
+    play.log();
+    play.pass(60);
+    assert_eq!(play.log(), [""; 0]);
 }
 
 #[test]

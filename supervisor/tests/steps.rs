@@ -30,6 +30,22 @@ fn a_shutdown_waits_for_a_slow_start_unless_that_is_abandoned() {
 }
 
 #[test]
+fn an_abandoned_start_that_fails_or_ignores_is_gone() {
+    for ignores in [false, true] {
+        let mut driver = Driver::new(Flags::default(), workers(&["a", "b"]));
+        driver.step(ZERO, Event::Init);
+        let a = driver.starts().expect("a starts");
+        driver.step(ZERO, Event::Started(a));
+        let b = driver.starts().expect("b starts");
+        driver.step(ms(1), Event::Shutdown(ExitReason::Shutdown));
+        driver.step(ms(1), Event::AbandonStart);
+        assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
+        driver.step(ms(2), if ignores { Event::Ignored(b) } else { Event::StartFailed(b, crash()) });
+        assert_eq!(driver.stops(), [(a, StopHow::Shutdown)], "ignores: {ignores}");
+    }
+}
+
+#[test]
 fn an_abandoned_start_is_killed_when_its_time_is_over_and_is_not_tried_again() {
     let children =
         vec![ChildSpec::worker("a", ()), ChildSpec::worker("b", ()).stop_by(Shutdown::Timeout(ms(50)))];
@@ -250,6 +266,19 @@ fn a_life_that_runs_can_neither_start_again_nor_fail_to_nor_ignore() {
     assert_eq!(driver.running("a"), a);
     driver.step(ms(2), Event::Started(b));
     assert_eq!(driver.actions.last(), Some(&Action::Ready));
+}
+
+#[test]
+fn under_rest_for_one_those_that_started_before_the_one_that_failed_go_on() {
+    let flags = Flags { strategy: Strategy::RestForOne, intensity: 9, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["a", "b", "c"]));
+    let (a, b, c) = (driver.running("a"), driver.running("b"), driver.running("c"));
+    driver.step(ms(1), Event::Exited(b, crash()));
+    assert_eq!(driver.stops(), [(c, StopHow::Shutdown)]);
+    driver.step(ms(2), Event::Exited(c, ExitReason::Shutdown));
+    assert!(driver.stops().is_empty(), "{:?}", driver.actions);
+    assert_eq!(driver.starts(), driver.supervisor.life("b"));
+    assert_eq!(driver.running("a"), a);
 }
 
 #[test]
