@@ -262,8 +262,8 @@ fn sanitize_step(root: &Path, host: &str, name: &str, args: &[String]) -> Result
         return Err(Failure::new(format!("error: no sanitizer `{name}`")));
     };
     let over = if packages(args).is_empty() { over } else { "" };
-    // What ThreadSanitizer has not built it does not understand: without its own standard library it takes for
-    // races what locks, channels, the last drop of an `Arc` and the ends of threads order.
+    // What ThreadSanitizer has not built it does not understand: without a standard library of its own it
+    // takes for races what locks, channels, the last drop of an `Arc` and the ends of threads order.
     let std = if *kind == "thread" { "-Zbuild-std" } else { "" };
     let target = root.join("target").join(name);
     let known = |file: &str| format!("suppressions={}", root.join(file).display());
