@@ -5,7 +5,7 @@
 //! - A market order, a stop that was touched, and a limit that the other side reaches when it comes, take the
 //!   levels from the best on, each at its price and as far as its limit. Each level is a fill of its own; an
 //!   order that is to be filled whole is one fill at the mean price, weighted by size.
-//! - What is displayed is taken once: a level that keeps price and size shows nothing new.
+//! - Displayed sizes are taken once: a level that keeps price and size shows nothing new.
 //! - A limit that waits has ahead of it what was displayed at its price when it came. Behind the last level
 //!   nobody knows how much that is, and all is ahead that the book shows there when it first does.
 //! - A trade at its price takes from what is ahead, and what is left of the trade fills the order. A trade
@@ -29,7 +29,7 @@ use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, TimeInForce}
 /// A function of the three numbers is one: `|ahead: f64, before: f64, now: f64| ahead * now / before`.
 pub trait QueueModel: Send + Sync {
     /// The units ahead, of `ahead` before. `before` and `now` are the displayed sizes without what was traded
-    /// meanwhile. What comes back counts from zero up to `ahead`, and never more than `now`; what is no
+    /// meanwhile. The answer counts from zero up to `ahead`, and never more than `now`; one that is no
     /// number leaves the order where it was.
     fn ahead(&self, ahead: f64, before: f64, now: f64) -> f64;
 }

@@ -83,8 +83,9 @@ impl Backtest {
     }
 
     /// Bars, quotes, ticks or books of one or several assets, on the default terms. Names must differ; the
-    /// first asset is that of a strategy's own methods, the others are `ctx.asset("NAME")`. A strategy is called
-    /// for the first time when each asset has a price, unless it says [`ready_when`](Backtest::ready_when).
+    /// first asset is that of a strategy's own methods, the others are `ctx.asset("NAME")`. A strategy is
+    /// called for the first time when each asset has a price, unless it says
+    /// [`ready_when`](Backtest::ready_when).
     ///
     /// ```
     /// use backtest::strategy::{Backtest, StrategyContext};

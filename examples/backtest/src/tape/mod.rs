@@ -1,5 +1,5 @@
-//! What the market has said: bars, quotes, ticks and books of one or several assets, merged in the sequence in
-//! which they become known. All runs read the same memory.
+//! What the market has said: bars, quotes, ticks and books of one or several assets, merged in the sequence
+//! in which they become known. All runs read the same memory.
 //!
 //! A bar is known when it has closed, and orders are filled in it from its open on. It lasts until the next
 //! one of its series, unless that is far away beside the distances next to it, before and behind: then a
