@@ -315,7 +315,7 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
     );
     let few = cases(CASES) < CASES;
     assert!(
-        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 20 && unfilled > 0,
+        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 0 && unfilled > 0,
         "{trades} {parts} {ruined} {called} {unfilled}"
     );
 }
