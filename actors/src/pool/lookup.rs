@@ -5,8 +5,8 @@ use crate::{Actor, Context, Isolate, MessageBus, ServiceContext};
 
 impl MessageBus {
     /// The pool at this path of a tree of the bus, in the eldest tree that has one there; `None` if there is
-    /// none or its workers are of another type. As [`Tree::lookup_pool`](crate::Tree::lookup_pool), for those who
-    /// have no handle of the tree.
+    /// none or its workers are of another type. As [`Tree::lookup_pool`](crate::Tree::lookup_pool), for those
+    /// who have no handle of the tree.
     ///
     /// ```
     /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor, pool::Pool};
