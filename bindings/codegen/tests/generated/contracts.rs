@@ -1497,38 +1497,6 @@ mod generated_contracts {
         ];
     }
 
-    /// The exchange is to pass an event of the history that trader and exchange have in memory.
-    ///
-    /// Topic `trading.steps`, type id 210, version 1, domain `trading`.
-    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
-    #[repr(C)]
-    pub struct Step {
-        /// Number of the last event that is to be passed.
-        pub index: u32,
-    }
-
-    const _: () = {
-        assert!(size_of::<ArchivedStep>() == 4);
-        assert!(align_of::<ArchivedStep>() == 4);
-        assert!(::std::mem::offset_of!(ArchivedStep, index) == 0);
-    };
-
-    impl mycelium::Message for Step {
-        const NAME: &'static str = "Step";
-        const TYPE_ID: u16 = 210;
-        const TOPIC: &'static str = "trading.steps";
-        const VERSION: u16 = 1;
-        const DIGEST: u64 = 0xdf84e22ed0d74902;
-    }
-
-    impl wire::Wire for Step {
-        const FIXED: bool = true;
-        const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 4, digest: 0xdf84e22ed0d74902 },
-        ];
-    }
-
     /// Every type of fixed size; the padding between the fields is part of the test.
     ///
     /// Topic `kitchen.scalars`, type id 900, version 1, domain `kitchen_sink`.
@@ -2155,7 +2123,6 @@ mod generated_contracts {
             wire::Entry::of::<BarDone>(),
             wire::Entry::of::<Charge>(),
             wire::Entry::of::<Stretch>(),
-            wire::Entry::of::<Step>(),
             wire::Entry::of::<Scalars>(),
             wire::Entry::of::<Lists>(),
             wire::Entry::of::<Rules>(),
@@ -2181,7 +2148,6 @@ mod generated_contracts {
             visitor.typed::<BarDone>();
             visitor.typed::<Charge>();
             visitor.typed::<Stretch>();
-            visitor.typed::<Step>();
             visitor.typed::<Scalars>();
             visitor.typed::<Lists>();
             visitor.typed::<Rules>();

@@ -14,7 +14,6 @@ probes!(
     BarDone,
     Charge,
     Stretch,
-    Step,
     Scalars,
     Lists,
     Rules,
