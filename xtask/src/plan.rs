@@ -3,7 +3,7 @@
 //! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target
 //! folder with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the
 //! release tests share theirs with `demo` and `bench`, and only loom and shuttle, whose `--cfg` reaches every
-//! crate, build in folders of their own. What runs beside the tests needs no folder of theirs.
+//! crate, build in folders of their own. Steps beside the tests use no folder that the tests build in.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,8 +1,8 @@
 //! CPU time of the demo grid on the same bars in one process: the tightest loop of arrays, the plain loop
 //! with the broker and the ledger, a `Strategy` with its trader and venue, and the four actors of the demo.
 //!
-//! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio. With the name of one
-//! measurement behind `--`, as `quotes`, it runs that alone and once, for an instruction counter.
+//! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio. With the name of
+//! one measurement behind `--`, as `quotes`, it runs that alone and once, for an instruction counter.
 
 use std::path::Path;
 use std::sync::Arc;

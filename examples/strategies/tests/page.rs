@@ -51,6 +51,12 @@ fn assets(ibm: Vec<Bar>, msft: Vec<Bar>) {
     drop(backtest);
 }
 
+fn books(ctx: &mut StrategyContext<'_>) -> Option<()> {
+    let bid = ctx.depth()?.bid(); // price and size; `bids()` has all levels
+    ctx.buy(Ticket::new(3).limit(bid.price)); // the last in the queue at that price
+    Some(())
+}
+
 mod program {
     use super::*;
 
