@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 
-use super::asking::Asking;
+use super::asking::PendingAsk;
 use super::current;
 use super::envelope::Envelope;
 use super::lookout::{Lookout, NOTHING, Noted, PackedNote, Wait, Waits, waiting};
@@ -416,12 +416,12 @@ impl<A: Actor> Address<A> {
     }
 
     #[inline]
-    pub(crate) fn ask<Q>(&self, query: Q) -> Asking<'_, A, Q>
+    pub(crate) fn ask<Q>(&self, query: Q) -> PendingAsk<'_, A, Q>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        Asking::new(self, query)
+        PendingAsk::new(self, query)
     }
 
     /// Queues a query, at once if there is room.

@@ -20,7 +20,7 @@ use crate::{Actor, AskError, Replies};
 
 /// The future of an ask. Polled after it was ready, it panics, as that of an `async fn` does.
 #[must_use = "nothing is asked before this is awaited"]
-pub(crate) struct Asking<'a, A: Actor + Replies<Q>, Q> {
+pub(crate) struct PendingAsk<'a, A: Actor + Replies<Q>, Q> {
     to: &'a Address<A>,
     stage: AskStage<'a, Q, A::Reply>,
     at: Option<CancelPoint>,
@@ -38,9 +38,9 @@ enum AskStage<'a, Q, R> {
 }
 
 // Nothing in it is pinned.
-impl<A: Actor + Replies<Q>, Q> Unpin for Asking<'_, A, Q> {}
+impl<A: Actor + Replies<Q>, Q> Unpin for PendingAsk<'_, A, Q> {}
 
-impl<'a, A, Q> Asking<'a, A, Q>
+impl<'a, A, Q> PendingAsk<'a, A, Q>
 where
     A: Replies<Q>,
     Q: Send + 'static,
@@ -68,7 +68,7 @@ where
     }
 }
 
-impl<A, Q> Future for Asking<'_, A, Q>
+impl<A, Q> Future for PendingAsk<'_, A, Q>
 where
     A: Replies<Q>,
     Q: Send + 'static,
