@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use backtest::engine::{AtEnd, Fixed, FundingEvery, Ready, Share};
-use backtest::indicators::{Indicator, Sma};
 use backtest::messages::{Bar, OrderCause, OrderStatus, Quote, Timestamp};
 use backtest::program::Program;
-use backtest::strategy::{Backtest, Report, Size, Strategy, StrategyContext};
+use backtest::strategy::{Backtest, Report, StrategyContext};
 use serde_json::Value;
 
 use crate::common::{bars, on_bar};
+use crate::searches::Above;
 
 const CALM: (f64, f64, f64, f64) = (100.0, 101.0, 99.0, 100.0);
 
@@ -124,35 +124,12 @@ fn bars_of_one_time_are_refused() {
     }
 }
 
-/// Long above the average, and flat below it.
-struct AboveAverage {
-    average: Sma,
-    margin: f64,
-}
-
-impl AboveAverage {
-    fn new(window: usize, margin: f64) -> Self {
-        Self { average: Sma::new(window), margin }
-    }
-}
-
-impl Strategy for AboveAverage {
-    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
-        let Some(average) = self.average.push(ctx.price()) else { return };
-        if ctx.price() > average * (1.0 + self.margin) && ctx.is_flat() {
-            ctx.buy(Size::All);
-        } else if ctx.price() < average {
-            ctx.close();
-        }
-    }
-}
-
 /// A point that the constraint forbids is drawn anew: the run's own would make the paths look steadier than
 /// they are.
 #[test]
 fn perturbed_parameters_that_are_forbidden_are_drawn_anew() {
-    let program = || -> Program<AboveAverage> {
-        backtest::program!(AboveAverage::new(window: usize = 50, margin: f64 = 0.0) where window < 52)
+    let program = || -> Program<Above> {
+        backtest::program!(Above::new(window: usize = 50, margin: f64 = 0.0) where window < 52)
     };
     let stocks = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv");
     let folder = tempfile::tempdir().expect("a folder");

@@ -10,13 +10,13 @@ use backtest::strategy::{Backtest, Report};
 use serde_json::Value;
 
 /// Long above the average, and flat below it.
-struct Above {
+pub(crate) struct Above {
     average: Sma,
     margin: f64,
 }
 
 impl Above {
-    fn new(window: usize, margin: f64) -> Self {
+    pub(crate) fn new(window: usize, margin: f64) -> Self {
         Self { average: Sma::new(window), margin }
     }
 }
