@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::desk::Desk;
 use super::ticket::{Size, Ticket};
-use super::trader::Desk;
 use crate::depth::Depth;
 use crate::messages::{Bar, OrderUpdate, Quote, Tick, Timestamp};
 

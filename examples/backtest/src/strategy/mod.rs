@@ -36,6 +36,7 @@
 mod context;
 mod desk;
 mod history;
+mod host;
 mod journal;
 mod past;
 mod replay;

@@ -12,6 +12,7 @@ use mycelium::{ActorRef, Isolate, Service};
 use super::Strategy;
 use super::desk::Desk;
 use super::history::Stretches;
+use super::host::Situation;
 use super::journal::{Journal, OpenPosition, OrderRecord, Trade};
 use super::past::Past;
 use super::replay::Replay;
@@ -344,12 +345,16 @@ impl Backtest {
     /// # Errors
     /// [`InstanceError`]: terms out of range, or an actor that failed.
     pub fn run(&self, strategy: impl Strategy) -> Result<Report, InstanceError> {
+        self.report(Box::new(strategy))
+    }
+
+    fn report(&self, strategy: Box<dyn Situation>) -> Result<Report, InstanceError> {
         let no_tape = |error: &TapeError| InstanceError::Tape(error.clone());
         let (tape, bars) = (self.tape().map_err(no_tape)?, self.benchmark().map_err(no_tape)?);
         let terms = self.asset_terms(tape)?;
         let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect());
         let (trader, events) = self.hosted(tape, terms, strategy, Some(journal))?;
-        let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(Vec::new()));
+        let mut journal = trader.seat.desk.journal.unwrap_or_else(|| Journal::new(Vec::new()));
         let (equity, exposure) =
             std::mem::take(&mut journal.curves).finish().map_err(|error| no_tape(&error.into()))?;
         for asset in 0..tape.assets() as u16 {
@@ -362,7 +367,7 @@ impl Backtest {
             notes.push(format!("{} more remarks were not kept", journal.notes_dropped));
         }
         Ok(Report {
-            statistics: trader.ledger.finish().0,
+            statistics: trader.seat.ledger.finish().0,
             figures: Figures::of(bars, &equity, &journal.trades),
             trades: journal.trades,
             assets: tape.symbols().map(str::to_owned).collect(),
@@ -381,10 +386,14 @@ impl Backtest {
     /// # Errors
     /// As [`run`](Backtest::run).
     pub fn outcome(&self, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
+        self.figures_alone(Box::new(strategy))
+    }
+
+    fn figures_alone(&self, strategy: Box<dyn Situation>) -> Result<Outcome, InstanceError> {
         let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
         let terms = self.asset_terms(tape)?;
         let (trader, events) = self.hosted(tape, terms, strategy, None)?;
-        Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
+        Ok(Outcome { statistics: trader.seat.ledger.finish().0, curve: None, events })
     }
 
     /// Runs a strategy for each parameter, on all cores or on so many threads, with a bar on a terminal.
@@ -429,13 +438,13 @@ impl Backtest {
         Ok(all)
     }
 
-    fn hosted<S: Strategy>(
+    fn hosted(
         &self,
         tape: &Arc<Tape>,
         terms: Vec<AssetTerms>,
-        strategy: S,
+        strategy: Box<dyn Situation>,
         journal: Option<Journal>,
-    ) -> Result<(Trader<S>, u64), InstanceError> {
+    ) -> Result<(Trader, u64), InstanceError> {
         let lots: Vec<f64> = terms.iter().map(|terms| terms.lot).collect();
         let symbols = tape.symbols().map(str::to_owned).collect();
         let desk = Desk::new(Past::shared(tape), &self.market, symbols, &lots, journal);
@@ -462,20 +471,16 @@ impl Backtest {
         }
         let desk = Desk::new(Past::own(1), &self.market, [symbol.to_owned()].into(), &[*lot], None);
         let venue = Venue::of(self.market.clone(), terms);
-        let trader = Trader::new(strategy, desk, Ledger::new(self.market.cash), None);
+        let trader = Trader::new(Box::new(strategy), desk, Ledger::new(self.market.cash), None);
         let (trader, events) = host(Feed::new(source), trader, Some(venue))?;
-        Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
+        Ok(Outcome { statistics: trader.seat.ledger.finish().0, curve: None, events })
     }
 }
 
 /// Makes the bus and its actors, and runs them to the end of the source.
-fn host<S: Strategy>(
-    feed: impl Service,
-    trader: Trader<S>,
-    venue: Option<Venue>,
-) -> Result<(Trader<S>, u64), InstanceError> {
+fn host(feed: impl Service, trader: Trader, venue: Option<Venue>) -> Result<(Trader, u64), InstanceError> {
     let mut isolate = Isolate::new(0);
-    let trader: ActorRef<Trader<S>> = isolate.spawn(trader).map_err(InstanceError::Spawn)?;
+    let trader: ActorRef<Trader> = isolate.spawn(trader).map_err(InstanceError::Spawn)?;
     if let Some(venue) = venue {
         isolate.spawn(venue).map_err(InstanceError::Spawn)?;
     }

@@ -20,22 +20,20 @@
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
 use super::Strategy;
-use super::context::StrategyContext;
-pub(super) use super::desk::Desk;
-use super::desk::Instruction;
+use super::desk::{Desk, Instruction};
+use super::host::{Seat, Situation};
 use super::past::{Heard, Past};
 use super::replay::Replay;
 use crate::engine::{AssetTerms, Event, Market};
 use crate::ledger::Ledger;
 use crate::messages::{
-    Bar, BarDone, Charge, Execution, FillKind, OrderUpdate, Quote, SessionEnd, Settlement, Stretch, Tick,
+    Bar, BarDone, Charge, Execution, OrderUpdate, Quote, SessionEnd, Settlement, Stretch, Tick,
 };
 
-/// Hosts a strategy.
-pub struct Trader<S> {
-    pub(super) strategy: S,
-    pub(super) desk: Desk,
-    pub(super) ledger: Ledger,
+/// Hosts a strategy. Its type ends here: there is one actor for all of them.
+pub struct Trader {
+    strategy: Box<dyn Situation>,
+    pub(super) seat: Seat,
     /// Instructions sent so far.
     sent: u32,
     heard: u32,
@@ -44,12 +42,12 @@ pub struct Trader<S> {
     replay: Option<Replay>,
 }
 
-impl<S: Strategy> Trader<S> {
+impl Trader {
     /// A trader for a bus, live or in an isolate, that hears of [`Bar`] (of the first asset), [`Quote`] and
     /// [`Tick`] as somebody publishes them, and trades with the [`Venue`](super::Venue) on that bus. Their
     /// numbers, `index`, must grow, and are counted over all assets.
     #[must_use]
-    pub fn on_bus(strategy: S, market: &Market, symbols: &[&str]) -> Self {
+    pub fn on_bus(strategy: impl Strategy, market: &Market, symbols: &[&str]) -> Self {
         let terms = market.asset_terms();
         let symbols = if symbols.is_empty() { &[""] } else { symbols };
         Self::of(strategy, market, symbols.iter().map(|symbol| (*symbol, &terms)))
@@ -59,7 +57,7 @@ impl<S: Strategy> Trader<S> {
     /// [`Venue::of`](super::Venue::of) has, in the same sequence.
     #[must_use]
     pub fn of<'a>(
-        strategy: S,
+        strategy: impl Strategy,
         market: &Market,
         assets: impl IntoIterator<Item = (&'a str, &'a AssetTerms)>,
     ) -> Self {
@@ -67,92 +65,29 @@ impl<S: Strategy> Trader<S> {
             assets.into_iter().map(|(symbol, terms)| (symbol.to_owned(), terms.lot)).unzip();
         let symbols = symbols.into();
         let desk = Desk::new(Past::own(lots.len()), market, symbols, &lots, None);
-        Self::new(strategy, desk, Ledger::new(market.cash), None)
+        Self::new(Box::new(strategy), desk, Ledger::new(market.cash), None)
     }
 
-    pub(super) fn new(strategy: S, desk: Desk, ledger: Ledger, replay: Option<Replay>) -> Self {
-        Self { strategy, desk, ledger, sent: 0, heard: 0, attentive: false, replay }
-    }
-
-    /// Lets the strategy decide on the next bar, whose fills are known. `false` if there is none yet.
-    #[inline]
-    fn decide(&mut self) -> bool {
-        let Some(time) = self.desk.see() else { return false };
-        self.ledger.mark_equity(time, self.desk.equity);
-        if self.desk.traded || self.desk.holds() {
-            self.ledger.cover_bar();
-            self.desk.traded = false;
-        }
-        let exposure = self.desk.journal.is_some().then(|| self.desk.exposure());
-        if let (Some(journal), Some(exposure)) = (&mut self.desk.journal, exposure) {
-            journal.curves.push(self.desk.equity, exposure);
-        }
-        if !self.desk.is_ready() {
-            return true;
-        }
-        let told = self.desk.updates.len();
-        self.strategy.next(&mut StrategyContext { desk: &mut self.desk, asset: 0 });
-        if told != 0 {
-            // Orders that were refused meanwhile are told next time.
-            self.desk.updates.drain(..told);
-        }
-        true
+    pub(super) fn new(
+        strategy: Box<dyn Situation>,
+        desk: Desk,
+        ledger: Ledger,
+        replay: Option<Replay>,
+    ) -> Self {
+        Self { strategy, seat: Seat { desk, ledger }, sent: 0, heard: 0, attentive: false, replay }
     }
 
     /// Goes on with what has come until the exchange has to say what it has filled.
     async fn go_on(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        while !self.attentive && self.sent == self.heard && self.decide() {
+        while !self.attentive && self.sent == self.heard && self.strategy.decide(&mut self.seat) {
             self.send(ctx).await?;
         }
         Ok(())
     }
 
-    /// Goes on with what has happened in memory.
-    fn replay(&mut self) -> Result<(), BoxError> {
-        let Some(mut replay) = self.replay.take() else { return Ok(()) };
-        while let Some(number) = self.desk.past.next_number() {
-            if replay.is_quiet() {
-                while self.decide() && self.desk.outbox.is_empty() {}
-            } else {
-                if !replay.is_calm(number as usize) {
-                    replay.step(number as usize)?;
-                    replay.events().for_each(|event| self.hear(&event));
-                }
-                self.decide();
-            }
-            self.desk.outbox.drain(..).for_each(|instruction| replay.hear(&instruction));
-        }
-        self.replay = Some(replay);
-        Ok(())
-    }
-
-    /// Hears of what the exchange has done.
-    fn hear(&mut self, event: &Event) {
-        match event {
-            Event::Update(update) => self.desk.updated(update),
-            Event::Charged(charge) => self.desk.charged(charge),
-            Event::Executed(execution) => {
-                self.desk.executed(execution);
-                if execution.kind != FillKind::Open {
-                    self.ledger.count_trade();
-                }
-            }
-        }
-    }
-
-    /// Values the account after the end.
-    fn settle(&mut self) {
-        self.desk.value();
-        self.ledger.settle_equity(self.desk.equity);
-        let (equity, exposure) = (self.desk.equity, self.desk.exposure());
-        if let Some(journal) = &mut self.desk.journal {
-            journal.curves.settle(equity, exposure);
-        }
-    }
-
     /// Sends what the strategy has decided.
     async fn send(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for instruction in self.desk.outbox.drain(..).as_slice() {
+        for instruction in self.seat.desk.outbox.drain(..).as_slice() {
             self.sent = self.sent.wrapping_add(1);
             match instruction {
                 Instruction::Place(order) => ctx.publish(*order).await?,
@@ -163,7 +98,7 @@ impl<S: Strategy> Trader<S> {
     }
 }
 
-impl<S: Strategy> Actor for Trader<S> {
+impl Actor for Trader {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
@@ -176,79 +111,82 @@ impl<S: Strategy> Actor for Trader<S> {
     }
 }
 
-impl<S: Strategy> Handler<Bar> for Trader<S> {
+impl Handler<Bar> for Trader {
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.past.push(Heard::Bar(*bar));
+        self.seat.desk.past.push(Heard::Bar(*bar));
         self.go_on(ctx).await
     }
 }
 
-impl<S: Strategy> Handler<Quote> for Trader<S> {
+impl Handler<Quote> for Trader {
     async fn handle(&mut self, quote: &Quote, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.past.push(Heard::Quote(*quote));
+        self.seat.desk.past.push(Heard::Quote(*quote));
         self.go_on(ctx).await
     }
 }
 
-impl<S: Strategy> Handler<Tick> for Trader<S> {
+impl Handler<Tick> for Trader {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.past.push(Heard::Tick(*tick));
+        self.seat.desk.past.push(Heard::Tick(*tick));
         self.go_on(ctx).await
     }
 }
 
-impl<S: Strategy> Handler<Stretch> for Trader<S> {
+impl Handler<Stretch> for Trader {
     async fn handle(&mut self, stretch: &Stretch, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.past.happened(stretch.first as usize + stretch.count as usize);
-        self.replay()
+        self.seat.desk.past.happened(stretch.first as usize + stretch.count as usize);
+        match &mut self.replay {
+            Some(replay) => Ok(self.strategy.replay(&mut self.seat, replay)?),
+            None => Ok(()),
+        }
     }
 }
 
-impl<S: Strategy> Handler<SessionEnd> for Trader<S> {
+impl Handler<SessionEnd> for Trader {
     async fn handle(&mut self, _end: &SessionEnd, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         let Some(mut replay) = self.replay.take() else { return Ok(()) };
         replay.end()?;
-        replay.events().for_each(|event| self.hear(&event));
-        self.settle();
+        replay.events().for_each(|event| self.seat.hear(&event));
+        self.seat.settle();
         Ok(())
     }
 }
 
-impl<S: Strategy> Handler<BarDone> for Trader<S> {
+impl Handler<BarDone> for Trader {
     async fn handle(&mut self, done: &BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         (self.heard, self.attentive) = (done.heard, done.attentive);
-        while self.desk.past.next_number().is_some_and(|number| number <= done.index) {
-            self.decide();
+        while self.seat.desk.past.next_number().is_some_and(|number| number <= done.index) {
+            self.strategy.decide(&mut self.seat);
             self.send(ctx).await?;
         }
         self.go_on(ctx).await
     }
 }
 
-impl<S: Strategy> Handler<Execution> for Trader<S> {
+impl Handler<Execution> for Trader {
     async fn handle(&mut self, execution: &Execution, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.hear(&Event::Executed(*execution));
+        self.seat.hear(&Event::Executed(*execution));
         Ok(())
     }
 }
 
-impl<S: Strategy> Handler<Charge> for Trader<S> {
+impl Handler<Charge> for Trader {
     async fn handle(&mut self, charge: &Charge, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.hear(&Event::Charged(*charge));
+        self.seat.hear(&Event::Charged(*charge));
         Ok(())
     }
 }
 
-impl<S: Strategy> Handler<OrderUpdate> for Trader<S> {
+impl Handler<OrderUpdate> for Trader {
     async fn handle(&mut self, update: &OrderUpdate, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.hear(&Event::Update(*update));
+        self.seat.hear(&Event::Update(*update));
         Ok(())
     }
 }
 
-impl<S: Strategy> Handler<Settlement> for Trader<S> {
+impl Handler<Settlement> for Trader {
     async fn handle(&mut self, _settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.settle();
+        self.seat.settle();
         Ok(())
     }
 }
