@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mycelium_supervisor::declare::{Declaration, DeclaredThread};
-use mycelium_supervisor::sim::{Scenario, simulate};
+use mycelium_supervisor::sim::{Act, DEPTH_MAX, Scenario, simulate};
 
 /// A tree whose one child has these lines, from the fourth on.
 fn with_child(lines: &str) -> String {
@@ -139,4 +139,40 @@ fn as_many_pools_may_stand_at_one_path_as_the_limit_says_and_no_more() {
     };
     assert!(pools(16).is_ok());
     assert!(pools(17).is_err_and(|mistake| mistake.contains("more than 16 different pools at one path")));
+}
+
+/// A chain of so many supervisors, the root included, whose deepest is asked for this child.
+fn deep(supervisors: usize, child: &str) -> String {
+    let below =
+        |depth: usize| format!("[[tree{}]]\nid = \"s\"\ntype = \"supervisor\"\n", ".children".repeat(depth));
+    let chain: String = (1..supervisors).map(below).collect();
+    let deepest = "root".to_owned() + &"/s".repeat(supervisors - 1);
+    let start = format!("call = \"start_child\"\ntarget = \"{deepest}\"\nchild = {child}");
+    "[tree]\n".to_owned() + &chain + &event(1, &start)
+}
+
+#[test]
+fn a_child_that_a_script_adds_may_stand_as_deep_as_a_declared_one() {
+    let supervisor = "{ id = \"new\", type = \"supervisor\" }";
+    let lines = run(&deep(DEPTH_MAX - 1, supervisor)).unwrap();
+    assert!(lines.contains("/s/new\", what: Started"), "{lines}");
+    assert!(run(&deep(DEPTH_MAX, supervisor)).unwrap_err().contains("supervisors are nested deeper than"));
+    let lines = run(&deep(DEPTH_MAX, "{ id = \"new\" }")).unwrap();
+    assert!(lines.contains("/s/new\", what: Started"), "a worker is no supervisor: {lines}");
+}
+
+#[test]
+fn a_start_is_told_by_what_runs_only_where_it_may_be_meant_in_several_ways() {
+    let tree = "[tree]\n[[tree.children]]\nid = \"p\"\ntype = \"supervisor\"\n";
+    let pool = "{ id = \"p\", type = \"supervisor\", strategy = \"simple_one_for_one\", children = [{ id = \"w\" }] }";
+    let begun =
+        tree.to_owned() + &event(1, &format!("call = \"start_child\"\ntarget = \"root\"\nchild = {pool}"));
+    let acts = |child: &str| {
+        let start = event(2, &format!("call = \"start_child\"\ntarget = \"root/p\"{child}"));
+        let mut script = Scenario::parse(&(begun.clone() + &start)).unwrap().script;
+        script.pop().expect("two entries").act
+    };
+    // A child for either of the two, and one that only the pool can start.
+    assert!(matches!(acts("\nchild = { id = \"x\" }"), Act::Start { calls, .. } if calls.len() == 2));
+    assert!(matches!(acts(""), Act::Call { .. }));
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 use mycelium_supervisor::sim::{
     Act, Behaviour, DEPTH_MAX, Exit, Happening, Scenario, Scripted, SimError, Tree, simulate,
 };
-use mycelium_supervisor::{Call, ChildSpec, ExitReason, Strategy};
+use mycelium_supervisor::{Backoff, Call, ChildSpec, ExitReason, Flags, Shutdown, Strategy};
 
 /// What befalls each path, from the first entry of the script on.
 fn run(tree: Tree, acts: Vec<Act>) -> Vec<(String, Happening)> {
+    run_with(0, tree, acts)
+}
+
+fn run_with(seed: u64, tree: Tree, acts: Vec<Act>) -> Vec<(String, Happening)> {
     let at = Duration::from_secs(1);
     let script = acts.into_iter().map(|act| Scripted { at, act }).collect();
     let scenario = Scenario { root: "root".into(), tree, script };
     let mut seen = Vec::new();
-    simulate(&scenario, 0, &mut |entry| {
+    simulate(&scenario, seed, &mut |entry| {
         if entry.at >= at {
             seen.push((entry.path.to_string(), entry.what.clone()));
         }
@@ -105,4 +109,65 @@ fn each_call_has_its_own_answer_however_many_wait() {
     let expected =
         [("start_child", Some("root/desk/new")), ("count_children", None), ("which_children", None)];
     assert_eq!(replies.collect::<Vec<_>>(), expected);
+}
+
+/// A supervisor that waits for the end of one child finds in its mailbox what came in the same burst.
+#[test]
+fn all_of_a_burst_is_there_when_a_busy_supervisor_sees_what_it_waits_for() {
+    let slow = Behaviour { stop_takes: Duration::from_millis(50), ..Behaviour::default() };
+    let children = vec![ChildSpec::worker("slow", slow.into()), worker("quick")];
+    let call = Call::TerminateChild("slow".into());
+    let terminate = Act::Call { supervisor: "root".into(), target: "root/slow".into(), call };
+    let burst = Act::Burst(vec![exit("root/slow", Exit::Crash), exit("root/quick", Exit::Crash)]);
+    let seen = run(Tree { children, ..Tree::default() }, vec![terminate, burst]);
+    let reason = Exit::Crash.reason();
+    assert_eq!(seen[0], ("root/quick".into(), Happening::Exited { reason: reason.clone() }));
+    assert_eq!(seen[1], ("root/slow".into(), Happening::Stopped { killed: false, reason }));
+    assert!(matches!(seen[2].1, Happening::Reply { .. }), "{seen:?}");
+    assert_eq!(seen[3..], [("root/quick".into(), Happening::Started)]);
+}
+
+#[test]
+fn each_supervisor_of_a_run_draws_by_a_seed_of_its_own_which_the_seed_of_the_run_gives() {
+    let waits = |seed| {
+        let flags =
+            Flags { backoff: Some(Backoff { jitter: 1.0, ..Backoff::default() }), ..Flags::default() };
+        let below = Tree { flags, children: vec![worker("feed")] };
+        let desk = |id| ChildSpec::supervisor(id, Behaviour::supervisor(below.clone()));
+        let tree = Tree { children: vec![desk("a"), desk("b")], ..Tree::default() };
+        let crashes = ["root/a/feed", "root/b/feed"].map(|path| exit(path, Exit::Crash));
+        let seen = run_with(seed, tree, crashes.to_vec());
+        let waits = seen.into_iter().filter_map(|(_, what)| match what {
+            Happening::Waiting { backoff } => Some(backoff),
+            _ => None,
+        });
+        <[Duration; 2]>::try_from(waits.collect::<Vec<_>>()).expect("each of the two waits once")
+    };
+    let [a, b] = waits(1);
+    assert_eq!(waits(1), [a, b]);
+    assert_ne!(a, b);
+    assert!(waits(2).iter().all(|wait| ![a, b].contains(wait)));
+}
+
+#[test]
+fn a_child_that_is_killed_is_gone_as_soon_as_one_that_stops_at_once() {
+    let desk = |id, shutdown| {
+        let children = ["x", "y"].map(|id| worker(id).stop_by(shutdown)).to_vec();
+        ChildSpec::supervisor(id, Behaviour::supervisor(Tree { children, ..Tree::default() }))
+    };
+    let children = vec![desk("kills", Shutdown::BrutalKill), desk("asks", Shutdown::Infinity)];
+    let exits = ["root/kills", "root/asks"].map(|path| exit(path, Exit::Shutdown));
+    let seen = run(Tree { children, ..Tree::default() }, vec![Act::Burst(exits.to_vec())]);
+    let stopped = seen.iter().filter(|(_, what)| matches!(what, Happening::Stopped { .. }));
+    let paths: Vec<&str> = stopped.map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths[..4], ["root/kills/y", "root/asks/y", "root/kills/x", "root/asks/x"]);
+}
+
+#[test]
+fn a_call_that_is_waiting_when_its_supervisor_is_killed_has_no_result() {
+    let target = "root/desk".to_owned();
+    let call = Act::Call { supervisor: target.clone(), target: target.clone(), call: Call::CountChildren };
+    let seen = run(desk(), vec![Act::Burst(vec![call, exit("root/desk", Exit::Kill)])]);
+    let reply = Happening::Reply { call: "count_children", result: None, child: None };
+    assert!(seen.contains(&(target, reply)), "{seen:?}");
 }

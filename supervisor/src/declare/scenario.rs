@@ -240,7 +240,7 @@ fn start_child(fields: &Fields<'_>, paths: &mut Paths) -> Result<Act, Mistake> {
     let target = target.into_owned();
     match (calls.len(), fault) {
         (0, Some(fault)) => Err(fault),
-        (1, _) if templates.len() + usize::from(plain) == 1 => {
+        (1, _) => {
             let call = calls.remove(0).1;
             Ok(Act::Call { supervisor, target, call })
         }

@@ -286,7 +286,7 @@ struct Run<'a> {
     engine: Engine<Stage<'a>>,
     stage: Stage<'a>,
     next_call: u64,
-    steps: u64,
+    steps_left: u64,
     /// The entry of the script that was carried out last.
     entry: Option<usize>,
 }
@@ -314,7 +314,7 @@ impl<'a> Run<'a> {
         };
         let Tree { flags, children } = scenario.tree.clone();
         let engine = Engine::new(&mut stage, root, flags, children, true, Estate::new())?;
-        Ok(Self { engine, stage, next_call: 0, steps: 0, entry: None })
+        Ok(Self { engine, stage, next_call: 0, steps_left: STEPS_MAX, entry: None })
     }
 
     fn drain(&mut self) -> Result<(), SimError> {
@@ -323,10 +323,7 @@ impl<'a> Run<'a> {
                 return Err(SimError::Stopped { at: self.stage.now, entry: self.entry });
             }
             let Some((id, report)) = self.stage.queue.pop_front() else { return Ok(()) };
-            self.steps += 1;
-            if self.steps > STEPS_MAX {
-                return Err(SimError::TooManySteps);
-            }
+            self.steps_left = self.steps_left.checked_sub(1).ok_or(SimError::TooManySteps)?;
             self.engine.handle(self.stage.now, &mut self.stage, id, report);
         }
     }
