@@ -10,6 +10,7 @@ use mycelium::tree::{Backoff, Child, ExitReason, Shutdown, StartError, Strategy}
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, Service, ServiceContext, StopReason, Supervisor,
 };
+use tokio::sync::Notify;
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
@@ -223,24 +224,50 @@ fn a_limit_past_the_end_of_time_is_none() {
     });
 }
 
+/// A child whose second start keeps its thread.
+#[derive(Default)]
+struct Gate {
+    fail: Arc<Notify>,
+    lives: Arc<AtomicU32>,
+}
+impl Gate {
+    /// The child, and what lets its second start go on: it is dropped, also where an assertion fails.
+    fn child(&self) -> (Child, mpsc::Sender<()>) {
+        let (shut, gate) = mpsc::channel();
+        let (gate, fail, lives) = (Mutex::new(gate), Arc::clone(&self.fail), Arc::clone(&self.lives));
+        let child = Child::future("again", move || {
+            if lives.fetch_add(1, Ordering::SeqCst) == 1 {
+                let _ = gate.lock().unwrap().recv();
+            }
+            let fail = Arc::clone(&fail);
+            async move {
+                fail.notified().await;
+                Err("over".into())
+            }
+        });
+        (child, shut)
+    }
+
+    /// Ends the first life of a child whose tree has been started, and waits until the second start has begun.
+    ///
+    /// A child that ended by itself could keep the thread before its tree's start was answered: what a
+    /// thread woke last waits for that thread.
+    async fn reached(&self) {
+        self.fail.notify_one();
+        while self.lives.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    }
+}
+
 #[test]
 fn a_tree_that_a_factory_keeps_from_ending_is_named() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (bus, lives) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
-        // Open once the other half is dropped, also where an assertion fails.
-        let (shut, gate) = mpsc::channel::<()>();
-        let (gate, count) = (Mutex::new(gate), Arc::clone(&lives));
-        let child = Child::future("again", move || {
-            if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                let _ = gate.lock().unwrap().recv();
-            }
-            async { Err("over".into()) }
-        });
+        let (bus, gate) = (MessageBus::new(), Gate::default());
+        let (child, shut) = gate.child();
         let tree = Supervisor::builder("root").intensity(1_000, LONG).child(child).start(&bus).await.unwrap();
-        while lives.load(Ordering::SeqCst) < 2 {
-            tokio::time::sleep(SHORT / 10).await;
-        }
+        gate.reached().await;
         let error = tree.shutdown_within(SHORT).await.unwrap_err();
         assert!(
             error.stuck && *error.tree == *"root" && error.missed.is_empty() && tree.missed().is_empty(),
@@ -266,21 +293,12 @@ fn a_tree_that_a_factory_keeps_from_ending_is_named() {
 fn a_supervisor_below_that_a_factory_keeps_from_ending_was_not_killed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (bus, lives) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
-        let (shut, gate) = mpsc::channel::<()>();
-        let (gate, count) = (Mutex::new(gate), Arc::clone(&lives));
-        let child = Child::future("again", move || {
-            if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                let _ = gate.lock().unwrap().recv();
-            }
-            async { Err("over".into()) }
-        });
+        let (bus, gate) = (MessageBus::new(), Gate::default());
+        let (child, shut) = gate.child();
         let desk = Supervisor::builder("desk").intensity(1_000, LONG).child(child);
         let floor = Supervisor::builder("floor").supervisor(desk);
         let tree = Supervisor::builder("root").supervisor(floor).start(&bus).await.unwrap();
-        while lives.load(Ordering::SeqCst) < 2 {
-            tokio::time::sleep(SHORT / 10).await;
-        }
+        gate.reached().await;
         let error = tree.shutdown_within(SHORT).await.unwrap_err();
         assert!(error.stuck && error.missed.is_empty() && tree.missed().is_empty(), "{error}");
         assert_eq!(tree.end_reason(), None);
