@@ -1,11 +1,15 @@
 //! The account over all assets: what it is worth, what it can buy for, and when it is closed down.
 
+use std::cell::Cell;
+
+use super::fault::{CostFault, CostKind, sound};
 use super::ladder::Ladder;
 use super::models::AssetTerms;
 use super::passing::{Kind, Passing};
 use super::position::{FillAtPrice, Holdings};
 use super::power::PowerSince;
 use super::session::SessionHours;
+use super::terms::{Exposure, MarketState};
 use super::{Engine, Event};
 use crate::messages::{ChargeKind, OrderCause, OrderStatus, Timestamp};
 use crate::tape::MarketData;
@@ -14,6 +18,14 @@ use crate::tape::MarketData;
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
     pub(super) terms: AssetTerms,
+    /// Its number.
+    asset: u16,
+    /// Share of the price that an entry pays on top while the latest event stands.
+    pub(super) spread: f64,
+    /// Whether a model says so of each event.
+    spread_varies: bool,
+    /// Share of what is shown that can be filled; `None` of a model.
+    share: Option<f64>,
     pub(super) holdings: Holdings,
     pub(super) latest: Passing,
     /// Number of the event before the latest.
@@ -41,9 +53,14 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(terms: AssetTerms) -> Self {
+    pub(super) fn new(terms: AssetTerms, asset: u16) -> Self {
+        let (spread, share) = (terms.spread.constant(), terms.participation.constant());
         Self {
             terms,
+            asset,
+            spread: spread.unwrap_or(0.0),
+            spread_varies: spread.is_none(),
+            share,
             holdings: Holdings::default(),
             latest: Passing::default(),
             before: 0,
@@ -59,22 +76,32 @@ impl Listing {
         }
     }
 
+    /// Whether orders are filled with a part of what there is.
+    #[inline]
+    pub(super) fn is_limited(&self) -> bool {
+        self.share.is_none_or(f64::is_finite)
+    }
+
     /// Takes the next event.
     #[inline]
-    pub(super) fn see(&mut self, passing: &Passing) {
+    pub(super) fn see(&mut self, passing: &Passing, fault: &Cell<Option<CostFault>>) {
         self.before = self.latest.number;
         let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());
         self.steps_ns = [self.steps_ns[1], if self.has_price() { step_ns } else { 0 }];
         let before = std::mem::replace(&mut self.latest, *passing);
-        if self.terms.participation.is_finite() {
-            for (at, room) in self.room.iter_mut().enumerate() {
+        if self.spread_varies {
+            let said = self.terms.spread.share(&MarketState::of(self.asset, passing));
+            let asset = usize::from(self.asset);
+            self.spread = sound(fault, CostKind::Spread, asset, (0.0, passing.price), said);
+        }
+        if self.is_limited() {
+            for at in 0..self.room.len() {
                 let stands = passing.kind == Kind::Quote
                     && before.kind == Kind::Quote
                     && passing.path(at == 0).close == before.path(at == 0).close
                     && passing.volume[at] == before.volume[at];
                 if !stands {
-                    let units = passing.volume[at] * self.terms.participation;
-                    *room = (units / self.terms.lot * (1.0 + 1e-12)) as i64;
+                    self.room[at] = self.displayed_lots(passing.volume[at], fault);
                 }
             }
         }
@@ -139,14 +166,21 @@ impl Listing {
     }
 
     /// Lots of a size that is displayed, as far as own orders take part in it.
-    pub(super) fn displayed_lots(&self, units: f64) -> i64 {
-        let share = if self.terms.participation.is_finite() { self.terms.participation } else { 1.0 };
-        (units * share / self.terms.lot * (1.0 + 1e-12)) as i64
+    pub(super) fn displayed_lots(&self, units: f64, fault: &Cell<Option<CostFault>>) -> i64 {
+        let units = match self.share {
+            Some(share) if share.is_finite() => units * share,
+            Some(_) => units,
+            None => {
+                let said = self.terms.participation.units(units, &MarketState::of(self.asset, &self.latest));
+                sound(fault, CostKind::Fill, usize::from(self.asset), (units, self.latest.price), said)
+            }
+        };
+        (units / self.terms.lot * (1.0 + 1e-12)) as i64
     }
 
     /// Some of the volume is used up. A quote has as much on either side.
     pub(super) fn take_room(&mut self, buy: bool, lots: i64) {
-        if self.terms.participation.is_finite() {
+        if self.is_limited() {
             let both = self.latest.kind != Kind::Quote;
             for (side, room) in self.room.iter_mut().enumerate() {
                 if both || side == usize::from(!buy) {
@@ -236,7 +270,26 @@ impl Engine {
             }
             cost += holdings.cost;
         }
-        cost > 0.0 && self.cash < cost
+        let by_model = self.constants.maintenance.is_none();
+        cost > 0.0 && (by_model || self.cash < cost)
+    }
+
+    /// The equity that positions of this value need; a model is asked of each at its price.
+    fn maintenance_of(&self, exposure: f64, price: impl Fn(&Listing) -> f64) -> f64 {
+        if let Some(share) = self.constants.maintenance {
+            return share * exposure;
+        }
+        let held = self.listings.iter().filter(|listing| listing.holdings.lots != 0);
+        let position = |listing: &Listing| Exposure {
+            asset: listing.asset,
+            units: listing.terms.units(listing.holdings.lots),
+            price: price(listing),
+        };
+        let positions: Vec<Exposure> = held.map(position).collect();
+        let Some(first) = positions.first() else { return 0.0 };
+        let said = self.market.maintenance.required(&positions);
+        let asset = usize::from(first.asset);
+        sound(&self.fault, CostKind::Maintenance, asset, (first.units, first.price), said)
     }
 
     /// Whether [`look_after_margin`](Engine::look_after_margin) would close something with the only asset at
@@ -244,7 +297,7 @@ impl Engine {
     #[inline]
     pub(super) fn needs_margin(&self, price: f64) -> bool {
         let (equity, exposure) = (self.equity_at(0, price), self.over_all(0, price, Listing::value));
-        equity <= 0.0 || equity < self.market.maintenance * exposure
+        equity <= 0.0 || equity < self.maintenance_of(exposure, |_| price)
     }
 
     /// Closes the account down if nothing is left, and its positions if too little is.
@@ -269,7 +322,7 @@ impl Engine {
                 listings[asset].holdings.liquidate(at, &mut tell);
             }
             self.cancel_all(OrderCause::Ruined);
-        } else if equity < self.market.maintenance * exposure {
+        } else if equity < self.maintenance_of(exposure, |listing| listing.mark) {
             // First: the end of a trade would end those again that protect it.
             self.cancel_all(OrderCause::MarginCall);
             for asset in 0..self.listings.len() {

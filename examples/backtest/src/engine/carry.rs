@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use super::account::Listing;
+use super::fault::{CostKind, sound};
+use super::terms::{Loan, Rate};
 use super::{Engine, Event};
 use crate::data::NS_PER_DAY;
 use crate::messages::{Charge, ChargeKind, Timestamp};
@@ -73,17 +75,21 @@ impl Engine {
         let now = Timestamp::from_nanos(until_ns);
         let account_nights = nights(account_before_ns, until_ns);
         if account_nights > 0 {
-            self.charge_interest(now, account_nights as f64 / DAYS_PER_YEAR);
+            let from = Timestamp::from_nanos(account_before_ns);
+            self.charge_interest(from, now, account_nights as f64 / DAYS_PER_YEAR);
         }
         let value = self.signed_value(asset);
         if value == 0.0 || before_ns == i64::MIN || until_ns <= before_ns {
             return;
         }
         let years = nights(before_ns, until_ns) as f64 / DAYS_PER_YEAR;
-        let borrowed = (-value).max(0.0) * self.market.borrow * years;
+        let short = (-value).max(0.0);
+        let from = Timestamp::from_nanos(before_ns);
+        let loan = Loan { asset: Some(asset as u16), value: short, from, until: now };
+        let borrowed = short * self.lent_at(&self.constants.borrow, &loan) * years;
         self.charge(now, asset, ChargeKind::Borrow, borrowed);
         if let Some(funding) = &self.market.funding {
-            let rate = funding.rate(asset as u16, Timestamp::from_nanos(before_ns), now);
+            let rate = funding.rate(asset as u16, from, now);
             let rate = self.funding(asset, rate);
             self.charge(now, asset, ChargeKind::Funding, value * rate);
         }
@@ -104,7 +110,7 @@ impl Engine {
         }
     }
 
-    fn charge_interest(&mut self, now: Timestamp, years: f64) {
+    fn charge_interest(&mut self, from: Timestamp, now: Timestamp, years: f64) {
         // The debt of buying for more than the account has: the cost of what is held long beyond the equity
         // that is not bound otherwise.
         let long: f64 = (0..self.listings.len()).map(|asset| self.signed_value(asset).max(0.0)).sum();
@@ -113,7 +119,23 @@ impl Engine {
         };
         let equity = self.cash + self.listings.iter().map(marked).sum::<f64>();
         let lent = (long - equity).max(0.0);
-        self.charge(now, 0, ChargeKind::Interest, lent * self.market.interest * years);
+        let loan = Loan { asset: None, value: lent, from, until: now };
+        let rate = self.lent_at(&self.constants.interest, &loan);
+        self.charge(now, 0, ChargeKind::Interest, lent * rate * years);
+    }
+
+    /// The rate per year of a loan; a model is asked of what is lent and over a night.
+    fn lent_at(&self, rate: &Rate, loan: &Loan) -> f64 {
+        match rate {
+            Rate::Always(rate) => *rate,
+            Rate::Own(model)
+                if loan.value > 0.0 && nights(loan.from.as_nanos(), loan.until.as_nanos()) > 0 =>
+            {
+                let asset = usize::from(loan.asset.unwrap_or(0));
+                sound(&self.fault, CostKind::Lending, asset, (loan.value, 1.0), model.per_year(loan))
+            }
+            Rate::Own(_) => 0.0,
+        }
     }
 
     fn signed_value(&self, asset: usize) -> f64 {

@@ -39,6 +39,9 @@ pub struct Conditions {
 }
 
 /// How far from the price of the market an order at the market or a stop is filled. Limits never slip.
+///
+/// Every function from `(units, price, conditions)` to a distance is one: `|units: f64, _: f64, _: &Conditions|
+/// 0.01 * units`.
 pub trait Slippage: Send + Sync {
     /// The distance in units of the price, at least zero. `units` is above zero.
     fn distance(&self, units: f64, price: f64, market: &Conditions) -> f64;
@@ -74,6 +77,11 @@ pub struct Tiers(pub Vec<(f64, MakerTaker)>);
 /// share counts as 1 at most, and without any volume as 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VolumeShare(pub f64);
+
+/// Slippage that grows with the square root of the share of the volume: `price * factor * sqrt(units / volume)`,
+/// as large orders are often found to move a price. The share counts as 1 at most, and without any volume as 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SquareRoot(pub f64);
 
 /// Slippage as a share of the range of the bar, or of the distance from bid to ask.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,8 +146,24 @@ impl Slippage for Fixed {
 
 impl Slippage for VolumeShare {
     fn distance(&self, units: f64, price: f64, market: &Conditions) -> f64 {
-        let share = if market.volume > 0.0 { (units / market.volume).min(1.0) } else { 1.0 };
+        let share = share_of(units, market);
         price * self.0 * share * share
+    }
+}
+
+impl Slippage for SquareRoot {
+    fn distance(&self, units: f64, price: f64, market: &Conditions) -> f64 {
+        price * self.0 * share_of(units, market).sqrt()
+    }
+}
+
+fn share_of(units: f64, market: &Conditions) -> f64 {
+    if market.volume > 0.0 { (units / market.volume).min(1.0) } else { 1.0 }
+}
+
+impl<F: Fn(f64, f64, &Conditions) -> f64 + Send + Sync> Slippage for F {
+    fn distance(&self, units: f64, price: f64, market: &Conditions) -> f64 {
+        self(units, price, market)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Costs that are no numbers: models of costs are a user's own functions, and no account can be kept with
-//! them.
+//! Costs that are no numbers: models are a user's own functions, and no account can be kept with such costs.
 
+use std::cell::Cell;
 use std::fmt;
 
 use super::Engine;
@@ -16,6 +16,14 @@ pub enum CostKind {
     Slippage,
     /// A [`Funding`](super::Funding).
     Funding,
+    /// A [`Spread`](super::Spread).
+    Spread,
+    /// A [`FillModel`](super::FillModel).
+    Fill,
+    /// A [`LendingRate`](super::LendingRate).
+    Lending,
+    /// A [`Maintenance`](super::Maintenance).
+    Maintenance,
 }
 
 /// A cost that cannot be booked. The run ends with it.
@@ -40,23 +48,11 @@ impl Engine {
         self.fault.get()
     }
 
-    /// The amount, or zero and a fault.
-    fn sound(&self, kind: CostKind, asset: usize, (units, price): (f64, f64), said: f64) -> f64 {
-        let sound = said.is_finite() && (kind != CostKind::Slippage || said >= 0.0);
-        if sound {
-            return said;
-        }
-        if self.fault.get().is_none() {
-            self.fault.set(Some(CostFault { kind, asset: asset as u16, units, price, said }));
-        }
-        0.0
-    }
-
     /// The commission of a number of lots of either sign.
     pub(super) fn commission(&self, asset: usize, lots: i64, price: f64, maker: bool, traded: f64) -> f64 {
         let terms = &self.listings[asset].terms;
         let charge = terms.charge(lots, price, maker, traded);
-        self.sound(CostKind::Commission, asset, (terms.units(lots.abs()), price), charge)
+        sound(&self.fault, CostKind::Commission, asset, (terms.units(lots.abs()), price), charge)
     }
 
     /// How far an order slips.
@@ -64,15 +60,44 @@ impl Engine {
         let terms = &self.listings[asset].terms;
         let units = terms.units(lots.abs());
         let distance = terms.slippage.distance(units, price, market);
-        self.sound(CostKind::Slippage, asset, (units, price), distance)
+        sound(&self.fault, CostKind::Slippage, asset, (units, price), distance)
     }
 
     /// The sum of rates that a position pays.
     pub(super) fn funding(&self, asset: usize, rate: f64) -> f64 {
         let listing = &self.listings[asset];
         let units = listing.terms.units(listing.holdings.lots);
-        self.sound(CostKind::Funding, asset, (units, listing.mark), rate)
+        sound(&self.fault, CostKind::Funding, asset, (units, listing.mark), rate)
     }
+}
+
+impl CostKind {
+    /// Whether an account can be kept with what such a model has said.
+    fn allows(self, said: f64) -> bool {
+        match self {
+            Self::Commission | Self::Funding | Self::Lending => said.is_finite(),
+            Self::Slippage | Self::Maintenance => said.is_finite() && said >= 0.0,
+            Self::Spread => (0.0..0.5).contains(&said),
+            Self::Fill => said >= 0.0,
+        }
+    }
+}
+
+/// The amount, or zero and a fault.
+pub(super) fn sound(
+    fault: &Cell<Option<CostFault>>,
+    kind: CostKind,
+    asset: usize,
+    (units, price): (f64, f64),
+    said: f64,
+) -> f64 {
+    if kind.allows(said) {
+        return said;
+    }
+    if fault.get().is_none() {
+        fault.set(Some(CostFault { kind, asset: asset as u16, units, price, said }));
+    }
+    0.0
 }
 
 impl fmt::Display for CostFault {
@@ -82,6 +107,10 @@ impl fmt::Display for CostFault {
             CostKind::Commission => ("commission", "a finite number, negative for a rebate"),
             CostKind::Slippage => ("slippage", "a finite number of at least 0, whatever the side"),
             CostKind::Funding => ("funding", "a finite rate"),
+            CostKind::Spread => ("spread", "a share from 0 to below 0.5"),
+            CostKind::Fill => ("fill model", "a number of at least 0"),
+            CostKind::Lending => ("lending rate", "a finite rate per year"),
+            CostKind::Maintenance => ("maintenance", "a finite amount of at least 0"),
         };
         write!(
             f,

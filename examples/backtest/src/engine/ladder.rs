@@ -141,7 +141,7 @@ impl Engine {
         let taken = &ladder.taken[usize::from(!buy)];
         let offer = |level: &Level| {
             let gone = taken.iter().find(|taken| taken.level == *level).map_or(0, |taken| taken.lots);
-            Offer { level: *level, lots: (listing.displayed_lots(level.size) - gone).max(0) }
+            Offer { level: *level, lots: (listing.displayed_lots(level.size, &self.fault) - gone).max(0) }
         };
         ladder.book.opposite(buy).iter().map(offer).collect()
     }
@@ -290,12 +290,12 @@ impl Engine {
             let for_others = (trade.size - listing.terms.units(own)).max(0.0);
             let left = (for_others - queue.ahead).max(0.0);
             queue.ahead = (queue.ahead - for_others).max(0.0);
-            return listing.displayed_lots(left);
+            return listing.displayed_lots(left, &self.fault);
         }
         let beyond = if buy { trade.price < limit } else { trade.price > limit };
         match beyond {
             false => 0,
-            true if listing.terms.participation.is_finite() => listing.displayed_lots(trade.size) - own,
+            true if listing.is_limited() => listing.displayed_lots(trade.size, &self.fault) - own,
             true => i64::MAX,
         }
     }

@@ -1,4 +1,4 @@
-//! How long the news takes.
+//! How long news and orders take.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,45 @@ use std::time::Duration;
 use crate::chance::Random;
 use crate::messages::Timestamp;
 
-/// How long the news of an event takes from the exchange to a strategy. News of one asset comes in the
-/// sequence of its events: one that would overtake another comes with it.
-pub trait FeedLatency: Send + Sync {
-    /// Of an event of this asset that was over at this time. It must be the same whenever it is asked.
-    fn delay(&self, asset: u16, over: Timestamp) -> Duration;
-}
+/// How long the news of an event takes from the exchange to a strategy, or an order from there to the exchange.
+///
+/// News of one asset comes in the sequence of its events: one that would overtake another comes with it. An order
+/// may overtake another one; a cancellation that would overtake its order comes with it, and the order is not
+/// filled.
+///
+/// ```
+/// use std::time::Duration;
+/// use backtest::messages::Timestamp;
+/// use backtest::strategy::Backtest;
+/// // The second asset is traded far away.
+/// let far = |asset: u16, _: Timestamp| Duration::from_millis(if asset == 1 { 80 } else { 2 });
+/// let backtest = Backtest::new(Vec::new()).feed_latency(far).latency(far);
+/// # let _ = backtest;
+/// ```
+pub trait Latency: Send + Sync {
+    /// Of the news of an event of this asset that was over at this time, or of an order on it that was decided
+    /// then. It must be the same whenever it is asked.
+    fn delay(&self, asset: u16, at: Timestamp) -> Duration;
 
-impl FeedLatency for Duration {
-    fn delay(&self, _asset: u16, _over: Timestamp) -> Duration {
-        *self
+    /// The delay, if it is always the same.
+    fn constant(&self) -> Option<Duration> {
+        None
     }
 }
 
-impl<F: Fn(u16, Timestamp) -> Duration + Send + Sync> FeedLatency for F {
-    fn delay(&self, asset: u16, over: Timestamp) -> Duration {
-        self(asset, over)
+impl Latency for Duration {
+    fn delay(&self, _asset: u16, _at: Timestamp) -> Duration {
+        *self
+    }
+
+    fn constant(&self) -> Option<Duration> {
+        Some(*self)
+    }
+}
+
+impl<F: Fn(u16, Timestamp) -> Duration + Send + Sync> Latency for F {
+    fn delay(&self, asset: u16, at: Timestamp) -> Duration {
+        self(asset, at)
     }
 }
 
@@ -40,9 +63,9 @@ pub struct Jitter {
     pub seed: u64,
 }
 
-impl FeedLatency for Jitter {
-    fn delay(&self, asset: u16, over: Timestamp) -> Duration {
-        let mut random = Random::of_path(self.seed ^ u64::from(asset) << 48, over.as_nanos().cast_unsigned());
+impl Latency for Jitter {
+    fn delay(&self, asset: u16, at: Timestamp) -> Duration {
+        let mut random = Random::of_path(self.seed ^ u64::from(asset) << 48, at.as_nanos().cast_unsigned());
         self.least + self.most.saturating_sub(self.least).mul_f64(random.share())
     }
 }

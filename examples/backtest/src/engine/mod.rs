@@ -50,17 +50,19 @@ mod passing;
 mod position;
 mod power;
 mod session;
+mod terms;
 
 pub use self::costs::{
-    Commission, Conditions, Filling, Fixed, MakerTaker, PerUnit, RangeShare, Share, Slippage, Tiers,
-    VolumeShare,
+    Commission, Conditions, Filling, Fixed, MakerTaker, PerUnit, RangeShare, Share, Slippage, SquareRoot,
+    Tiers, VolumeShare,
 };
 pub use self::fault::{CostFault, CostKind};
 pub use self::ladder::{QueueModel, Queueing};
 pub(crate) use self::latency::parse_duration;
-pub use self::latency::{FeedLatency, Jitter};
+pub use self::latency::{Jitter, Latency};
 pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError, Ready};
 pub use self::session::{Session, SessionError, SessionHours};
+pub use self::terms::{Exposure, FillModel, LendingRate, Loan, Maintenance, MarketState, Spread};
 pub use crate::config::FillAt;
 
 use std::cell::Cell;
@@ -71,6 +73,7 @@ use self::calm::Calm;
 use self::carry::Carry;
 use self::moment::Begun;
 use self::passing::{Kind, Passing};
+use self::terms::Constants;
 use crate::limits::ORDERS_WORKING_MAX;
 use crate::messages::{
     Bar, BarDone, CancelOrder, Charge, Execution, NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate,
@@ -96,6 +99,7 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Engine {
     market: Market,
+    constants: Constants,
     cash: f64,
     /// Value traded so far.
     traded: f64,
@@ -144,13 +148,16 @@ impl Engine {
     /// A flat account on assets with these terms; their numbers are their places.
     #[must_use]
     pub fn on(market: Market, assets: Vec<AssetTerms>) -> Self {
+        let constants = Constants::of(&market);
+        let pays = !constants.interest.is_zero() || !constants.borrow.is_zero() || market.funding.is_some();
         Self {
             cash: market.cash,
-            carry: Carry::new(market.has_carry() || assets.iter().any(|terms| !terms.dividends.is_empty())),
+            carry: Carry::new(pays || assets.iter().any(|terms| !terms.dividends.is_empty())),
             market,
+            constants,
             traded: 0.0,
             opened: 0,
-            listings: assets.into_iter().map(Listing::new).collect(),
+            listings: assets.into_iter().zip(0..).map(|(terms, asset)| Listing::new(terms, asset)).collect(),
             book: Vec::new(),
             events: Vec::new(),
             number: 0,
@@ -216,7 +223,7 @@ impl Engine {
             level,
             triggered: None,
             day_ends_ns: None,
-            from_ns: self.arrival(),
+            from_ns: self.arrival(order.asset),
             until_ns: i64::MAX,
             rested: waits && latest.kind != Kind::Bar,
             queue: listing
@@ -238,9 +245,9 @@ impl Engine {
         let Some(at) = self.book.iter().position(|working| working.order.order == cancel.order) else {
             return;
         };
-        let (until_ns, working) = (self.arrival(), &mut self.book[at]);
+        let (until_ns, working) = (self.arrival(self.book[at].order.asset), &mut self.book[at]);
         let listing = &self.listings[usize::from(working.order.asset)];
-        let late = !self.market.latency.is_zero() || self.market.feed.is_some();
+        let late = until_ns > self.carry.known_ns() || self.market.feed.is_some();
         let begun = late || listing.may_have_begun(self.carry.known_ns());
         if begun && working.from_ns < until_ns {
             working.until_ns = working.until_ns.min(until_ns);
@@ -250,22 +257,27 @@ impl Engine {
         }
     }
 
-    /// When something reaches the exchange that is decided on the latest event.
-    fn arrival(&self) -> i64 {
-        self.after_latency(self.carry.known_ns())
+    /// When something on this asset reaches the exchange that is decided on the latest event.
+    fn arrival(&self, asset: u16) -> i64 {
+        self.after_latency(asset, self.carry.known_ns())
     }
 
-    fn after_latency(&self, known_ns: i64) -> i64 {
-        known_ns.saturating_add(i64::try_from(self.market.latency.as_nanos()).unwrap_or(i64::MAX))
+    fn after_latency(&self, asset: u16, known_ns: i64) -> i64 {
+        let latency_ns = self.constants.latency_ns.unwrap_or_else(|| {
+            let delay = self.market.latency.delay(asset, Timestamp::from_nanos(known_ns));
+            i64::try_from(delay.as_nanos()).unwrap_or(i64::MAX)
+        });
+        known_ns.saturating_add(latency_ns)
     }
 
     /// Remembers an event in which nothing could be filled, as the latest. `known` is when a strategy can
     /// know it.
     #[inline]
     pub fn look(&mut self, asset: u16, number: u32, known: Timestamp, data: MarketData<'_>) {
-        let Some(listing) = self.listings.get_mut(usize::from(asset)) else { return };
+        let Self { listings, fault, .. } = self;
+        let Some(listing) = listings.get_mut(usize::from(asset)) else { return };
         let passing = Passing::of(number, known, data);
-        listing.see(&passing);
+        listing.see(&passing, fault);
         if passing.kind == Kind::Depth {
             listing.hear_of(data);
             listing.turn();
@@ -308,7 +320,7 @@ impl Engine {
     fn known(&self, asset: u16, data: &MarketData<'_>) -> Timestamp {
         let start = data.timestamp();
         match (data, self.listings.get(usize::from(asset))) {
-            (MarketData::Bar(_), Some(listing)) if !self.market.latency.is_zero() => {
+            (MarketData::Bar(_), Some(listing)) if self.constants.has_latency() => {
                 Timestamp::from_nanos(listing.known_ns(start.as_nanos()))
             }
             _ => start,
@@ -317,9 +329,7 @@ impl Engine {
 
     /// Whether each event counts, also where nothing can be filled: sizes that stand are shown once.
     pub(crate) fn sees_each(&self) -> bool {
-        self.listings
-            .iter()
-            .any(|listing| listing.terms.participation.is_finite() || listing.ladder.is_some())
+        self.listings.iter().any(|listing| listing.is_limited() || listing.ladder.is_some())
     }
 
     /// Whether nothing can be filled in the next event.

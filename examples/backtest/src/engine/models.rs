@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::costs::{Commission, Filling, Share, Slippage};
 use super::ladder::{QueueModel, Queueing};
-use super::latency::FeedLatency;
+use super::latency::Latency;
 use super::session::Session;
+use super::terms::{FillModel, LendingRate, Maintenance, Spread};
 use crate::config::FillAt;
 use crate::messages::Timestamp;
 
@@ -80,7 +81,7 @@ pub struct AssetTerms {
     /// Units in one lot, the least that is traded: 1 for shares, 0.001 for a coin.
     pub lot: f64,
     /// Share of the price that an entry pays on top; exits pay none.
-    pub spread: f64,
+    pub spread: Arc<dyn Spread>,
     /// What each fill is charged.
     pub commission: Arc<dyn Commission>,
     /// How far market orders and stops slip.
@@ -88,7 +89,7 @@ pub struct AssetTerms {
     /// Share of the volume of a bar, or of the size of a quote or of a level of a book, that all orders
     /// together can be filled with; what is left of an order waits. Infinite: whatever is asked for, and on
     /// a book all that it shows.
-    pub participation: f64,
+    pub participation: Arc<dyn FillModel>,
     /// When orders can be filled, and when day orders end.
     pub session: Session,
     /// Times in ns since 1970, ascending, and amounts in units of the currency: what a unit that was held
@@ -107,31 +108,31 @@ pub struct Market {
     /// How many times its money an account can buy: 1 is no credit.
     pub leverage: f64,
     /// Share of the price that an entry pays on top; exits pay none.
-    pub spread: f64,
+    pub spread: Arc<dyn Spread>,
     /// What each fill is charged.
     pub commission: Arc<dyn Commission>,
     /// How far market orders and stops slip.
     pub slippage: Arc<dyn Slippage>,
     /// See [`AssetTerms::participation`].
-    pub participation: f64,
+    pub participation: Arc<dyn FillModel>,
     /// See [`AssetTerms::session`].
     pub session: Session,
     /// Share of the value of all positions that the equity must not fall below at a close: below it all
     /// positions are closed. With 0, that is when nothing is left.
-    pub maintenance: f64,
+    pub maintenance: Arc<dyn Maintenance>,
     /// Interest on what the positions cost beyond the money of the account, a share per year, paid for each
     /// night (UTC).
-    pub interest: f64,
+    pub interest: Arc<dyn LendingRate>,
     /// Fee on the value of what was sold short, a share per year, paid for each night.
-    pub borrow: f64,
+    pub borrow: Arc<dyn LendingRate>,
     /// What positions in perpetual contracts pay.
     pub funding: Option<Arc<dyn Funding>>,
     /// How long an order or a cancellation takes to the exchange. Nothing that begins before can fill the
     /// order.
-    pub latency: Duration,
+    pub latency: Arc<dyn Latency>,
     /// How long the news of an event takes to the strategy, if it takes any time; `latency` comes on top. On
     /// a bus it takes as long as it takes.
-    pub feed: Option<Arc<dyn FeedLatency>>,
+    pub feed: Option<Arc<dyn Latency>>,
     /// How an order moves forward in the queue at its price, on the book of an asset with depth.
     pub queue: Arc<dyn QueueModel>,
     /// Where market orders are filled.
@@ -159,16 +160,16 @@ impl Default for Market {
             cash: 10_000.0,
             lot: 1.0,
             leverage: 1.0,
-            spread: 0.0,
+            spread: Arc::new(0.0),
             commission: Arc::new(Share(0.0)),
             slippage: Arc::new(Share(0.0)),
-            participation: f64::INFINITY,
+            participation: Arc::new(f64::INFINITY),
             session: Session::default(),
-            maintenance: 0.0,
-            interest: 0.0,
-            borrow: 0.0,
+            maintenance: Arc::new(0.0),
+            interest: Arc::new(0.0),
+            borrow: Arc::new(0.0),
             funding: None,
-            latency: Duration::ZERO,
+            latency: Arc::new(Duration::ZERO),
             feed: None,
             queue: Arc::new(Queueing::default()),
             fill_at: FillAt::NextOpen,
@@ -180,11 +181,16 @@ impl Default for Market {
 }
 
 impl Market {
-    /// Checks every range.
+    /// Checks every range. What a model says is checked when it says it.
     ///
     /// # Errors
     /// The first term that is out of range.
     pub fn check(&self) -> Result<(), MarketError> {
+        let spread = self.spread.constant().unwrap_or(0.0);
+        let participation = self.participation.constant().unwrap_or(1.0);
+        let maintenance = self.maintenance.constant().unwrap_or(0.0);
+        let interest = self.interest.constant().unwrap_or(0.0);
+        let borrow = self.borrow.constant().unwrap_or(0.0);
         let rows = [
             (
                 "cash",
@@ -204,38 +210,20 @@ impl Market {
                 (1.0..=1_000.0).contains(&self.leverage),
                 "from 1 (no credit) to 1000",
             ),
-            (
-                "spread",
-                self.spread,
-                (0.0..0.5).contains(&self.spread),
-                "a share from 0 to below 0.5; 5 bp is 0.0005",
-            ),
+            ("spread", spread, (0.0..0.5).contains(&spread), "a share from 0 to below 0.5; 5 bp is 0.0005"),
             (
                 "participation",
-                self.participation,
-                self.participation > 0.0,
+                participation,
+                participation > 0.0,
                 "a share above 0; 0.1 is a tenth of the volume, infinity all that is asked for",
             ),
-            (
-                "maintenance",
-                self.maintenance,
-                (0.0..1.0).contains(&self.maintenance),
-                "a share from 0 to below 1",
-            ),
-            (
-                "interest",
-                self.interest,
-                (0.0..100.0).contains(&self.interest),
-                "a share per year from 0; 0.05 is 5 %",
-            ),
-            (
-                "borrow",
-                self.borrow,
-                (0.0..100.0).contains(&self.borrow),
-                "a share per year from 0; 0.05 is 5 %",
-            ),
+            ("maintenance", maintenance, (0.0..1.0).contains(&maintenance), "a share from 0 to below 1"),
+            ("interest", interest, (0.0..100.0).contains(&interest), "a share per year from 0; 0.05 is 5 %"),
+            ("borrow", borrow, (0.0..100.0).contains(&borrow), "a share per year from 0; 0.05 is 5 %"),
         ];
-        if self.fill_at == FillAt::OnClose && (self.feed.is_some() || !self.latency.is_zero()) {
+        if self.fill_at == FillAt::OnClose
+            && (self.feed.is_some() || self.latency.constant() != Some(Duration::ZERO))
+        {
             let reason = "is not zero, but `fill_at` is the close at which an order was decided: choose one"
                 .to_owned();
             return Err(MarketError { term: "latency", reason });
@@ -253,10 +241,10 @@ impl Market {
     pub fn asset_terms(&self) -> AssetTerms {
         AssetTerms {
             lot: self.lot,
-            spread: self.spread,
+            spread: Arc::clone(&self.spread),
             commission: Arc::clone(&self.commission),
             slippage: Arc::clone(&self.slippage),
-            participation: self.participation,
+            participation: Arc::clone(&self.participation),
             session: self.session.clone(),
             dividends: Arc::default(),
         }
@@ -266,11 +254,6 @@ impl Market {
     pub(crate) fn with(&self, terms: &AssetTerms) -> Self {
         let AssetTerms { lot, spread, commission, slippage, participation, session, .. } = terms.clone();
         Self { lot, spread, commission, slippage, participation, session, ..self.clone() }
-    }
-
-    /// Whether positions pay for the time.
-    pub(super) fn has_carry(&self) -> bool {
-        self.interest != 0.0 || self.borrow != 0.0 || self.funding.is_some()
     }
 }
 
@@ -310,15 +293,16 @@ impl AssetTerms {
 
 impl fmt::Debug for AssetTerms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lot, spread, participation, .. } = self;
-        write!(f, "AssetTerms {{ lot: {lot}, spread: {spread}, participation: {participation}, .. }}")
+        let (lot, spread, share) = (self.lot, self.spread.constant(), self.participation.constant());
+        write!(f, "AssetTerms {{ lot: {lot}, spread: {spread:?}, participation: {share:?}, .. }}")
     }
 }
 
 impl fmt::Debug for Market {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cash, lot, leverage, spread, intrabar, at_end, .. } = self;
-        write!(f, "Market {{ cash: {cash}, lot: {lot}, leverage: {leverage}, spread: {spread}, ")?;
+        let Self { cash, lot, leverage, intrabar, at_end, .. } = self;
+        let spread = self.spread.constant();
+        write!(f, "Market {{ cash: {cash}, lot: {lot}, leverage: {leverage}, spread: {spread:?}, ")?;
         write!(f, "intrabar: {intrabar:?}, at_end: {at_end:?}, .. }}")
     }
 }

@@ -63,7 +63,7 @@ impl Engine {
             self.pay_dividends(usize::from(*asset), passing.timestamp.as_nanos());
             self.carry.see(passing.known_ns);
             self.correct_arrivals(passing, *asset);
-            self.listings[usize::from(*asset)].see(passing);
+            self.listings[usize::from(*asset)].see(passing, &self.fault);
             if passing.kind == Kind::Depth {
                 self.listings[usize::from(*asset)].turn();
             }
@@ -208,10 +208,10 @@ impl Engine {
     /// What an order pays on top of the price as the position stands: exits pay none.
     #[inline]
     pub(super) fn spread_for(&self, working: &WorkingOrder, buy: bool) -> f64 {
-        let Listing { holdings, terms, .. } = &self.listings[usize::from(working.order.asset)];
+        let Listing { holdings, spread, .. } = &self.listings[usize::from(working.order.asset)];
         let against = if buy { holdings.lots < 0 } else { holdings.lots > 0 };
         let closes = working.guard.is_some() || working.order.reduce_only || against;
-        if closes { 0.0 } else { terms.spread }
+        if closes { 0.0 } else { *spread }
     }
 
     /// The stop of an order was touched, and not all of it is filled.
@@ -250,10 +250,10 @@ impl Engine {
     fn correct_arrivals(&mut self, passing: &Passing, asset: u16) {
         let known_ns = self.listings[usize::from(asset)].latest.known_ns;
         let early_ns = known_ns.saturating_sub(passing.timestamp.as_nanos());
-        if !self.by_message || self.market.latency.is_zero() || early_ns <= 0 {
+        if !self.by_message || !self.constants.has_latency() || early_ns <= 0 {
             return;
         }
-        let arrival_ns = self.after_latency(known_ns);
+        let arrival_ns = self.after_latency(asset, known_ns);
         for working in self.book.iter_mut().filter(|working| working.order.asset == asset) {
             for time_ns in [&mut working.from_ns, &mut working.until_ns] {
                 if *time_ns == arrival_ns {

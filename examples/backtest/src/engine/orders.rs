@@ -212,7 +212,7 @@ impl Engine {
 
     /// Whether an entry could be filled at the limit of the order, which is reached without the spread.
     fn reaches_with_spread(&self, asset: usize, reached: &Reached, side: f64) -> bool {
-        let entry = reached.best * (1.0 + self.listings[asset].terms.spread * side);
+        let entry = reached.best * (1.0 + self.listings[asset].spread * side);
         reached.passed || reached.bound.is_none_or(|limit| (limit - entry) * side >= 0.0)
     }
 
@@ -250,7 +250,7 @@ impl Engine {
             SizeUnit::Cash => {
                 let bound = (order.limit > 0.0).then_some(order.limit);
                 let slipped = self.slipped(asset, price, side, side as f64, bound);
-                let entry = slipped * (1.0 + listing.terms.spread * side as f64);
+                let entry = slipped * (1.0 + listing.spread * side as f64);
                 let power = self.buying_power(asset, price) * size.abs();
                 let rate = Charging::of(asset, maker, self.traded);
                 let lots = side * self.affordable(&rate, power, entry);
@@ -276,7 +276,7 @@ impl Engine {
 
     /// The price of an entry, which pays the spread, but never more than its limit.
     fn with_spread(&self, asset: usize, price: f64, side: f64, bound: Option<f64>) -> f64 {
-        let entry = price * (1.0 + self.listings[asset].terms.spread * side);
+        let entry = price * (1.0 + self.listings[asset].spread * side);
         match bound {
             Some(limit) if side > 0.0 => entry.min(limit),
             Some(limit) => entry.max(limit),

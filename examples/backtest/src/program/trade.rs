@@ -100,7 +100,7 @@ impl TradeArgs {
                 backtest = backtest.terms(&asset.symbol, move |terms| {
                     terms.commission = Arc::new(Share(costs.commission));
                     terms.slippage = Arc::new(Share(costs.slippage));
-                    (terms.spread, terms.lot) = (costs.spread, costs.lot);
+                    (terms.spread, terms.lot) = (Arc::new(costs.spread), costs.lot);
                     terms.session = costs.session.clone();
                 });
             }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use mycelium::sweep::{SharedSlice, SweepError};
 use mycelium::{ActorRef, Isolate, Service};
@@ -20,8 +19,8 @@ use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
 use crate::engine::{
-    AssetTerms, AtEnd, Commission, FeedLatency, FillAt, Funding, Intrabar, Market, MarketError, QueueModel,
-    Ready, Session, Slippage,
+    AssetTerms, AtEnd, Commission, FillAt, FillModel, Funding, Intrabar, Latency, LendingRate, Maintenance,
+    Market, MarketError, QueueModel, Ready, Session, Slippage, Spread,
 };
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
@@ -161,10 +160,10 @@ impl Backtest {
         self
     }
 
-    /// Share of the price that entries pay on top.
+    /// Share of the price that entries pay on top: a number, a function, or a [`Spread`] of one's own.
     #[must_use]
-    pub fn spread(mut self, share: f64) -> Self {
-        self.market.spread = share;
+    pub fn spread(mut self, share: impl Spread + 'static) -> Self {
+        self.market.spread = Arc::new(share);
         self
     }
 
@@ -176,33 +175,41 @@ impl Backtest {
         self
     }
 
-    /// How far market orders and stops slip: [`Share`](crate::engine::Share) or
-    /// [`Fixed`](crate::engine::Fixed).
+    /// How far market orders and stops slip: [`Share`](crate::engine::Share),
+    /// [`Fixed`](crate::engine::Fixed), or a function of units, price and
+    /// [`Conditions`](crate::engine::Conditions).
     #[must_use]
     pub fn slippage(mut self, slippage: impl Slippage + 'static) -> Self {
         self.market.slippage = Arc::new(slippage);
         self
     }
 
-    /// Share of the volume of a bar, or of the size of a quote or of a level, that orders can be filled with.
-    /// The rest waits.
+    /// Share of the volume of a bar, or of the size of a quote or of a level, that orders can be filled with:
+    /// a number, a function, or a [`FillModel`] of one's own. The rest waits.
     #[must_use]
-    pub fn participation(mut self, share: f64) -> Self {
-        self.market.participation = share;
+    pub fn participation(mut self, share: impl FillModel + 'static) -> Self {
+        self.market.participation = Arc::new(share);
         self
     }
 
-    /// Share of the value of all positions below which the equity closes them.
+    /// Share of the value of all positions below which the equity closes them: a number, a function, or a
+    /// [`Maintenance`] of one's own.
     #[must_use]
-    pub fn maintenance(mut self, share: f64) -> Self {
-        self.market.maintenance = share;
+    pub fn maintenance(mut self, share: impl Maintenance + 'static) -> Self {
+        self.market.maintenance = Arc::new(share);
         self
     }
 
-    /// Shares per year: interest on credit, and the fee for what is sold short.
+    /// Shares per year: interest on credit, and the fee for what is sold short. Each is a number, a function,
+    /// or a [`LendingRate`] of one's own.
     #[must_use]
-    pub fn interest(mut self, credit: f64, borrow: f64) -> Self {
-        (self.market.interest, self.market.borrow) = (credit, borrow);
+    pub fn interest(
+        mut self,
+        credit: impl LendingRate + 'static,
+        borrow: impl LendingRate + 'static,
+    ) -> Self {
+        self.market.interest = Arc::new(credit);
+        self.market.borrow = Arc::new(borrow);
         self
     }
 
@@ -221,20 +228,21 @@ impl Backtest {
         self
     }
 
-    /// How long the news of an event takes to the strategy: a [`Duration`],
-    /// [`Jitter`](crate::engine::Jitter), or a [`FeedLatency`] of one's own. Events of several assets are
+    /// How long the news of an event takes to the strategy: a [`Duration`](std::time::Duration),
+    /// [`Jitter`](crate::engine::Jitter), or a [`Latency`] of one's own. Events of several assets are
     /// seen in the sequence in which their news comes.
     #[must_use]
-    pub fn feed_latency(mut self, latency: impl FeedLatency + 'static) -> Self {
+    pub fn feed_latency(mut self, latency: impl Latency + 'static) -> Self {
         self.market.feed = Some(Arc::new(latency));
         self.forget();
         self
     }
 
-    /// How long an order or a cancellation takes to the exchange.
+    /// How long an order or a cancellation takes to the exchange: a [`Duration`](std::time::Duration),
+    /// [`Jitter`](crate::engine::Jitter), or a [`Latency`] of one's own.
     #[must_use]
-    pub fn latency(mut self, latency: Duration) -> Self {
-        self.market.latency = latency;
+    pub fn latency(mut self, latency: impl Latency + 'static) -> Self {
+        self.market.latency = Arc::new(latency);
         self
     }
 

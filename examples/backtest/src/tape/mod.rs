@@ -10,7 +10,7 @@
 //! Events that become known at the same time, one of each asset at most, are one *moment*: a strategy is
 //! called once, when all of them are taken in. Within a moment, what began first comes first.
 //!
-//! Where the news takes its time ([`FeedLatency`]), a row becomes known so much later, and rows are merged by
+//! Where the news takes its time ([`Latency`]), a row becomes known so much later, and rows are merged by
 //! that. It is booked to its own time, or to that of an event that was heard of before it, if that is later.
 
 mod price;
@@ -26,7 +26,7 @@ pub use self::price::MarketData;
 pub use self::prices::{PriceKind, Prices};
 
 use crate::data::{NS_PER_DAY, format_timestamp};
-use crate::engine::{FeedLatency, MarketError, Session};
+use crate::engine::{Latency, MarketError, Session};
 use crate::limits::{ASSETS_MAX, EVENTS_MAX};
 use crate::messages::{Bar, Timestamp};
 use crate::spill;
@@ -284,7 +284,7 @@ impl Tape {
     }
 
     /// The same prices, each of which is heard of so much after it is over.
-    pub(crate) fn delayed(&self, latency: &dyn FeedLatency) -> Result<Self, TapeError> {
+    pub(crate) fn delayed(&self, latency: &dyn Latency) -> Result<Self, TapeError> {
         let heard = |asset: usize| -> io::Result<SharedSlice<i64>> {
             let mut before_ns = i64::MIN;
             let rows = 0..self.assets[asset].prices.len();

@@ -12,10 +12,10 @@ use mycelium_random::{Random, cases, seeds};
 
 const CASES: u64 = 300;
 const CASH: f64 = 10_000.0;
-const NAMES: [&str; 3] = ["A", "B", "C"];
+pub(crate) const NAMES: [&str; 3] = ["A", "B", "C"];
 
 /// Bars of so many hours, with gaps.
-fn bars(random: &mut Random, hours: i64) -> Vec<Bar> {
+pub(crate) fn bars(random: &mut Random, hours: i64) -> Vec<Bar> {
     let (mut ticks, mut hour) = (10_000_i64, random.below(30) as i64 * hours);
     let count = random.below(80) + 3;
     let bar = |index: u64| {
@@ -33,7 +33,7 @@ fn bars(random: &mut Random, hours: i64) -> Vec<Bar> {
     (0..count).map(bar).collect()
 }
 
-fn quotes(random: &mut Random) -> Vec<Quote> {
+pub(crate) fn quotes(random: &mut Random) -> Vec<Quote> {
     let (mut ticks, mut minute) = (10_000_i64, 0);
     let count = random.below(300) + 3;
     let quote = |index: u64| {
@@ -47,7 +47,7 @@ fn quotes(random: &mut Random) -> Vec<Quote> {
 }
 
 /// Orders of any kind and size, on any asset. Draws from its own chance, so that it does the same again.
-fn act(ctx: &mut StrategyContext<'_>, random: &mut Random, names: &[&str]) {
+pub(crate) fn act(ctx: &mut StrategyContext<'_>, random: &mut Random, names: &[&str]) {
     if random.below(3) != 0 {
         return;
     }
@@ -99,6 +99,30 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-6 * CASH
 }
 
+/// Trades [`NAMES`] at random: cash and positions are the equity at each event, and profits and charges what has
+/// become of the money.
+pub(crate) fn whole(backtest: &Backtest, seed: u64) -> Report {
+    let mut chance = Random::new(seed ^ 0xac7);
+    let report = backtest
+        .run(move |ctx: &mut StrategyContext<'_>| {
+            let mut equity = ctx.cash();
+            for name in NAMES {
+                let asset = ctx.asset(name);
+                equity += asset.position() * (asset.price() - asset.entry_price());
+            }
+            assert!(near(equity, ctx.equity()), "seed {seed}: {equity} is not {}", ctx.equity());
+            act(ctx, &mut chance, &NAMES);
+        })
+        .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
+    let paid: f64 = report.charges.iter().map(|charge| charge.amount).sum();
+    let end = report.statistics.equity_final;
+    if report.open_trades.is_empty() {
+        assert!(near(CASH + profits - paid, end), "seed {seed}: {profits} {paid} {end}");
+    }
+    report
+}
+
 #[test]
 fn the_account_over_all_assets_is_whole_at_each_event() {
     let (mut trades, mut charges, mut parts) = (0, 0, 0);
@@ -106,24 +130,7 @@ fn the_account_over_all_assets_is_whole_at_each_event() {
         let random = &mut Random::new(seed);
         let assets: [Prices; 3] = [bars(random, 1).into(), bars(random, 24).into(), quotes(random).into()];
         let backtest = terms(Backtest::of(NAMES.into_iter().zip(assets)), seed);
-        let mut chance = Random::new(seed ^ 0xac7);
-        let report = backtest
-            .run(move |ctx: &mut StrategyContext<'_>| {
-                let mut equity = ctx.cash();
-                for name in NAMES {
-                    let asset = ctx.asset(name);
-                    equity += asset.position() * (asset.price() - asset.entry_price());
-                }
-                assert!(near(equity, ctx.equity()), "seed {seed}: {equity} is not {}", ctx.equity());
-                act(ctx, &mut chance, &NAMES);
-            })
-            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
-        let paid: f64 = report.charges.iter().map(|charge| charge.amount).sum();
-        let end = report.statistics.equity_final;
-        if report.open_trades.is_empty() {
-            assert!(near(CASH + profits - paid, end), "seed {seed}: {profits} {paid} {end}");
-        }
+        let report = whole(&backtest, seed);
         trades += report.trades.len();
         charges += report.charges.len();
         parts += report.trades.windows(2).filter(|pair| pair[0].number == pair[1].number).count();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backtest::engine::{AtEnd, FeedLatency, FillAt, Jitter};
+use backtest::engine::{AtEnd, FillAt, Jitter, Latency};
 use backtest::messages::{Bar, OrderStatus, Quote, Tick, Timestamp};
 use backtest::prelude::*;
 use backtest::tape::{MarketData, Prices};
@@ -59,7 +59,7 @@ fn ticks(random: &mut Random) -> Vec<Tick> {
 }
 
 /// When each row of an asset began, when it was over, and when it is heard of: told apart from the library.
-fn told(prices: &Prices, asset: u16, bar_seconds: i64, latency: &dyn FeedLatency) -> Vec<(i64, i64)> {
+fn told(prices: &Prices, asset: u16, bar_seconds: i64, latency: &dyn Latency) -> Vec<(i64, i64)> {
     let mut before_ns = i64::MIN;
     let row = |data: MarketData<'_>| {
         let began_ns = data.timestamp().as_nanos();
@@ -93,7 +93,7 @@ fn act(ctx: &mut StrategyContext<'_>, random: &mut Random) -> Vec<OrderId> {
     }
 }
 
-fn some_latency(random: &mut Random) -> Arc<dyn FeedLatency> {
+fn some_latency(random: &mut Random) -> Arc<dyn Latency> {
     let seconds = |most: u64, random: &mut Random| Duration::from_secs(random.below(most));
     let (a, b, c) = (seconds(5, random), seconds(200, random), seconds(2_000, random));
     match random.below(3) {
@@ -105,9 +105,9 @@ fn some_latency(random: &mut Random) -> Arc<dyn FeedLatency> {
 }
 
 /// So that one model serves the backtest and the check.
-struct Shared(Arc<dyn FeedLatency>);
+struct Shared(Arc<dyn Latency>);
 
-impl FeedLatency for Shared {
+impl Latency for Shared {
     fn delay(&self, asset: u16, over: Timestamp) -> Duration {
         self.0.delay(asset, over)
     }

@@ -22,6 +22,7 @@ mod latency;
 mod lookahead;
 mod models;
 mod orders;
+mod own_models;
 mod parity;
 mod program;
 mod quotes;
