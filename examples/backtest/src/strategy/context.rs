@@ -165,6 +165,14 @@ impl StrategyContext<'_> {
         self.desk.held[self.at()].units()
     }
 
+    /// Lots held; negative when short, zero when flat: [`position`](StrategyContext::position) over the units
+    /// of one.
+    #[inline]
+    #[must_use]
+    pub fn lots(&self) -> i64 {
+        self.desk.held[self.at()].lots
+    }
+
     /// Whether nothing is held.
     #[inline]
     #[must_use]
@@ -230,14 +238,15 @@ impl StrategyContext<'_> {
         Some(self.desk.send(self.asset, ticket, -units.signum()))
     }
 
-    /// Buys or sells at the market what is missing to a position: units, or a share of the equity or an
-    /// amount of money at the price of the fill. Negative is short; zero is flat.
+    /// Buys or sells at the market what is missing to a position: units or lots, or a share of the equity or
+    /// an amount of money at the price of the fill. Negative is short; zero is flat.
     pub fn target(&mut self, size: impl Into<Size>) -> OrderId {
         let size = size.into();
         let value = self.position() * self.price();
         // As it looks now; the fill will tell.
         let buy = match size {
             Size::Units(units) => units > self.position(),
+            Size::Lots(lots) => lots > self.lots(),
             Size::Value(wanted) => wanted > value,
             Size::All => self.equity() > value,
             Size::Cash(share) | Size::Equity(share) => share * self.equity() > value,

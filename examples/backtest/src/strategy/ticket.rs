@@ -11,6 +11,9 @@ pub enum Size {
     All,
     /// Units of the asset, rounded down to whole lots.
     Units(f64),
+    /// Lots: so many times the least that is traded of the asset, contracts of a future. At most
+    /// [`LOTS_MAX`](crate::limits::LOTS_MAX).
+    Lots(i64),
     /// Units of the currency.
     Value(f64),
     /// A share of what the account can still buy for: 0.5 is half.
@@ -194,10 +197,12 @@ impl Ticket {
             (Size::All, false) if self.reduce_only => (1.0, "position"),
             (Size::All, false) => (1.0, "cash"),
             (Size::Units(units), false) => (units, "units"),
+            (Size::Lots(lots), false) => (lots as f64, "lots"),
             (Size::Value(value), false) => (value, "value"),
             (Size::Cash(share), false) => (share, "cash"),
             (Size::Equity(share), false) => (share, "equity"),
             (Size::Units(units), true) => (units, "target units"),
+            (Size::Lots(lots), true) => (lots as f64, "target lots"),
             (Size::Value(value), true) => (value, "target value"),
             (Size::All, true) => (1.0, "target equity"),
             (Size::Cash(share) | Size::Equity(share), true) => (share, "target equity"),
@@ -224,10 +229,12 @@ impl Ticket {
             (Size::All, false) if self.reduce_only => (SizeUnit::Lots, LOTS_MAX),
             (Size::All, false) => (SizeUnit::Cash, 1.0),
             (Size::Units(units), false) => (SizeUnit::Lots, lots(units)),
+            (Size::Lots(lots), false) => (SizeUnit::Lots, lots as f64),
             (Size::Value(value), false) => (SizeUnit::Value, value),
             (Size::Cash(share), false) => (SizeUnit::Cash, share.min(1.0)),
             (Size::Equity(share), false) => (SizeUnit::Equity, share),
             (Size::Units(units), true) => (SizeUnit::TargetLots, lots(units)),
+            (Size::Lots(lots), true) => (SizeUnit::TargetLots, lots as f64),
             (Size::All, true) => (SizeUnit::TargetEquity, 1.0),
             (Size::Value(value), true) => (SizeUnit::TargetValue, value),
             (Size::Cash(share) | Size::Equity(share), true) => (SizeUnit::TargetEquity, share),
@@ -258,9 +265,11 @@ impl Ticket {
     pub(super) fn fault(&self) -> Option<OrderCause> {
         let size = match self.size {
             Size::All => 1.0,
+            Size::Lots(lots) => lots as f64,
             Size::Units(x) | Size::Value(x) | Size::Cash(x) | Size::Equity(x) => x,
         };
-        if !size.is_finite() || size <= 0.0 && !self.target {
+        let too_many = matches!(self.size, Size::Lots(_)) && size.abs() > LOTS_MAX;
+        if !size.is_finite() || size <= 0.0 && !self.target || too_many {
             Some(OrderCause::BadSize)
         } else if self.prices().iter().any(|price| !price.is_finite() || *price < 0.0)
             || self.trailing && (self.limit != 0.0 || self.loss_trail != 0.0)

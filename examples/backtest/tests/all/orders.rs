@@ -443,3 +443,39 @@ fn a_strategy_sees_what_was_filled_in_the_bar_it_decides_on() {
         [(1, 0.0, 10_000.0, 0), (2, 10.0, 10_010.0, 0), (3, 0.0, 9_980.0, 0), (4, 10.0, 9_980.0, 0)]
     );
 }
+
+#[test]
+fn a_size_in_lots_is_so_many_of_the_least_that_is_traded() {
+    let market = backtest(&[CALM; 5]).lot(0.25);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(Size::Lots(10)),
+        1 => {
+            assert_eq!((ctx.lots(), ctx.position()), (10, 2.5));
+            ctx.sell(Ticket::new(Size::Lots(4)).limit(90.0));
+        }
+        2 => _ = ctx.target(Size::Lots(-3)),
+        _ => assert_eq!((ctx.lots(), ctx.position()), (-3, -0.75)),
+    };
+    let report = market.run(strategy).expect("it runs");
+    let filled: Vec<f64> = report.orders.iter().map(|order| order.filled).collect();
+    assert_eq!(filled, [2.5, 1.0, 2.25]);
+    assert!(!report.orders[2].order.buy, "what is missing to three short was sold");
+    // Units of the same lots are the same orders, whatever the lot rounds to.
+    for lot in [0.1, 0.3, 0.001, 7.0] {
+        let of = |size: Size| {
+            let market = backtest(&[CALM; 3]).lot(lot).leverage(100.0);
+            market.run(buy(Ticket::new(size))).expect("it runs")
+        };
+        for lots in [1, 3, 7, 100] {
+            let (counted, measured) = (of(Size::Lots(lots)), of(Size::Units(lots as f64 * lot)));
+            assert_eq!(
+                (&counted.open_trades, &counted.equity[..]),
+                (&measured.open_trades, &measured.equity[..])
+            );
+            assert_eq!(counted.open_trades[0].size, lots as f64 * lot);
+        }
+    }
+    for lots in [0, -1, i64::MAX] {
+        assert_eq!(outcome(&[CALM; 2], buy(Size::Lots(lots))), (OrderStatus::Rejected, OrderCause::BadSize));
+    }
+}
