@@ -35,6 +35,12 @@ pub const TICKS_PATH_MAX: i64 = 1 << 60;
 /// Most orders of one account that wait for their price at once; one more is rejected, and says so.
 pub const ORDERS_WORKING_MAX: usize = 1_000;
 
+/// Most bytes of the file of a calendar.
+pub const CALENDAR_BYTES_MAX: u64 = 1 << 20;
+
+/// Most days of a calendar that are otherwise than its days of the week.
+pub const CALENDAR_DAYS_MAX: usize = 100_000;
+
 /// Most lots of one order: 2^53, up to which every whole number has an exact `f64`.
 pub const LOTS_MAX: f64 = 9_007_199_254_740_992.0;
 

@@ -37,6 +37,7 @@
 
 mod account;
 mod book;
+mod calendar;
 mod calm;
 mod carry;
 mod costs;
@@ -52,6 +53,7 @@ mod power;
 mod session;
 mod terms;
 
+pub use self::calendar::{Calendar, CalendarError};
 pub use self::costs::{
     Commission, Conditions, Filling, Fixed, MakerTaker, PerUnit, RangeShare, Share, Slippage, SquareRoot,
     Tiers, VolumeShare,

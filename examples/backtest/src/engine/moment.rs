@@ -282,7 +282,7 @@ impl Engine {
                 Some(ends_ns) if ends_ns <= now_ns => {
                     self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
                 }
-                None if hours.contain(bar.timestamp) => working.day_ends_ns = Some(hours.closes.as_nanos()),
+                None if hours.contain(bar.timestamp) => working.day_ends_ns = Some(hours.ends.as_nanos()),
                 _ => {}
             }
         }

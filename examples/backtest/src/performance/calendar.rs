@@ -1,7 +1,8 @@
 //! How many days with prices a year has.
 
 use crate::data::NS_PER_DAY;
-use crate::messages::Bar;
+use crate::engine::{Session, SessionHours};
+use crate::messages::{Bar, Timestamp};
 
 /// So many weeks between the first one and the last one say how many days a week has.
 const WEEKS_MIN: usize = 3;
@@ -10,15 +11,42 @@ const WEEKS_MIN: usize = 3;
 /// holidays.
 const RARE_MAX: f64 = 3.75;
 
-/// How many days of UTC have a row.
-pub(crate) fn count_days(bars: &[Bar]) -> usize {
-    days(bars).len()
+/// To which day a row counts: the day of UTC on which its session ends, or the next one outside of all. Rows come
+/// in their sequence, so that a session is looked for once.
+pub(super) struct DayOf<'a> {
+    session: &'a Session,
+    latest: Option<SessionHours>,
 }
 
-/// The days of UTC that have a row, from 1970 on, each once.
-fn days(bars: &[Bar]) -> Vec<i64> {
-    let mut days: Vec<i64> = Vec::new();
-    for day in bars.iter().map(|bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY)) {
+impl<'a> DayOf<'a> {
+    pub(super) fn new(session: &'a Session) -> Self {
+        Self { session, latest: None }
+    }
+
+    /// The day, from 1970 on.
+    pub(super) fn day(&mut self, time: Timestamp) -> i64 {
+        if self.session.is_whole_day() {
+            return time.as_nanos().div_euclid(NS_PER_DAY);
+        }
+        let hours = match self.latest {
+            // What comes between is of the session that opens next.
+            Some(hours) if time.as_nanos() < hours.closes.as_nanos() => hours,
+            _ => self.session.hours(time),
+        };
+        self.latest = Some(hours);
+        hours.ends.as_nanos().saturating_sub(1).div_euclid(NS_PER_DAY)
+    }
+}
+
+/// How many days of UTC have a row.
+pub(crate) fn count_days(bars: &[Bar]) -> usize {
+    days(bars, &Session::default()).len()
+}
+
+/// The days that have a row, from 1970 on, each once.
+fn days(bars: &[Bar], session: &Session) -> Vec<i64> {
+    let (mut days, mut of): (Vec<i64>, _) = (Vec::new(), DayOf::new(session));
+    for day in bars.iter().map(|bar| of.day(bar.timestamp)) {
         if days.last() != Some(&day) {
             days.push(day);
         }
@@ -28,8 +56,8 @@ fn days(bars: &[Bar]) -> Vec<i64> {
 
 /// Trading days per year: from the median distance of the days that have rows, from how many of them a week
 /// has, and from what falls on weekends.
-pub(super) fn days_per_year(bars: &[Bar]) -> f64 {
-    let days = days(bars);
+pub(super) fn days_per_year(bars: &[Bar], session: &Session) -> f64 {
+    let days = days(bars, session);
     let mut steps: Vec<i64> = days.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     steps.sort_unstable();
     match steps.get(steps.len() / 2).copied().unwrap_or(1) {

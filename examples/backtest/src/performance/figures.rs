@@ -1,13 +1,14 @@
 //! The figures of one run, defined as backtesting.py 0.6.6 defines them where it has one of that name.
 //!
-//! `E` is the equity at the close of each bar, `C` the close. Days are days of UTC: `D` is the return of
-//! each day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of
-//! them. A figure that is not defined, a ratio without a denominator, is `NaN`.
+//! `E` is the equity at the close of each bar, `C` the close. Days are days of UTC, or sessions where one is
+//! given: `D` is the return of each day over the day before, from the last equity of each. A year has
+//! [`Figures::days_per_year`] of them. A figure that is not defined, a ratio without a denominator, is `NaN`.
 
 use std::ops::Range;
 
-use super::calendar::days_per_year;
+use super::calendar::{DayOf, days_per_year};
 use crate::data::{NS_PER_DAY, annual_growth_pct, years_of_days};
+use crate::engine::Session;
 use crate::messages::Bar;
 use crate::risk::{quantile, shortfall};
 use crate::strategy::Trade;
@@ -97,13 +98,20 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The figures of a run over at least one bar.
+    /// The figures of a run over at least one bar, by days of UTC.
     #[must_use]
     pub fn of(bars: &[Bar], equity: &[f64], trades: &[Trade]) -> Option<Self> {
+        Self::by_session(bars, equity, trades, &Session::default())
+    }
+
+    /// The figures of a run over at least one bar. What goes by days goes by sessions: a row counts to the day on
+    /// which its session ends, and one outside of the hours to the next session.
+    #[must_use]
+    pub fn by_session(bars: &[Bar], equity: &[f64], trades: &[Trade], session: &Session) -> Option<Self> {
         let (first, last) = (bars.first()?, bars.last()?);
         let (start, end) = (*equity.first()?, *equity.last()?);
-        let days_per_year = days_per_year(bars);
-        let daily = Daily::of(bars, equity, days_per_year);
+        let days_per_year = days_per_year(bars, session);
+        let daily = Daily::of(&returns_of(changes_by(bars, equity, session)), days_per_year);
         let drawdowns = Drawdowns::of(bars, equity);
         let growth = end / start;
         let years = years_of_days(first.timestamp.as_nanos(), last.timestamp.as_nanos());
@@ -246,34 +254,40 @@ struct Daily {
 /// return, after ruin, are left out.
 #[must_use]
 pub fn daily_returns(bars: &[Bar], equity: &[f64]) -> Vec<f64> {
-    // After ruin the return would be 0/0: no return at all.
-    let mut changes = daily_changes(bars, equity);
+    returns_of(daily_changes(bars, equity))
+}
+
+/// After ruin the return would be 0/0: no return at all.
+fn returns_of(mut changes: Vec<f64>) -> Vec<f64> {
     changes.retain(|daily| !daily.is_nan());
     changes
 }
 
 /// As `daily_returns`, one for each day but the first. After ruin they are no numbers.
 pub(crate) fn daily_changes(bars: &[Bar], equity: &[f64]) -> Vec<f64> {
-    let period = |bar: &Bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY);
-    let mut closes: Vec<(i64, f64)> = Vec::new();
+    changes_by(bars, equity, &Session::default())
+}
+
+fn changes_by(bars: &[Bar], equity: &[f64], session: &Session) -> Vec<f64> {
+    let (mut closes, mut of): (Vec<(i64, f64)>, _) = (Vec::new(), DayOf::new(session));
     for (bar, equity) in bars.iter().zip(equity) {
+        let today = of.day(bar.timestamp);
         match closes.last_mut() {
-            Some((day, close)) if *day == period(bar) => *close = *equity,
-            _ => closes.push((period(bar), *equity)),
+            Some((day, close)) if *day == today => *close = *equity,
+            _ => closes.push((today, *equity)),
         }
     }
     closes.windows(2).map(|pair| pair[1].1 / pair[0].1 - 1.0).collect()
 }
 
 impl Daily {
-    fn of(bars: &[Bar], equity: &[f64], days_per_year: f64) -> Self {
-        let returns = daily_returns(bars, equity);
-        let mut sorted = returns.clone();
+    fn of(returns: &[f64], days_per_year: f64) -> Self {
+        let mut sorted = returns.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
-        let (skewness, kurtosis) = shape(&returns);
-        let growth = 1.0 + geometric_mean(&returns);
+        let (skewness, kurtosis) = shape(returns);
+        let growth = 1.0 + geometric_mean(returns);
         let square = growth * growth;
-        let spread = (variance(&returns) + square).powf(days_per_year) - growth.powf(2.0 * days_per_year);
+        let spread = (variance(returns) + square).powf(days_per_year) - growth.powf(2.0 * days_per_year);
         let losses: f64 = returns.iter().map(|daily| daily.min(0.0) * daily.min(0.0)).sum();
         Self {
             annual: growth.powf(days_per_year) - 1.0,

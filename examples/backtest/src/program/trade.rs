@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::ConfigError;
 use crate::data::AssetPrices;
-use crate::engine::{Jitter, Queueing, Ready, Session, Share, parse_duration};
+use crate::engine::{Calendar, Jitter, Queueing, Ready, Session, Share, parse_duration};
 use crate::named::Named;
 use crate::strategy::Backtest;
 
@@ -45,6 +45,10 @@ pub(super) struct TradeArgs {
     /// Trading hours, outside of which nothing is filled: '09:30-16:00 America/New_York'; UTC without a zone
     #[arg(long, value_name = "[NAME:]HOURS")]
     session: Vec<String>,
+    /// File with the trading hours of a venue and its days off, instead of `--session`: lines of `hours
+    /// 09:30-16:00 America/New_York`, `days mon-fri`, `2024-12-25 closed`
+    #[arg(long, value_name = "[NAME:]FILE")]
+    calendar: Vec<String>,
     /// When a strategy on several assets is called for the first time
     #[arg(long, value_enum, default_value = "all")]
     ready: Ready,
@@ -77,12 +81,26 @@ impl TradeArgs {
         let slippage = Named::read("--slippage", &self.slippage, names, share)?;
         let lot = Named::read("--lot", &self.lot, names, number)?;
         let session = Named::read("--session", &self.session, names, hours)?;
+        let days = |text: &str| {
+            let read = Calendar::read(text.as_ref()).map(Session::from);
+            read.map_err(|error| format!("is `{text}`, which is no calendar: {error}"))
+        };
+        let calendar = Named::read("--calendar", &self.calendar, names, days)?;
+        for own in own {
+            if session.of(own).is_some() && calendar.of(own).is_some() {
+                let of = own.first().map_or("", String::as_str);
+                let reason = format!(
+                    "and --session are both given for `{of}`; the calendar has the hours: leave one out"
+                );
+                return Err(ConfigError { flag: "--calendar", reason });
+            }
+        }
         let of = |own: &[String]| AssetCosts {
             commission: commission.of(own).copied().unwrap_or(0.0),
             spread: spread.of(own).copied().unwrap_or(0.0),
             slippage: slippage.of(own).copied().unwrap_or(0.0),
             lot: lot.of(own).copied().unwrap_or(1.0),
-            session: session.of(own).cloned().unwrap_or_default(),
+            session: session.of(own).or(calendar.of(own)).cloned().unwrap_or_default(),
         };
         Ok((of(&[]), own.iter().map(|own| of(own)).collect()))
     }
@@ -152,7 +170,7 @@ impl TradeArgs {
         if self.ready == Ready::Any {
             terms.push_str(", ready with any asset");
         }
-        if !self.session.is_empty() {
+        if !self.session.is_empty() || !self.calendar.is_empty() {
             terms.push_str(&format!(", session {}", with_named(&|costs| costs.session.to_string())));
         }
         terms

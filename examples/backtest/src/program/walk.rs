@@ -13,6 +13,7 @@ use super::run::{asset_table, table};
 use crate::commands::{CommandError, make_folder, write};
 use crate::config::ConfigError;
 use crate::data::format_moment;
+use crate::engine::Session;
 use crate::instance::InstanceError;
 use crate::ledger::Statistics;
 use crate::messages::{Bar, Charge};
@@ -172,7 +173,7 @@ pub(super) fn walk(
             break;
         }
     }
-    walk.figures = figures(&bars[train - 1..], &walk, start_cash);
+    walk.figures = figures(&bars[train - 1..], &walk, start_cash, backtest.session_of_account());
     if before_tests.len() > 1 {
         // Rows are numbered there as those of the trades are.
         let tests = backtest.part(train..train + walk.equity.len());
@@ -195,11 +196,11 @@ fn efficiency(walk: &Walk, start_cash: f64) -> f64 {
 
 /// The figures of all tests, from the last bar before them: an order of that bar is filled on the first
 /// test bar, whose profit counts. Nothing is held before, so the share of bars held is that of test bars.
-fn figures(bars: &[Bar], walk: &Walk, cash: f64) -> Option<Figures> {
+fn figures(bars: &[Bar], walk: &Walk, cash: f64, session: &Session) -> Option<Figures> {
     let bars = bars.get(..=walk.equity.len())?;
     let equity: Vec<f64> = std::iter::once(cash).chain(walk.equity.iter().copied()).collect();
     let exposure_pct = exposure_pct(bars.get(1..)?, &walk.trades);
-    Some(Figures { exposure_pct, ..Figures::of(bars, &equity, &walk.trades)? })
+    Some(Figures { exposure_pct, ..Figures::by_session(bars, &equity, &walk.trades, session)? })
 }
 
 type Chosen = (Vec<f64>, f64, Statistics);

@@ -314,6 +314,11 @@ impl Backtest {
         self.market.feed.is_some()
     }
 
+    /// The hours of the account's assets that have none of their own.
+    pub(crate) fn session_of_account(&self) -> &Session {
+        &self.market.session
+    }
+
     /// Cash at the start.
     pub(crate) fn start_cash(&self) -> f64 {
         self.market.cash
@@ -376,7 +381,7 @@ impl Backtest {
         }
         Ok(Report {
             statistics: trader.seat.ledger.finish().0,
-            figures: Figures::of(bars, &equity, &journal.trades),
+            figures: Figures::by_session(bars, &equity, &journal.trades, &self.market.session),
             trades: journal.trades,
             assets: tape.symbols().map(str::to_owned).collect(),
             charges: journal.charges,

@@ -126,3 +126,31 @@ fn a_sweep_tells_and_compares_the_terms_of_each_asset() {
         rows.lines().find(|line| line.contains("terms"))
     );
 }
+
+#[test]
+fn a_calendar_holds_for_all_assets_or_for_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let days = |text: &str| {
+        let path = folder.path().join("days.txt");
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let off = days("hours 09:00-17:00\n2024-01-02 closed");
+    for flag in [off.clone(), format!("es:{off}")] {
+        let error = execute(folder.path(), "run", &["--calendar", &flag]).expect_err("nothing begins then");
+        assert!(error.contains("no price of `es` begins then") && error.contains("1 other days"), "{error}");
+    }
+    let both = ["--calendar", &off, "--session", "es:09:00-17:00"];
+    let error = execute(folder.path(), "run", &both).expect_err("the hours are said twice");
+    assert!(error.contains("--calendar and --session are both given for `es`"), "{error}");
+    let on = days("hours 09:00-17:00\n2024-01-03 closed");
+    let out = folder.path().join("out");
+    let out = out.to_str().expect("a plain path");
+    let flags = ["--out", out, "--calendar", &format!("spy:{on}")];
+    execute(folder.path(), "sweep", &flags).expect("it runs");
+    let rows = std::fs::read_to_string(Path::new(out).join("results.csv")).expect("written");
+    assert!(rows.contains("spy 09:00-17:00 by a calendar of 1 other days"), "{rows}");
+    let wrong = days("hours 09:00-17:00\n2024-01-03 shut");
+    let error = execute(folder.path(), "run", &["--calendar", &wrong]).expect_err("it is no calendar");
+    assert!(error.contains("no calendar: line 2") && error.contains("`closed`"), "{error}");
+}

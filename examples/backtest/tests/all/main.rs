@@ -7,6 +7,7 @@ mod actions;
 mod arrow;
 mod assets;
 mod booking;
+mod calendars;
 mod calm;
 mod cli;
 mod common;
