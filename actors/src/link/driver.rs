@@ -271,7 +271,7 @@ impl Driver {
                 if let AttachError::PeerRestarted { lost } = error {
                     // Its subscribers have died with it.
                     self.wanted_some = false;
-                    self.outflow.leave(&mut self.link);
+                    self.leave();
                     self.outflow.begin_all_anew();
                     match self.broken {
                         Some(_) => self.begin_mailboxes_anew(),
@@ -408,16 +408,21 @@ impl Driver {
         let _nobody_dials = line.done.send(Ending { at_once: loss.is_over_at_once(), lasted: line.lasted });
     }
 
+    /// No queue is for the peer any more: what is published now is not for it.
+    fn leave(&mut self) {
+        self.outflow.leave(&mut self.link);
+        self.peer.tell(|stats| stats.wants = Vec::new());
+    }
+
     /// Nothing waits for the peer any more but what it may have received.
     fn give_up(&mut self) {
         self.broken = None;
         let before = self.outflow.unsent;
-        self.outflow.leave(&mut self.link);
+        self.leave();
         // Code that sees it gone sees what it has left behind.
         self.count();
         self.peer.tell_state(LinkState::Gone, None);
         self.lose_mailboxes();
-        self.peer.tell(|stats| stats.wants = Vec::new());
         self.count();
         let (unsent, waiting) = (self.outflow.unsent - before, self.link.stats().waiting);
         if unsent + waiting > 0 {

@@ -14,7 +14,7 @@ use super::greet::{GreetError, Side, greet};
 use super::hub::Hub;
 use super::lookup::HostLookup;
 use super::peer::Peer;
-use super::sockets::{AcceptedSocket, OpenSocket, dial};
+use super::sockets::{AcceptedSocket, OpenSocket, Socket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
 use crate::live::cancellable;
 use crate::rt::{self, AbortHandle};
@@ -211,13 +211,33 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
 }
 
-/// Dials until it is ended. `lookup`: who knows the addresses of hosts.
+/// How the other side is reached.
+pub(super) trait Dial: Send {
+    /// One attempt, which takes no longer than this.
+    fn dial(&mut self, limit: Duration) -> impl Future<Output = io::Result<Box<dyn Socket>>> + Send;
+}
+
+/// By the sockets of the system.
+pub(super) struct SocketDial {
+    pub(super) address: LinkAddress,
+    pub(super) options: Arc<LinkOptions>,
+    /// Who knows the addresses of hosts.
+    pub(super) lookup: HostLookup,
+}
+
+impl Dial for SocketDial {
+    async fn dial(&mut self, limit: Duration) -> io::Result<Box<dyn Socket>> {
+        dial(&self.address, &self.options, &mut self.lookup, limit).await
+    }
+}
+
+/// Dials until it is ended.
 pub(super) async fn keep_dialing(
     hub: Arc<Hub>,
     address: LinkAddress,
     options: Arc<LinkOptions>,
     seen: Arc<Reached>,
-    mut lookup: HostLookup,
+    mut way: impl Dial,
 ) {
     let mut backoff = Backoff::default();
     let mut said = String::new();
@@ -231,7 +251,7 @@ pub(super) async fn keep_dialing(
                 false => _ = rt::timeout(look_again, peer.detached()).await,
             }
         }
-        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options, &mut lookup, DIAL_LIMIT)).await;
+        let dialed = rt::timeout(DIAL_LIMIT, way.dial(DIAL_LIMIT)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let at_once = match dialed {
             Ok(socket) => match greet(&hub, socket, Side::Dialed(before.as_deref()), &options).await {
@@ -317,8 +337,10 @@ mod tests {
         PORT.store(listen(&first), Ordering::SeqCst);
         let hub = Hub::of(&desk).unwrap();
         let address = LinkAddress::tcp("feed.example:7000");
-        let seen = Arc::new(Reached::default());
-        let dialing = keep_dialing(hub, address, Arc::default(), seen, HostLookup::by(look));
+        let (options, seen) = (Arc::<LinkOptions>::default(), Arc::new(Reached::default()));
+        let lookup = HostLookup::by(look);
+        let way = SocketDial { address: address.clone(), options: Arc::clone(&options), lookup };
+        let dialing = keep_dialing(hub, address, options, seen, way);
         let dialing = tokio::spawn(dialing);
         until_linked(&first).await;
         let before = LOOKS.load(Ordering::SeqCst);

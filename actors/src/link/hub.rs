@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use self::paths::{AskedFor, Exposures};
 use self::table::{Handshakes, LinkEntry, LinkTable};
 use super::driver::Driver;
-use super::endpoint::{ListeningSocket, Reached, keep_dialing, listen};
+use super::endpoint::{ListeningSocket, Reached, SocketDial, keep_dialing, listen};
 use super::greet::LINGER;
 use super::interest::{Interest, channels};
 use super::lookup::HostLookup;
@@ -211,12 +211,17 @@ impl Hub {
         check_runtime()?;
         drop(entered);
         let seen = Arc::new(Reached::default());
-        let (options, lookup) = (Arc::new(options), HostLookup::default());
-        let dialing = keep_dialing(Arc::clone(self), address.clone(), options, Arc::clone(&seen), lookup);
+        let options = Arc::new(options);
+        let way = SocketDial {
+            address: address.clone(),
+            options: Arc::clone(&options),
+            lookup: HostLookup::default(),
+        };
+        let dialing = keep_dialing(Arc::clone(self), address.clone(), options, Arc::clone(&seen), way);
         Ok(Dialer::new(address, self.spawn(dialing), seen))
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let task = self.runtime.spawn(task).abort_handle();
         let mut table = lock(&self.table);
         table.tasks.retain(|task| !task.is_finished());

@@ -48,6 +48,9 @@ mod sockets;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod sim;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -121,6 +121,26 @@ fn a_link_that_rested_when_its_connection_was_lost_does_not_spin() {
     });
 }
 
+#[test]
+fn a_peer_that_is_another_process_than_before_wants_nothing_until_it_says_so() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let hub = Hub::of(&bus).unwrap();
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(tokio::io::empty()));
+        driver.peer.tell(|stats| stats.wants = vec!["Tick"]);
+        driver.lose(&Cut::Closed);
+        assert_eq!(driver.peer.stats().wants, ["Tick"], "it is waited for");
+        let (next, agreement) = (Link::new(LinkConfig::default(), 8), Agreement::default());
+        let (stated, theirs) = (driver.link.standing(), next.standing());
+        let (done, _) = oneshot::channel();
+        let socket = Box::new(tokio::io::empty());
+        let arrival = Arrival { socket, decoder: Decoder::new(), agreement, stated, theirs, done };
+        assert!(matches!(driver.attach(arrival), Err((AttachError::PeerRestarted { .. }, ..))));
+        assert!(driver.peer.stats().wants.is_empty());
+    });
+}
+
 /// Keeps what was written to it until it was asked often enough to end.
 struct Reluctant {
     asks_left: u32,

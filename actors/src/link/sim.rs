@@ -1,0 +1,60 @@
+//! Three to six buses with real links over faulty connections, in virtual time: all but the sockets is what
+//! ships. The promises are looked at while a world runs, and once it is healed.
+//!
+//! - `MYCELIUM_CASES=100000` tries more worlds of each kind than the usual.
+//! - `MYCELIUM_SEED=N MYCELIUM_CASES=1` replays one; each seed is printed before its world.
+
+mod net;
+mod node;
+mod world;
+
+use mycelium_random::seeds;
+
+use self::world::{World, WorldKind, WorldTally};
+
+/// Worlds of each kind in a test run; most of their time is that of code that is not optimized.
+const WORLDS: u64 = if cfg!(debug_assertions) { 20 } else { 200 };
+/// Steps under faults.
+const STEPS: usize = 60;
+
+fn run(seed: u64, kind: WorldKind) -> WorldTally {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async { World::new(seed, kind).run(STEPS).await })
+}
+
+fn run_all(kind: WorldKind) -> WorldTally {
+    let mut tally = WorldTally::default();
+    seeds(WORLDS).for_each(|seed| tally.add(&run(seed, kind)));
+    println!("{tally:?}");
+    assert!(tally.heard > 0 && tally.cuts > 0 && tally.resent > 0 && tally.dropped > 0, "nothing was tried");
+    tally
+}
+
+#[test]
+fn whatever_happens_to_connections_each_bus_hears_all_once_and_in_order() {
+    let tally = run_all(WorldKind::Connections);
+    assert!(tally.answered > 0);
+    assert_eq!((tally.lost, tally.unsent, tally.failed), (0, 0, 0));
+}
+
+#[test]
+fn what_a_bus_that_was_given_up_does_not_hear_is_counted_and_nothing_else_is_lost() {
+    let tally = run_all(WorldKind::Absences);
+    assert!(tally.unsent > 0 && tally.lost == 0, "nobody was given up");
+}
+
+#[test]
+fn what_a_killed_process_has_not_acknowledged_is_counted_and_the_next_one_goes_on() {
+    let tally = run_all(WorldKind::Deaths);
+    assert!(tally.deaths > 0 && tally.lost > 0 && tally.failed > 0, "nothing was lost");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    for seed in seeds(2).take(2) {
+        for kind in [WorldKind::Connections, WorldKind::Absences, WorldKind::Deaths] {
+            assert_eq!(run(seed, kind), run(seed, kind));
+        }
+    }
+}
