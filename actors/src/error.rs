@@ -306,6 +306,13 @@ pub enum SpawnError {
         /// The message.
         message: &'static str,
     },
+    /// A child cannot be spawned outside of a tree, or was not made.
+    Child {
+        /// Its id.
+        id: Arc<str>,
+        /// The reason.
+        cause: String,
+    },
     /// Two contracts of the bus contradict each other about a message.
     Contradiction {
         /// The message.
@@ -365,6 +372,7 @@ impl fmt::Display for SpawnError {
                 "this bus has {message} from a contract that was loaded at run time, so that its topic carries bytes alone: give the \
                  bus the generated `CONTRACT` that has the type, too"
             ),
+            Self::Child { id, cause } => write!(f, "the child `{id}` was not spawned: {cause}"),
             Self::Contradiction { message, cause } => {
                 write!(f, "two contracts of this bus contradict each other about {message}: {cause}")
             }

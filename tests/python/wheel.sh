@@ -14,14 +14,18 @@ rm -rf "$venv" "$messages"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/tests/python/requirements.txt"
 CARGO_TARGET_DIR="$target" "$venv/bin/python" -m pip install --disable-pip-version-check "$root/bindings/python"
 
+CARGO_TARGET_DIR="$target" "$venv/bin/python" -m pip install --disable-pip-version-check "$root/examples/extension"
+
 sed -n '/^```yaml$/,/^```$/{/^```/!p;}' "$root/docs/python.md" > "$target/python-page.yaml"
 gen="cargo run --quiet --locked -p mycelium-cli --manifest-path $root/Cargo.toml -- gen"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --out "$messages/desk"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --msgspec --out "$messages/desk_msgspec"
 $gen "$root/examples/notebook/contracts.yaml" --lang python --out "$messages/bars"
 $gen "$root/contracts.yaml" --lang python --out "$messages/market"
+$gen "$root/examples/extension/contracts.yaml" --lang python --out "$messages/crossing_messages"
 $gen "$target/python-page.yaml" --lang python --out "$messages/messages"
 
 cd "$root/bindings/python"
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$messages" "$venv/bin/python" -m pytest -p no:cacheprovider tests
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$messages" "$venv/bin/python" -m pytest -q -p no:cacheprovider "$root/examples/extension/tests"
 MYPYPATH="$messages" "$venv/bin/python" -m mypy --cache-dir "$messages/mypy" --strict tests/typed.py

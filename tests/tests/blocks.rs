@@ -33,7 +33,7 @@ const HELD: &[(&str, &str, usize, &str)] = &[
     ("docs/contracts.md", "python", 1, "bindings/python/tests/test_page.py"),
     ("docs/contracts.md", "yaml", 38, "bindings/contract/tests/documentation.rs"),
     ("docs/ocaml.md", "ocaml", 5, "tests/tests/ocaml.rs"),
-    ("docs/python.md", "python", 6, "bindings/python/tests/test_page.py"),
+    ("docs/python.md", "python", 7, "bindings/python/tests/test_page.py"),
     ("docs/supervision.md", "toml", 2, "actors/tests/page_code/supervision.rs"),
     ("docs/supervision.md", "toml", 1, "supervisor/tests/scenarios.rs"),
     ("docs/topology.md", "toml", 2, "actors/tests/page_code/topology.rs"),

@@ -56,10 +56,11 @@ fn rust_programs_host_python_and_ocaml_actors() {
         test.env_remove(key);
     }
     // Of all the workspace, so that its features are those of the workspace's own tests, and what these have
-    // compiled is not compiled again. The wheel's feature would leave Python's symbols out.
+    // compiled is not compiled again. The feature of extension modules would leave Python's symbols out.
     test.args(["test", "--quiet", "--locked", "--workspace"]);
-    test.args(["--exclude", "mycelium-wheel", "--exclude", "mycelium-tests", "--features"]);
-    test.arg("mycelium-embedded/ocaml,mycelium-embedded/python,polyglot/ocaml,polyglot/python");
+    test.args(["--exclude", "mycelium-wheel", "--exclude", "extension", "--exclude", "mycelium-tests"]);
+    test.arg("--features")
+        .arg("mycelium-embedded/ocaml,mycelium-embedded/python,polyglot/ocaml,polyglot/python");
     for name in TESTS {
         test.args(["--test", name]);
     }

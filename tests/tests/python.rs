@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use mycelium_codegen::{PythonFile, python, python_msgspec};
 use mycelium_contract::Contract;
@@ -28,10 +29,21 @@ fn beside(name: &str) -> PathBuf {
 }
 
 /// A Python with what the tests need; it is made once for each target folder.
-fn venv(target: &Path) -> PathBuf {
+fn venv() -> PathBuf {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let script = root().join("tests/python/venv.sh");
     let told = said(Command::new("sh").arg(script).arg(target.join("python-venv")));
     PathBuf::from(told.trim())
+}
+
+/// What Python says with the package in `folder`.
+fn run(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(venv());
+    command.args(args).current_dir(root().join("bindings/python"));
+    command.env("PYTHONPATH", folder).env("MYPYPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1");
+    said(&mut command)
 }
 
 /// Lays the package out in `folder`, with the native half from `library`.
@@ -45,6 +57,11 @@ fn stage(folder: &Path, library: &Path) {
         }
     }
     fs::copy(library, folder.join("mycelium/_native.abi3.so")).unwrap();
+    let extension = root().join("examples/extension");
+    fs::copy(beside("libcrossing.so"), folder.join("crossing.abi3.so")).unwrap();
+    fs::copy(extension.join("crossing.pyi"), folder.join("crossing.pyi")).unwrap();
+    let crossing = Contract::read(&extension.join("contracts.yaml")).unwrap();
+    write_messages(&folder.join("crossing_messages"), python(&crossing));
     let desk = Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap();
     write_messages(&folder.join("desk"), python(&desk));
     write_messages(&folder.join("desk_msgspec"), python_msgspec(&desk));
@@ -68,14 +85,7 @@ fn write_messages(folder: &Path, files: Vec<PythonFile>) {
 fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
     stage(&folder, &beside("libmycelium_native.so"));
-    let python = venv(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
-    let package = root().join("bindings/python");
-    let run = |args: &[&str]| {
-        let mut command = Command::new(&python);
-        command.args(args).current_dir(&package).env("PYTHONPATH", &folder).env("MYPYPATH", &folder);
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
-        said(&mut command)
-    };
+    let run = |args: &[&str]| run(&folder, args);
     let told = run(&["-m", "pytest", "-p", "no:cacheprovider", "tests"]);
     assert!(told.contains(" passed"), "{told}");
     let cache = folder.join("mypy-cache").display().to_string();
@@ -84,10 +94,19 @@ fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "python/mycelium"]);
     assert!(told.contains("no issues found"), "{told}");
     // It reads the packages from where its settings are.
-    fs::copy(package.join("tests/typed.py"), folder.join("typed.py")).unwrap();
+    fs::copy(root().join("bindings/python/tests/typed.py"), folder.join("typed.py")).unwrap();
     let settings = r#"{"include": ["typed.py"], "typeCheckingMode": "strict", "pythonVersion": "3.11"}"#;
     fs::write(folder.join("pyrightconfig.json"), settings).unwrap();
-    let (project, python) = (folder.display().to_string(), python.display().to_string());
+    let (project, python) = (folder.display().to_string(), venv().display().to_string());
     let told = run(&["-m", "pyright", "--pythonpath", &python, "--project", &project]);
     assert!(told.contains("0 errors, 0 warnings"), "{told}");
+}
+
+#[test]
+fn an_extension_module_brings_actors_of_rust_that_python_makes_by_name() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-extension");
+    stage(&folder, &beside("libmycelium_native.so"));
+    let example = |name: &str| root().join("examples/extension").join(name).display().to_string();
+    let told = run(&folder, &["-m", "pytest", "-q", "-p", "no:cacheprovider", &example("tests")]);
+    assert!(told.contains(" passed"), "{told}");
 }

@@ -105,6 +105,11 @@ impl sealed::Sealed for &Factories {
                 let Some(child) = self.named(service) else {
                     return Err(no_service(node, &of.name, service, &self.all_names()));
                 };
+                let child = child.map_err(|error| TopologyError::NoService {
+                    path: node.path().to_owned(),
+                    node: Arc::clone(&of.name),
+                    cause: error.to_string(),
+                })?;
                 root = root.child(child);
             }
         }

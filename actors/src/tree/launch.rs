@@ -21,7 +21,8 @@ use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
 use crate::{
-    Actor, ActorRef, BoxError, MessageBus, OwnThread, Service, ServiceContext, StopReason, Subscriptions,
+    Actor, ActorRef, BoxError, Isolate, MessageBus, OwnThread, Service, ServiceContext, SpawnError,
+    StopReason, Subscriptions,
 };
 
 /// What a child specification is started with.
@@ -74,6 +75,18 @@ impl Launcher {
     /// Takes a seat in an isolate, where no life has begun yet.
     pub(crate) fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
         self.launch.take_seat(site)
+    }
+
+    /// Adds it to an isolate outside of all trees.
+    pub(crate) fn spawn(&self, isolate: &mut Isolate, id: &Arc<str>) -> Result<(), SpawnError> {
+        let not = |cause: String| Err(SpawnError::Child { id: Arc::clone(id), cause });
+        if self.builder().is_some() {
+            return not("it is a supervisor: start it with `Isolate::supervise`".to_owned());
+        }
+        if let Some(what) = self.only_live() {
+            return not(format!("{what} has no virtual time"));
+        }
+        self.launch.spawn(isolate, id)
     }
 
     /// What it is, if it cannot be in an isolate.
@@ -134,6 +147,12 @@ pub(crate) trait Launch: Send + Sync {
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
         let _ = site;
         Err(ExitReason::Abnormal("it cannot run inside an isolate".into()))
+    }
+
+    /// See [`Launcher::spawn`].
+    fn spawn(&self, isolate: &mut Isolate, id: &Arc<str>) -> Result<(), SpawnError> {
+        let _ = isolate;
+        Err(SpawnError::Child { id: Arc::clone(id), cause: "it cannot run inside an isolate".to_owned() })
     }
 
     fn only_live(&self) -> Option<&'static str> {
@@ -285,6 +304,16 @@ impl<A: Actor> Launch for ActorLaunch<A> {
         let seated = self.make().and_then(|actor| seat_actor(site, actor, &self.factory));
         seated.map_err(|reason| ExitReason::from(&reason))
     }
+
+    fn spawn(&self, isolate: &mut Isolate, id: &Arc<str>) -> Result<(), SpawnError> {
+        let actor = self.make().map_err(|reason| not_made(id, &reason))?;
+        isolate.spawn_named(id, actor).map(drop)
+    }
+}
+
+/// The factory has failed.
+fn not_made(id: &Arc<str>, reason: &StopReason) -> SpawnError {
+    SpawnError::Child { id: Arc::clone(id), cause: reason.to_string() }
 }
 
 /// The fate of an actor under a supervisor: it reports each end and does what it is told.
@@ -391,6 +420,11 @@ impl<S: Service> Launch for ServiceLaunch<S> {
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
         Ok(seat_service(site, &self.factory))
+    }
+
+    fn spawn(&self, isolate: &mut Isolate, id: &Arc<str>) -> Result<(), SpawnError> {
+        let service = StopReason::catch(&*self.factory).map_err(|reason| not_made(id, &reason))?;
+        isolate.spawn_service(service).map(drop)
     }
 
     fn only_live(&self) -> Option<&'static str> {

@@ -5,6 +5,7 @@
 //! carried out. Live, each supervisor is one tokio task that carries no user traffic; in an isolate all of
 //! them are one machine. `docs/supervision.md` explains the terms.
 
+mod arguments;
 mod below;
 mod builder;
 mod child;
@@ -12,6 +13,7 @@ mod declare;
 mod drain;
 #[cfg(not(shuttle))]
 mod exposed;
+mod factories;
 mod handle;
 mod health;
 mod launch;
@@ -28,14 +30,16 @@ mod sources;
 mod weak;
 
 pub use crate::error::KILL_GRACE;
+pub use arguments::{Argument, ArgumentError, Arguments};
 pub(crate) use below::take_below;
 pub use builder::Builder;
 pub use child::{Child, Redelivery, Supervisor};
-pub(crate) use declare::MakePool;
+pub use declare::DeclareError;
 pub(crate) use declare::declared;
-pub use declare::{DeclareError, Factories};
 pub(crate) use drain::{AtRest, PAUSE_MAX, PAUSE_MIN, TreeEnd, is_to_be_asked_again, note_late};
 pub use drain::{DrainError, Drained, Left};
+pub(crate) use factories::MakePool;
+pub use factories::{Factories, FactoryError};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};

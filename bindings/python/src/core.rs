@@ -15,6 +15,7 @@ use crate::callback::Called;
 use crate::contract::Contract;
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds};
+use crate::rust_actors::RustActors;
 use crate::wait::{Waited, until};
 
 /// What the runtime and all that it has handed out share.
@@ -61,16 +62,23 @@ impl Core {
         if let Some((path, name)) = topology {
             builder = builder.topology(path, name);
         }
+        let rust = RustActors::of_process();
+        let builder = builder.bus(|bus| rust.tell_bus(bus, &contract.kinds.known));
         let hosted = py.detach(|| builder.start()).map_err(|error| errors::of(py, &error))?;
-        Ok(Self::over(hosted, &contract.kinds, validate))
+        Ok(Self::over(hosted, &contract.kinds, validate, rust))
     }
 
     /// Over a runtime that is there: its own, or that of a Rust program.
-    pub(crate) fn over(hosted: hosted::Runtime, kinds: &Arc<Kinds>, validate: bool) -> Self {
+    pub(crate) fn over(
+        hosted: hosted::Runtime,
+        kinds: &Arc<Kinds>,
+        validate: bool,
+        rust: Arc<RustActors>,
+    ) -> Self {
         let (kinds, clock) = (Arc::clone(kinds), hosted.bus().clock());
         Self {
             hosted,
-            host: Arc::new(Host { kinds, validate, clock, isolate: None }),
+            host: Arc::new(Host { kinds, validate, clock, rust, isolate: None }),
             forked: AtomicBool::new(false),
             over: AtomicBool::new(false),
             left: AtomicBool::new(false),

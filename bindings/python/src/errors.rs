@@ -23,6 +23,7 @@ pub(crate) enum Class {
     Timeout,
     Run,
     Topology,
+    Factory,
 }
 
 impl Class {
@@ -41,6 +42,7 @@ impl Class {
             Self::Timeout => "AskTimeoutError",
             Self::Run => "RunError",
             Self::Topology => "TopologyError",
+            Self::Factory => "FactoryError",
         }
     }
 

@@ -13,6 +13,7 @@ use pyo3::types::PyType;
 use crate::context::Context;
 use crate::kind::Kind;
 use crate::publisher::encoded;
+use crate::rust_actors::RustActors;
 
 /// The message classes of a contract that were met.
 pub(crate) struct Kinds {
@@ -26,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) kinds: Arc<Kinds>,
     pub(crate) validate: bool,
     pub(crate) clock: Clock,
+    /// What it makes by name.
+    pub(crate) rust: Arc<RustActors>,
     /// What only an isolate has.
     pub(crate) isolate: Option<Apart>,
 }

@@ -1,9 +1,10 @@
 //! Isolates: actors of Python in virtual time, called in place on the thread that runs the isolate.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use mycelium::frame::Header;
 use mycelium::sweep::StopFlag;
 use mycelium::tree::ChildStatus;
 use mycelium::{RunError, Timestamp, WirePublishError};
@@ -21,6 +22,7 @@ use crate::host::{Apart, Host};
 use crate::kind::Kind;
 use crate::plan::{self, Hosting};
 use crate::runtime::Told;
+use crate::rust_actors::RustActors;
 use crate::subscription::topics_of;
 use crate::tree::status;
 use crate::wait;
@@ -38,6 +40,8 @@ pub(crate) struct Isolate {
 struct Inside {
     /// Borrowed while it runs; `None` once it is closed.
     hosted: RefCell<Option<HostedIsolate>>,
+    /// Whether an actor of it is written in Python.
+    calls_python: Cell<bool>,
     /// Who is found while it runs.
     spawned: RefCell<HashMap<String, Address>>,
     trees: RefCell<Vec<mycelium::Tree>>,
@@ -67,12 +71,14 @@ impl Isolate {
             isolate.stop_on(stop);
         }
         let (clock, contract) = (isolate.clock(), contract.get());
-        let hosted = HostedIsolate::new(isolate, &loaded);
-        let kinds = Arc::clone(&contract.kinds);
+        let mut hosted = HostedIsolate::new(isolate, &loaded);
+        let (kinds, rust) = (Arc::clone(&contract.kinds), RustActors::of_process());
+        rust.tell_isolate(hosted.isolate_mut(), &kinds.known);
         Ok(Self {
-            host: Arc::new(Host { kinds, validate, clock, isolate: Some(Apart::new(stop.clone())) }),
+            host: Arc::new(Host { kinds, validate, clock, rust, isolate: Some(Apart::new(stop.clone())) }),
             inside: Confined::new(Inside {
                 hosted: RefCell::new(Some(hosted)),
+                calls_python: Cell::new(false),
                 spawned: RefCell::default(),
                 trees: RefCell::default(),
             }),
@@ -130,12 +136,27 @@ impl Isolate {
         })
     }
 
-    fn run_to(&self, py: Python<'_>, until: Option<i64>) -> PyResult<()> {
-        let run = |hosted: &mut HostedIsolate| match until {
-            None => hosted.isolate_mut().run(),
-            Some(until) => hosted.isolate_mut().run_until(Timestamp::from_nanos(until)),
-        };
-        self.driven(py, run, |error: &RunError| Class::Run.of(py, error.to_string())).map(drop)
+    /// The same. Other threads of Python go on meanwhile where no actor of it needs Python, and so do other
+    /// isolates in them.
+    fn driven_apart<T: Send, E: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut HostedIsolate) -> Result<T, E> + Send,
+        error_of: impl FnOnce(&E) -> PyErr,
+    ) -> PyResult<T> {
+        if self.inside(py)?.calls_python.get() {
+            return self.driven(py, call, error_of);
+        }
+        drop(self.idle(py)?);
+        self.stop.iter().for_each(StopFlag::reset);
+        let ran = py.detach(|| {
+            let mut hosted = self.inside.get()?.hosted.try_borrow_mut().ok()?;
+            hosted.as_mut().map(call)
+        });
+        // It is as it was a moment ago: this thread alone reaches it.
+        let ran =
+            ran.ok_or_else(|| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))?;
+        ran.map_err(|error| error_of(&error))
     }
 
     /// Whoever is at this name or path, also while it runs.
@@ -160,6 +181,37 @@ impl Isolate {
         let published = self.idle(py)?.isolate_mut().publish_wire(&message.header, &message.bytes);
         published.map_err(|error| refused(py, &error))
     }
+}
+
+/// Why records were not all published.
+enum Stopped {
+    Refused(WirePublishError),
+    Run(RunError),
+}
+
+/// Publishes records from outside, and handles what waits when that is too much; at its time each, if that
+/// lies in them.
+fn replay<'a>(
+    hosted: &mut HostedIsolate,
+    header: &Header,
+    records: impl Iterator<Item = &'a [u8]>,
+    at: Option<usize>,
+) -> Result<(), Stopped> {
+    let isolate = hosted.isolate_mut();
+    for record in records {
+        let time = at.and_then(|at| record.get(at..at + 8)?.try_into().ok()).map(i64::from_le_bytes);
+        if let Some(time) = time {
+            isolate.run_until(Timestamp::from_nanos(time)).map_err(Stopped::Run)?;
+        }
+        match isolate.publish_wire(header, record) {
+            Err(WirePublishError::Full { .. }) => {
+                isolate.run_until(isolate.now()).map_err(Stopped::Run)?;
+                isolate.publish_wire(header, record).map_err(Stopped::Refused)?;
+            }
+            published => published.map_err(Stopped::Refused)?,
+        }
+    }
+    Ok(())
 }
 
 #[cold]
@@ -212,27 +264,26 @@ impl Isolate {
         }
         let mut copy = vec![0; len];
         records.copy_to_slice(py, &mut copy)?;
-        let context = self.host.isolate.as_ref().and_then(|apart| apart.current(py));
-        let mut published = 0;
         for record in copy.chunks_exact_mut(size) {
             for (from, to) in &blank {
                 record.get_mut(*from..*to).into_iter().for_each(|gap| gap.fill(0));
             }
-            let time = at.and_then(|at| record.get(at..at + 8)?.try_into().ok()).map(i64::from_le_bytes);
-            if let Some(time) = time {
-                self.run_to(py, Some(time))?;
-            }
-            let encoded = || Encoded { header: kind.header, bytes: record.to_vec() };
-            if let Some(context) = &context {
-                self.inside(py)?;
-                context.get().publish_later(py, encoded())?;
-            } else if !self.try_publish(py, &kind, record)? {
-                self.run_to(py, Some(self.now(py)?))?;
-                self.publish_encoded(py, encoded())?;
-            }
-            published += 1;
         }
-        Ok(published)
+        let (count, header) = (copy.len() / size, kind.header);
+        self.inside(py)?;
+        let Some(context) = self.host.isolate.as_ref().and_then(|apart| apart.current(py)) else {
+            let replay =
+                move |hosted: &mut HostedIsolate| replay(hosted, &header, copy.chunks_exact(size), at);
+            self.driven_apart(py, replay, |stopped| match stopped {
+                Stopped::Refused(error) => refused(py, error),
+                Stopped::Run(error) => Class::Run.of(py, error.to_string()),
+            })?;
+            return Ok(count);
+        };
+        for record in copy.chunks_exact(size) {
+            context.get().publish_later(py, Encoded { header, bytes: record.to_vec() })?;
+        }
+        Ok(count)
     }
 
     fn tell(&self, path: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -272,11 +323,17 @@ impl Isolate {
     }
 
     fn run(&self, py: Python<'_>) -> PyResult<()> {
-        self.run_to(py, None)
+        let run = |hosted: &mut HostedIsolate| hosted.isolate_mut().run();
+        self.driven_apart(py, run, |error: &RunError| Class::Run.of(py, error.to_string())).map(drop)
     }
 
-    fn run_until(&self, py: Python<'_>, nanos: i64) -> PyResult<()> {
-        self.run_to(py, Some(nanos))
+    /// `step`: it is one of many, which each take a moment, and other threads of Python wait meanwhile.
+    #[pyo3(signature = (nanos, step = false))]
+    fn run_until(&self, py: Python<'_>, nanos: i64, step: bool) -> PyResult<()> {
+        let until = Timestamp::from_nanos(nanos);
+        let run = move |hosted: &mut HostedIsolate| hosted.isolate_mut().run_until(until);
+        let error_of = |error: &RunError| Class::Run.of(py, error.to_string());
+        if step { self.driven(py, run, error_of) } else { self.driven_apart(py, run, error_of) }.map(drop)
     }
 
     fn shut_down(&self, py: Python<'_>) -> PyResult<()> {
@@ -290,17 +347,30 @@ impl Isolate {
     }
 
     fn spawn(&self, py: Python<'_>, name: &str, plan: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Some(child) = plan::rust(plan, name, &self.host)? {
+            let spawned = self.idle(py)?.isolate_mut().spawn_child(&child);
+            return spawned.map_err(|error| errors::of(py, &Error::Subscribe(error)));
+        }
         let spec = plan::spec(plan, &self.host)?;
+        let inside = self.inside(py)?;
+        inside.calls_python.set(true);
         let address = self.idle(py)?.spawn(name, spec).map_err(|error| errors::of(py, &error))?;
-        self.inside(py)?.spawned.borrow_mut().insert(name.to_owned(), address);
+        inside.spawned.borrow_mut().insert(name.to_owned(), address);
         Ok(())
     }
 
     fn start_tree(&self, plan: &Bound<'_, PyAny>) -> PyResult<IsolateTree> {
         let py = plan.py();
         let builder = {
-            let hosted = self.idle(py)?;
-            let (child, pool) = (|id: &str, spec| hosted.child(id, spec), |spec| hosted.pool(spec));
+            let (hosted, calls_python) = (self.idle(py)?, &self.inside(py)?.calls_python);
+            let child = |id: &str, spec| {
+                calls_python.set(true);
+                hosted.child(id, spec)
+            };
+            let pool = |spec| {
+                calls_python.set(true);
+                hosted.pool(spec)
+            };
             plan::builder(plan, &Hosting { host: &self.host, child: &child, pool: &pool })?
         };
         let tree = self.drive(py, |hosted| hosted.start(&builder))?;
@@ -391,15 +461,6 @@ impl Isolate {
 }
 
 impl Isolate {
-    /// Publishes a value from outside; false if it found no room.
-    fn try_publish(&self, py: Python<'_>, kind: &Kind, value: &[u8]) -> PyResult<bool> {
-        match self.idle(py)?.isolate_mut().publish_wire(&kind.header, value) {
-            Ok(()) => Ok(true),
-            Err(WirePublishError::Full { .. }) => Ok(false),
-            Err(error) => Err(errors::publish(py, &error)),
-        }
-    }
-
     /// Has a tree do something, and runs the isolate as far as that takes.
     fn in_tree<T>(
         &self,

@@ -21,6 +21,7 @@ mod contract;
 mod core;
 mod embed;
 mod errors;
+mod extension;
 mod host;
 mod interrupt;
 mod isolate;
@@ -30,6 +31,7 @@ mod pipe;
 mod plan;
 mod publisher;
 mod runtime;
+mod rust_actors;
 mod subscription;
 mod sweep;
 mod tree;
@@ -40,6 +42,7 @@ use pyo3::prelude::*;
 pub use embed::{
     Argument, PythonActor, PythonBuilder, PythonChild, PythonError, PythonFactories, PythonRuntime,
 };
+pub use extension::extension;
 pub use mycelium_hosted::{Address, Encoded, Exposed, HostedActor, HostedPool};
 pub use pyo3;
 

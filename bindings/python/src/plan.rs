@@ -13,7 +13,7 @@ use mycelium::tree::{
 use mycelium_hosted::{ActorSpec, HostedPool};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 
 use crate::actor::{ActorPlan, HandlerPlan, Takes};
 use crate::host::Host;
@@ -54,14 +54,29 @@ pub(crate) fn builder(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResul
 /// An actor as a child.
 fn child(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Child> {
     let id: String = plan.getattr("id")?.extract()?;
-    let (spec, options) = (spec(plan, hosting.host)?, Options::of(plan)?);
-    let mut child = (hosting.child)(&id, spec).restart(one_of(plan, "restart", &RESTARTS)?);
+    let options = Options::of(plan)?;
+    let child = match rust(plan, &id, hosting.host)? {
+        Some(child) => child,
+        None => (hosting.child)(&id, spec(plan, hosting.host)?),
+    };
+    let mut child = child.restart(one_of(plan, "restart", &RESTARTS)?);
     if plan.getattr("ready_when_told")?.extract()? {
         child = child.ready_when_told();
     }
-    let child =
-        child.significant(plan.getattr("significant")?.extract()?).source(plan.getattr("source")?.extract()?);
-    Ok(options.set(child))
+    // What it is says else whether it is one: a service of Rust is.
+    if plan.getattr("source")?.extract()? {
+        child = child.source(true);
+    }
+    Ok(options.set(child.significant(plan.getattr("significant")?.extract()?)))
+}
+
+/// The child that is an actor or a service of Rust, if it is one.
+pub(crate) fn rust(plan: &Bound<'_, PyAny>, id: &str, host: &Host) -> PyResult<Option<Child>> {
+    let Some((name, arguments)) = plan.getattr("rust")?.extract::<Option<(String, Bound<'_, PyDict>)>>()?
+    else {
+        return Ok(None);
+    };
+    host.rust.child(&name, id, &arguments).map(Some)
 }
 
 /// A pool of actors as a supervisor.

@@ -58,6 +58,12 @@ def trees() -> None:
         rt.resume_ingress()
 
 
+def rust(isolate: mycelium.Isolate, window: int) -> str:
+    cross = mycelium.Rust("cross", fast=window, slow=20)
+    isolate.start(mycelium.Supervisor(children=[mycelium.Child("cross", cross, restart="transient")]))
+    return isolate.spawn(cross).path
+
+
 def build(trial: mycelium.Trial, window: int) -> dict[str, int]:
     with trial.isolate("contracts.yaml", start=1) as isolate:
         ticks: mycelium.Recorder[Tick] = isolate.record(Tick)

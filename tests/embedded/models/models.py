@@ -224,3 +224,20 @@ def attached() -> int:
     from mycelium import _threads
 
     return len(_threads.alive)
+
+
+def multiplied(_: str) -> list[tuple[int, str]]:
+    """Numbers that an actor of Rust has worked on in an isolate."""
+    with mycelium.Isolate(messages) as isolate:
+        tolds = isolate.record(Told)
+        isolate.spawn(mycelium.Rust("multiplies", times=7, by="isolate"))
+        isolate.publish_many([Tick(3), Tick(5)])
+        isolate.run()
+        return [(told.number, told.by) for told in tolds.take()]
+
+
+def starts_multiplies(name: str) -> list[tuple[int, str]]:
+    """Starts it in a tree of this bus."""
+    multiplies = mycelium.Child("multiplies", mycelium.Rust("multiplies", times=3, by="tree"))
+    mycelium.host(name).start(mycelium.Supervisor("named", [multiplies]))
+    return []

@@ -20,9 +20,10 @@ use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{ActorCell, Isolate, OUTSIDE};
 use crate::tree::{
-    Builder, CallError, FoundPool, Launcher, Pools, StartError, Tree, WeakTree, warn_where_a_panic_aborts,
+    Builder, CallError, Child, FoundPool, Launcher, Pools, StartError, Tree, WeakTree,
+    warn_where_a_panic_aborts,
 };
-use crate::{Actor, ActorRef, PendingRestart};
+use crate::{Actor, ActorRef, PendingRestart, SpawnError};
 
 /// A call is carried out at once, at the isolate's present time. That runs children's code, in turn with
 /// nothing else.
@@ -92,6 +93,34 @@ impl Isolate {
         };
         handle.stop();
         Err(StartError::Failed(reason))
+    }
+}
+
+impl Isolate {
+    /// Adds the actor or the service that a [`Child`] describes, made once, outside of all trees: an actor
+    /// under the child's id, by which [`lookup`](Self::lookup) finds it. Of a service the id means nothing,
+    /// nor do the child's options, which are for supervisors. A failure of it ends the run
+    /// ([`OnFailure`](crate::OnFailure)).
+    ///
+    /// ```
+    /// use mycelium::tree::{Arguments, Factories};
+    /// use mycelium::{Actor, BoxError, Isolate};
+    ///
+    /// struct Journal;
+    /// impl Actor for Journal { type Error = BoxError; }
+    ///
+    /// let factories = Factories::new().actor("journal", || Journal);
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.spawn_child(&factories.child_of("journal", "orders", &Arguments::new())?)?;
+    /// assert!(isolate.lookup::<Journal>("orders").is_some());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SpawnError::Child`]: it is a supervisor, a process or a plain future, or was not made;
+    /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
+    pub fn spawn_child(&mut self, child: &Child) -> Result<(), SpawnError> {
+        child.0.start.spawn(self, &child.0.id)
     }
 }
 

@@ -12,13 +12,14 @@ from ._publisher import Publisher
 from ._runtime import Runtime
 from ._subscription import ArraySubscription, Subscription
 from ._sweep import Failure, Report, Sweep, Trial
-from ._tree import Backoff, Child, ChildInfo, Pool, Supervisor, Tree
+from ._tree import Backoff, Child, ChildInfo, Pool, Rust, Supervisor, Tree
 from .errors import (
     ActorError,
     AskTimeoutError,
     BusyError,
     ClosedError,
     ContractError,
+    FactoryError,
     FullError,
     MyceliumError,
     NoAddressError,
@@ -44,6 +45,7 @@ __all__ = [
     "Context",
     "Contract",
     "ContractError",
+    "FactoryError",
     "Failure",
     "FullError",
     "Isolate",
@@ -58,6 +60,7 @@ __all__ = [
     "Report",
     "RunError",
     "Runtime",
+    "Rust",
     "SchemaError",
     "ShutdownError",
     "Spawned",

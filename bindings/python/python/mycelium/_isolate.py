@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from . import _native, _records
 from ._actor import SEED_MAX, Actor, natural
 from ._closing import Closing
 from ._contract import ContractSource, check_digest, load
 from ._runtime import Runtime, answer_of
-from ._tree import Child, ChildInfo, Supervisor, plan_of
+from ._tree import Child, ChildInfo, Rust, Supervisor, plan_of
 from ._virtual import VirtualLoop
 from .errors import BusyError
 
@@ -52,16 +52,25 @@ class Isolate(Closing):
         self._layouts: dict[type, tuple[Any, list[tuple[int, int]]]] = {}
         self.contract = contract
 
-    def spawn(self, actor: type[A], *args: Any, **kwargs: Any) -> Spawned[A]:
-        """Adds an actor outside of all trees: `actor(*args, **kwargs)`, made when the isolate runs next.
+    @overload
+    def spawn(self, actor: type[A], *args: Any, **kwargs: Any) -> Spawned[A]: ...
+
+    @overload
+    def spawn(self, actor: Rust) -> Spawned[Any]: ...
+
+    def spawn(self, actor: type[Actor] | Rust, *args: Any, **kwargs: Any) -> Spawned[Any]:
+        """Adds an actor outside of all trees: `actor(*args, **kwargs)`, made when the isolate runs next, or an
+        actor or a service of Rust by its name, made at once.
 
         What it raises ends the run with a RunError.
         """
-        count = self._names[actor.__name__] = self._names.get(actor.__name__, 0) + 1
-        name = actor.__name__ if count == 1 else f"{actor.__name__}-{count}"
-        lives: list[Any] = []
+        kind = actor.name if isinstance(actor, Rust) else actor.__name__
+        count = self._names.get(kind, 0) + 1
+        name = kind if count == 1 else f"{kind}-{count}"
+        lives: list[Any] | None = None if isinstance(actor, Rust) else []
         plan = plan_of(cast(Runtime, weakref.proxy(self)), Child(name, actor, args, kwargs), lives)
         self._native.spawn(name, plan)
+        self._names[kind] = count
         return Spawned(name, lives)
 
     def start(self, supervisor: Supervisor) -> IsolateTree:
@@ -102,7 +111,7 @@ class Isolate(Closing):
         count = 0
         for message in messages:
             if at is not None:
-                self.run_until(int(getattr(message, at)))
+                self._native.run_until(int(getattr(message, at)), True)
             self._publish_one(message, of)
             count += 1
         return count
@@ -120,7 +129,7 @@ class Isolate(Closing):
             except FullError:
                 if last:
                     raise
-                self.run_until(self.now())
+                self._native.run_until(self.now(), True)
 
     def _publish_array(self, array: Any, of: type, at: str | None) -> int:
         if of not in self._layouts:
@@ -219,13 +228,15 @@ class Spawned(Generic[A]):
 
     __slots__ = ("_lives", "path")
 
-    def __init__(self, path: str, lives: list[Any]) -> None:
+    def __init__(self, path: str, lives: list[Any] | None) -> None:
         self.path = path
         self._lives = lives
 
     @property
     def actor(self) -> A:
         """The actor itself, to look at between two runs. It is made when the isolate runs first."""
+        if self._lives is None:
+            raise TypeError(f"{self.path} is an actor of Rust, which Python cannot look into: record what it publishes")
         if not self._lives:
             raise BusyError(f"{self.path} has not begun: run the isolate first")
         actor: A = self._lives[-1]

@@ -26,9 +26,33 @@ class Backoff:
     reset_after: float = 60.0
 
 
+class Rust:
+    """An actor or a service of Rust, by the name under which it was registered, with its arguments.
+
+    It stands where a class of Python stands, in `Isolate.spawn` and in `Child`. The Rust program that embeds
+    Python registers it, or an extension module, which is imported before mycelium. A FactoryError says which
+    names there are, or which argument is wrong, when it is spawned or its tree is started.
+
+    Arguments are None, bools, ints, floats, texts, and lists and dicts of those; arrays are lists.
+    """
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self, name: str, /, **arguments: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} is no name of an actor of Rust: give that by which it was registered")
+        self.name = name
+        self.arguments = arguments
+
+    def __repr__(self) -> str:
+        arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        return f"Rust({self.name!r}{arguments})"
+
+
 @dataclass(slots=True)
 class Child:
-    """An actor under a supervisor. Each life is `actor(*args, **kwargs)`, made anew.
+    """An actor under a supervisor. Each life is `actor(*args, **kwargs)`, made anew; or an actor or a service
+    of Rust, `Child("cross", Rust("cross", fast=5))`, on a thread of the runtime.
 
     `restart`: "permanent" (always), "transient" (after a failure) or "temporary" (never). `shutdown`: how
     many seconds it may take to stop; 0 kills it at once, None waits for ever. `attempts`: how often a message
@@ -38,7 +62,7 @@ class Child:
     """
 
     id: str
-    actor: type[_actor.Actor]
+    actor: type[_actor.Actor] | Rust
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     restart: str = "permanent"
@@ -52,11 +76,13 @@ class Child:
     ready_when_told: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.actor, Rust) and (self.args or self.kwargs):
+            raise TypeError(f"the arguments of {self.id!r} are those of an actor of Rust: give them to Rust({self.actor.name!r}, ..)")
         _check(self.id, self.actor, self.restart_when_stuck, self.stuck_after)
 
 
 def _check(id: str, actor: Any, restart_when_stuck: bool, stuck_after: float | None) -> None:
-    if not (isinstance(actor, type) and issubclass(actor, _actor.Actor)):
+    if not isinstance(actor, Rust) and not (isinstance(actor, type) and issubclass(actor, _actor.Actor)):
         raise TypeError(f"the actor of {id!r} is {actor!r}: give a subclass of mycelium.Actor, not an instance")
     if restart_when_stuck and stuck_after is None:
         raise ValueError(f"when is {id!r} stuck? give `stuck_after` with `restart_when_stuck`, in seconds")
@@ -90,6 +116,8 @@ class Pool:
     restart_when_stuck: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.actor, Rust):
+            raise TypeError(f"the pool {self.id!r} has workers of Python, and not {self.actor!r}: give a subclass of mycelium.Actor")
         _check(self.id, self.actor, self.restart_when_stuck, self.stuck_after)
         if not 1 <= self.workers <= _WORKERS_MAX:
             raise ValueError(f"the pool {self.id!r} has {self.workers} workers: choose 1 to {_WORKERS_MAX}, each with a thread")
@@ -138,6 +166,10 @@ class _Plan:
 
     def __init__(self, runtime: Runtime, child: Child | Pool, lives: list[Any] | None) -> None:
         self._child = child
+        self.rust: tuple[str, dict[str, Any]] | None = None
+        if isinstance(child.actor, Rust):
+            self.rust = child.actor.name, child.actor.arguments
+            return
         self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs), lives)
         keys = child.keys if isinstance(child, Pool) else {}
         self.key_fields = [_key_of(child.id, cls, name) for cls, name in keys.items()]

@@ -17,6 +17,7 @@ __all__ = [
     "AskTimeoutError",
     "RunError",
     "TopologyError",
+    "FactoryError",
 ]
 
 
@@ -74,3 +75,7 @@ class RunError(MyceliumError):
 
 class TopologyError(MyceliumError, ValueError):
     """A topology cannot be used. The text has the file, the line, the cause and the remedy."""
+
+
+class FactoryError(MyceliumError, ValueError):
+    """There is no Rust actor of this name, or it does not take these arguments. The text says what there is."""

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::interpreter::HOST_MODULE;
-use super::{Argument, PythonError, PythonRuntime};
+use super::{Argument, PythonError, PythonRuntime, argument};
 use crate::plan;
 
 /// An actor class of Python that was found and checked, with its arguments: any number of children are made
@@ -31,7 +31,7 @@ impl PythonActor {
         let spec = Python::attach(|py| {
             let named = PyDict::new(py);
             for (name, value) in arguments {
-                named.set_item(name, value)?;
+                named.set_item(name, argument::value(py, &value)?)?;
             }
             let made = py.import(HOST_MODULE)?.call_method1("plan", (&guest.runtime, class, named))?;
             plan::spec(&made, &guest.core.host)

@@ -1,73 +1,34 @@
 //! Arguments of Rust for `__init__` of Python.
 
+use std::collections::BTreeMap;
+
+use mycelium::tree::Argument;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-/// A value for an argument of a Python actor: `3.into()`, `"GOOG".into()`, `vec![1.5, 2.5].into()`.
-#[derive(Clone, Debug, PartialEq, IntoPyObject)]
-#[non_exhaustive]
-pub enum Argument {
-    /// `True` or `False`.
-    Flag(bool),
-    /// An `int`.
-    Whole(i64),
-    /// A `float`.
-    Number(f64),
-    /// A `str`.
-    Text(String),
-    /// A `list`.
-    List(Vec<Argument>),
+/// The value that Python sees.
+pub(super) fn value<'py>(py: Python<'py>, argument: &Argument) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match argument {
+        Argument::Nothing => py.None().into_bound(py),
+        Argument::Flag(value) => value.into_pyobject(py)?.to_owned().into_any(),
+        Argument::Whole(value) => value.into_pyobject(py)?.into_any(),
+        Argument::Large(value) => value.into_pyobject(py)?.into_any(),
+        Argument::Number(value) => value.into_pyobject(py)?.into_any(),
+        Argument::Text(value) => value.into_pyobject(py)?.into_any(),
+        Argument::List(values) => {
+            let values = values.iter().map(|one| value(py, one)).collect::<PyResult<Vec<_>>>()?;
+            values.into_pyobject(py)?.into_any()
+        }
+        Argument::Table(values) => table(py, values)?.into_any(),
+        other => return Err(PyTypeError::new_err(format!("Python has no value for {other:?}"))),
+    })
 }
 
-impl From<bool> for Argument {
-    fn from(value: bool) -> Self {
-        Self::Flag(value)
+fn table<'py>(py: Python<'py>, values: &BTreeMap<String, Argument>) -> PyResult<Bound<'py, PyDict>> {
+    let table = PyDict::new(py);
+    for (name, one) in values {
+        table.set_item(name, value(py, one)?)?;
     }
-}
-
-impl From<i32> for Argument {
-    fn from(value: i32) -> Self {
-        Self::Whole(value.into())
-    }
-}
-
-impl From<u32> for Argument {
-    fn from(value: u32) -> Self {
-        Self::Whole(value.into())
-    }
-}
-
-impl From<i64> for Argument {
-    fn from(value: i64) -> Self {
-        Self::Whole(value)
-    }
-}
-
-impl From<f32> for Argument {
-    fn from(value: f32) -> Self {
-        Self::Number(value.into())
-    }
-}
-
-impl From<f64> for Argument {
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<&str> for Argument {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
-    }
-}
-
-impl From<String> for Argument {
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl<T: Into<Argument>> From<Vec<T>> for Argument {
-    fn from(values: Vec<T>) -> Self {
-        Self::List(values.into_iter().map(Into::into).collect())
-    }
+    Ok(table)
 }

@@ -26,8 +26,9 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return compile(self.get_source(name), f"embedded/{name.replace('.', '/')}.py", "exec", dont_inherit=True)
 
 
-def install(modules, native):
-    """From now on `import mycelium` has the package of the program; whether it was so before."""
+def install(modules, native, embedded):
+    """From now on `import mycelium` has the package of the program, or of the extension module; whether
+    another native half was there before."""
     # A package that is installed may be of another version: that of the program comes first. The finder is
     # there before the native half, which tells other threads that all is prepared; a second one finds the
     # same.
@@ -36,6 +37,8 @@ def install(modules, native):
     if sys.modules.setdefault("mycelium._native", native) is not native:
         sys.meta_path.remove(finder)
         return True
+    if not embedded:
+        return False
     # The module `signal`, also that of `asyncio`, takes SIGINT when it is first imported: it is the
     # program's.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -35,24 +35,34 @@ pub(super) fn prepare<'py>(py: Python<'py>, folders: &[PathBuf]) -> PyResult<Bou
         }
         path.insert(at.min(path.len()), folder)?;
     }
-    if !is_prepared(py)? {
-        let native = PyModule::new(py, "mycelium._native")?;
-        native_module(&native, true)?;
-        let modules = PyDict::new(py);
-        for (name, is_package, text) in PACKAGE {
-            modules.set_item(name, (is_package, text))?;
-        }
-        let finder = PyModule::from_code(py, FINDER, c"embedded/finder.py", c"mycelium_finder")?;
-        // Another thread may have been faster.
-        let came_second: bool = finder.call_method1("install", (modules, native))?.extract()?;
-        if came_second && !is_prepared(py)? {
-            return Err(PyRuntimeError::new_err(
-                "this process has loaded the package mycelium of a wheel already, whose native half is another one: a Rust \
-                 program brings its own, so import nothing of it before",
-            ));
-        }
+    if !install(py, true)? {
+        return Err(PyRuntimeError::new_err(
+            "this process has loaded the package mycelium of a wheel already, whose native half is another one: a Rust \
+             program brings its own, so import nothing of it before",
+        ));
     }
     py.import(HOST_MODULE)
+}
+
+/// Has `import mycelium` have the package that is compiled into this program or extension module; whether it
+/// has, as the process may have loaded another one before. `embedded`: whether a Rust program is the process.
+///
+/// # Errors
+/// What Python raises.
+pub(crate) fn install(py: Python<'_>, embedded: bool) -> PyResult<bool> {
+    if is_prepared(py)? {
+        return Ok(true);
+    }
+    let native = PyModule::new(py, "mycelium._native")?;
+    native_module(&native, embedded)?;
+    let modules = PyDict::new(py);
+    for (name, is_package, text) in PACKAGE {
+        modules.set_item(name, (is_package, text))?;
+    }
+    let finder = PyModule::from_code(py, FINDER, c"embedded/finder.py", c"mycelium_finder")?;
+    // Another thread may have been faster.
+    let came_second: bool = finder.call_method1("install", (modules, native, embedded))?.extract()?;
+    Ok(!came_second || is_prepared(py)?)
 }
 
 /// Whether the native half is there, and that of this program.

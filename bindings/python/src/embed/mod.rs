@@ -7,15 +7,17 @@
 mod actor;
 mod argument;
 mod error;
-mod interpreter;
+pub(crate) mod interpreter;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mycelium::pool::PoolRef;
+pub use mycelium::tree::Argument;
+use mycelium::tree::Factories;
 use mycelium::wire::Messages;
 use mycelium::{MessageBus, ThreadHooks};
 use mycelium_hosted::{self as hosted, Address, Exposed, HostedActor};
@@ -25,13 +27,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub use self::actor::{PythonActor, PythonChild, PythonFactories};
-pub use self::argument::Argument;
 pub use self::error::PythonError;
 use self::interpreter::HOST_MODULE;
 use crate::attached::PythonThread;
 use crate::contract::Contract;
 use crate::core::Core;
 use crate::runtime::Program;
+use crate::rust_actors::{RustActors, Types};
 
 /// How much longer than its limit a close waits for the interpreter before it says that somebody keeps it.
 const GRACE: Duration = Duration::from_secs(1);
@@ -81,7 +83,9 @@ struct Guest {
     name: String,
 }
 
-type Share = Box<dyn FnOnce(MessageBus, Handle, Arc<dyn ThreadHooks>) -> hosted::Runtime + Send>;
+/// Makes the runtime on the bus; and the types of its messages, for isolates of Python.
+type Share =
+    (Box<dyn FnOnce(MessageBus, Handle, Arc<dyn ThreadHooks>) -> hosted::Runtime + Send>, Arc<dyn Types>);
 
 /// Sets the Python of a bus up: see [`PythonRuntime::builder`].
 #[must_use = "a builder starts nothing before `start`"]
@@ -92,6 +96,7 @@ pub struct PythonBuilder {
     folders: Vec<PathBuf>,
     name: String,
     validate: bool,
+    factories: Option<Factories>,
 }
 
 impl PythonBuilder {
@@ -99,8 +104,42 @@ impl PythonBuilder {
     /// ([`BusBuilder::contract`](mycelium::BusBuilder::contract)), mostly the `CONTRACT` of generated code.
     /// It is needed.
     pub fn contract(mut self, messages: impl Messages + Send + 'static) -> Self {
-        self.share =
-            Some(Box::new(move |bus, handle, hooks| hosted::Runtime::share(bus, &messages, handle, hooks)));
+        let messages = Arc::new(Mutex::new(messages));
+        let types = Arc::clone(&messages) as Arc<dyn Types>;
+        let share = move |bus, handle, hooks| {
+            let messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
+            hosted::Runtime::share(bus, &*messages, handle, hooks)
+        };
+        self.share = Some((Box::new(share), types));
+        self
+    }
+
+    /// The actors and services of Rust that Python makes by name: `mycelium.Rust("cross", fast=5)`, in trees
+    /// that it starts on this bus, in its isolates and sweeps. Isolates, and buses that Python makes by
+    /// itself, have those of all buses of the process; of a name that several have, the last one counts
+    /// there.
+    ///
+    /// ```no_run
+    /// use mycelium::tree::Factories;
+    /// use mycelium_python::PythonRuntime;
+    /// # struct Cross;
+    /// # impl mycelium::Actor for Cross { type Error = mycelium::BoxError; }
+    /// # #[derive(Clone, Copy)]
+    /// # pub struct Contract;
+    /// # impl mycelium::wire::Messages for Contract {
+    /// #     fn each<V: mycelium::wire::Visitor>(&self, _: &mut V) {}
+    /// # }
+    /// # const CONTRACT: Contract = Contract;
+    ///
+    /// # fn with(bus: &mycelium::MessageBus) -> Result<(), mycelium_python::PythonError> {
+    /// let factories = Factories::new().actor("cross", || Cross);
+    /// let python = PythonRuntime::builder(bus).contract(CONTRACT).factories(factories).start()?;
+    /// # let _ = python;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn factories(mut self, factories: Factories) -> Self {
+        self.factories = Some(factories);
         self
     }
 
@@ -140,8 +179,8 @@ impl PythonBuilder {
     /// process has, and where Python cannot load the package. An interpreter that cannot be started at all
     /// ends the process, with its own message: PYTHONHOME is wrong then, mostly.
     pub fn start(self) -> Result<PythonRuntime, PythonError> {
-        let Self { bus, share, handle, folders, name, validate } = self;
-        let share = share.ok_or_else(|| {
+        let Self { bus, share, handle, folders, name, validate, factories } = self;
+        let (share, types) = share.ok_or_else(|| {
             PythonError::new(
                 "Python has no messages: give `PythonBuilder::contract` what the bus was given, the `CONTRACT` of \
                  generated code",
@@ -157,9 +196,13 @@ impl PythonBuilder {
             let host = interpreter::prepare(py, &folders)?;
             let hosted = share(bus, handle, Arc::new(PythonThread));
             let contract = Contract::of_program(hosted.known(), format!("the Rust program's bus {name:?}"));
-            let core = Arc::new(Core::over(hosted, &contract.kinds, validate));
+            let rust = Arc::new(RustActors::new(factories.clone().unwrap_or_default(), types));
+            let core = Arc::new(Core::over(hosted, &contract.kinds, validate, Arc::clone(&rust)));
             let program = Program { core: Arc::clone(&core), contract: Py::new(py, contract)? };
             let runtime = host.call_method1("enter", (program, &name))?.unbind();
+            if factories.is_some() {
+                rust.register();
+            }
             Ok(PythonRuntime(Arc::new(Guest { core, runtime: Some(runtime), name })))
         })
         .map_err(|error: PyErr| PythonError::raised(&error))
@@ -176,6 +219,7 @@ impl PythonRuntime {
             folders: Vec::new(),
             name: NAME.to_owned(),
             validate: true,
+            factories: None,
         }
     }
 

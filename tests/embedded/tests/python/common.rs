@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use mycelium::{MessageBus, Tree};
 use mycelium_embedded::CONTRACT;
 pub(crate) use mycelium_embedded::checks::*;
-use mycelium_python::PythonRuntime;
 use mycelium_python::pyo3::prelude::*;
+use mycelium_python::{PythonBuilder, PythonRuntime};
 
 /// The folder with the generated package `messages`, beside which the actors' own is looked for.
 fn messages() -> &'static Path {
@@ -27,14 +27,21 @@ fn messages() -> &'static Path {
 
 /// A bus, and the Python for it.
 pub(crate) fn desk(name: &str) -> (MessageBus, PythonRuntime) {
+    desk_with(name, |builder| builder)
+}
+
+/// The same with more options.
+pub(crate) fn desk_with(
+    name: &str,
+    more: impl FnOnce(PythonBuilder) -> PythonBuilder,
+) -> (MessageBus, PythonRuntime) {
     let bus = MessageBus::builder().contract(CONTRACT).build();
-    let python = PythonRuntime::builder(&bus)
+    let builder = PythonRuntime::builder(&bus)
         .contract(CONTRACT)
         .path(messages())
         .path(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
-        .name(name)
-        .start()
-        .unwrap();
+        .name(name);
+    let python = more(builder).start().unwrap();
     (bus, python)
 }
 

@@ -8,5 +8,6 @@ mod mistakes;
 mod page;
 mod pools;
 mod restarts;
+mod rust_actors;
 mod together;
 mod trees;
