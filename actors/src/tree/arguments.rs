@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_core::de::DeserializeOwned;
 
-use self::read::{ReadError, Table};
+use self::read::{ArgumentTable, ReadError};
 
 /// A value for an argument of a child: `3.into()`, `"GOOG".into()`, `vec![1.5, 2.5].into()`.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +88,7 @@ impl Arguments {
     /// # Ok::<(), mycelium::tree::ArgumentError>(())
     /// ```
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ArgumentError> {
-        T::deserialize(Table(&self.0))
+        T::deserialize(ArgumentTable(&self.0))
             .map_err(|ReadError { argument, cause }| ArgumentError { argument, cause })
     }
 }

@@ -62,7 +62,7 @@ impl Core {
         if let Some((path, name)) = topology {
             builder = builder.topology(path, name);
         }
-        let rust = RustActors::of_process();
+        let rust = RustActors::of_process(py)?;
         let builder = builder.bus(|bus| rust.tell_bus(bus, &contract.kinds.known));
         let hosted = py.detach(|| builder.start()).map_err(|error| errors::of(py, &error))?;
         Ok(Self::over(hosted, &contract.kinds, validate, rust))

@@ -40,7 +40,7 @@ use crate::rust_actors::RustActors;
 ///
 /// # Errors
 /// `ImportError` where the process has loaded another `mycelium` before: that of the wheel, or of another
-/// extension module. What Python raises.
+/// extension module; and what Python raises.
 pub fn extension(
     module: &Bound<'_, PyModule>,
     messages: impl Messages + Send + 'static,
@@ -53,6 +53,5 @@ pub fn extension(
              its own: import {name} first, and put the actors of several modules into one"
         )));
     }
-    RustActors::new(factories, Arc::new(Mutex::new(messages))).register();
-    Ok(())
+    RustActors::new(factories, Arc::new(Mutex::new(messages))).register(module.py())
 }

@@ -65,14 +65,14 @@ impl Isolate {
         validate: bool,
         held: bool,
     ) -> PyResult<Self> {
-        let loaded = contract.get().loaded(contract.py())?;
+        let (py, loaded) = (contract.py(), contract.get().loaded(contract.py())?);
         let stop = (!held).then(StopFlag::new);
         if let Some(stop) = &stop {
             isolate.stop_on(stop);
         }
         let (clock, contract) = (isolate.clock(), contract.get());
         let mut hosted = HostedIsolate::new(isolate, &loaded);
-        let (kinds, rust) = (Arc::clone(&contract.kinds), RustActors::of_process());
+        let (kinds, rust) = (Arc::clone(&contract.kinds), RustActors::of_process(py)?);
         rust.tell_isolate(hosted.isolate_mut(), &kinds.known);
         Ok(Self {
             host: Arc::new(Host { kinds, validate, clock, rust, isolate: Some(Apart::new(stop.clone())) }),

@@ -54,6 +54,7 @@ pub use pyo3;
 #[doc(hidden)]
 pub fn native_module(module: &Bound<'_, PyModule>, embedded: bool) -> PyResult<()> {
     module.add("EMBEDDED", embedded)?;
+    rust_actors::add_registry(module)?;
     module.add_class::<callback::Callback>()?;
     module.add_class::<context::Context>()?;
     module.add_class::<contract::Contract>()?;

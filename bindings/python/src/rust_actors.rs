@@ -1,6 +1,6 @@
 //! Rust actors that Python makes by name: those of the program that embeds Python, or of an extension module.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mycelium::tree::{Argument, Arguments, Child, Factories};
 use mycelium::wire::{Messages, Visitor, Wire};
@@ -22,8 +22,13 @@ pub(crate) struct RustActors {
     messages: Vec<Arc<dyn Types>>,
 }
 
-/// Those of the process: of an extension module, or of all buses of a program.
-static OF_PROCESS: RwLock<Option<Arc<RustActors>>> = RwLock::new(None);
+/// Those of the process: of an extension module, or of all buses of a program. The native module has it.
+#[pyclass(frozen, module = "mycelium._native")]
+#[derive(Default)]
+pub(crate) struct Registry(Mutex<Arc<RustActors>>);
+
+/// Its name in the native module.
+const REGISTRY: &str = "_RUST_ACTORS";
 
 impl RustActors {
     pub(crate) fn new(factories: Factories, messages: Arc<dyn Types>) -> Self {
@@ -31,18 +36,21 @@ impl RustActors {
     }
 
     /// Those that isolates, and buses which Python makes, have.
-    pub(crate) fn of_process() -> Arc<Self> {
-        let found = OF_PROCESS.read().unwrap_or_else(PoisonError::into_inner).clone();
-        found.unwrap_or_default()
+    pub(crate) fn of_process(py: Python<'_>) -> PyResult<Arc<Self>> {
+        let registry = registry(py)?;
+        let all = registry.get().0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(&all))
     }
 
     /// Has isolates, and buses which Python makes from now on, have these besides those before.
-    pub(crate) fn register(&self) {
-        let mut registered = OF_PROCESS.write().unwrap_or_else(PoisonError::into_inner);
-        let mut all = registered.as_deref().cloned().unwrap_or_default();
+    pub(crate) fn register(&self, py: Python<'_>) -> PyResult<()> {
+        let registry = registry(py)?;
+        let mut registered = registry.get().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Self::clone(&registered);
         all.factories = all.factories.and(self.factories.clone());
         all.messages.extend(self.messages.iter().cloned());
-        *registered = Some(Arc::new(all));
+        *registered = Arc::new(all);
+        Ok(())
     }
 
     /// Has an isolate know the types of the messages that it has as bytes alone.
@@ -78,6 +86,15 @@ impl RustActors {
             Class::Factory.of(py, format!("{error}{hint}"))
         })
     }
+}
+
+/// Gives the native module its own.
+pub(crate) fn add_registry(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add(REGISTRY, Registry::default())
+}
+
+fn registry(py: Python<'_>) -> PyResult<Bound<'_, Registry>> {
+    Ok(py.import("mycelium._native")?.getattr(REGISTRY)?.cast_into::<Registry>()?)
 }
 
 /// Says which argument it is.
@@ -137,17 +154,17 @@ pub(crate) trait Types: Send + Sync {
 impl<M: Messages + Send> Types for Mutex<M> {
     fn tell_isolate(&self, isolate: &mut Isolate, known: &Known) {
         let messages = self.lock().unwrap_or_else(PoisonError::into_inner);
-        isolate.contract(Shared { messages: &*messages, known });
+        isolate.contract(SharedMessages { messages: &*messages, known });
     }
 
     fn tell_bus(&self, bus: BusBuilder, known: &Known) -> BusBuilder {
         let messages = self.lock().unwrap_or_else(PoisonError::into_inner);
-        bus.contract(Shared { messages: &*messages, known })
+        bus.contract(SharedMessages { messages: &*messages, known })
     }
 }
 
 /// Those of its messages that the other side knows too: an isolate may be of another contract.
-struct Shared<'a, M> {
+struct SharedMessages<'a, M> {
     messages: &'a M,
     known: &'a Known,
 }
@@ -157,7 +174,7 @@ struct Among<'a, V> {
     known: &'a Known,
 }
 
-impl<M: Messages> Messages for Shared<'_, M> {
+impl<M: Messages> Messages for SharedMessages<'_, M> {
     fn each<V: Visitor>(&self, visitor: &mut V) {
         self.messages.each(&mut Among { visitor, known: self.known });
     }

@@ -61,9 +61,9 @@ impl de::Error for ReadError {
 
 /// All arguments, or a table among them.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'a>(pub(super) &'a BTreeMap<String, Argument>);
+pub(super) struct ArgumentTable<'a>(pub(super) &'a BTreeMap<String, Argument>);
 
-impl<'de> Deserializer<'de> for Table<'_> {
+impl<'de> Deserializer<'de> for ArgumentTable<'_> {
     type Error = ReadError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -158,7 +158,7 @@ impl<'de> Deserializer<'de> for Value<'_> {
                     ))),
                 }
             }
-            Argument::Table(values) => Table(values).deserialize_any(visitor),
+            Argument::Table(values) => ArgumentTable(values).deserialize_any(visitor),
         }
     }
 

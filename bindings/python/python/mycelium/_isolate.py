@@ -59,8 +59,8 @@ class Isolate(Closing):
     def spawn(self, actor: Rust) -> Spawned[Any]: ...
 
     def spawn(self, actor: type[Actor] | Rust, *args: Any, **kwargs: Any) -> Spawned[Any]:
-        """Adds an actor outside of all trees: `actor(*args, **kwargs)`, made when the isolate runs next, or an
-        actor or a service of Rust by its name, made at once.
+        """Adds an actor outside of all trees: `actor(*args, **kwargs)`, made when the isolate runs next; or
+        one of Rust by its name, made at once.
 
         What it raises ends the run with a RunError.
         """

@@ -78,4 +78,4 @@ class TopologyError(MyceliumError, ValueError):
 
 
 class FactoryError(MyceliumError, ValueError):
-    """There is no Rust actor of this name, or it does not take these arguments. The text says what there is."""
+    """No Rust actor has this name, or it does not take these arguments. The text says what there is."""

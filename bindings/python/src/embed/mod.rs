@@ -201,7 +201,7 @@ impl PythonBuilder {
             let program = Program { core: Arc::clone(&core), contract: Py::new(py, contract)? };
             let runtime = host.call_method1("enter", (program, &name))?.unbind();
             if factories.is_some() {
-                rust.register();
+                rust.register(py)?;
             }
             Ok(PythonRuntime(Arc::new(Guest { core, runtime: Some(runtime), name })))
         })
