@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::slow::{SlowExchange, SlowFill};
 use crate::slow_terms::{Asked, Fee, SlowTerms, Spec};
-use backtest::engine::{AtEnd, Fixed, PerUnit, Share};
+use backtest::engine::{AtEnd, Fixed, Intrabar, MakerTaker, PerUnit, Share, Tiers};
 use backtest::messages::{Bar, OrderStatus, Timestamp};
 use backtest::source::Source;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
@@ -78,6 +78,7 @@ fn spec(random: &mut Random, close: f64) -> Spec {
         0 => Asked::Value(share * CASH),
         1 => Asked::Equity(share),
         2 => Asked::Cash(share.min(1.0)),
+        3 | 4 => Asked::Lots,
         _ => Asked::Units,
     };
     spec.reduce_only |= random.below(10) == 0;
@@ -87,6 +88,7 @@ fn spec(random: &mut Random, close: f64) -> Spec {
 fn ticket(spec: &Spec) -> Ticket {
     let mut ticket = Ticket::new(match spec.asked {
         Asked::Units => Size::Units(spec.size.unsigned_abs() as f64),
+        Asked::Lots => Size::Lots(spec.size.abs()),
         Asked::Value(value) => Size::Value(value),
         Asked::Equity(share) => Size::Equity(share),
         Asked::Cash(share) => Size::Cash(share),
@@ -124,11 +126,21 @@ fn terms(random: &mut Random) -> SlowTerms {
     let fee = match random.below(6) {
         0 => Fee::Fixed(amount * 1_000.0),
         1 => Fee::PerUnit(amount * 10.0),
+        2 => Fee::Tiers(amount, (random.pick(&[5_000.0, 50_000.0]), amount / 4.0)),
         _ => Fee::Share(amount),
     };
     let participation = random.pick(&[f64::INFINITY, 1.0, 0.25]);
-    let plain =
-        SlowTerms { cash: CASH, fee, spread: 0.0, slip: 0.0, leverage: 1.0, maintenance: 0.0, participation };
+    let plain = SlowTerms {
+        cash: CASH,
+        fee,
+        spread: 0.0,
+        slip: 0.0,
+        leverage: 1.0,
+        maintenance: 0.0,
+        participation,
+        carry: (0.0, 0.0),
+        optimistic: random.below(3) == 0,
+    };
     if random.below(2) == 0 {
         return plain;
     }
@@ -137,6 +149,7 @@ fn terms(random: &mut Random) -> SlowTerms {
         slip: random.pick(&[0.0, 0.0007, 0.01]),
         leverage: random.pick(&[1.0, 1.0, 2.0, 5.0]),
         maintenance: random.pick(&[0.0, 0.1, 0.4]),
+        carry: (random.pick(&[0.0, 0.05, 2.0]), random.pick(&[0.0, 0.03, 3.0])),
         ..plain
     }
 }
@@ -145,10 +158,17 @@ fn backtest(bars: &[Bar], terms: &SlowTerms) -> Backtest {
     let backtest = Backtest::new(bars.to_vec()).cash(terms.cash).participation(terms.participation);
     let backtest = backtest.spread(terms.spread).slippage(Share(terms.slip)).at_end(AtEnd::Keep);
     let backtest = backtest.leverage(terms.leverage).maintenance(terms.maintenance);
+    let backtest = backtest.interest(terms.carry.0, terms.carry.1);
+    let intrabar = if terms.optimistic { Intrabar::Optimistic } else { Intrabar::Pessimistic };
+    let backtest = backtest.intrabar(intrabar);
     match terms.fee {
         Fee::Share(share) => backtest.commission(Share(share)),
         Fee::Fixed(amount) => backtest.commission(Fixed(amount)),
         Fee::PerUnit(amount) => backtest.commission(PerUnit(amount)),
+        Fee::Tiers(share, (from, then)) => {
+            let tier = |share| MakerTaker { maker: share, taker: share };
+            backtest.commission(Tiers(vec![(0.0, tier(share)), (from, tier(then))]))
+        }
     }
 }
 
@@ -268,7 +288,7 @@ impl Source for Stream {
 
 #[test]
 fn random_strategies_trade_as_the_slow_exchange_says() {
-    let (mut trades, mut parts, mut ruined, mut called, mut unfilled) = (0, 0, 0, 0, 0);
+    let (mut trades, mut parts, mut ruined, mut called, mut unfilled, mut charged) = (0, 0, 0, 0, 0, 0);
     for seed in seeds(CASES) {
         let random = &mut Random::new(seed);
         let bars = bars(random);
@@ -306,17 +326,18 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
         trades += report.trades.len();
         parts += if terms.participation.is_infinite() { 0 } else { slow.fills.len() };
         called += slow.called;
+        charged += report.charges.len();
         ruined += usize::from(slow.ruined);
         unfilled += usize::from(!report.notes.is_empty());
     }
     println!(
-        "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {called} margin calls, {unfilled} with orders \
-         that could not be filled"
+        "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {called} margin calls, {charged} nights paid for, \
+         {unfilled} with orders that could not be filled"
     );
     let few = cases(CASES) < CASES;
     assert!(
-        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 0 && unfilled > 0,
-        "{trades} {parts} {ruined} {called} {unfilled}"
+        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 0 && unfilled > 0 && charged > 1_000,
+        "{trades} {parts} {ruined} {called} {unfilled} {charged}"
     );
 }
 

@@ -43,6 +43,10 @@ pub(crate) struct SlowExchange {
     pub(crate) room: i64,
     pub(crate) fills: Vec<SlowFill>,
     pub(crate) fees: f64,
+    /// Value that was traded before the fill at hand.
+    pub(crate) traded: f64,
+    /// The close of the bar before.
+    before: Option<f64>,
     /// What is left of each entry.
     pub(crate) entries: BTreeMap<usize, i64>,
     waiting: Vec<Waiting>,
@@ -54,7 +58,18 @@ pub(crate) struct SlowExchange {
 impl SlowExchange {
     pub(crate) fn new(terms: SlowTerms) -> Self {
         let (fills, entries, waiting) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { terms, room: 0, fills, fees: 0.0, entries, waiting, ruined: false, called: 0 }
+        Self {
+            terms,
+            room: 0,
+            fills,
+            fees: 0.0,
+            traded: 0.0,
+            before: None,
+            entries,
+            waiting,
+            ruined: false,
+            called: 0,
+        }
     }
 
     pub(crate) fn send(&mut self, spec: Spec, bar: &Bar) {
@@ -86,6 +101,9 @@ impl SlowExchange {
         if self.ruined {
             return;
         }
+        if let Some(close) = self.before.replace(bar.close) {
+            self.pay_for_the_night(close);
+        }
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent < bar.index) {
             waiting.first_bar.get_or_insert(bar.index);
         }
@@ -93,7 +111,11 @@ impl SlowExchange {
         self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == bar.index));
         let part = self.terms.participation;
         self.room = if part.is_finite() { (bar.volume * part) as i64 } else { i64::MAX };
-        for step in ["open", "stops", "limits", "stops of entries"] {
+        let steps = match self.terms.optimistic {
+            true => ["open", "limits", "stops", "limits of entries"],
+            false => ["open", "stops", "limits", "stops of entries"],
+        };
+        for step in steps {
             // What protects an entry first; but what protects one of this very step comes behind it.
             let here = self.waiting.len();
             for at in 0..here {
@@ -136,6 +158,7 @@ impl SlowExchange {
         if self.equity(bar.close) > 0.0 && self.equity(bar.close) < self.terms.maintenance * bound {
             self.waiting.clear();
             self.called += 1;
+            self.begin_fill();
             let side = if self.position() < 0 { 1.0 } else { -1.0 };
             let price = self.terms.exit(Hit::at(bar.close), side);
             self.close_first(self.position().abs(), price, bar);
@@ -181,9 +204,10 @@ impl SlowExchange {
         let (buys, profits) = (w.spec.size > 0, w.spec.limit > 0.0);
         let new = w.guards.filter(|(_, index, _)| *index == bar.index).map(|(.., how)| how);
         let concerned = match (new, step) {
-            (None | Some(How::Open), "stops of entries") => false,
-            (None | Some(How::Open | How::Stop), _) => true,
-            (Some(How::Limit), _) => !profits,
+            (None | Some(How::Open), "stops of entries" | "limits of entries") => false,
+            (None | Some(How::Open), _) => true,
+            (Some(How::Stop), _) => profits || !self.terms.optimistic,
+            (Some(How::Limit), _) => !profits || self.terms.optimistic,
         };
         if !concerned {
             return None;
@@ -203,7 +227,9 @@ impl SlowExchange {
         if w.spec.limit > 0.0 && limit_counts {
             return match step {
                 "open" if fits(bar.open) => Some((Hit { price: bar.open, best: bar.open, limit }, How::Open)),
-                "limits" if fits(near) => Some((Hit { price: w.spec.limit, best: near, limit }, How::Limit)),
+                "limits" | "limits of entries" if fits(near) => {
+                    Some((Hit { price: w.spec.limit, best: near, limit }, How::Limit))
+                }
                 _ => None,
             };
         }
@@ -232,7 +258,17 @@ impl SlowExchange {
     ) -> Option<(Hit, How)> {
         match step {
             "open" if above(bar.open, w.level) => Some((Hit::at(bar.open), How::Open)),
-            "stops" | "stops of entries" if above(far, w.level) => Some((Hit::at(w.level), How::Stop)),
+            "stops" | "stops of entries" if above(far, w.level) => {
+                // In the bar of the entry, at no better price than that.
+                let entry =
+                    w.guards.filter(|(_, index, _)| *index == bar.index).map(|(at, ..)| self.fills[at].2);
+                let price = match entry {
+                    Some(entry) if w.spec.size > 0 => w.level.max(entry),
+                    Some(entry) => w.level.min(entry),
+                    None => w.level,
+                };
+                Some((Hit::at(price), How::Stop))
+            }
             _ => None,
         }
     }
@@ -266,13 +302,14 @@ impl SlowExchange {
             return;
         }
         self.waiting[at].ended = units == left;
-        self.fees += self.terms.fee.of(units, price);
+        self.fees += self.charge(units, price);
         self.reduce(entry, units, price, bar);
         self.end_entry(entry);
         self.after(before, at, bar);
     }
 
     fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
+        self.begin_fill();
         let w = self.waiting[at].clone();
         let (before, side) = (self.position(), w.spec.size.signum());
         let price = self.terms.exit(hit, side as f64);
@@ -355,9 +392,7 @@ impl SlowExchange {
         let guard =
             |spec, level| Waiting { spec, level, guards, ended: false, triggered_from: None, ..w.clone() };
         if w.spec.stop_loss > 0.0 {
-            let worst = if units > 0 { w.spec.stop_loss.min(price) } else { w.spec.stop_loss.max(price) };
-            let level = if how == How::Open { w.spec.stop_loss } else { worst };
-            self.waiting.push(guard(Spec { trail: w.spec.trail, ..spec }, level));
+            self.waiting.push(guard(Spec { trail: w.spec.trail, ..spec }, w.spec.stop_loss));
         }
         if w.spec.take_profit > 0.0 {
             self.waiting.push(guard(Spec { limit: w.spec.take_profit, ..spec }, 0.0));

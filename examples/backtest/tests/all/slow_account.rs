@@ -30,7 +30,7 @@ impl SlowExchange {
             units
         };
         match spec.asked {
-            Asked::Units => spec.size.abs(),
+            Asked::Units | Asked::Lots => spec.size.abs(),
             Asked::Value(value) => so_many(value),
             Asked::Equity(share) => so_many(self.equity(hit.price).max(0.0) * share),
             Asked::Cash(share) => {
@@ -55,11 +55,28 @@ impl SlowExchange {
     /// By how much the charge grows with units that open, behind so many that have closed at a price.
     pub(crate) fn growth(&self, units: i64, price: f64, (closed, exit): (i64, f64)) -> f64 {
         if closed == 0 {
-            return self.terms.fee.of(units, price);
+            return self.charge(units, price);
         }
         let all = units + closed;
         let mean = (units as f64 * price + closed as f64 * exit) / all as f64;
-        self.terms.fee.of(all, mean) - self.terms.fee.of(closed, exit)
+        self.charge(all, mean) - self.charge(closed, exit)
+    }
+
+    pub(crate) fn charge(&self, units: i64, price: f64) -> f64 {
+        self.terms.fee.of(units, price, self.traded)
+    }
+
+    /// What was traded before the fill at hand decides what it is charged.
+    pub(crate) fn begin_fill(&mut self) {
+        self.traded = self.fills.iter().map(|&(_, units, price)| units.abs() as f64 * price).sum();
+    }
+
+    /// Pays for the night before a bar: interest on what the position costs beyond the money, and for what
+    /// was sold short.
+    pub(crate) fn pay_for_the_night(&mut self, close_before: f64) {
+        let ((credit, short), value) = (self.terms.carry, self.position() as f64 * close_before);
+        let lent = (value.max(0.0) - self.equity(close_before)).max(0.0);
+        self.fees += (lent * credit + (-value).max(0.0) * short) / 365.0;
     }
 
     pub(crate) fn pays(&self, units: i64, price: f64, closed: (i64, f64), power: f64) -> bool {
@@ -68,7 +85,7 @@ impl SlowExchange {
 
     /// Closes so many units of the entries, the first first.
     pub(crate) fn close_first(&mut self, units: i64, price: f64, bar: &Bar) {
-        self.fees += self.terms.fee.of(units, price);
+        self.fees += self.charge(units, price);
         let mut rest = units;
         while let (true, Some((&entry, &left))) = (rest > 0, self.entries.first_key_value()) {
             let closed = left.abs().min(rest);

@@ -6,6 +6,8 @@ pub(crate) enum Asked {
     /// So many units as its size says.
     #[default]
     Units,
+    /// So many lots of one unit.
+    Lots,
     /// Units for so much money.
     Value(f64),
     /// Units for a share of the equity, or fewer.
@@ -40,16 +42,21 @@ pub(crate) enum Fee {
     Share(f64),
     Fixed(f64),
     PerUnit(f64),
+    /// Shares of the value, before and from so much traded value on.
+    Tiers(f64, (f64, f64)),
 }
 
 impl Fee {
-    pub(crate) fn of(self, units: i64, price: f64) -> f64 {
+    /// The charge for who has traded so much before.
+    pub(crate) fn of(self, units: i64, price: f64, traded: f64) -> f64 {
         let units = units.abs() as f64;
         match self {
             _ if units == 0.0 => 0.0,
             Self::Share(share) => units * price * share,
             Self::Fixed(amount) => amount,
             Self::PerUnit(amount) => units * amount,
+            Self::Tiers(share, (from, _)) if traded < from => units * price * share,
+            Self::Tiers(_, (_, share)) => units * price * share,
         }
     }
 }
@@ -67,6 +74,10 @@ pub(crate) struct SlowTerms {
     pub(crate) maintenance: f64,
     /// Share of the volume of a bar.
     pub(crate) participation: f64,
+    /// Shares per year of what is lent and of what was sold short, for each night.
+    pub(crate) carry: (f64, f64),
+    /// Limits are reached before stops.
+    pub(crate) optimistic: bool,
 }
 
 /// A price at which an order is reached.
