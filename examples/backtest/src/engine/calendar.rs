@@ -20,7 +20,7 @@ const HOURS: &str = "write `09:30-16:00`, or `09:30-16:00 America/New_York`";
 /// As text it is a line for each, and `#` begins a remark:
 ///
 /// ```text
-/// hours 09:30-16:00 America/New_York    # required; UTC without a zone, `09:00-11:30 12:30-15:30` with a break
+/// hours 09:30-16:00 America/New_York    # required; UTC without a zone; two, `09:00-11:30 12:30-15:30`
 /// days mon-fri                          # or `mon,wed,fri`; each day unless it is said
 /// 2024-07-03 09:30-13:00                # other hours
 /// 2024-07-04 closed

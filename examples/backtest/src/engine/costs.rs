@@ -40,8 +40,8 @@ pub struct Conditions {
 
 /// How far from the price of the market an order at the market or a stop is filled. Limits never slip.
 ///
-/// Every function from `(units, price, conditions)` to a distance is one: `|units: f64, _: f64, _: &Conditions|
-/// 0.01 * units`.
+/// Every function from `(units, price, conditions)` to a distance is one: `|units: f64, _: f64, _:
+/// &Conditions| 0.01 * units`.
 pub trait Slippage: Send + Sync {
     /// The distance in units of the price, at least zero. `units` is above zero.
     fn distance(&self, units: f64, price: f64, market: &Conditions) -> f64;
@@ -78,8 +78,9 @@ pub struct Tiers(pub Vec<(f64, MakerTaker)>);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VolumeShare(pub f64);
 
-/// Slippage that grows with the square root of the share of the volume: `price * factor * sqrt(units / volume)`,
-/// as large orders are often found to move a price. The share counts as 1 at most, and without any volume as 1.
+/// Slippage that grows with the square root of the share of the volume: `price * factor * sqrt(units /
+/// volume)`, as large orders are often found to move a price. The share counts as 1 at most, and without any
+/// volume as 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SquareRoot(pub f64);
 

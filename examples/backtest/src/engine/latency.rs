@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::chance::Random;
 use crate::messages::Timestamp;
 
-/// How long the news of an event takes from the exchange to a strategy, or an order from there to the exchange.
+/// How long the news of an event takes from the exchange to a strategy, or an order from there to the
+/// exchange.
 ///
-/// News of one asset comes in the sequence of its events: one that would overtake another comes with it. An order
-/// may overtake another one; a cancellation that would overtake its order comes with it, and the order is not
-/// filled.
+/// News of one asset comes in the sequence of its events: one that would overtake another comes with it. An
+/// order may overtake another one; a cancellation that would overtake its order comes with it, and the order
+/// is not filled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,8 +24,8 @@ use crate::messages::Timestamp;
 /// # let _ = backtest;
 /// ```
 pub trait Latency: Send + Sync {
-    /// Of the news of an event of this asset that was over at this time, or of an order on it that was decided
-    /// then. It must be the same whenever it is asked.
+    /// Of the news of an event of this asset that was over at this time, or of an order on it that was
+    /// decided then. It must be the same whenever it is asked.
     fn delay(&self, asset: u16, at: Timestamp) -> Duration;
 
     /// The delay, if it is always the same.

@@ -16,8 +16,9 @@ use crate::messages::Timestamp;
 /// order waits. Without a zone they are UTC; an offset such as `-05:00` is a zone too. The default is the day
 /// of UTC.
 ///
-/// Days without trade need no list: nothing is filled where there are no prices. A price on a day off, or after
-/// the end of a day that ends early, is within such hours all the same; a [`Calendar`] knows these days.
+/// Days without trade need no list: nothing is filled where there are no prices. A price on a day off, or
+/// after the end of a day that ends early, is within such hours all the same; a [`Calendar`] knows these
+/// days.
 ///
 /// ```
 /// use backtest::data::parse_timestamp;

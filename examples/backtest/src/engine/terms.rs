@@ -1,7 +1,7 @@
 //! Models of a market's terms. A number is each of them, a function is, and so is a type of one's own.
 //!
-//! A model is asked by the exchange, and never by a strategy: it may use what comes within a bar. A number says
-//! that it is one ([`Spread::constant`] and its like), is asked once, and costs nothing afterwards.
+//! A model is asked by the exchange, and never by a strategy: it may use what comes within a bar. A number
+//! says that it is one ([`Spread::constant`] and its like), is asked once, and costs nothing afterwards.
 
 use std::sync::Arc;
 
@@ -101,8 +101,8 @@ pub struct Loan {
 /// # let _ = backtest;
 /// ```
 pub trait LendingRate: Send + Sync {
-    /// A share of the value per year of 365 days; below zero the account earns it. A night costs `value * rate /
-    /// 365`.
+    /// A share of the value per year of 365 days; below zero the account earns it. A night costs `value *
+    /// rate / 365`.
     fn per_year(&self, loan: &Loan) -> f64;
 
     /// The rate, if it is always the same.
@@ -132,15 +132,15 @@ pub struct Exposure {
 /// use backtest::strategy::Backtest;
 /// // A quarter of what is held long, and 30 % of what was sold short.
 /// let broker = |positions: &[Exposure]| -> f64 {
-///     let of = |position: &Exposure| position.units.abs() * position.price * if position.units < 0.0 { 0.3 } else { 0.25 };
-///     positions.iter().map(of).sum()
+///     let share = |position: &Exposure| if position.units < 0.0 { 0.3 } else { 0.25 };
+///     positions.iter().map(|held| share(held) * held.units.abs() * held.price).sum()
 /// };
 /// let backtest = Backtest::new(Vec::new()).maintenance(broker);
 /// # let _ = backtest;
 /// ```
 pub trait Maintenance: Send + Sync {
-    /// The equity that these positions need, in units of the currency, at least zero. It is asked at each close,
-    /// of positions that are open.
+    /// The equity that these positions need, in units of the currency, at least zero. It is asked at each
+    /// close, of positions that are open.
     fn required(&self, positions: &[Exposure]) -> f64;
 
     /// The share of the value of all positions, if it is always the same.

@@ -11,8 +11,8 @@ const WEEKS_MIN: usize = 3;
 /// holidays.
 const RARE_MAX: f64 = 3.75;
 
-/// To which day a row counts: the day of UTC on which its session ends, or the next one outside of all. Rows come
-/// in their sequence, so that a session is looked for once.
+/// To which day a row counts: the day of UTC on which its session ends, or the next one outside of all. Rows
+/// come in their sequence, so that a session is looked for once.
 pub(super) struct DayOf<'a> {
     session: &'a Session,
     latest: Option<SessionHours>,

@@ -99,8 +99,8 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-6 * CASH
 }
 
-/// Trades [`NAMES`] at random: cash and positions are the equity at each event, and profits and charges what has
-/// become of the money.
+/// Trades [`NAMES`] at random: cash and positions are the equity at each event, and profits and charges what
+/// has become of the money.
 pub(crate) fn whole(backtest: &Backtest, seed: u64) -> Report {
     let mut chance = Random::new(seed ^ 0xac7);
     let report = backtest

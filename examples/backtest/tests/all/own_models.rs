@@ -1,5 +1,5 @@
-//! Models of one's own: each as a few bars by hand, the same as a number where it says the same, and random ones
-//! under which the account stays whole.
+//! Models of one's own: each as a few bars by hand, the same as a number where it says the same, and random
+//! ones under which the account stays whole.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
