@@ -162,3 +162,81 @@ fn a_take_that_panics_passes_nothing_and_a_destructor_that_panics_passes_its_mes
     assert_eq!((take(|run| run.count()), drops.load(Ordering::SeqCst)), ((true, 2), 2));
     assert_eq!((take(|run| run.count()), drops.load(Ordering::SeqCst)), ((false, 2), 4));
 }
+
+/// What is taken in runs: the messages seen, those that were given, and how many count as handled.
+fn taken<M: Clone + Send + Sync + 'static>(
+    queue: &mut Subscription<M>,
+    (below, most): (u64, u32),
+) -> (Vec<M>, Vec<M>, u64) {
+    let (mut seen, mut gone, mut handled) = (Vec::new(), Vec::new(), 0);
+    // A look makes as many visible as the queue likes to.
+    loop {
+        queue.head();
+        let before = handled;
+        let take = |run: Visible<'_, M>| {
+            let before = seen.len();
+            seen.extend(run.map(|delivery| delivery.message.clone()));
+            seen.len() - before
+        };
+        let left = most - u32::try_from(handled).expect("a few");
+        queue.take_runs((below, left), &mut handled, take, |message| gone.push(message));
+        if handled == before {
+            break;
+        }
+    }
+    (seen, gone, handled)
+}
+
+/// Up to 64 bytes of plain data lie in the ring, what is larger lies elsewhere; both are taken alike.
+fn runs_of<M: Clone + Send + Sync + std::fmt::Debug + PartialEq + 'static>(make: impl Fn(u64) -> M) {
+    for overflow in [Overflow::Block, Overflow::DropOldest] {
+        let stamps = Arc::new(Stamps::new());
+        let (topic, another) = (Topic::new(Arc::clone(&stamps), 8), Topic::<u64>::new(stamps, 8));
+        let _elsewhere = another.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default());
+        let mut two = [(); 2].map(|()| {
+            let options = SubscribeOptions { overflow: overflow.clone(), ..SubscribeOptions::default() };
+            topic.subscribe(Arc::new(Doorbell::new()), options).expect("there is room")
+        });
+        let all: Vec<M> = (0..6).map(&make).collect();
+        for message in &all {
+            topic.try_publish(message.clone(), 0).expect("there is room");
+            // Without a message elsewhere, those of one topic may have one stamp.
+            another.try_publish(0, 0).expect("there is room");
+        }
+        for queue in &mut two {
+            let (seen, _, handled) = taken(queue, (u64::MAX, 2));
+            assert_eq!((seen.as_slice(), handled), (&all[..2], 2), "at most two");
+            let first = queue.head().expect("four are left");
+            let (seen, _, handled) = taken(queue, (first + 1, 9));
+            assert_eq!((seen.as_slice(), handled), (&all[2..3], 1), "below a stamp");
+            queue.head();
+            let none = |run: Visible<'_, M>| {
+                let shown = format!("{run:?}");
+                assert_eq!(shown, format!("Visible {{ left: {} }}", run.count()));
+                0
+            };
+            queue.take_runs((u64::MAX, 9), &mut 0, none, |_| panic!("nothing is taken"));
+            let (seen, _, handled) = taken(queue, (u64::MAX, 9));
+            assert_eq!((seen.as_slice(), handled), (&all[3..], 3));
+            assert_eq!((queue.unread(), queue.head()), (0, None));
+        }
+    }
+}
+
+#[test]
+fn messages_of_every_size_are_taken_in_runs_as_they_were_published() {
+    runs_of(|number| number);
+    runs_of(|number| [number; 9]);
+    runs_of(|number| number.to_string());
+}
+
+#[test]
+fn of_a_large_message_the_last_who_reads_it_is_given_the_message_itself() {
+    let topic = Topic::new(Arc::new(Stamps::new()), 8);
+    let subscribe = || topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    let (mut first, mut last) = (subscribe(), subscribe());
+    let all: Vec<(String, [u64; 9])> = (0..3).map(|number| (number.to_string(), [number; 9])).collect();
+    all.iter().for_each(|message| topic.try_publish(message.clone(), 0).unwrap());
+    assert_eq!(taken(&mut first, (u64::MAX, 9)), (all.clone(), vec![], 3));
+    assert_eq!(taken(&mut last, (u64::MAX, 9)), (all.clone(), all, 3));
+}

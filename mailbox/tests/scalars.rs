@@ -2,6 +2,7 @@
 //! there.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use mycelium_mailbox::Message;
 use mycelium_mailbox::scalar::{Decimal, I256, ScalarError, Timestamp, U256};
@@ -188,4 +189,47 @@ fn decimals_of_different_scales_compare_as_the_numbers_that_they_are() {
         assert_eq!((short.cmp(&long(0)), short == long(0)), (std::cmp::Ordering::Equal, true), "{short}");
         assert!(long(-1) < short && short < long(1) && short > long(-1), "{short}, {digits} digits");
     }
+}
+
+#[test]
+fn time_is_counted_both_ways_and_ends_where_its_numbers_do() {
+    let at = Timestamp::from_nanos;
+    assert_eq!((Timestamp::from_millis(-2), Timestamp::from_secs(3)), (at(-2_000_000), at(3_000_000_000)));
+    let (first, last) = (at(i64::MIN), at(i64::MAX));
+    assert_eq!((Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)), (first, last));
+    assert_eq!((Timestamp::from_secs(i64::MIN), Timestamp::from_secs(i64::MAX)), (first, last));
+    let nano = Duration::from_nanos(1);
+    assert_eq!((at(5).checked_sub(nano), first.checked_sub(nano)), (Some(at(4)), None));
+    assert_eq!((at(5) - nano, first - nano, last + nano), (at(4), first, last));
+    assert_eq!(last - Duration::MAX, first);
+    let mut moved = at(5);
+    moved += Duration::from_nanos(10);
+    moved -= Duration::from_nanos(3);
+    assert_eq!(moved, at(12));
+    assert_eq!(at(7).checked_since(at(7)), Some(Duration::ZERO));
+    assert_eq!(
+        (at(9).checked_since(at(7)), at(6).checked_since(at(7))),
+        (Some(Duration::from_nanos(2)), None)
+    );
+    assert_eq!(last.checked_since(first), Some(Duration::from_nanos(u64::MAX)));
+    assert_eq!((at(6).nanos_since(at(7)), last.nanos_since(first)), (-1, i128::from(u64::MAX)));
+}
+
+#[test]
+fn a_number_of_one_sign_becomes_one_of_the_other_where_both_have_it() {
+    let (unsigned, signed) =
+        (|text: &str| text.parse::<U256>().unwrap(), |text: &str| text.parse::<I256>().unwrap());
+    let most = "57896044618658097711785492504343953926634992332820282019728792003956564819967";
+    for text in ["0", "42", most] {
+        assert_eq!(
+            (U256::try_from(signed(text)), I256::try_from(unsigned(text))),
+            (Ok(unsigned(text)), Ok(signed(text)))
+        );
+    }
+    let error = U256::try_from(signed("-1")).unwrap_err().to_string();
+    assert!(error.contains("-1") && error.contains("from 0 to 2^256 - 1"), "{error}");
+    let beyond = "57896044618658097711785492504343953926634992332820282019728792003956564819968";
+    let error = I256::try_from(unsigned(beyond)).unwrap_err().to_string();
+    assert!(error.contains(beyond) && error.contains("to 2^255 - 1"), "{error}");
+    assert_eq!(format!("{:?} {:?}", unsigned("7"), signed("-7")), "7 -7");
 }

@@ -142,3 +142,22 @@ fn memory_is_not_copied_for_a_clone_nor_for_an_arc() {
     drop((shared, SharedSlice::<String>::default()));
     assert_eq!(Arc::strong_count(&values), 1);
 }
+
+#[test]
+fn a_slice_is_used_as_a_slice_wherever_it_is() {
+    let in_memory: SharedSlice<u64> = (0..1_000).collect();
+    let mut writer = SpillWriter::new(0);
+    (0..1_000_u64).try_for_each(|number| writer.push(number)).expect("room");
+    let in_file = writer.finish().expect("a slice");
+    assert_eq!((in_memory.is_mapped(), in_file.is_mapped()), (false, cfg!(target_os = "linux")));
+    for values in [&in_memory, &in_file] {
+        assert!(values.into_iter().copied().eq(0..1_000));
+        assert_eq!(values.as_ref().len(), 1_000);
+        assert_eq!(*values, in_memory);
+        let copied = Arc::<[u64]>::from(values);
+        assert!(copied.iter().copied().eq(0..1_000));
+    }
+    assert_ne!(in_file, [0; 1_000]);
+    let few: SharedSlice<u8> = vec![1, 2].into();
+    assert_eq!(format!("{few:?}"), "[1, 2]");
+}

@@ -481,3 +481,42 @@ fn two_nodes_never_dial_each_other_and_one_of_them_always_does() {
     assert!(sound > 0, "no topology was sound");
     println!("{sound} of them were sound");
 }
+
+#[test]
+fn a_tool_reaches_a_process_by_its_socket_first_whatever_runs_there() {
+    let text = |mode: &str| {
+        two(
+            mode,
+            "socket_dir = \"${RUN}\"",
+            "host = \"10.0.0.1\"\nport = 7001",
+            "host = \"${HOST_B}\"\nport = 7002",
+        )
+        .replace("mode =", "plaintext = true\nmode =")
+    };
+    let reach = |mode: &str, name: &str| {
+        let found = parse(&text(mode)).unwrap().reach(name).map_err(|unknown| unknown.to_string());
+        found.map(|endpoints| endpoints.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let (unix, tcp) = ("unix /run/desk/a.sock".to_owned(), "tcp 10.0.0.1:7001".to_owned());
+    assert_eq!(reach("distributed", "s"), Ok(vec![unix.clone(), tcp]));
+    assert_eq!(reach("bundled", "a"), Ok(vec![unix]));
+    assert!(reach("bundled", "x").unwrap_err().contains("no node and no service `x`"));
+    for (mode, homes) in [("distributed", ["a", "b", "a", "b"]), ("monolith", [MONOLITH; 4])] {
+        let topology = parse(&text(mode)).unwrap();
+        assert_eq!((topology.mode().to_string().as_str(), topology.mode().name()), (mode, mode));
+        let found = topology.homes();
+        assert_eq!(found.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b", "s", "t"]);
+        assert_eq!(found.values().map(|home| &**home).collect::<Vec<_>>(), homes);
+        assert_eq!(topology.services().map(|name| &**name).collect::<Vec<_>>(), ["s", "t"]);
+        let hosts: Vec<_> = topology.nodes().iter().map(|node| (node.host(), node.is_loopback())).collect();
+        assert_eq!(hosts, [("10.0.0.1", false), ("10.0.0.2", false)]);
+        let pairs = if mode == "monolith" { 0 } else { 1 };
+        assert_eq!(
+            (topology.pairs().len(), topology.command().len(), topology.topics().len()),
+            (pairs, 0, 0)
+        );
+        assert_eq!(topology.topic_place("ticks"), None);
+    }
+    let policies = [QueuePolicy::Block, QueuePolicy::DropOldest, QueuePolicy::DropNewest, QueuePolicy::Fail];
+    assert_eq!(policies.map(|policy| policy.to_string()), ["block", "drop_oldest", "drop_newest", "fail"]);
+}

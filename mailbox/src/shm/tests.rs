@@ -1,6 +1,7 @@
 //! Rings beside a plain model and under threads; overwritten by others in `damage.rs`.
 
 mod damage;
+mod sleep;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,6 +18,7 @@ use super::layout::{
 use super::mapping::Participant;
 use super::*;
 use crate::sync::Ordering;
+use sleep::sleeps;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -358,13 +360,6 @@ fn a_lossy_reader_that_is_lapped_goes_on_with_the_last_message_and_counts_what_i
         assert_eq!(got + reader.missed(), n + 1);
     }
     assert!(got > 3);
-}
-
-/// How often this thread has slept.
-fn sleeps() -> u64 {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    count.unwrap().trim().parse().unwrap()
 }
 
 #[test]
