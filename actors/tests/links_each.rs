@@ -8,6 +8,8 @@ mod common;
 #[path = "links/kit.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod kit;
+#[path = "links_each/waiting.rs"]
+mod waiting;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,11 @@ use mycelium::{
 
 use common::{Heard, on_every_runtime};
 use kit::{Fill, Order, Text, Tick, builder, bus, find, link, socket, until, until_wanted};
+use waiting::{
+    a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other,
+    long_and_short_messages_travel_also_as_bytes, two_buses_that_flood_each_other_on_one_topic_go_on,
+    what_waits_for_room_has_a_bound_in_bytes_and_nothing_of_it_is_lost,
+};
 
 /// How two buses are linked.
 trait Transport: 'static {
@@ -77,6 +84,10 @@ over_each! {
     what_is_published_to_one_service_keeps_its_order_and_nobody_else_hears_it
     a_watch_ends_with_its_actor
     a_shutdown_waits_until_the_peer_has_everything
+    long_and_short_messages_travel_also_as_bytes
+    two_buses_that_flood_each_other_on_one_topic_go_on
+    what_waits_for_room_has_a_bound_in_bytes_and_nothing_of_it_is_lost
+    a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other
 }
 
 /// Two buses that are linked, and what keeps them so.

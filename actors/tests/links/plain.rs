@@ -159,39 +159,6 @@ fn nothing_comes_back_over_a_link_and_nothing_goes_out_over_another() {
     });
 }
 
-/// Two buses that flood each other on one topic, each with little room.
-#[test]
-fn two_buses_that_flood_each_other_on_one_topic_go_on() {
-    on_every_runtime(async || {
-        let small = |name| builder(name).topic_capacity(4).build();
-        let (a, b) = (small("a"), small("b"));
-        let options = LinkOptions::default().credit(4);
-        let listener = a.bind_tcp_with("127.0.0.1:0", options.clone()).unwrap();
-        b.connect_with(LinkAddress::tcp(listener.address()), options).unwrap();
-        let mut heard = [a.subscriber::<Tick>().unwrap(), b.subscriber::<Tick>().unwrap()];
-        until_wanted(&a, "b", &["Tick"]).await;
-        until_wanted(&b, "a", &["Tick"]).await;
-        const EACH: u64 = 2_000;
-        let flood = async |bus: &MessageBus, from: u64| {
-            let ticks = bus.publisher::<Tick>().unwrap();
-            for n in 0..EACH {
-                ticks.publish(Tick { n: from + n }).await.unwrap();
-            }
-        };
-        let [one, two] = &mut heard;
-        let hear = async |heard: &mut mycelium::Subscriber<Tick>| {
-            let mut next = [0, 0];
-            for _ in 0..2 * EACH {
-                let n = heard.recv().await.unwrap().n;
-                let (from, n) = ((n / 1_000_000) as usize, n % 1_000_000);
-                assert_eq!(n, next[from]);
-                next[from] += 1;
-            }
-        };
-        tokio::join!(flood(&a, 0), flood(&b, 1_000_000), hear(one), hear(two));
-    });
-}
-
 /// Receives two types, and writes down what it has received.
 #[derive(Default)]
 struct Both(crate::common::Heard);
@@ -232,30 +199,6 @@ fn what_one_sender_publishes_on_two_topics_reaches_one_receiver_in_order() {
         until(|| heard.words().len() == 5_000).await;
         let expected: Vec<String> = (0..5_000).map(|n| n.to_string()).collect();
         assert_eq!(heard.words(), expected);
-    });
-}
-
-#[test]
-fn long_and_short_messages_and_those_of_types_nobody_has_travel() {
-    on_every_runtime(async || {
-        let (market, desk) = linked().await;
-        let mut heard = desk.subscriber::<Text>().unwrap();
-        let mut bytes = desk.subscribe_wire("texts").unwrap();
-        until_wanted(&market, "desk", &["Text"]).await;
-        let texts = market.publisher::<Text>().unwrap();
-        let words = |n: usize| "x".repeat(n * n * 37);
-        let send = async {
-            for n in 0..150 {
-                texts.publish(Text { words: words(n) }).await.unwrap();
-            }
-        };
-        let hear = async {
-            for n in 0..150 {
-                assert_eq!(heard.recv().await.unwrap().words.len(), words(n).len());
-                assert!(bytes.recv().await.unwrap().bytes().len() >= words(n).len());
-            }
-        };
-        tokio::join!(send, hear);
     });
 }
 

@@ -10,7 +10,7 @@ use mycelium::{
 use tokio::sync::Semaphore;
 
 use crate::common::{Heard, on_every_runtime};
-use crate::kit::{Contract, Fill, Order, Text, Tick, builder, bus, find, link, linked, until, until_wanted};
+use crate::kit::{Contract, Fill, Order, Tick, builder, bus, find, link, linked, until, until_wanted};
 
 /// Receives fills and orders, one fill for each permit.
 struct Slow(Heard, Arc<Semaphore>);
@@ -57,72 +57,6 @@ fn messages_that_wait_are_not_passed_by_later_ones_when_somebody_else_subscribes
         until(|| heard.words().len() == 11).await;
         let expected = (0..10).map(|n| format!("fill {n}")).chain(["order 10".to_owned()]);
         assert_eq!(heard.words(), expected.collect::<Vec<_>>());
-    });
-}
-
-#[test]
-fn what_waits_for_room_has_a_bound_in_bytes_and_nothing_of_it_is_lost() {
-    on_every_runtime(async || {
-        let (market, desk) = (bus("market"), bus("desk"));
-        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
-        let options = LinkOptions::default().held_bytes(1 << 20);
-        desk.connect_with(LinkAddress::tcp(listener.address()), options).unwrap();
-        let mut texts = desk.subscriber_with(Subscription::<Text>::block().capacity(1)).unwrap();
-        until_wanted(&market, "desk", &["Text"]).await;
-        let publisher = market.publisher::<Text>().unwrap();
-        let send = async {
-            for n in 0..100_u32 {
-                publisher.publish(Text { words: format!("{n} {}", "x".repeat(100_000)) }).await.unwrap();
-            }
-        };
-        let hear = async {
-            until(|| link(&desk, "market").held >= 11).await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            assert_eq!(link(&desk, "market").held, 11, "11 of 100 kB are more than 1 MiB");
-            for n in 0..100_u32 {
-                assert!(texts.recv().await.unwrap().words.starts_with(&format!("{n} ")));
-                assert!(link(&desk, "market").held <= 11);
-            }
-        };
-        tokio::join!(send, hear);
-    });
-}
-
-#[test]
-fn a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other() {
-    on_every_runtime(async || {
-        let (market, desk) = linked().await;
-        let slow = desk.subscriber_with(Subscription::<Tick>::block().capacity(4)).unwrap();
-        let mut fast = desk.subscriber::<Fill>().unwrap();
-        until_wanted(&market, "desk", &["Tick", "Fill"]).await;
-        let (ticks, fills) = (market.publisher::<Tick>().unwrap(), market.publisher::<Fill>().unwrap());
-        let mut stuck = 0;
-        // Until the queue there, the credit, and the queue here are full.
-        while stuck < 20 {
-            match ticks.try_publish(Tick { n: 0 }) {
-                Ok(()) => stuck = 0,
-                Err(_) => {
-                    stuck += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-                }
-            }
-        }
-        let flood = async {
-            for n in 0..10_000 {
-                fills.publish(Fill { n }).await.unwrap();
-            }
-        };
-        let hear = async {
-            for n in 0..10_000 {
-                assert_eq!(fast.recv().await.unwrap().n, n);
-            }
-        };
-        tokio::join!(flood, hear);
-        until(|| link(&desk, "market").held == 1_020).await;
-        // The publisher goes on once the subscriber leaves.
-        drop(slow);
-        ticks.publish(Tick { n: 1 }).await.unwrap();
-        until(|| link(&desk, "market").held == 0).await;
     });
 }
 

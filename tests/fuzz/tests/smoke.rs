@@ -35,7 +35,7 @@ macro_rules! smoke {
         const TESTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
-smoke!(frame, link, values, tables, contract, tree, topology, csv);
+smoke!(frame, link, ring, values, tables, contract, tree, topology, csv);
 
 #[test]
 fn every_target_is_tried() {

@@ -4,6 +4,7 @@ mod contract;
 mod csv;
 mod frame;
 mod link;
+mod ring;
 mod tables;
 mod topology;
 mod tree;
@@ -15,6 +16,7 @@ use crate::Target;
 pub const TARGETS: &[Target] = &[
     frame::TARGET,
     link::TARGET,
+    ring::TARGET,
     values::TARGET,
     tables::TARGET,
     contract::TARGET,
