@@ -116,18 +116,19 @@ pub(crate) trait WireQueue: Source + Send {
     fn tell(&mut self);
     /// Has what was handled counted.
     fn settle(&mut self);
-    /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how
-    /// many. A message that cannot be encoded is a dead letter.
-    fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+    /// Shows at most `most` messages whose stamps are below `below`, and passes each that `look` takes, up to
+    /// the first that it does not, which stays in front; how many. A message that cannot be encoded is a
+    /// dead letter.
+    fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
         let mut seen = 0;
         while seen < most {
             match self.peek(below) {
-                Some(Ok(delivery)) => look(delivery),
+                Some(Ok(delivery)) if look(delivery) => {}
+                Some(Ok(_)) | None => break,
                 Some(Err(error)) => {
                     self.discard_unwritten(&error);
                     continue;
                 }
-                None => break,
             }
             self.advance();
             seen += 1;

@@ -88,6 +88,18 @@ impl WireSubscriber {
     /// # Panics
     /// When `look` does: the message that it has then is shown again.
     pub fn drain(&mut self, most: usize, mut look: impl FnMut(WireDelivery<'_>)) -> usize {
+        self.drain_while(most, |delivery| {
+            look(delivery);
+            true
+        })
+    }
+
+    /// The same up to the first message that `look` does not take, by `false`: that one is the next one
+    /// still, and counts as waiting. How many it has taken.
+    ///
+    /// # Panics
+    /// When `look` does: the message that it has then is shown again.
+    pub fn drain_while(&mut self, most: usize, mut look: impl FnMut(WireDelivery<'_>) -> bool) -> usize {
         match &mut self.backend {
             WireBackend::Live(ears) => ears.drain(most, &mut look),
             WireBackend::Isolate(ears) => ears.drain(most, &mut look),

@@ -286,10 +286,11 @@ impl Line {
         let mut call = |delivery: &WireDelivery<'_>| {
             if delivery.stamp > last {
                 *finished = true;
-                return;
+                return false;
             }
+            // It waits on, and is counted as dropped when the subscription ends.
             if post.parking.is_stopped() || !wanted.load(Ordering::Relaxed) {
-                return;
+                return false;
             }
             let called = catch_unwind(AssertUnwindSafe(|| callback(delivery)));
             match called {
@@ -297,15 +298,17 @@ impl Line {
                 Ok(Err(failure)) => post.failed(failure),
                 Err(panic) => post.failed(Failure::new(format!("panicked: {}", text_of(&*panic)))),
             }
+            true
         };
         let first = held.take();
-        first.iter().for_each(|message| call(&message.delivery()));
-        usize::from(first.is_some()) + subscriber.drain(TURN, |delivery| call(&delivery))
+        let goes_on = first.iter().all(|message| call(&message.delivery()));
+        let more = if goes_on { subscriber.drain_while(TURN, |delivery| call(&delivery)) } else { 0 };
+        usize::from(first.is_some()) + more
     }
 
     /// Whether a message is there.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.finished || self.held.is_some() {
+        if self.finished || self.held.is_some() || !self.wanted.load(Ordering::Relaxed) {
             return self.held.is_some();
         }
         match self.subscriber.poll_recv(cx) {

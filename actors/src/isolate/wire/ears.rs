@@ -168,15 +168,15 @@ impl IsolateEars {
         Some(WireMessage::clone(&message))
     }
 
-    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
         let mut seen = 0;
         while seen < most
             && let Some((number, inlet)) = self.first()
             && let Some(place) = inlet.front_place()
             && let Some(message) = inlet.peek(WireMessage::clone)
+            && look(message.delivery())
         {
-            // Passed afterwards: should `look` panic, it is still in front.
-            look(message.delivery());
+            // Passed afterwards: had `look` panicked, it would still be in front.
             let seen_message = inlet.take_seen(place);
             self.has_left(number, inlet);
             drop(seen_message);

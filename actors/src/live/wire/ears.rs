@@ -63,15 +63,19 @@ impl LiveEars {
 
     pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
         let mut got = None;
-        self.drain(1, &mut |delivery| got = Some(delivery.to_message()));
+        self.drain(1, &mut |delivery| got.replace(delivery.to_message()).is_none());
         got
     }
 
-    /// Shows at most `most` messages; how many.
-    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
-        let mut seen = 0;
-        while seen < most {
+    /// Shows at most `most` messages, up to the first that `look` does not take; how many it has taken.
+    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
+        let (mut seen, mut goes_on) = (0, true);
+        while seen < most && goes_on {
             let Some(pick) = self.queues.pick(&self.bell) else { break };
+            let look = &mut |delivery: WireDelivery<'_>| {
+                goes_on = look(delivery);
+                goes_on
+            };
             seen += self.queues[pick.index].drain(pick.below, most - seen, look);
         }
         seen

@@ -134,6 +134,33 @@ fn after_an_unsubscribe_the_callback_does_not_run_and_is_dropped() {
 }
 
 #[test]
+fn what_waits_behind_a_callback_that_ends_itself_counts_as_dropped() {
+    let runtime = runtime();
+    let (calls, (tell, me)) = (Arc::new(AtomicUsize::new(0)), std::sync::mpsc::channel());
+    let (called, of_callback) = (Arc::clone(&calls), runtime.clone());
+    let id = runtime
+        .subscribe("ticks", block(), move |_| {
+            called.fetch_add(1, Ordering::SeqCst);
+            // All of them wait by then.
+            assert!(of_callback.unsubscribe(me.recv_timeout(WATCHDOG).unwrap()));
+            Ok(())
+        })
+        .unwrap();
+    for at in 0..5 {
+        runtime.publish(7, &tick(at)).unwrap();
+    }
+    tell.send(id).unwrap();
+    let counted = || {
+        let stats = runtime.bus().stats();
+        let ticks = stats.topics.iter().find(|topic| topic.topic == "ticks").unwrap();
+        (ticks.published, ticks.delivered, ticks.dropped_unsubscribed)
+    };
+    until("it is gone", || counted().1 + counted().2 == 5);
+    assert_eq!(counted(), (5, 1, 4));
+    assert_eq!((calls.load(Ordering::SeqCst), runtime.failures()), (1, (0, None)));
+}
+
+#[test]
 fn a_callback_ends_itself_publishes_subscribes_and_may_not_close() {
     let runtime = runtime();
     let log = Log::default();
