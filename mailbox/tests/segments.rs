@@ -1,4 +1,4 @@
-//! Rings in shared memory by their public face: whoever waits in a way of its own, streams, and what errors say.
+//! Rings in shared memory by their public face: waits in a way of one's own, streams, limits and errors.
 #![cfg(all(target_os = "linux", target_endian = "little"))]
 
 use std::error::Error;

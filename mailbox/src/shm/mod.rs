@@ -87,9 +87,9 @@
 //! that may write to a segment can still write messages of its own, or close it: all of them are the same
 //! user's.
 //!
-//! `tests.rs` compares random use with a plain model, `tests/damage.rs` overwrites every word, `kills.rs` kills processes at
-//! every `Point`, and `models.rs` has the models for loom. In a model the kernel's locks are
-//! flags.
+//! `tests.rs` compares random use with a plain model, `tests/damage.rs` overwrites every word, `kills.rs`
+//! kills processes at every `Point`, and `models.rs` has the models for loom. In a model the kernel's locks
+//! are flags.
 
 mod error;
 // A model uses the protocol alone.
