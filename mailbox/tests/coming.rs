@@ -1,9 +1,11 @@
 //! Sources that are taken in and out of a receiver, and senders that pass the bound or stand in line.
 
 use std::sync::Arc;
+use std::task::Context;
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Merge, Overflow, Source, Sources, Stamps, TrySendError,
+    Doorbell, Inbox, InboxOptions, Merge, Overflow, Source, Sources, Stamps, SubscribeOptions, Topic,
+    TrySendError, poll_pick,
 };
 
 mod common;
@@ -119,4 +121,35 @@ fn whoever_stands_in_line_is_woken_when_there_is_room_or_never_will_be() {
     assert!(second.count() > before, "nobody will make room any more");
     let waits = sender.send(3, 0);
     assert_eq!(waits.into_value(), Some(3), "dropped before it was polled, it has sent nothing");
+}
+
+/// A receiver of many sources has its doorbell told which one it is, a receiver of few has not.
+#[test]
+fn receivers_of_many_sources_and_of_few_sleep_at_one_topic_in_turn() {
+    let stamps = Arc::new(Stamps::new());
+    let topics: Vec<Topic<u64>> = (0..40).map(|_| Topic::new(Arc::clone(&stamps), 8)).collect();
+    let (of_many, of_few) = (Arc::new(Doorbell::new()), Arc::new(Doorbell::new()));
+    let mut many = Sources::new();
+    for topic in &topics {
+        many.push(topic.subscribe(Arc::clone(&of_many), SubscribeOptions::default()).unwrap());
+    }
+    let mut few = Sources::new();
+    few.push(topics[7].subscribe(Arc::clone(&of_few), SubscribeOptions::default()).unwrap());
+    let waker = Counter::new();
+    let mut cx = Context::from_waker(waker.waker());
+    let mut woken = 0;
+    for number in 0..12 {
+        let (sources, bell) = if number % 3 == 0 { (&mut many, &of_many) } else { (&mut few, &of_few) };
+        assert!(poll_pick(sources, bell, &mut cx).is_pending(), "all is read");
+        topics[7].try_publish(number, 0).unwrap();
+        woken += 1;
+        assert_eq!(waker.count(), woken, "message {number}");
+        for (sources, bell) in [(&mut many, &of_many), (&mut few, &of_few)] {
+            let picked = sources.pick(bell).expect("both get it");
+            let source = sources.get_mut(picked.index).expect("a source was picked");
+            assert_eq!(source.peek().map(|delivery| *delivery.message), Some(number));
+            source.advance();
+            assert!(sources.pick(bell).is_none());
+        }
+    }
 }

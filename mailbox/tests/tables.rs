@@ -58,3 +58,13 @@ fn each_message_has_the_answer_and_the_length_that_the_table_gives_it() {
     let twice = Contract::parse(&format!("{TABLE}reply Ask Flag\n")).expect_err("it has an answer already");
     assert!(twice.to_string().contains("Ask has an answer already"), "{twice}");
 }
+
+#[test]
+fn peers_are_told_of_the_enums_that_have_grown_and_of_no_other() {
+    let enums = "enum Side\nvariant Buy 1\nvariant Sell 1\nenum Kind\nvariant Limit 1\nvariant Stop 2\n";
+    let order = "message Order 7 2 orders\nfield side 1 Side\nfield kind 1 Kind\n";
+    let table = format!("mycelium contract 1\nschema acme.trading 1\n{enums}{order}");
+    let order = Contract::parse(&table).expect("a table").message(7).expect("an order");
+    let told: Vec<_> = order.offer().enums.iter().map(|of| (of.name, of.first, of.variants)).collect();
+    assert_eq!(told, [("Kind", 1, &["Stop"][..])]);
+}

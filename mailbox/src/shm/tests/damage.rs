@@ -29,6 +29,34 @@ fn a_first_word_that_is_none_of_a_record_is_damage() {
     }
 }
 
+#[test]
+fn a_writer_takes_up_no_positions_that_none_can_have_left() {
+    let segment = ShmSegment::create(4_096).unwrap();
+    let mut writer = segment.writer(ShmAccess::Sole).unwrap();
+    (0..100).for_each(|_| writer.send(&[1; 64]).unwrap());
+    drop(writer);
+    let words = segment.parts().0.words();
+    let end = words[TAIL].load(Ordering::Relaxed);
+    let tail = |found, at| ShmFault::Tail { found, at };
+    let claim = |found| ShmFault::Claim { found, at: end };
+    for (word, fault) in [
+        (TAIL, tail(end + 4, 0)),
+        (CLAIM, claim(end - 8)),
+        (CLAIM, claim(end + 4)),
+        (CLAIM, claim(end + 4_096 + 8)),
+        (LAST, tail(end + 8, end)),
+        (LAST, tail(end - 4, end)),
+        (LAST, tail(end - 4_096 - 8, end)),
+    ] {
+        let (ShmFault::Tail { found, .. } | ShmFault::Claim { found, .. }) = fault else { unreachable!() };
+        let before = words[word].swap(found, Ordering::Relaxed);
+        let refused = segment.writer(ShmAccess::Sole).expect_err("it is damaged");
+        assert!(matches!(refused, ShmError::Damaged(told) if told == fault), "{refused}");
+        words[word].store(before, Ordering::Relaxed);
+        assert!(segment.writer(ShmAccess::Sole).is_ok(), "the others are as they were");
+    }
+}
+
 /// Uses a segment in which anything may stand. The only thing that matters is that it comes to an end.
 fn use_up(segment: &ShmSegment, reader: &mut ShmReader, writer: &mut ShmWriter, seen: &mut [u64; 3]) {
     for _ in 0..40 {
