@@ -109,4 +109,7 @@ fn an_extension_module_brings_actors_of_rust_that_python_makes_by_name() {
     let example = |name: &str| root().join("examples/extension").join(name).display().to_string();
     let told = run(&folder, &["-m", "pytest", "-q", "-p", "no:cacheprovider", &example("tests")]);
     assert!(told.contains(" passed"), "{told}");
+    let cache = folder.join("mypy-cache").display().to_string();
+    let told = run(&folder, &["-m", "mypy", "--cache-dir", &cache, "--strict", &example("sweep.py")]);
+    assert!(told.contains("no issues found"), "{told}");
 }

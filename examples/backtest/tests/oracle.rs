@@ -1,7 +1,8 @@
-//! Every row of an independent implementation's results, to 1e-9.
+//! Every row of an independent implementation's results, to 1e-9; and the main job to the bit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use backtest::config::{FillAt, Pair, Rule, Terms};
 use backtest::data::{Actions, ReadOptions, Series, load_with};
@@ -93,4 +94,26 @@ fn the_actors_agree_with_the_oracle() {
         instance::run(History::new(bars.into()), pair, terms).expect("the instance runs").statistics
     });
     assert_eq!(agreed, 640);
+}
+
+/// What `cargo xtask demo` runs, through the command. A debug build takes a minute for it.
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes a minute in a debug build; the release step of all tests runs it"
+)]
+fn the_main_job_has_its_digest_and_stays_under_100_mb() {
+    let (stocks, out) = (folder().join("data/stocks.csv"), tempfile::tempdir().expect("a folder"));
+    for threads in ["1", "2"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backtest"));
+        command.args(["sweep", "--symbol", "GOOG", "--fast", "5..=104", "--slow", "110..=209", "--json"]);
+        command.args(["--threads", threads, "--data"]).arg(&stocks).arg("--out").arg(out.path());
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout and nothing else");
+        assert_eq!(told["digest"], "4ec68a081cf9f2ad", "what the grid brings has changed");
+        assert_eq!(told["instances"], 10_000);
+        let peak = &told["memory_peak_bytes"];
+        assert!(peak.is_null() || peak.as_u64().is_some_and(|bytes| bytes < 100_000_000), "{peak} bytes");
+    }
 }

@@ -51,7 +51,7 @@ class Tick:
     ROOT_LEN: _typing.ClassVar[int] = 16
     DIGEST: _typing.ClassVar[int] = 0x9B6545A816BF570E
     # For numpy: numpy.frombuffer(values, dtype=DTYPE).
-    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "price"], "formats": ["<u8", "<f8"], "offsets": [0, 8], "itemsize": 16}
+    DTYPE: _typing.ClassVar[_typing.Any] = {"names": ["number", "price"], "formats": ["<u8", "<f8"], "offsets": [0, 8], "itemsize": 16}
 
     def encode(self) -> bytes:
         """The value as it stands on the wire. Raises EncodeError; does not validate."""
@@ -86,7 +86,7 @@ class Signal:
     ROOT_LEN: _typing.ClassVar[int] = 24
     DIGEST: _typing.ClassVar[int] = 0x68440942FE8488EE
     # For numpy: numpy.frombuffer(values, dtype=DTYPE).
-    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "score", "window"], "formats": ["<u8", "<f8", "<u4"], "offsets": [0, 8, 16], "itemsize": 24}
+    DTYPE: _typing.ClassVar[_typing.Any] = {"names": ["number", "score", "window"], "formats": ["<u8", "<f8", "<u4"], "offsets": [0, 8, 16], "itemsize": 24}
 
     def encode(self) -> bytes:
         """The value as it stands on the wire. Raises EncodeError; does not validate."""
@@ -121,7 +121,7 @@ class Verdict:
     ROOT_LEN: _typing.ClassVar[int] = 16
     DIGEST: _typing.ClassVar[int] = 0x653794B4348B6252
     # For numpy: numpy.frombuffer(values, dtype=DTYPE).
-    DTYPE: _typing.ClassVar[dict] = {"names": ["number", "approved", "refused"], "formats": ["<u8", "?", "<u4"], "offsets": [0, 8, 12], "itemsize": 16}
+    DTYPE: _typing.ClassVar[_typing.Any] = {"names": ["number", "approved", "refused"], "formats": ["<u8", "?", "<u4"], "offsets": [0, 8, 12], "itemsize": 16}
 
     def encode(self) -> bytes:
         """The value as it stands on the wire. Raises EncodeError; does not validate."""
