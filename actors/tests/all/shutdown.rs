@@ -248,7 +248,8 @@ impl Gate {
         (child, shut)
     }
 
-    /// Ends the first life of a child whose tree has been started, and waits until the second start has begun.
+    /// Ends the first life of a child whose tree has been started, and waits until its second start has
+    /// begun.
     ///
     /// A child that ended by itself could keep the thread before its tree's start was answered: what a
     /// thread woke last waits for that thread.

@@ -181,7 +181,7 @@ impl Default for Market {
 }
 
 impl Market {
-    /// Checks every range. What a model says is checked when it says it.
+    /// Checks every range. A model of one's own is checked whenever it says something.
     ///
     /// # Errors
     /// The first term that is out of range.

@@ -104,8 +104,8 @@ impl Figures {
         Self::by_session(bars, equity, trades, &Session::default())
     }
 
-    /// The figures of a run over at least one bar. What goes by days goes by sessions: a row counts to the
-    /// day on which its session ends, and one outside of the hours to the next session.
+    /// The figures of a run over at least one bar. Those that go by days go by sessions: a row counts to
+    /// the day on which its session ends, and one outside of the hours to the next session.
     #[must_use]
     pub fn by_session(bars: &[Bar], equity: &[f64], trades: &[Trade], session: &Session) -> Option<Self> {
         let (first, last) = (bars.first()?, bars.last()?);
