@@ -83,7 +83,7 @@ impl Listing {
     }
 
     /// Takes the next event.
-    #[inline]
+    #[inline(always)]
     pub(super) fn see(&mut self, passing: &Passing, fault: &Cell<Option<CostFault>>) {
         self.before = self.latest.number;
         let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());

@@ -50,7 +50,8 @@ impl<S: Strategy> Situation for S {
 }
 
 impl Seat {
-    #[inline]
+    // Once per bar and per event, from the one loop over prices in memory: a call costs 5 % of a run.
+    #[inline(always)]
     fn decide<S: Strategy>(&mut self, strategy: &mut S) -> bool {
         let Some(time) = self.desk.see() else { return false };
         self.ledger.mark_equity(time, self.desk.equity);
@@ -75,6 +76,7 @@ impl Seat {
     }
 
     /// Hears of what the exchange has done.
+    #[inline(always)]
     pub(super) fn hear(&mut self, event: &Event) {
         match event {
             Event::Update(update) => self.desk.updated(update),
