@@ -13,10 +13,10 @@ mod common;
 mod kit;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -89,6 +89,11 @@ fn child_process() {
         _ => Transport::Shm,
     };
     let number: u64 = number.parse().unwrap();
+    // Nobody else would end it, should its parent be killed: it lives as long as somebody could write to it.
+    std::thread::spawn(|| {
+        let _end = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let bus = bus(name);
@@ -129,7 +134,7 @@ impl Peer {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_process", "--nocapture"])
             .env(ROLE, format!("{name} {number} {transport:?} {listens} {at}"))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -158,10 +163,10 @@ impl Drop for Peer {
 
 /// Asks one question after the other until it is told to stop, whatever becomes of them: those that were
 /// answered.
-async fn ask_on(gate: ReplyRecipient<Order, Text>, stops: Arc<AtomicU64>) -> BTreeSet<u64> {
+async fn ask_on(gate: ReplyRecipient<Order, Text>, stops: Arc<AtomicBool>) -> BTreeSet<u64> {
     let mut answered = BTreeSet::new();
     for n in 0.. {
-        if stops.load(Ordering::SeqCst) > 0 {
+        if stops.load(Ordering::SeqCst) {
             break;
         }
         match gate.ask(Order { n }).await {
@@ -281,7 +286,7 @@ async fn run(transport: Transport, listens: bool, asks: bool, kills: u64, mut ra
     let (mut market, others_path) = (Market::new(transport, listens), socket());
     market.bus.bind_unix(&others_path).unwrap();
     let other = Peer::start("other", 0, Transport::Unix, false, &others_path.display().to_string());
-    let stops = Arc::<AtomicU64>::default();
+    let stops = Arc::<AtomicBool>::default();
     let hearing = tokio::spawn(hear(market.bus.subscriber().unwrap(), Arc::clone(&market.heard)));
     let questions = market.bus.reply_recipient("desk/gate").unwrap();
     let asking = asks.then(|| tokio::spawn(ask_on(questions, Arc::clone(&stops))));
@@ -292,7 +297,7 @@ async fn run(transport: Transport, listens: bool, asks: bool, kills: u64, mut ra
     }
     let last = market.start(kills + 1).await;
     market.publish().await;
-    stops.store(1, Ordering::SeqCst);
+    stops.store(true, Ordering::SeqCst);
     let answered = match asking {
         Some(asking) => asking.await.unwrap(),
         None => BTreeSet::new(),

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use mycelium::frame::Header;
 use mycelium::wire::Contract;
-use mycelium::{Isolate, MessageBus, SpawnError, Subscription, WireMessage, WirePublishError, WireTopics};
+use mycelium::{
+    Isolate, MessageBus, SpawnError, Subscription, WireMessage, WirePublishError, WireSubscriber, WireTopics,
+};
 use mycelium_random::{Random, seeds};
 
 const TABLE: &str = "mycelium contract 1\nschema two 1\n\
@@ -34,6 +36,45 @@ async fn messages_that_are_not_wanted_take_no_room_and_make_nobody_wait() {
     assert_eq!(got, (0..12).collect::<Vec<_>>(), "in the order of the bus");
     let missing = bus.subscribe_wire(pulse().only([3])).err().unwrap();
     assert_eq!(missing, SpawnError::UnknownTopic { topic: "pulse (type id 3)".to_owned() });
+}
+
+#[test]
+fn a_message_that_is_not_taken_is_the_next_one_still_live_and_in_an_isolate() {
+    let contract = || Contract::parse(&TABLE.replace("Tock 2 1 pulse", "Tock 2 1 tocks")).unwrap();
+    let header = |type_id| Header { type_id, version: 1, root_len: 8, ..Header::default() };
+    let take = |ticks: &mut WireSubscriber, up_to: u8| {
+        let mut got = Vec::new();
+        let taken = ticks.drain_while(9, |message| {
+            let takes = message.bytes[0] < up_to;
+            takes.then(|| got.push(message.bytes[0]));
+            takes
+        });
+        assert_eq!(taken, got.len());
+        got
+    };
+    let check = |mut both: WireSubscriber| {
+        assert!(take(&mut both, 0).is_empty());
+        assert_eq!(take(&mut both, 3), [0, 1, 2]);
+        assert!(take(&mut both, 3).is_empty(), "the fourth is in front");
+        assert_eq!(both.try_recv().map(|message| message.bytes()[0]), Some(3));
+        assert_eq!(take(&mut both, 9), [4, 5]);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let entered = runtime.enter();
+    let bus = MessageBus::builder().contract(contract()).build();
+    // Of two queues, which are merged: the first that is not taken ends it for both.
+    let both = bus.subscribe_wire(["pulse", "tocks"]).unwrap();
+    (0..6_u64).for_each(|n| bus.try_publish_wire(&header(1 + n as u16 % 2), &n.to_le_bytes()).unwrap());
+    check(both);
+    let waiting: u64 = bus.topics().iter().map(|topic| topic.waiting).sum();
+    assert_eq!(waiting, 0);
+    drop(entered);
+    let mut isolate = Isolate::new(7);
+    isolate.contract(contract());
+    let both = isolate.subscribe_wire(["pulse", "tocks"]).unwrap();
+    (0..6_u64).for_each(|n| isolate.publish_wire(&header(1 + n as u16 % 2), &n.to_le_bytes()).unwrap());
+    isolate.run().unwrap();
+    check(both);
 }
 
 /// A contract with so many topics of one message each.

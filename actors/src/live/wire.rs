@@ -117,24 +117,32 @@ pub(crate) trait WireQueue: Source + Send {
     /// Has what was handled counted.
     fn settle(&mut self);
     /// Shows at most `most` messages whose stamps are below `below`, and passes each that `look` takes, up to
-    /// the first that it does not, which stays in front; how many. A message that cannot be encoded is a
-    /// dead letter.
-    fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
-        let mut seen = 0;
+    /// the first that it does not, which stays in front; how many, and whether it has taken all of them. A
+    /// message that cannot be encoded is a dead letter.
+    fn drain(
+        &mut self,
+        below: u64,
+        most: usize,
+        look: &mut dyn FnMut(WireDelivery<'_>) -> bool,
+    ) -> (usize, bool) {
+        let (mut seen, mut goes_on) = (0, true);
         while seen < most {
             match self.peek(below) {
-                Some(Ok(delivery)) if look(delivery) => {}
-                Some(Ok(_)) | None => break,
+                Some(Ok(delivery)) => goes_on = look(delivery),
+                None => break,
                 Some(Err(error)) => {
                     self.discard_unwritten(&error);
                     continue;
                 }
             }
+            if !goes_on {
+                break;
+            }
             self.advance();
             seen += 1;
         }
         self.tell();
-        seen
+        (seen, goes_on)
     }
     /// The same for a header and bytes alone, up to the first message that `take` does not take: that one
     /// stays in front.

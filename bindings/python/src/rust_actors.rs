@@ -6,7 +6,7 @@ use mycelium::tree::{Argument, Arguments, Child, Factories};
 use mycelium::wire::{Messages, Visitor, Wire};
 use mycelium::{BusBuilder, Isolate};
 use mycelium_hosted::Known;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -118,7 +118,9 @@ fn argument(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Argument> {
     } else if value.is_instance_of::<PyInt>() {
         match value.extract::<i64>() {
             Ok(whole) => whole.into(),
-            Err(_) => value.extract::<u64>().map(Argument::from)?,
+            Err(_) => value.extract::<u64>().map(Argument::from).map_err(|_| {
+                PyOverflowError::new_err(format!("{value} is no integer of 64 bits: give it as a text"))
+            })?,
         }
     } else if value.is_instance_of::<PyFloat>() {
         value.extract::<f64>()?.into()

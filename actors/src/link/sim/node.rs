@@ -20,44 +20,14 @@ use crate::{
     Subscriptions,
 };
 
-/// A message of one number.
-macro_rules! number {
-    ($name:ident, $id:literal, $topic:literal) => {
-        #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-        pub(super) struct $name {
-            n: u64,
-        }
-        impl Message for $name {
-            const NAME: &'static str = stringify!($name);
-            const TYPE_ID: u16 = $id;
-            const TOPIC: &'static str = $topic;
-        }
-        impl Wire for $name {
-            const FIXED: bool = true;
-            const LAYOUTS: &'static [Layout] =
-                &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: $id }];
-        }
-    };
-}
-number!(Tick, 7, "ticks");
-number!(Fill, 9, "fills");
-number!(Order, 11, "orders");
+#[macro_use]
+#[path = "../../../tests/links/messages.rs"]
+mod messages;
+use messages::{Fill, Order, Text, Tick};
+
 number!(Question, 15, "questions");
 number!(Answer, 17, "answers");
 
-/// One of any length, on a topic whose queues drop.
-#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Text {
-    words: String,
-}
-impl Message for Text {
-    const NAME: &'static str = "Text";
-    const TYPE_ID: u16 = 13;
-    const TOPIC: &'static str = "texts";
-}
-impl Wire for Text {
-    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 4 }];
-}
 impl Query for Question {
     type Reply = Answer;
 }

@@ -69,14 +69,15 @@ impl LiveEars {
 
     /// Shows at most `most` messages, up to the first that `look` does not take; how many it has taken.
     pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
-        let (mut seen, mut goes_on) = (0, true);
-        while seen < most && goes_on {
-            let Some(pick) = self.queues.pick(&self.bell) else { break };
-            let look = &mut |delivery: WireDelivery<'_>| {
-                goes_on = look(delivery);
-                goes_on
-            };
-            seen += self.queues[pick.index].drain(pick.below, most - seen, look);
+        let mut seen = 0;
+        while seen < most
+            && let Some(pick) = self.queues.pick(&self.bell)
+        {
+            let (more, goes_on) = self.queues[pick.index].drain(pick.below, most - seen, look);
+            seen += more;
+            if !goes_on {
+                break;
+            }
         }
         seen
     }

@@ -11,6 +11,7 @@ use jiff::tz::{Offset, TimeZone};
 use super::session::SessionHours;
 use crate::limits::{CALENDAR_BYTES_MAX, CALENDAR_DAYS_MAX};
 use crate::messages::Timestamp;
+use crate::results::Digest;
 
 /// What can be written where hours are wanted.
 const HOURS: &str = "write `09:30-16:00`, or `09:30-16:00 America/New_York`";
@@ -203,10 +204,9 @@ impl Calendar {
 
     /// A number that differs where a calendar does.
     fn digest(&self) -> u64 {
-        let text = format!("{:?}{:?}", self.days, self.others);
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        let mut digest = Digest::new();
+        digest.add(format!("{:?}{:?}", self.days, self.others).as_bytes());
+        digest.value()
     }
 }
 

@@ -20,13 +20,15 @@ pub(super) fn sleeps() -> u64 {
     count.unwrap().trim().parse().unwrap()
 }
 
-/// Whether this thread sleeps in it each time: the system may make it wait for something else now and then.
+/// Whether this thread sleeps in it most times: the system may make it wait for something else now and then,
+/// and hold it up for longer than it would sleep.
 fn sleeps_in(mut wait: impl FnMut()) -> bool {
-    (0..10).all(|_| {
+    let slept = (0..10).filter(|_| {
         let before = sleeps();
         wait();
         sleeps() > before
-    })
+    });
+    slept.count() > 5
 }
 
 #[test]
