@@ -102,6 +102,9 @@ pub(crate) trait LiveWire: Send + Sync {
     ) -> Result<Box<dyn WireQueue>, SpawnError>;
 }
 
+/// Sees a message, and says whether it takes it.
+pub(crate) type WireLook<'a> = dyn FnMut(WireDelivery<'_>) -> bool + 'a;
+
 /// What one receiver gets of one topic, as bytes.
 pub(crate) trait WireQueue: Source + Send {
     fn kind(&self) -> Kind;
@@ -119,14 +122,9 @@ pub(crate) trait WireQueue: Source + Send {
     /// Shows at most `most` messages whose stamps are below `below`, and passes each that `look` takes, up to
     /// the first that it does not, which stays in front; how many, and whether it has taken all of them. A
     /// message that cannot be encoded is a dead letter.
-    fn drain(
-        &mut self,
-        below: u64,
-        most: usize,
-        look: &mut dyn FnMut(WireDelivery<'_>) -> bool,
-    ) -> (usize, bool) {
+    fn drain(&mut self, below: u64, most: usize, look: &mut WireLook<'_>) -> (usize, bool) {
         let (mut seen, mut goes_on) = (0, true);
-        while seen < most {
+        while seen < most && goes_on {
             match self.peek(below) {
                 Some(Ok(delivery)) => goes_on = look(delivery),
                 None => break,
@@ -135,11 +133,10 @@ pub(crate) trait WireQueue: Source + Send {
                     continue;
                 }
             }
-            if !goes_on {
-                break;
+            if goes_on {
+                self.advance();
+                seen += 1;
             }
-            self.advance();
-            seen += 1;
         }
         self.tell();
         (seen, goes_on)

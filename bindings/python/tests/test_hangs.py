@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import mycelium
 import pytest
 from desk import Note, Tick, Tock
-from mycelium import Actor, Child, Supervisor, ask, on, on_batch
+from mycelium import Actor, Child, Supervisor, _actor, ask, on, on_batch
 from test_callbacks import settle
 
 
@@ -48,19 +46,18 @@ class Hangs(Actor):
         self.reasons.append(reason)
 
 
-def threads() -> set[str]:
-    """The names of all threads of the process."""
-    names = set()
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # It ends just now.
-            names.add((task / "comm").read_text().strip())
-    return names
+@pytest.fixture
+def given_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Waits until the exception is set in a method that hangs: the loop of its actor is woken then."""
+    woken: list[int] = []
+    wake = _actor.Loop.wake
 
+    def noted(loop: _actor.Loop) -> None:
+        woken.append(1)
+        wake(loop)
 
-def given_up(caplog: pytest.LogCaptureFixture) -> None:
-    """Waits until a method was found to be stuck, and the exception is set in it."""
-    settle(lambda: any("is stuck" in record.message for record in caplog.records))
-    settle(lambda: "mycelium-stuck" not in threads())
+    monkeypatch.setattr(_actor.Loop, "wake", noted)
+    return lambda: settle(lambda: woken)
 
 
 def child(**more: object) -> Supervisor:
@@ -107,20 +104,21 @@ def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt) -> None:  # ty
     assert tock is not None and tock.number == 1
 
 
-def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplog, given_up) -> None:  # type: ignore[no-untyped-def]
     reads, writes = os.pipe()
     tocks = rt.subscribe(Tock)
     tree = rt.start(child(restart_when_stuck=True))
     rt.publish(Tick(100 + reads))
     rt.publish(Tick(1))
-    given_up(caplog)
+    given_up()
+    settle(lambda: any("is stuck" in record.message for record in caplog.records))
     assert tocks.try_recv() is None and tree.children()[0].status == "running" and len(Hangs.lives) == 1
     os.write(writes, b"!")
     assert tocks.recv(timeout=60).number == 1
     assert "stuck for" in Hangs.lives[0].reasons[0] and len(Hangs.lives) == 2
 
 
-def test_an_exception_that_came_too_late_is_gone(rt, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_an_exception_that_came_too_late_is_gone(rt, given_up) -> None:  # type: ignore[no-untyped-def]
     """It is set while a method waits in C, in its last call; nothing that runs later has it, nor looks for
     it."""
     kept = []
@@ -131,7 +129,7 @@ def test_an_exception_that_came_too_late_is_gone(rt, caplog) -> None:  # type: i
     reads, writes = os.pipe()
     rt.start(Supervisor(children=[Child("late", Late, stuck_after=0.05, restart_when_stuck=True)]))
     rt.publish(Tick(reads))
-    given_up(caplog)
+    given_up()
     os.write(writes, b"!")
     settle(lambda: rt.stats()["restarts"] == 1)
     os.write(writes, b"!")

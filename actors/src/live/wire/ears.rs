@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::{Doorbell, Merge, Sources, poll_pick};
 
-use super::WireQueue;
+use super::{WireLook, WireQueue};
 use crate::live::bus::BusCore;
 use crate::live::cancel::CancelPoint;
 use crate::live::current::poll_turn;
@@ -68,7 +68,7 @@ impl LiveEars {
     }
 
     /// Shows at most `most` messages, up to the first that `look` does not take; how many it has taken.
-    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>) -> bool) -> usize {
+    pub(crate) fn drain(&mut self, most: usize, look: &mut WireLook<'_>) -> usize {
         let mut seen = 0;
         while seen < most
             && let Some(pick) = self.queues.pick(&self.bell)
