@@ -10,7 +10,7 @@ use crate::live::bus::BusCore;
 use crate::live::cancel::CancelPoint;
 use crate::live::current::poll_turn;
 use crate::live::topics::QueueOwner;
-use crate::wire::{WireArray, WireDelivery, WireMessage};
+use crate::wire::{WireArray, WireMessage};
 use crate::{Identity, SpawnError, Subscription, WireTopics};
 
 /// The live half of a [`WireSubscriber`](crate::WireSubscriber).
