@@ -29,10 +29,11 @@ impl Block<'_> {
 /// Blocks that a test of another crate holds: the page, the language, how many there are, and the test.
 const HELD: &[(&str, &str, usize, &str)] = &[
     ("bindings/python/README.md", "python", 1, "bindings/python/tests/test_page.py"),
-    ("docs/c.md", "c", 2, "bindings/ffi/tests/header.rs"),
+    ("docs/c.md", "c", 3, "bindings/ffi/tests/header.rs"),
+    ("docs/c.md", "toml", 1, "bindings/ffi/tests/header.rs"),
     ("docs/contracts.md", "python", 1, "bindings/python/tests/test_page.py"),
     ("docs/contracts.md", "yaml", 38, "bindings/contract/tests/documentation.rs"),
-    ("docs/ocaml.md", "ocaml", 5, "tests/tests/ocaml.rs"),
+    ("docs/ocaml.md", "ocaml", 6, "tests/tests/ocaml.rs"),
     ("docs/python.md", "python", 7, "bindings/python/tests/test_page.py"),
     ("docs/supervision.md", "toml", 2, "actors/tests/page_code/supervision.rs"),
     ("docs/supervision.md", "toml", 1, "supervisor/tests/scenarios.rs"),

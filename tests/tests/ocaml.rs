@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use mycelium_codegen::{ocaml, ocaml_library};
@@ -76,7 +76,7 @@ fn project() -> &'static Path {
         messages(&contract, &folder.join("page_messages"));
         let (page, library) = (page(), ocaml_library(&contract));
         let programs = blocks(&page, "ocaml");
-        let names = ["desk", "bus", "actor", "hosted", "volume"];
+        let names = ["desk", "bus", "actor", "linked", "hosted", "volume"];
         assert_eq!(programs.len(), names.len(), "a block of the page is tested by its place");
         let dune = format!(
             "(executables (names {}) (modules {})\n (libraries mycelium {library}))\n",
@@ -133,6 +133,11 @@ fn the_collector_of_ocaml_moves_what_mycelium_keeps_and_nothing_is_lost() {
 }
 
 #[test]
+fn processes_in_ocaml_are_linked_as_a_topology_says() {
+    passes("topology");
+}
+
+#[test]
 fn the_page_on_ocaml_tells_the_truth() {
     let (page, volume) = (page(), said(&mut program("page/volume.exe")));
     let texts = blocks(&page, "text");
@@ -140,6 +145,31 @@ fn the_page_on_ocaml_tells_the_truth() {
         assert_eq!(said(&mut program(&format!("page/{name}.exe"))), texts[at + 1], "{name}");
     }
     assert_eq!(volume, "");
+    assert_eq!(linked(), texts[4]);
+}
+
+/// What the two processes of the page say.
+fn linked() -> String {
+    // The path of a socket is short.
+    let folder = std::env::temp_dir().join(format!("mycelium-page-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let topology = folder.join("topology.toml");
+    let nodes =
+        "[[nodes]]\nname = \"a\"\nservices = [\"model\"]\n[[nodes]]\nname = \"b\"\nservices = [\"feed\"]\n";
+    fs::write(&topology, format!("socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n{nodes}")).unwrap();
+    let start = |name: &str| {
+        let mut command = program("page/linked.exe");
+        command.arg(&topology).arg(name).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+    };
+    let mut model = start("model");
+    let feed = start("feed").wait_with_output().unwrap();
+    if !feed.status.success() {
+        model.kill().unwrap();
+    }
+    let model = model.wait_with_output().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(feed.status.success() && model.status.success() && model.stdout.is_empty());
+    String::from_utf8(feed.stdout).unwrap()
 }
 
 #[test]

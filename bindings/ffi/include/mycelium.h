@@ -55,6 +55,8 @@ enum MyceliumError
     // What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
     // published or told was not; a query may have been received, and may still be answered.
     MYCELIUM_ERROR_INTERRUPTED = -17,
+    // The topology cannot be used: the text has the file, the line, the cause and the remedy.
+    MYCELIUM_ERROR_TOPOLOGY = -18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -328,6 +330,24 @@ int64_t mycelium_runtime_create(const char *contract,
 int64_t mycelium_runtime_create_from_file(const char *path,
                                           const struct MyceliumOptions *options,
                                           MyceliumHandle *runtime);
+
+// Starts the runtime of the process that a topology describes under a name: of the node, or of a service
+// that runs in it. `topology` is the path of a `topology.toml`, and `contract` a text, as above. It listens
+// when this returns, and dials from then on: the processes may start in any order. In a monolith it does
+// neither. `mycelium_runtime_close` waits until the others have what was published.
+// `MYCELIUM_ERROR_TOPOLOGY`: the file, the line, the cause and the remedy.
+int64_t mycelium_runtime_create_from_topology(const char *topology,
+                                              const char *name,
+                                              const char *contract,
+                                              const struct MyceliumOptions *options,
+                                              MyceliumHandle *runtime);
+
+// The same for a contract in a file.
+int64_t mycelium_runtime_create_from_files(const char *topology,
+                                           const char *name,
+                                           const char *contract_path,
+                                           const struct MyceliumOptions *options,
+                                           MyceliumHandle *runtime);
 
 // Ends everything: takes nothing more from outside, ends trees and actors in their order, calls callbacks
 // for what still waits, and stops all threads, within `limit_ms`. When it returns, no callback runs, unless

@@ -48,6 +48,8 @@ pub enum MyceliumError {
     /// What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
     /// published or told was not; a query may have been received, and may still be answered.
     Interrupted = -17,
+    /// The topology cannot be used: the text has the file, the line, the cause and the remedy.
+    Topology = -18,
 }
 
 /// What an export fails with.

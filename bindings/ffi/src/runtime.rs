@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mycelium::frame::Header;
 use mycelium::{ThreadHooks, WirePublishError};
-use mycelium_hosted::{Error, Runtime};
+use mycelium_hosted::{Error, Runtime, RuntimeBuilder};
 
 use crate::handles::{MyceliumHandle, Object, put, runtime, with_runtime};
 use crate::last::{Fault, guard};
@@ -146,8 +146,9 @@ pub unsafe extern "C" fn mycelium_runtime_create(
     guard(|| {
         // SAFETY: the caller passes a text that ends with a zero byte.
         let contract = unsafe { pointers::text(contract, "contract") }?;
-        // SAFETY: the caller passes null or options.
-        unsafe { create(contract, "the contract", options, runtime) }
+        let builder = Runtime::builder().contract_text(contract, "the contract")?;
+        // SAFETY: the caller passes null or options, and room for the handle.
+        unsafe { create(builder, options, runtime) }
     })
 }
 
@@ -161,20 +162,80 @@ pub unsafe extern "C" fn mycelium_runtime_create_from_file(
     guard(|| {
         // SAFETY: the caller passes a text that ends with a zero byte.
         let path = unsafe { pointers::text(path, "path") }?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::Contract(format!("{path} cannot be read: {error}")))?;
-        // SAFETY: the caller passes null or options.
-        unsafe { create(&text, path, options, runtime) }
+        // SAFETY: the caller passes null or options, and room for the handle.
+        unsafe { create(of_file(path)?, options, runtime) }
     })
 }
 
+/// Starts the runtime of the process that a topology describes under a name: of the node, or of a service
+/// that runs in it. `topology` is the path of a `topology.toml`, and `contract` a text, as above. It listens
+/// when this returns, and dials from then on: the processes may start in any order. In a monolith it does
+/// neither. `mycelium_runtime_close` waits until the others have what was published.
+/// `MYCELIUM_ERROR_TOPOLOGY`: the file, the line, the cause and the remedy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mycelium_runtime_create_from_topology(
+    topology: *const c_char,
+    name: *const c_char,
+    contract: *const c_char,
+    options: *const MyceliumOptions,
+    runtime: *mut MyceliumHandle,
+) -> i64 {
+    guard(|| {
+        // SAFETY: the caller passes a text that ends with a zero byte.
+        let contract = unsafe { pointers::text(contract, "contract") }?;
+        let builder = Runtime::builder().contract_text(contract, "the contract")?;
+        // SAFETY: the caller passes two texts that end with a zero byte.
+        let builder = unsafe { process_of(builder, topology, name) }?;
+        // SAFETY: the caller passes null or options, and room for the handle.
+        unsafe { create(builder, options, runtime) }
+    })
+}
+
+/// The same for a contract in a file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mycelium_runtime_create_from_files(
+    topology: *const c_char,
+    name: *const c_char,
+    contract_path: *const c_char,
+    options: *const MyceliumOptions,
+    runtime: *mut MyceliumHandle,
+) -> i64 {
+    guard(|| {
+        // SAFETY: the caller passes a text that ends with a zero byte.
+        let path = unsafe { pointers::text(contract_path, "contract_path") }?;
+        // SAFETY: the caller passes two texts that end with a zero byte.
+        let builder = unsafe { process_of(of_file(path)?, topology, name) }?;
+        // SAFETY: the caller passes null or options, and room for the handle.
+        unsafe { create(builder, options, runtime) }
+    })
+}
+
+fn of_file(path: &str) -> Result<RuntimeBuilder, Fault> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::Contract(format!("{path} cannot be read: {error}")))?;
+    Ok(Runtime::builder().contract_text(&text, path)?)
+}
+
+unsafe fn process_of(
+    builder: RuntimeBuilder,
+    topology: *const c_char,
+    name: *const c_char,
+) -> Result<RuntimeBuilder, Fault> {
+    // SAFETY: the caller's rule is that of this function.
+    let topology = unsafe { pointers::text(topology, "topology") }?;
+    // SAFETY: the same.
+    let name = unsafe { pointers::text(name, "name") }?;
+    Ok(builder.topology(topology, name))
+}
+
 unsafe fn create(
-    contract: &str,
-    file: &str,
+    mut builder: RuntimeBuilder,
     options: *const MyceliumOptions,
     out: *mut MyceliumHandle,
 ) -> Result<usize, Fault> {
-    let mut builder = Runtime::builder().contract_text(contract, file)?;
+    // Nothing starts whose handle has no place.
+    // SAFETY: the caller's rule is that of this function.
+    unsafe { pointers::write(out, 0, "runtime") }?;
     if !options.is_null() {
         // SAFETY: it is not null, so something is there that begins with a size.
         let size = unsafe { pointers::read(options.cast::<usize>(), "options") }?;

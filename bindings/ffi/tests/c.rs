@@ -2,8 +2,11 @@
 //! address sanitizer, and under valgrind, where these are there.
 #![cfg(target_os = "linux")]
 
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// The library that cargo has made beside this test.
 fn library() -> PathBuf {
@@ -55,12 +58,30 @@ fn run(command: &mut Command) -> String {
     said.into_owned()
 }
 
+/// A program to run as it is, with the sanitizer or under valgrind.
+struct Variant {
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Variant {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command
+    }
+}
+
 /// Runs it as it is, with the sanitizer and under valgrind: what it has said.
 fn everywhere(source: &str) -> Vec<String> {
+    variants(source).iter().map(|variant| run(&mut variant.command())).collect()
+}
+
+fn variants(source: &str) -> Vec<Variant> {
     let name = source.rsplit('/').next().unwrap().trim_end_matches(".c");
-    let mut said = Vec::new();
     let plain = compile(source, name, &[]);
-    said.push(run(&mut Command::new(&plain)));
+    let mut all = vec![Variant { program: plain.clone(), arguments: Vec::new(), environment: Vec::new() }];
     // Contracts live as long as the process.
     let known = here().join("tests/c/leaks");
     if is_there("sanitizer", sanitizes()) {
@@ -72,22 +93,27 @@ fn everywhere(source: &str) -> Vec<String> {
         let suppressed =
             format!("suppressions={}:print_suppressions=0", known.with_extension("lsan").display());
         // With whole stacks, by which what is known is told from what is not.
-        let whole = "fast_unwind_on_malloc=0";
-        said.push(run(Command::new(checked).env("ASAN_OPTIONS", whole).env("LSAN_OPTIONS", suppressed)));
+        let whole = "fast_unwind_on_malloc=0".to_owned();
+        let environment = vec![("ASAN_OPTIONS", whole), ("LSAN_OPTIONS", suppressed)];
+        all.push(Variant { program: checked, arguments: Vec::new(), environment });
     }
     if is_there("valgrind", Command::new("valgrind").arg("--version").output().is_ok()) {
         let suppressed = format!("--suppressions={}", known.with_extension("valgrind").display());
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args([
+        let arguments = [
             "--quiet",
             "--error-exitcode=9",
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
-        ]);
-        // One thread at a time runs there: those that wait for others are to give way.
-        said.push(run(valgrind.args(["--fair-sched=yes", &suppressed]).arg(plain)));
+            "--show-leak-kinds=definite",
+            // One thread at a time runs there: those that wait for others are to give way.
+            "--fair-sched=yes",
+            &suppressed,
+            plain.to_str().unwrap(),
+        ];
+        let arguments = arguments.map(str::to_owned).into();
+        all.push(Variant { program: "valgrind".into(), arguments, environment: Vec::new() });
     }
-    said
+    all
 }
 
 fn is_there(what: &str, is_there: bool) -> bool {
@@ -100,7 +126,7 @@ fn is_there(what: &str, is_there: bool) -> bool {
 fn sanitizes() -> bool {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sanitizes");
     let source = out.with_extension("c");
-    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    fs::write(&source, "int main(void) { return 0; }\n").unwrap();
     let mut compiler = Command::new("cc");
     compiler.args(["-fsanitize=address,undefined"]).arg(source).arg("-o").arg(&out);
     compiler.output().is_ok_and(|output| output.status.success())
@@ -126,6 +152,119 @@ fn the_program_with_actors_fails_restarts_and_answers() {
 fn misuse_is_an_error_that_says_what_to_do_and_never_a_crash() {
     for said in everywhere("tests/c/misuse.c") {
         assert_eq!(said, "all is refused as it should be\n");
+    }
+}
+
+/// A folder with the topology of the examples, each `change` made to it; it is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(name: &str, change: impl Fn(&str) -> String) -> Self {
+        // The path of a socket is short.
+        let folder = std::env::temp_dir().join(format!("mycelium-ffi-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let example = fs::read_to_string(here().join("examples/desk.toml")).unwrap();
+        fs::write(folder.join("desk.toml"), change(&example)).unwrap();
+        Self(folder)
+    }
+
+    fn start(&self, mut command: Command, services: &[&str]) -> Running {
+        command.arg(here().join("examples/ticks.yaml")).arg(self.0.join("desk.toml")).args(services);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn is_over(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    fn has_failed(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some_and(|status| !status.success())
+    }
+
+    /// How it has ended, and all that it has said.
+    fn end(mut self) -> String {
+        drop(self.0.stdin.take());
+        let said = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
+        let wrong = std::io::read_to_string(self.0.stderr.take().unwrap()).unwrap();
+        format!("{}: {said}{wrong}", self.0.wait().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn two_processes_of_one_topology_exchange_messages_in_order() {
+    let folder = Folder::with("linked", str::to_owned);
+    for variant in variants("examples/linked.c") {
+        let mut feed = folder.start(variant.command(), &["feed"]);
+        let mut means = folder.start(variant.command(), &["means"]);
+        while !(feed.is_over() && means.is_over()) {
+            // One that has failed takes the other with it, which would wait for ever.
+            if feed.has_failed() || means.has_failed() {
+                let _ = (feed.0.kill(), means.0.kill());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let ended = [feed.end(), means.end()];
+        let wanted =
+            ["exit status: 0: the mean of 1000 ticks is 499.5\n", "exit status: 0: answered 1000 ticks\n"];
+        assert_eq!(ended, wanted);
+    }
+}
+
+#[test]
+fn in_a_monolith_the_same_program_is_one_process() {
+    let folder = Folder::with("monolith", |text| text.replace("\"bundled\"", "\"monolith\""));
+    for variant in variants("examples/linked.c") {
+        let ended = folder.start(variant.command(), &["means", "feed"]).end();
+        assert_eq!(ended, "exit status: 0: the mean of 1000 ticks is 499.5\nanswered 1000 ticks\n");
+        assert!(!folder.0.join("run").exists(), "it does not listen");
+    }
+}
+
+#[test]
+fn mistakes_of_a_topology_say_where_they_are_and_what_to_do() {
+    for said in everywhere("tests/c/topology.c") {
+        assert_eq!(said, "each mistake is said with its place\n");
+    }
+}
+
+/// C programs get SIGPIPE where others have an error.
+#[test]
+fn a_process_whose_peers_are_killed_in_a_flood_goes_on() {
+    let program = compile("tests/c/killed.c", "killed", &[]);
+    for kind in ["unix", "shm"] {
+        let folder = Folder::with(kind, |text| {
+            let desk = "name = \"desk\"";
+            // What waits for somebody who is gone is dropped, and is not waited for.
+            text.replace(desk, &format!("{desk}\nendpoint.kind = \"{kind}\""))
+                + "\n[defaults]\noverflow = \"drop_oldest\"\nhold_ms = 100\n"
+        });
+        let floods = folder.start(Command::new(&program), &["market", "floods"]);
+        for _ in 0..3 {
+            let mut hears = folder.start(Command::new(&program), &["desk", "hears"]);
+            let mut line = String::new();
+            BufReader::new(hears.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+            assert_eq!(line, "hears\n", "{kind}: {}", hears.end());
+        }
+        assert_eq!(floods.end(), "exit status: 0: goes on\n", "{kind}");
     }
 }
 

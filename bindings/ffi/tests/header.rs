@@ -77,7 +77,8 @@ fn the_page_has_the_examples_and_every_function() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
     let page = read("../../docs/c.md");
-    for example in ["examples/first.c", "examples/actors.c", "examples/ticks.yaml"] {
+    for name in ["first.c", "actors.c", "linked.c", "ticks.yaml", "desk.toml"] {
+        let example = &format!("examples/{name}");
         assert!(page.contains(read(example).trim()), "docs/c.md does not have {example} as it is");
     }
     let header = read("include/mycelium.h");

@@ -144,6 +144,8 @@ pub enum ErrorKind {
     Argument = 13,
     /// See [`Error::Interrupted`] and [`Error::AskInterrupted`].
     Interrupted = 17,
+    /// See [`Error::Topology`].
+    Topology = 18,
 }
 
 /// Some messages of several were published, and then one was not.
@@ -194,7 +196,7 @@ impl Error {
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) | Self::Drain(_) => {
                 ErrorKind::Tree
             }
-            Self::Topology(_) => ErrorKind::Argument,
+            Self::Topology(_) => ErrorKind::Topology,
             Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,

@@ -16,6 +16,7 @@ type kind =
   | Panic
   | Forked
   | Interrupted
+  | Topology
 
 exception Error of kind * string
 
@@ -117,7 +118,10 @@ module Runtime = struct
 
   type topic_stats = { published : int; delivered : int; waiting : int; dropped : int; dead_letters : int }
 
-  external create_ : string -> bool -> int * int * int * int -> int64 = "mycelium_ml_runtime"
+  (* Where the contract is, or which process of a topology the runtime is: file and name. *)
+  type source = Text | File | Process of string * string
+
+  external create_ : string -> source -> int * int * int * int -> int64 = "mycelium_ml_runtime"
   external close_ : int64 -> int -> unit = "mycelium_ml_close"
   external check_schema_ : int64 -> int64 -> unit = "mycelium_ml_check_schema"
   external check_message_ : int64 -> int -> int64 -> unit = "mycelium_ml_check_message"
@@ -174,11 +178,15 @@ module Runtime = struct
 
   let () = at_exit (fun () -> List.iter (fun runtime -> try close runtime with Error _ -> ()) (Atomic.get all))
 
-  let start ~is_file ?(workers = 0) ?(topic_capacity = 0) ?(inbox_capacity = 0) ?(seed = 0) ?schema_digest
+  let start ~source ?(workers = 0) ?(topic_capacity = 0) ?(inbox_capacity = 0) ?(seed = 0) ?schema_digest
       ?(backtraces = true) text =
     if not (abi_fits ()) then
       error System "libmycelium_ffi has another interface than this library was built with: build both from one clone";
     if String.contains text '\000' then error Contract "the contract holds a byte 0: give its text, or use `of_file`";
+    (match source with
+    | Process (path, name) when String.contains (path ^ name) '\000' ->
+        error Argument "the path of the topology or the name in it holds a byte 0, which no file has: take it out"
+    | Text | File | Process _ -> ());
     if backtraces then Printexc.record_backtrace true;
     let numbers =
       ( natural "workers" workers,
@@ -186,7 +194,7 @@ module Runtime = struct
         natural "inbox_capacity" inbox_capacity,
         seed )
     in
-    let handle = with_handle (fun () -> create_ text is_file numbers) in
+    let handle = with_handle (fun () -> create_ text source numbers) in
     let runtime = of_handle handle in
     (* What is closed and out of reach needs its handle no more. One that runs is reached from [all]. *)
     Gc.finalise (fun runtime -> if runtime.closed then ignore (free runtime.handle)) runtime;
@@ -201,10 +209,14 @@ module Runtime = struct
     runtime
 
   let create ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces contract =
-    start ~is_file:false ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces contract
+    start ~source:Text ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces contract
 
   let of_file ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces path =
-    start ~is_file:true ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces path
+    start ~source:File ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces path
+
+  let of_topology ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces ~name path contract =
+    let source = Process (path, name) in
+    start ~source ?workers ?topic_capacity ?inbox_capacity ?seed ?schema_digest ?backtraces contract
 
   let check runtime (type a) (module M : MESSAGE with type t = a) =
     check_message_ runtime.handle M.type_id M.digest

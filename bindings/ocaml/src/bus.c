@@ -22,8 +22,9 @@ CAMLprim value mycelium_ml_version(value unit) {
     return caml_copy_string(mycelium_version());
 }
 
-/* workers, topic capacity, inbox capacity, seed: 0 for the usual. */
-CAMLprim value mycelium_ml_runtime(value contract, value is_file, value numbers) {
+/* `source` is `Text`, `File` or `Process (topology, name)`. `numbers` are workers, topic capacity, inbox
+   capacity, seed: 0 for the usual. */
+CAMLprim value mycelium_ml_runtime(value contract, value source, value numbers) {
     mycelium_ml_sweep();
     MyceliumOptions options = {
         .size = sizeof options,
@@ -33,17 +34,22 @@ CAMLprim value mycelium_ml_runtime(value contract, value is_file, value numbers)
         .seed = (uint64_t)Long_val(Field(numbers, 3)),
         .hooks = mycelium_ml_hooks,
     };
+    int is_process = Is_block(source), is_file = source == Val_long(1);
     char *text = caml_stat_strdup(String_val(contract));
-    int from_file = Bool_val(is_file);
+    char *topology = is_process ? caml_stat_strdup(String_val(Field(source, 0))) : NULL;
+    char *name = is_process ? caml_stat_strdup(String_val(Field(source, 1))) : NULL;
     MyceliumHandle runtime = 0;
     int was = mycelium_ml_let_go();
     sigset_t before;
     mycelium_ml_block_signals(&before);
-    int64_t made = from_file ? mycelium_runtime_create_from_file(text, &options, &runtime)
-                             : mycelium_runtime_create(text, &options, &runtime);
+    int64_t made = is_process ? mycelium_runtime_create_from_topology(topology, name, text, &options, &runtime)
+                   : is_file  ? mycelium_runtime_create_from_file(text, &options, &runtime)
+                              : mycelium_runtime_create(text, &options, &runtime);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     mycelium_ml_take_back(was);
     caml_stat_free(text);
+    caml_stat_free(topology);
+    caml_stat_free(name);
     mycelium_ml_check(made);
     return caml_copy_int64((int64_t)runtime);
 }

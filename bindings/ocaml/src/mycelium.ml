@@ -16,6 +16,7 @@ type kind = Base.kind =
   | Panic
   | Forked
   | Interrupted
+  | Topology
 
 exception Error = Base.Error
 

@@ -32,6 +32,7 @@ type kind =
   | Panic  (** a fault of Mycelium, which goes on; please report it *)
   | Forked  (** the process was forked after this was made *)
   | Interrupted  (** a wait was ended; a handler of a signal that raises ends it with its own exception *)
+  | Topology  (** a topology cannot be used: the text has the file, the line, the cause and the remedy *)
 
 (** The text says what is wrong, and what to do about it. *)
 exception Error of kind * string
@@ -132,6 +133,31 @@ module Runtime : sig
     ?seed:int ->
     ?schema_digest:int64 ->
     ?backtraces:bool ->
+    string ->
+    t
+
+  (** [of_topology ~name "topology.toml" contract] is the runtime of the process that this file describes
+      under [name]: of a node, or of a service that runs in it. It listens when this returns, and dials from
+      then on: the processes may start in any order, and each may be a program in OCaml, Rust, Python or C.
+      Messages are received by the subscribers in all of them. In a monolith it neither listens nor dials, and
+      the program is the same. {!close} waits until the other processes have what was published.
+      [docs/topology.md] has the keys of the file. The other arguments are those of {!create}.
+
+      {[
+        let runtime = Mycelium.Runtime.of_topology ~name:"feed" "topology.toml" contract
+      ]}
+
+      @raise Error [Topology]: the file cannot be read, has a mistake or has no such name, or the node cannot
+      listen; [Contract], [Digest], [Argument], [System] *)
+  val of_topology :
+    ?workers:int ->
+    ?topic_capacity:int ->
+    ?inbox_capacity:int ->
+    ?seed:int ->
+    ?schema_digest:int64 ->
+    ?backtraces:bool ->
+    name:string ->
+    string ->
     string ->
     t
 

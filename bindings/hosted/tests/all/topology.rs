@@ -68,7 +68,7 @@ fn a_topology_that_cannot_be_used_is_an_error_with_its_place() {
     let folder = Folder::with("mistake", &TOPOLOGY.replace("bundled", "bundle"));
     let error = |name: &str| builder().topology(folder.file(), name).start().unwrap_err();
     let mistake = error("desk");
-    assert_eq!(mistake.kind(), ErrorKind::Argument);
+    assert_eq!(mistake.kind(), ErrorKind::Topology);
     let text = mistake.to_string();
     assert!(text.contains("topology.toml") && text.contains("line 4") && text.contains("bundled"), "{text}");
     fs::write(folder.file(), TOPOLOGY).unwrap();
