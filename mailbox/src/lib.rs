@@ -106,6 +106,7 @@ mod piece;
 mod policy;
 mod presence;
 mod reply;
+mod reuse;
 pub mod scalar;
 #[cfg(any(loom, all(target_os = "linux", target_endian = "little")))]
 pub mod shm;

@@ -62,3 +62,18 @@ fn loom_whoever_waits_with_another_waker_is_woken_by_that() {
         thread.join().unwrap();
     });
 }
+
+/// Fails if the receiver gives the memory back before the sender, which wakes it, is out.
+#[test]
+fn loom_the_memory_of_one_answer_serves_the_next() {
+    explore(|| {
+        let (sender, receiver) = reply();
+        let thread = thread::spawn(move || sender.give(7).unwrap());
+        assert_eq!(block_on(receiver), Some(7));
+        let (sender, receiver) = reply();
+        let next = thread::spawn(move || sender.give(8).unwrap());
+        assert_eq!(block_on(receiver), Some(8));
+        thread.join().unwrap();
+        next.join().unwrap();
+    });
+}

@@ -330,31 +330,3 @@ fn loom_a_sleep_that_was_disturbed_has_another_turn() {
         probe.join().unwrap();
     });
 }
-
-/// Fails if `poll_work` does not look at signals once the bell is set, or if the receiver takes a signal back
-/// after it has looked.
-#[test]
-fn loom_a_signal_beside_a_sleep_is_seen() {
-    explore(|| {
-        let (shell, ([mut inbox], bell)) = (shell(), one_inbox::<u32>(2));
-        let told = Arc::new(AtomicUsize::new(0));
-        let (other, others_bell, tells) = (Arc::clone(&shell), Arc::clone(&bell), Arc::clone(&told));
-        let sender = inbox.sender();
-        let signals = thread::spawn(move || {
-            for _ in 0..2 {
-                tells.fetch_add(1, Ordering::SeqCst);
-                other.presence.signal(&others_bell);
-            }
-        });
-        let mut seen = 0;
-        while seen < 2 {
-            if shell.presence.take_signal() {
-                seen = told.load(Ordering::SeqCst);
-            } else {
-                shell.rest(std::slice::from_mut(&mut inbox), &bell);
-            }
-        }
-        signals.join().unwrap();
-        drop(sender);
-    });
-}

@@ -1,15 +1,12 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`], [`SIGNAL`] and [`NUDGE`]. A caller that asks for
+//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`] and [`NUDGE`]. A caller that asks for
 //! a stop adds it by a read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the
 //! receiver's note to itself, added and removed by it alone: so one look between two messages tells whether
 //! there is anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks
 //! at the bell; the receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them
 //! sees the other.
-//!
-//! A signal is a call of the same kind that asks for nothing: that the receiver look where else something may
-//! wait for it. The receiver alone takes it back, before it looks; one that comes later is a new one.
 //!
 //! `turn` counts how often the receiver has fallen asleep and woken: it is odd while the receiver sleeps with
 //! nothing to do. The receiver alone writes it, with `Release`.
@@ -32,7 +29,6 @@ const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
 const NUDGE: u8 = 4;
 const PAUSE: u8 = 8;
-const SIGNAL: u8 = 16;
 
 /// What a receiver is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,25 +97,8 @@ impl Presence {
         self.calls.fetch_and(!PAUSE, Ordering::SeqCst);
     }
 
-    /// Tells the receiver, who sleeps on `bell`, to look where else something may wait for it, and wakes it.
-    pub fn signal(&self, bell: &Doorbell) {
-        self.calls.fetch_or(SIGNAL, Ordering::SeqCst);
-        bell.ring();
-    }
-
-    /// The receiver's: whether it was signalled since the last call, as far as this thread has seen. It
-    /// looks afterwards.
-    #[inline]
-    #[must_use]
-    pub fn take_signal(&self) -> bool {
-        self.calls.load(Ordering::Relaxed) & SIGNAL != 0 && {
-            self.calls.fetch_and(!SIGNAL, Ordering::SeqCst);
-            true
-        }
-    }
-
-    /// Whether anything is asked, or the receiver was signalled or nudged, as far as this thread has seen:
-    /// for the receiver, between two messages.
+    /// Whether anything is asked, or the receiver was nudged, as far as this thread has seen: for the
+    /// receiver, between two messages.
     #[inline(always)]
     #[must_use]
     pub fn is_called(&self) -> bool {
@@ -145,8 +124,8 @@ impl Presence {
         stops.into_iter().find_map(|(call, stop)| (calls & call != 0).then_some(stop))
     }
 
-    /// The receiver's: ready if a message is there, something is asked, or it was signalled; else `bell` is
-    /// set to wake it for any of these.
+    /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for
+    /// either.
     ///
     /// For a receiver that has just looked at its sources in vain: another look comes after the bell is set.
     /// Wake-ups may be spurious, as those of [`poll_pick`](crate::poll_pick).

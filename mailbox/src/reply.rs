@@ -1,7 +1,8 @@
 //! One answer from whoever gives it to whoever waits for it.
 //!
 //! # Protocol
-//! Both share one [`Desk`], a piece of memory of their own. `state` is a set of
+//! Both share one [`Desk`], a piece of memory that serves one answer after the other (`reuse.rs`). `state` is
+//! a set of
 //! - `WAITS`: `waker` holds the receiver's. Set and taken back by the receiver.
 //! - `GIVEN`: the sender has gone; `value` holds its answer if it has given one. Set once, by the sender,
 //!   with a read-modify-write.
@@ -15,7 +16,7 @@
 //! waiting"**: the sender writes `value` and then changes `state`; the receiver writes `waker` and then
 //! changes `state`. The one that comes second sees what the other has written.
 //!
-//! The one that goes last frees the memory: the receiver if it finds `GIVEN`, once the sender is out; the
+//! The one that goes last gives the memory back: the receiver if it finds `GIVEN`, once the sender is out; the
 //! sender if it finds `LEFT`. An answer for one who waits costs one read-modify-write there, and two here.
 
 use std::fmt;
@@ -27,6 +28,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use crate::discard::discard;
+use crate::reuse::{place, take_out};
 use crate::sync::{AtomicU8, Backoff, Freed, Ordering, Shared};
 
 const WAITS: u8 = 1;
@@ -92,17 +94,17 @@ pub fn reply<R>() -> (ReplySender<R>, ReplyReceiver<R>) {
         value: Shared::new(None),
         _freed: Freed::new(),
     };
-    let desk = NonNull::from(Box::leak(Box::new(desk)));
+    let desk = place(desk);
     (ReplySender { desk, owns: PhantomData }, ReplyReceiver { desk, done: false, owns: PhantomData })
 }
 
-/// Frees the memory, whose waker is nobody's any more: what was given and not taken.
+/// Gives the memory back, whose waker is nobody's any more: what was given and not taken.
 ///
 /// # Safety
 /// The caller is the last of the two to use it.
 unsafe fn free<R>(desk: NonNull<Desk<R>>) -> Option<R> {
-    // SAFETY: it was leaked by `reply`, and the caller says that nobody else uses it.
-    let desk = unsafe { Box::from_raw(desk.as_ptr()) };
+    // SAFETY: `reply` has placed it, and the caller says that nobody else uses it.
+    let desk = unsafe { take_out(desk) };
     // SAFETY: as above.
     desk.value.with_mut(|value| unsafe { (*value).take() })
 }
@@ -138,8 +140,8 @@ impl<R> ReplySender<R> {
 unsafe fn leave<R>(at: NonNull<Desk<R>>, answer: Option<R>) -> Option<R> {
     // SAFETY: the memory lives until both have gone.
     let desk = unsafe { at.as_ref() };
-    // SAFETY: `GIVEN` is not set, so the cell is the sender's.
-    desk.value.with_mut(|value| unsafe { *value = answer });
+    // SAFETY: `GIVEN` is not set, so the cell is the sender's, and there is nothing in it to drop.
+    desk.value.with_mut(|value| unsafe { value.write(answer) });
     let mut seen = desk.state.load(Ordering::Relaxed);
     loop {
         let out = if seen & WAITS == 0 { GIVEN | OUT } else { GIVEN };

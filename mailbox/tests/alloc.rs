@@ -1,11 +1,13 @@
 //! What allocates, and how often: nothing per message up to 64 bytes, one allocation for a larger one.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mycelium_mailbox::{
     Doorbell, Fifo, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, Source, Stamps, Started,
-    SubscribeOptions, Subscription, Topic, poll_pick,
+    SubscribeOptions, Subscription, Topic, poll_pick, reply,
 };
 
 mod common;
@@ -223,6 +225,20 @@ fn a_future_slot_gives_back_each_buffer_that_it_outgrows() {
 async fn kept<const N: usize>(ballast: [u8; N]) -> [u8; N] {
     std::future::pending::<()>().await;
     ballast
+}
+
+#[test]
+fn answers_one_after_the_other_use_the_same_memory() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut answer = || {
+        let (sender, receiver) = reply();
+        let mut receiver = pin!(receiver);
+        assert!(receiver.as_mut().poll(&mut cx).is_pending());
+        sender.give([7_u64; 8]).unwrap();
+        assert_eq!(receiver.poll(&mut cx), Poll::Ready(Some([7; 8])));
+    };
+    answer();
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| answer())), 0);
 }
 
 #[test]

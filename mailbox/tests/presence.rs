@@ -64,24 +64,6 @@ fn a_receiver_sleeps_until_a_message_or_a_request_comes() {
 }
 
 #[test]
-fn a_signal_wakes_once_asks_for_nothing_and_stays_until_it_is_taken() {
-    let (presence, bell, sleeper) = (Presence::new(), Arc::new(Doorbell::new()), Counter::new());
-    let mut sources = [inbox(&bell)];
-    let _sender = sources[0].sender();
-    let mut cx = Context::from_waker(sleeper.waker());
-    assert!(!presence.take_signal());
-    assert_eq!(presence.poll_work(&mut sources, &bell, &mut cx), Poll::Pending);
-    presence.signal(&bell);
-    presence.signal(&bell);
-    assert_eq!((sleeper.count(), presence.asked(), presence.is_called()), (1, None, true));
-    presence.take_back();
-    presence.settle();
-    assert_eq!(presence.poll_work(&mut sources, &bell, &mut cx), Poll::Ready(()), "it has not looked");
-    assert!(presence.take_signal() && !presence.take_signal());
-    assert_eq!(presence.poll_work(&mut sources, &bell, &mut cx), Poll::Pending);
-}
-
-#[test]
 fn a_turn_tells_one_sleep_from_the_next() {
     let (presence, bell, sleeper) = (Presence::default(), Doorbell::new(), Counter::new());
     assert_eq!(presence.turn(&bell), None, "it is awake");

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::task::Wake;
 use std::time::Duration;
 
 use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
@@ -122,23 +121,12 @@ pub(crate) struct Address<A: Actor> {
     markers: AtomicUsize,
     runtime: Runtime,
     /// Empty after the end, so that a reference that is kept holds no channel and no task.
-    host: Mutex<Option<HostHandle<A>>>,
+    host: Mutex<Option<HostHandle>>,
 }
 
 impl<A: Actor> AsRef<Port<Envelope<A>>> for Address<A> {
     fn as_ref(&self) -> &Port<Envelope<A>> {
         &self.inbox
-    }
-}
-
-/// How the host's own queue wakes the actor: no poll of it is needed before.
-impl<A: Actor> Wake for Address<A> {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.presence.signal(self.inbox.doorbell());
     }
 }
 
@@ -215,7 +203,7 @@ impl<A: Actor> Address<A> {
         id: ActorId,
         path: Option<Arc<str>>,
         inbox: Port<Envelope<A>>,
-        host: HostHandle<A>,
+        host: HostHandle,
         runtime: Runtime,
         lookout: Arc<Lookout>,
     ) -> Arc<Self> {

@@ -1,6 +1,6 @@
 //! A live actor from the inside: its value, its sources, and the loop that handles what they hold.
 //!
-//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. All that must outlive a
+//! The loop runs in a task beside its host (see `host.rs`); nothing here knows that. All that must outlive a
 //! panic lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
 mod hand;
@@ -8,7 +8,7 @@ mod hand;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop, discard};
@@ -123,57 +123,57 @@ impl<A: Actor> Body<A> {
         Arc::clone(&self.address)
     }
 
-    /// Handles messages until `control` has a signal, which is returned, or the actor's end, which is `None`.
-    /// `control` is asked at first, and then when it has rung its waker, which is not that of the task: each
-    /// other message costs no look at it.
-    ///
-    /// After a panic call [`panicked`](Self::panicked), then `run` again.
-    pub(crate) async fn run<S>(
-        &mut self,
-        mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
-    ) -> Option<S> {
-        let ring = Waker::from(Arc::clone(&self.address));
-        let mut looks = true;
+    /// Lives until the actor's end, whatever of it panics. After that call [`finish`](Self::finish).
+    pub(crate) async fn live(&mut self) {
         loop {
-            // An end does not wait for signals: what there is of them goes with the actor.
-            if matches!(self.act, Act::Begin | Act::Work)
-                && (std::mem::take(&mut looks) || self.address.presence.take_signal())
-                && let Poll::Ready(Some(signal)) = control(&mut TaskContext::from_waker(&ring))
-            {
-                return Some(signal);
+            let lived = match self.act {
+                Act::Finish => return,
+                Act::Work | Act::Nothing => StopReason::caught(pin!(self.turns())).await,
+                _ => StopReason::caught(pin!(self.pass())).await,
+            };
+            if let Err(panicked) = lived {
+                // It knows that it has to end, or to begin anew: the next round does either.
+                self.panicked(&panicked);
             }
-            match self.act {
-                Act::Begin => self.start().await,
-                Act::Work | Act::Nothing => {
-                    // kameo catches what panics as well. An unwinding looks up each call on its way twice,
-                    // though, and reads the table of its function from the beginning: that of this loop is
-                    // the longest by far.
-                    let worked = StopReason::caught(pin!(self.work())).await;
-                    let Ok(work) = worked.map_err(|panicked| self.panicked(&panicked)) else { continue };
-                    if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
-                        self.commit_direct();
-                        self.end_batch().await;
-                    }
-                    match work {
-                        SliceWork::More => yield_now().await,
-                        SliceWork::Done(handled) if handled >= STREAM_MESSAGES => {
-                            self.commit_direct();
-                            linger().await;
-                        }
-                        // It may have failed, or have sent itself more: then others run first.
-                        SliceWork::Done(1..) if has_batches::<A>() => yield_now().await,
-                        SliceWork::Done(_) => self.rest().await,
-                    }
-                }
-                Act::Part { polite } => self.last_words(polite).await,
-                Act::Ask => self.ask().await,
-                Act::Leave { polite } => {
-                    let reason = self.life.reason().clone();
-                    self.leave(&reason);
-                    self.last_words(polite).await;
-                }
-                Act::Finish => return None,
+        }
+    }
+
+    /// Handles messages, and sleeps where there are none, for as long as that is what the actor does.
+    async fn turns(&mut self) {
+        loop {
+            let work = self.work().await;
+            if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
+                self.commit_direct();
+                self.end_batch().await;
             }
+            match work {
+                SliceWork::More => yield_now().await,
+                SliceWork::Done(handled) if handled >= STREAM_MESSAGES => {
+                    self.commit_direct();
+                    linger().await;
+                }
+                // It may have failed, or have sent itself more: then others run first.
+                SliceWork::Done(1..) if has_batches::<A>() => yield_now().await,
+                SliceWork::Done(_) => self.rest().await,
+            }
+            if !self.is_at_work() {
+                return;
+            }
+        }
+    }
+
+    /// Passes from one life to the next, or towards the end.
+    async fn pass(&mut self) {
+        match self.act {
+            Act::Begin => self.start().await,
+            Act::Part { polite } => self.last_words(polite).await,
+            Act::Ask => self.ask().await,
+            Act::Leave { polite } => {
+                let reason = self.life.reason().clone();
+                self.leave(&reason);
+                self.last_words(polite).await;
+            }
+            Act::Work | Act::Nothing | Act::Finish => {}
         }
     }
 
@@ -466,7 +466,7 @@ impl<A: Actor> Body<A> {
     }
 
     /// A handler or hook has panicked, or was given up.
-    pub(crate) fn panicked(&mut self, reason: &StopReason) {
+    fn panicked(&mut self, reason: &StopReason) {
         self.happens(Happening::Broke(reason.clone()));
         self.keep_hand(reason);
     }
