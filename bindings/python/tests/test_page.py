@@ -37,7 +37,7 @@ def run_page(page: pathlib.Path, behind: str) -> str:
 def test_the_messages_of_the_page_of_contracts() -> None:
     behind = """
 assert len(value) == market.Bar.ROOT_LEN == 64
-assert market.Bar.decode(value, version=1, root_len=64) == bar
+assert market.Bar.decode(value, version=2, root_len=64) == bar
 assert bars["close_ticks"].tolist() == [100] * 3 and not bars.flags.owndata
 assert issubclass(market.ValidationError, Exception) and issubclass(market.EncodeError, Exception)
 for error in (market.TruncatedError, market.VersionError, market.InvalidError):

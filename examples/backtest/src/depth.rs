@@ -2,6 +2,8 @@
 
 use crate::messages::{Quote, Timestamp};
 
+pub use crate::messages::{Depth, Level};
+
 /// Most levels of each side that are kept: those of LOBSTER, of Databento's `mbp-10` and of CME. A snapshot
 /// takes 352 bytes.
 pub const DEPTH_LEVELS_MAX: usize = 10;
@@ -9,46 +11,24 @@ pub const DEPTH_LEVELS_MAX: usize = 10;
 /// Prices that differ by less than this share are one.
 const SAME_PRICE: f64 = 1e-9;
 
-/// What is displayed at one price, or traded at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Level {
-    /// In units of the currency.
-    pub price: f64,
-    /// Units of the asset, over all orders at this price.
-    pub size: f64,
-}
-
-/// The best levels of a book, and the trade that has come just before, if there was one.
-///
-/// ```
-/// use backtest::depth::{Depth, Level};
-/// use backtest::messages::Timestamp;
-/// let book = Depth::new(Timestamp::from_nanos(0), &[(99.0, 5.0), (98.0, 7.0)], &[(101.0, 3.0)]);
-/// assert_eq!(book.bids()[1], Level { price: 98.0, size: 7.0 });
-/// assert_eq!((book.middle(), book.ask().price), (100.0, 101.0));
-/// // Three units at 101 are all there is.
-/// assert_eq!(book.mean_price(true, 3.0), Some(101.0));
-/// assert_eq!(book.mean_price(true, 4.0), None);
-/// assert_eq!(book.mean_price(false, 10.0), Some((5.0 * 99.0 + 5.0 * 98.0) / 10.0));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Depth {
-    /// When the book was so.
-    pub timestamp: Timestamp,
-    /// Number of the snapshot, from 0.
-    pub index: u32,
-    /// Number of the asset, from 0.
-    pub asset: u16,
-    counts: [u8; 2],
-    trade: Level,
-    bids: [Level; DEPTH_LEVELS_MAX],
-    asks: [Level; DEPTH_LEVELS_MAX],
-}
-
+/// The best levels of a book, and the trade that has come just before, if there was one: a message of the
+/// contract, and a row of prices in memory.
 impl Depth {
     /// A book of these prices and sizes, the best first. A level of size zero is none; levels beyond
     /// [`DEPTH_LEVELS_MAX`] are left out. A backtest refuses books that are crossed, out of order or without
     /// a side.
+    ///
+    /// ```
+    /// use backtest::depth::{Depth, Level};
+    /// use backtest::messages::Timestamp;
+    /// let book = Depth::new(Timestamp::from_nanos(0), &[(99.0, 5.0), (98.0, 7.0)], &[(101.0, 3.0)]);
+    /// assert_eq!(book.bids()[1], Level { price: 98.0, size: 7.0 });
+    /// assert_eq!((book.middle(), book.ask().price), (100.0, 101.0));
+    /// // Three units at 101 are all there is.
+    /// assert_eq!(book.mean_price(true, 3.0), Some(101.0));
+    /// assert_eq!(book.mean_price(true, 4.0), None);
+    /// assert_eq!(book.mean_price(false, 10.0), Some((5.0 * 99.0 + 5.0 * 98.0) / 10.0));
+    /// ```
     #[must_use]
     pub fn new(timestamp: Timestamp, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Self {
         let mut book = Self { timestamp, ..Self::default() };
@@ -63,15 +43,15 @@ impl Depth {
     /// With a trade of others, which came first: the book is what it has left.
     #[must_use]
     pub fn with_trade(mut self, price: f64, size: f64) -> Self {
-        self.trade = Level { price, size };
+        self.last_trade = Level { price, size };
         self
     }
 
     /// Adds the next level of a side, if there is room for it.
     pub(crate) fn push(&mut self, bids: bool, level: Level) {
         let (levels, count) = match bids {
-            true => (&mut self.bids, &mut self.counts[0]),
-            false => (&mut self.asks, &mut self.counts[1]),
+            true => (&mut self.bid_levels, &mut self.bid_count),
+            false => (&mut self.ask_levels, &mut self.ask_count),
         };
         if let Some(place) = levels.get_mut(usize::from(*count)) {
             *place = level;
@@ -81,26 +61,27 @@ impl Depth {
 
     /// The same levels as another book.
     pub(crate) fn with_levels_of(self, other: &Self) -> Self {
-        Self { counts: other.counts, bids: other.bids, asks: other.asks, ..self }
+        let Self { bid_count, ask_count, bid_levels, ask_levels, .. } = *other;
+        Self { bid_count, ask_count, bid_levels, ask_levels, ..self }
     }
 
     /// Whether there are no levels: of a row that tells of a trade alone.
     pub(crate) fn is_empty(&self) -> bool {
-        self.counts == [0; 2]
+        self.bid_count == 0 && self.ask_count == 0
     }
 
     /// What others bid, the highest price first.
     #[inline]
     #[must_use]
     pub fn bids(&self) -> &[Level] {
-        &self.bids[..usize::from(self.counts[0])]
+        shown(&self.bid_levels, self.bid_count)
     }
 
     /// What others ask, the lowest price first.
     #[inline]
     #[must_use]
     pub fn asks(&self) -> &[Level] {
-        &self.asks[..usize::from(self.counts[1])]
+        shown(&self.ask_levels, self.ask_count)
     }
 
     /// What a buyer takes, the asks, or what a seller does, the bids.
@@ -113,21 +94,21 @@ impl Depth {
     #[inline]
     #[must_use]
     pub fn trade(&self) -> Option<Level> {
-        (self.trade.size > 0.0).then_some(self.trade)
+        (self.last_trade.size > 0.0).then_some(self.last_trade)
     }
 
     /// The best bid.
     #[inline]
     #[must_use]
     pub fn bid(&self) -> Level {
-        self.bids[0]
+        self.bid_levels[0]
     }
 
     /// The best ask.
     #[inline]
     #[must_use]
     pub fn ask(&self) -> Level {
-        self.asks[0]
+        self.ask_levels[0]
     }
 
     /// Between the best bid and the best ask: what a position is valued at.
@@ -175,8 +156,8 @@ impl Depth {
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let is_price = |price: f64| price.is_finite() && price > 0.0;
         let is_size = |size: f64| size.is_finite() && size > 0.0;
-        let all =
-            || self.bids().iter().chain(self.asks()).chain(self.trade.size.ne(&0.0).then_some(&self.trade));
+        let trade = || self.last_trade.size.ne(&0.0).then_some(&self.last_trade);
+        let all = || self.bids().iter().chain(self.asks()).chain(trade());
         if self.bids().is_empty() || self.asks().is_empty() {
             return Some("the book has no bid or no ask, and nobody could value a position by it");
         }
@@ -193,6 +174,13 @@ impl Depth {
         }
         (self.bid().price >= self.ask().price).then_some("its best bid is not below its best ask")
     }
+}
+
+/// The levels that there are. A count beyond them, which a message that came as bytes is refused for, means
+/// all.
+#[inline]
+fn shown(levels: &[Level; DEPTH_LEVELS_MAX], count: u8) -> &[Level] {
+    levels.get(..usize::from(count)).unwrap_or(levels)
 }
 
 /// Whether two prices are one but for the rounding of a float.

@@ -160,6 +160,7 @@ impl Source for Bootstrap {
             volume: step.volume,
             close_ticks,
             index: index as u32,
+            asset: 0,
         });
         self.bar
     }
@@ -180,6 +181,7 @@ mod tests {
             volume: 1.0,
             close_ticks: (close * 100.0).round() as i64,
             index: at as u32,
+            asset: 0,
         });
         Series {
             symbol: "X".to_owned(),

@@ -35,6 +35,7 @@ fn bars(random: &mut Random) -> Arc<[Bar]> {
             volume: 1.0,
             close_ticks: ticks,
             index: index as u32,
+            asset: 0,
         }
     };
     (0..count).map(bar).collect()

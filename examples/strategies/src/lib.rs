@@ -3,6 +3,7 @@
 
 pub mod asks_model;
 pub mod breakout;
+pub mod imbalance;
 pub mod market_maker;
 pub mod pairs;
 pub mod rsi_stop;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use backtest::prelude::*;
+use backtest::strategy::OnBus;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -55,6 +56,14 @@ fn books(ctx: &mut StrategyContext<'_>) -> Option<()> {
     let bid = ctx.depth()?.bid(); // price and size; `bids()` has all levels
     ctx.buy(Ticket::new(3).limit(bid.price)); // the last in the queue at that price
     Some(())
+}
+
+fn live(backtest: &Backtest, strategy: impl Strategy, bus: &mycelium::MessageBus) -> Result {
+    let OnBus { venue, trader, feed } = backtest.on_bus(strategy)?;
+    bus.spawn(venue)?; // the exchange simulator
+    bus.spawn(trader)?; // hosts the strategy
+    bus.spawn_service(feed.speed(60.0))?; // publishes the prices in their own time: here a minute in a second
+    Ok(())
 }
 
 mod program {

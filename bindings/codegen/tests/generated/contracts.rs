@@ -558,6 +558,46 @@ mod generated_contracts {
         assert!(align_of::<ArchivedShape>() == 8);
     };
 
+    /// What is displayed at one price, or traded at it.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Level {
+        /// In units of the currency.
+        pub price: f64,
+        /// Units of the asset, over all orders at this price.
+        pub size: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedLevel>() == 16);
+        assert!(align_of::<ArchivedLevel>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedLevel, price) == 0);
+        assert!(::std::mem::offset_of!(ArchivedLevel, size) == 8);
+    };
+
+    impl Level {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken("Level", "price", &self.price, "finite"));
+            }
+            if !(self.price >= 0.0) {
+                return Err(mycelium::ValidationError::broken("Level", "price", &self.price, "at least 0.0"));
+            }
+            if !(self.size.is_finite()) {
+                return Err(mycelium::ValidationError::broken("Level", "size", &self.size, "finite"));
+            }
+            if !(self.size >= 0.0) {
+                return Err(mycelium::ValidationError::broken("Level", "size", &self.size, "at least 0.0"));
+            }
+            Ok(())
+        }
+    }
+
     /// A fixed-size struct.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
@@ -621,8 +661,8 @@ mod generated_contracts {
 
     /// Prices of one symbol over one interval.
     ///
-    /// Topic `market.bars`, type id 100, version 1, domain `market_data`.
-    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    /// Topic `market.bars`, type id 100, version 2, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct Bar {
@@ -642,6 +682,24 @@ mod generated_contracts {
         pub close_ticks: i64,
         /// Number of the bar, from 0.
         pub index: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+    }
+
+    impl Default for Bar {
+        fn default() -> Self {
+            Self {
+                timestamp: Default::default(),
+                open: Default::default(),
+                high: Default::default(),
+                low: Default::default(),
+                close: Default::default(),
+                volume: Default::default(),
+                close_ticks: Default::default(),
+                index: Default::default(),
+                asset: 0,
+            }
+        }
     }
 
     const _: () = {
@@ -655,14 +713,15 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedBar, volume) == 40);
         assert!(::std::mem::offset_of!(ArchivedBar, close_ticks) == 48);
         assert!(::std::mem::offset_of!(ArchivedBar, index) == 56);
+        assert!(::std::mem::offset_of!(ArchivedBar, asset) == 60);
     };
 
     impl mycelium::Message for Bar {
         const NAME: &'static str = "Bar";
         const TYPE_ID: u16 = 100;
         const TOPIC: &'static str = "market.bars";
-        const VERSION: u16 = 1;
-        const DIGEST: u64 = 0xe6c5140f7639a29b;
+        const VERSION: u16 = 2;
+        const DIGEST: u64 = 0x6658347980bb3459;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.open.is_finite()) {
@@ -706,8 +765,56 @@ mod generated_contracts {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 64, digest: 0xe6c5140f7639a29b },
+            wire::Layout { version: 2, root_len: 64, digest: 0x6658347980bb3459 },
         ];
+
+        fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
+            match version {
+                1 => {
+                    let old: Bar_V1 = wire::decode_fixed_layout(Self::NAME, bytes)?;
+                    Ok(Self {
+                        timestamp: old.timestamp,
+                        open: old.open,
+                        high: old.high,
+                        low: old.low,
+                        close: old.close,
+                        volume: old.volume,
+                        close_ticks: old.close_ticks,
+                        index: old.index,
+                        asset: 0,
+                    })
+                }
+                _ => Err(wire::unknown_version::<Self>(version)),
+            }
+        }
     }
+
+    /// `Bar` as its version 1 was laid out.
+    #[derive(rkyv::Archive, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv)]
+    struct Bar_V1 {
+        timestamp: Timestamp,
+        open: f64,
+        high: f64,
+        low: f64,
+        close: f64,
+        volume: f64,
+        close_ticks: i64,
+        index: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedBar_V1>() == 64);
+        assert!(align_of::<ArchivedBar_V1>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, open) == 8);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, high) == 16);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, low) == 24);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, close) == 32);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, volume) == 40);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, close_ticks) == 48);
+        assert!(::std::mem::offset_of!(ArchivedBar_V1, index) == 56);
+    };
 
     /// The close of a bar. An exchange publishes it after the bar's fills.
     ///
@@ -927,6 +1034,111 @@ mod generated_contracts {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 32, digest: 0xcbb16e142588be03 },
+        ];
+    }
+
+    /// The best levels of a book, and the trade that has come just before, if there was one.
+    ///
+    /// Topic `market.depth`, type id 105, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Depth {
+        /// When the book was so.
+        pub timestamp: Timestamp,
+        /// Number of the snapshot, from 0.
+        pub index: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+        /// How many of the bids are levels.
+        pub bid_count: u8,
+        /// How many of the asks are levels.
+        pub ask_count: u8,
+        /// The trade; its size is 0 if there was none.
+        pub last_trade: self::Level,
+        /// What others bid, the highest price first; zeros behind the count.
+        pub bid_levels: [self::Level; 10],
+        /// What others ask, the lowest price first; zeros behind the count.
+        pub ask_levels: [self::Level; 10],
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedDepth>() == 352);
+        assert!(align_of::<ArchivedDepth>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedDepth, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedDepth, index) == 8);
+        assert!(::std::mem::offset_of!(ArchivedDepth, asset) == 12);
+        assert!(::std::mem::offset_of!(ArchivedDepth, bid_count) == 14);
+        assert!(::std::mem::offset_of!(ArchivedDepth, ask_count) == 15);
+        assert!(::std::mem::offset_of!(ArchivedDepth, last_trade) == 16);
+        assert!(::std::mem::offset_of!(ArchivedDepth, bid_levels) == 32);
+        assert!(::std::mem::offset_of!(ArchivedDepth, ask_levels) == 192);
+    };
+
+    impl mycelium::Message for Depth {
+        const NAME: &'static str = "Depth";
+        const TYPE_ID: u16 = 105;
+        const TOPIC: &'static str = "market.depth";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x46baee9865d01571;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.bid_count <= 10) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "bid_count", &self.bid_count, "at most 10"));
+            }
+            if !(self.ask_count <= 10) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ask_count", &self.ask_count, "at most 10"));
+            }
+            self.last_trade.validate().map_err(|e| e.inside(Self::NAME, "last_trade"))?;
+            for (at0, item0) in self.bid_levels.iter().enumerate() {
+                item0.validate().map_err(|e| e.inside(Self::NAME, format!("{}[{at0}]", "bid_levels")))?;
+            }
+            for (at0, item0) in self.ask_levels.iter().enumerate() {
+                item0.validate().map_err(|e| e.inside(Self::NAME, format!("{}[{at0}]", "ask_levels")))?;
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Depth {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 352, digest: 0x46baee9865d01571 },
+        ];
+    }
+
+    /// The events that follow, up to the last, become known together. A feed says it before them; one that comes without it is a moment of its own.
+    ///
+    /// Topic `market.moments`, type id 106, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Moment {
+        /// When they become known: bars when they are over.
+        pub known: Timestamp,
+        /// Number of the last of them: its `index`.
+        pub last: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedMoment>() == 16);
+        assert!(align_of::<ArchivedMoment>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedMoment, known) == 0);
+        assert!(::std::mem::offset_of!(ArchivedMoment, last) == 8);
+    };
+
+    impl mycelium::Message for Moment {
+        const NAME: &'static str = "Moment";
+        const TYPE_ID: u16 = 106;
+        const TOPIC: &'static str = "market.moments";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x2fef7318e8aea599;
+    }
+
+    impl wire::Wire for Moment {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 16, digest: 0x2fef7318e8aea599 },
         ];
     }
 
@@ -2113,6 +2325,8 @@ mod generated_contracts {
             wire::Entry::of::<SessionEnd>(),
             wire::Entry::of::<Quote>(),
             wire::Entry::of::<Tick>(),
+            wire::Entry::of::<Depth>(),
+            wire::Entry::of::<Moment>(),
             wire::Entry::of::<Order>(),
             wire::Entry::of::<Fill>(),
             wire::Entry::of::<Settlement>(),
@@ -2138,6 +2352,8 @@ mod generated_contracts {
             visitor.typed::<SessionEnd>();
             visitor.typed::<Quote>();
             visitor.typed::<Tick>();
+            visitor.typed::<Depth>();
+            visitor.typed::<Moment>();
             visitor.typed::<Order>();
             visitor.typed::<Fill>();
             visitor.typed::<Settlement>();

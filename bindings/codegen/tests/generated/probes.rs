@@ -4,6 +4,8 @@ probes!(
     SessionEnd,
     Quote,
     Tick,
+    Depth,
+    Moment,
     Order,
     Fill,
     Settlement,

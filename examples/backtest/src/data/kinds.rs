@@ -152,6 +152,7 @@ impl PriceRow for BarRow {
             volume: fields.amount(columns.volume)?,
             close_ticks: 0,
             index: 0,
+            asset: 0,
         };
         let said = Said {
             dividend: fields.amount(columns.dividends)?,

@@ -36,6 +36,7 @@
 //! ruined or pays for the time it is only remembered.
 
 mod account;
+mod announced;
 mod book;
 mod calendar;
 mod calm;
@@ -70,6 +71,7 @@ pub use crate::config::FillAt;
 use std::cell::Cell;
 
 use self::account::Listing;
+pub(crate) use self::announced::{Announced, Placed};
 use self::book::WorkingOrder;
 use self::calm::Calm;
 use self::carry::Carry;
@@ -78,8 +80,8 @@ use self::passing::{Kind, Passing};
 use self::terms::Constants;
 use crate::limits::ORDERS_WORKING_MAX;
 use crate::messages::{
-    Bar, BarDone, CancelOrder, Charge, Execution, NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate,
-    Timestamp,
+    Bar, BarDone, CancelOrder, Charge, Execution, Moment, NewOrder, OrderCause, OrderStatus, OrderType,
+    OrderUpdate, Timestamp,
 };
 use crate::tape::MarketData;
 
@@ -122,8 +124,10 @@ pub struct Engine {
     attentive: bool,
     /// The prices between which nothing happens, if there are any.
     calm: Option<Calm>,
-    /// Whether events come as messages, which do not say when they are known.
+    /// Whether the latest event came as a message that did not say when it is known.
     by_message: bool,
+    /// The moment whose events come as messages.
+    announced: Announced,
     /// Whether each event has its [`BarDone`].
     always: bool,
     ruined: bool,
@@ -169,6 +173,7 @@ impl Engine {
             attentive: false,
             calm: None,
             by_message: false,
+            announced: Announced::default(),
             always: false,
             ruined: false,
             closing: false,
@@ -303,17 +308,24 @@ impl Engine {
         self.on_data(0, bar.index, MarketData::Bar(bar))
     }
 
-    /// As [`on_bar`](Engine::on_bar), of any asset. Numbers count the events of all assets.
+    /// As [`on_bar`](Engine::on_bar), of any asset. Numbers count the events of all assets. Of an announced
+    /// moment all events have one [`BarDone`], which comes with the last of them.
     #[inline]
     pub fn on_data(&mut self, asset: u16, number: u32, data: MarketData<'_>) -> Option<BarDone> {
-        self.by_message = true;
-        let known = self.known(asset, &data);
+        let Placed { known, ends_moment } = self.announced.place(number);
+        self.by_message = known.is_none();
+        let known = known.unwrap_or_else(|| self.known(asset, &data));
         if self.is_quiet() {
             self.look(asset, number, known, data);
             return None;
         }
         self.pass(asset, number, known, data);
-        Some(self.finish())
+        ends_moment.then(|| self.finish())
+    }
+
+    /// The events that come as messages from now on, up to its last one, are one moment.
+    pub fn announce(&mut self, moment: Moment) {
+        self.announced.announce(moment, self.listings.len());
     }
 
     /// When an event that came as a message became known, as far as anybody can tell. It matters where the
@@ -377,6 +389,10 @@ impl Engine {
     /// positions are treated as [`AtEnd`] says. Where that closes them, an order of the last close opens
     /// nothing: it would be closed in the same instant, for two commissions.
     pub fn end(&mut self) -> BarDone {
+        if !self.touched.is_empty() || !self.together.is_empty() {
+            // A moment that was announced, and whose last event has not come.
+            self.finish();
+        }
         self.closing = self.market.at_end != AtEnd::Keep;
         self.fill_closes();
         for working in std::mem::take(&mut self.book) {

@@ -25,7 +25,7 @@
 //!
 //! # let bar = |i: u32| { let close = [9.0, 8.0, 7.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0][i as usize];
 //! #     Bar { timestamp: Timestamp::from_nanos(i64::from(i) * 86_400_000_000_000), open: close, high: close,
-//! #           low: close, close, volume: 1.0, close_ticks: close as i64, index: i } };
+//! #           low: close, close, volume: 1.0, close_ticks: close as i64, index: i, asset: 0 } };
 //! # let bars: Vec<Bar> = (0..9).map(bar).collect();
 //! let report = Backtest::new(bars).cash(700.0).run(Reversal)?;
 //! assert_eq!((report.trades[0].entry_price, report.trades[0].exit_price), (7.0, 10.0));
@@ -35,6 +35,8 @@
 
 mod context;
 mod desk;
+mod feed;
+mod heard;
 mod history;
 mod host;
 mod journal;
@@ -47,6 +49,7 @@ mod venue;
 
 pub use self::context::{OpenOrder, OrderId, StrategyContext};
 pub use self::desk::Desk;
+pub use self::feed::{MarketFeed, OnBus};
 pub use self::journal::{Journal, OpenPosition, OrderRecord, Trade};
 pub use self::run::{Backtest, Report};
 pub use self::ticket::{Size, Ticket};

@@ -1,32 +1,12 @@
 //! What a trader has heard of the market, and how much of it its strategy has seen.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mycelium::sweep::SharedSlice;
 
-use crate::depth::Depth;
-use crate::limits::LOOKBACK_BARS;
-use crate::messages::{Bar, Quote, Tick, Timestamp};
-use crate::tape::{MarketData, Prices, Tape};
-
-/// An event that came as a message.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Heard {
-    Bar(Bar),
-    Quote(Quote),
-    Tick(Tick),
-}
-
-/// What has come of one asset.
-#[derive(Clone, Debug, Default)]
-struct OwnPast {
-    bars: Vec<Bar>,
-    quotes: Vec<Quote>,
-    ticks: Vec<Tick>,
-    seen: usize,
-    latest: Bar,
-}
+use super::heard::{Heard, HeardPast};
+use crate::messages::{Bar, Depth, Moment, Quote, Tick, Timestamp};
+use crate::tape::{Prices, Tape};
 
 /// How much was seen of one asset of a tape.
 #[derive(Clone, Debug, Default)]
@@ -42,14 +22,14 @@ enum Store {
     /// A tape in memory, shared by all runs.
     Tape(Arc<Tape>, Vec<SeenPast>),
     /// The latest events, as they came, and those that the strategy has not seen.
-    Own(Vec<OwnPast>, VecDeque<Heard>),
+    Heard(Box<HeardPast>),
 }
 
 /// The events so far, and those that are known to the trader but not yet to its strategy.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
     store: Store,
-    /// Events that the strategy has seen, of those in memory. Of those that came, the number of the latest.
+    /// Events that the strategy has seen, of those in memory.
     seen: usize,
     /// Events that have happened, of those in memory.
     happened: usize,
@@ -67,13 +47,20 @@ impl Past {
 
     /// That of events of so many assets that come one by one.
     pub(super) fn own(assets: usize) -> Self {
-        Self { store: Store::Own(vec![OwnPast::default(); assets], VecDeque::new()), seen: 0, happened: 0 }
+        Self { store: Store::Heard(Box::new(HeardPast::new(assets))), seen: 0, happened: 0 }
     }
 
     /// An event has come, for the strategy to see when its fills are known.
     pub(super) fn push(&mut self, heard: Heard) {
-        if let Store::Own(_, queue) = &mut self.store {
-            queue.push_back(heard);
+        if let Store::Heard(past) = &mut self.store {
+            past.push(heard);
+        }
+    }
+
+    /// The events that come from now on, up to its last one, are one moment.
+    pub(super) fn announce(&mut self, moment: Moment) {
+        if let Store::Heard(past) = &mut self.store {
+            past.announce(moment);
         }
     }
 
@@ -82,14 +69,14 @@ impl Past {
         self.happened = match &self.store {
             Store::Bars(bars) => until.min(bars.len()),
             Store::Tape(tape, _) => until.min(tape.len()),
-            Store::Own(..) => 0,
+            Store::Heard(_) => 0,
         };
     }
 
     /// The number of the last event of the next moment that the strategy has not seen.
     pub(super) fn next_number(&self) -> Option<u32> {
         match &self.store {
-            Store::Own(_, queue) => queue.front().map(Heard::number),
+            Store::Heard(past) => past.next_number(),
             Store::Bars(_) => (self.seen < self.happened).then_some(self.seen as u32),
             Store::Tape(tape, _) => {
                 let end = tape.moment_end(self.seen);
@@ -130,24 +117,7 @@ impl Past {
                 }
                 time
             }
-            Store::Own(assets, queue) => {
-                let heard = queue.pop_front()?;
-                self.seen = heard.number() as usize;
-                let (asset, data) = heard.data();
-                // One that nobody has named is not heard of.
-                let time = data.timestamp();
-                if let Some(past) = assets.get_mut(usize::from(asset)) {
-                    past.latest = data.as_bar(past.seen);
-                    past.seen += 1;
-                    price(usize::from(asset), past.latest.close);
-                    match heard {
-                        Heard::Bar(bar) => remember(&mut past.bars, bar),
-                        Heard::Quote(quote) => remember(&mut past.quotes, quote),
-                        Heard::Tick(tick) => remember(&mut past.ticks, tick),
-                    }
-                }
-                Some(time)
-            }
+            Store::Heard(past) => past.see(price),
         }
     }
 
@@ -157,7 +127,7 @@ impl Past {
         match &self.store {
             Store::Bars(bars) => &bars[self.seen - 1],
             Store::Tape(_, assets) => &assets[asset].latest,
-            Store::Own(assets, _) => &assets[asset].latest,
+            Store::Heard(past) => &past.of(asset).latest,
         }
     }
 
@@ -168,7 +138,7 @@ impl Past {
                 Some(Prices::Bars(bars)) => &bars[..assets[asset].seen],
                 _ => &[],
             },
-            Store::Own(assets, _) => &assets[asset].bars,
+            Store::Heard(past) => &past.of(asset).bars,
         }
     }
 
@@ -179,7 +149,7 @@ impl Past {
                 Some(Prices::Quotes(quotes)) => &quotes[..assets[asset].seen],
                 _ => &[],
             },
-            Store::Own(assets, _) => &assets[asset].quotes,
+            Store::Heard(past) => &past.of(asset).quotes,
         }
     }
 
@@ -190,18 +160,18 @@ impl Past {
                 Some(Prices::Ticks(ticks)) => &ticks[..assets[asset].seen],
                 _ => &[],
             },
-            Store::Own(assets, _) => &assets[asset].ticks,
+            Store::Heard(past) => &past.of(asset).ticks,
         }
     }
 
-    /// The books of an asset so far. On a bus there are none.
     pub(super) fn books(&self, asset: usize) -> &[Depth] {
         match &self.store {
             Store::Tape(tape, assets) => match tape.prices(asset as u16) {
                 Some(Prices::Depth(books)) => &books[..assets[asset].seen],
                 _ => &[],
             },
-            Store::Bars(_) | Store::Own(..) => &[],
+            Store::Bars(_) => &[],
+            Store::Heard(past) => &past.of(asset).books,
         }
     }
 
@@ -210,7 +180,7 @@ impl Past {
     pub(super) fn number(&self) -> u32 {
         match &self.store {
             Store::Bars(_) | Store::Tape(..) => (self.seen as u32).saturating_sub(1),
-            Store::Own(..) => self.seen as u32,
+            Store::Heard(past) => past.number(),
         }
     }
 
@@ -229,30 +199,4 @@ impl Past {
             _ => number,
         }
     }
-}
-
-impl Heard {
-    fn number(&self) -> u32 {
-        match self {
-            Self::Bar(bar) => bar.index,
-            Self::Quote(quote) => quote.index,
-            Self::Tick(tick) => tick.index,
-        }
-    }
-
-    fn data(&self) -> (u16, MarketData<'_>) {
-        match self {
-            Self::Bar(bar) => (0, MarketData::Bar(bar)),
-            Self::Quote(quote) => (quote.asset, MarketData::Quote(quote)),
-            Self::Tick(tick) => (tick.asset, MarketData::Tick(tick)),
-        }
-    }
-}
-
-/// Keeps the latest: when there are twice as many as are wanted, the older half goes.
-fn remember<T>(past: &mut Vec<T>, next: T) {
-    if past.len() == 2 * LOOKBACK_BARS {
-        past.drain(..LOOKBACK_BARS);
-    }
-    past.push(next);
 }

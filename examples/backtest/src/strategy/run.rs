@@ -403,8 +403,7 @@ impl Backtest {
     }
 
     fn figures_alone(&self, strategy: Box<dyn Situation>) -> Result<Outcome, InstanceError> {
-        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
-        let terms = self.asset_terms(tape)?;
+        let (tape, terms) = self.checked()?;
         let (trader, events) = self.hosted(tape, terms, strategy, None)?;
         Ok(Outcome { statistics: trader.seat.ledger.finish().0, curve: None, events })
     }
@@ -426,8 +425,17 @@ impl Backtest {
 
     /// Whether prices and terms fit.
     pub(crate) fn check(&self) -> Result<(), InstanceError> {
+        self.checked().map(drop)
+    }
+
+    /// The prices, and the terms of each asset.
+    pub(super) fn checked(&self) -> Result<(&Arc<Tape>, Vec<AssetTerms>), InstanceError> {
         let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
-        self.asset_terms(tape).map(drop)
+        Ok((tape, self.asset_terms(tape)?))
+    }
+
+    pub(super) fn market_terms(&self) -> &Market {
+        &self.market
     }
 
     /// The terms of each asset, checked.
@@ -470,12 +478,12 @@ impl Backtest {
     /// come.
     ///
     /// # Errors
-    /// As [`run`](Backtest::run); and if there are several assets, because bars that come name none.
+    /// As [`run`](Backtest::run); and if there are several assets, because a source has bars of one:
+    /// [`on_bus`](Backtest::on_bus) is for several.
     pub fn outcome_on(&self, source: impl Source, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        let tape = self.tape().map_err(|error| InstanceError::Tape(error.clone()))?;
-        let terms = self.asset_terms(tape)?;
+        let (tape, terms) = self.checked()?;
         let ([AssetTerms { lot, .. }], Some(symbol)) = (&terms[..], tape.symbols().next()) else {
-            let reason = format!("is one of {}, and bars of a source name none", terms.len());
+            let reason = format!("is one of {}, and a source has bars of one", terms.len());
             return Err(InstanceError::Market(MarketError { term: "asset", reason }));
         };
         if self.market.feed.is_some() {

@@ -2,7 +2,7 @@
 //! the future, nor decide on a stale account.
 //!
 //! ```text
-//! as messages: Feed --Bar--> Venue, Trader
+//! as messages: Feed --Moment, Bar, Quote, Tick, Depth--> Venue, Trader
 //!              Trader --NewOrder, CancelOrder--> Venue --Execution, OrderUpdate, BarDone--> Trader
 //!              Feed --SessionEnd--> Venue --Execution, OrderUpdate, Settlement--> Trader
 //! in memory:   Feed --Stretch, SessionEnd--> Trader
@@ -12,6 +12,7 @@
 //! from what they have said whether a bar needs an answer: it does if the trader has sent something that the
 //! latest [`BarDone`] had not heard, or if that one was attentive, which it is while orders work or the
 //! position could be ruined. On other bars nothing can be filled, and the trader calls the strategy at once.
+//! Each event is as a bar is here, and the events of a [`Moment`] are one.
 //!
 //! A history in memory is read by all runs. Its bars are no messages: the trader hears of a stretch of them,
 //! takes them one by one, and has the exchange beside it ([`Replay`]), which steps to those that need an
@@ -21,13 +22,14 @@ use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
 use super::Strategy;
 use super::desk::{Desk, Instruction};
+use super::heard::Heard;
 use super::host::{Seat, Situation};
-use super::past::{Heard, Past};
+use super::past::Past;
 use super::replay::Replay;
 use crate::engine::{AssetTerms, Event, Market};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Statistics};
 use crate::messages::{
-    Bar, BarDone, Charge, Execution, OrderUpdate, Quote, SessionEnd, Settlement, Stretch, Tick,
+    Bar, BarDone, Charge, Depth, Execution, Moment, OrderUpdate, Quote, SessionEnd, Settlement, Stretch, Tick,
 };
 
 /// Hosts a strategy. Its type ends here: there is one actor for all of them.
@@ -43,9 +45,12 @@ pub struct Trader {
 }
 
 impl Trader {
-    /// A trader for a bus, live or in an isolate, that hears of [`Bar`] (of the first asset), [`Quote`] and
-    /// [`Tick`] as somebody publishes them, and trades with the [`Venue`](super::Venue) on that bus. Their
-    /// numbers, `index`, must grow, and are counted over all assets.
+    /// A trader for a bus, live or in an isolate, that hears of [`Bar`], [`Quote`], [`Tick`] and [`Depth`] as
+    /// somebody publishes them, and trades with the [`Venue`](super::Venue) on that bus. Their numbers,
+    /// `index`, must grow, and are counted over all assets; `asset` is the place of a name. Events that
+    /// become known together, and of which the strategy is to decide once, are announced by a [`Moment`]:
+    /// a [`MarketFeed`](super::MarketFeed) does that. [`Backtest::on_bus`](super::Backtest::on_bus) makes
+    /// all three.
     #[must_use]
     pub fn on_bus(strategy: impl Strategy, market: &Market, symbols: &[&str]) -> Self {
         let terms = market.asset_terms();
@@ -75,6 +80,12 @@ impl Trader {
         replay: Option<Replay>,
     ) -> Self {
         Self { strategy, seat: Seat { desk, ledger }, sent: 0, heard: 0, attentive: false, replay }
+    }
+
+    /// What the account has made of its time so far: everything, once the [`Settlement`] has come.
+    #[must_use]
+    pub fn statistics(self) -> Statistics {
+        self.seat.ledger.finish().0
     }
 
     /// Goes on with what has come until the exchange has to say what it has filled.
@@ -107,7 +118,14 @@ impl Actor for Trader {
             return;
         }
         topics.on::<Execution>().on::<OrderUpdate>().on::<BarDone>().on::<Settlement>();
-        topics.on::<Charge>().on::<Bar>().on::<Quote>().on::<Tick>();
+        topics.on::<Charge>().on::<Bar>().on::<Quote>().on::<Tick>().on::<Depth>().on::<Moment>();
+    }
+}
+
+impl Handler<Moment> for Trader {
+    async fn handle(&mut self, moment: &Moment, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.seat.desk.past.announce(*moment);
+        self.go_on(ctx).await
     }
 }
 
@@ -128,6 +146,13 @@ impl Handler<Quote> for Trader {
 impl Handler<Tick> for Trader {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.seat.desk.past.push(Heard::Tick(*tick));
+        self.go_on(ctx).await
+    }
+}
+
+impl Handler<Depth> for Trader {
+    async fn handle(&mut self, book: &Depth, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.seat.desk.past.push(Heard::Depth(Box::new(*book)));
         self.go_on(ctx).await
     }
 }

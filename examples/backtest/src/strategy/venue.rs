@@ -3,7 +3,9 @@
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
 use crate::engine::{AssetTerms, Engine, Event, Market};
-use crate::messages::{Bar, BarDone, CancelOrder, NewOrder, Quote, SessionEnd, Settlement, Tick};
+use crate::messages::{
+    Bar, BarDone, CancelOrder, Depth, Moment, NewOrder, Quote, SessionEnd, Settlement, Tick,
+};
 use crate::tape::MarketData;
 
 /// Fills orders against the events that it hears of.
@@ -117,13 +119,20 @@ impl Actor for Venue {
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<NewOrder>().on::<CancelOrder>().on::<SessionEnd>();
-        topics.on::<Bar>().on::<Quote>().on::<Tick>();
+        topics.on::<Bar>().on::<Quote>().on::<Tick>().on::<Depth>().on::<Moment>();
+    }
+}
+
+impl Handler<Moment> for Venue {
+    async fn handle(&mut self, moment: &Moment, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.engine.announce(*moment);
+        Ok(())
     }
 }
 
 impl Handler<Bar> for Venue {
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.hear(0, bar.index, MarketData::Bar(bar), ctx).await
+        self.hear(bar.asset, bar.index, MarketData::Bar(bar), ctx).await
     }
 }
 
@@ -136,6 +145,12 @@ impl Handler<Quote> for Venue {
 impl Handler<Tick> for Venue {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.hear(tick.asset, tick.index, MarketData::Tick(tick), ctx).await
+    }
+}
+
+impl Handler<Depth> for Venue {
+    async fn handle(&mut self, book: &Depth, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.hear(book.asset, book.index, MarketData::Depth(book), ctx).await
     }
 }
 

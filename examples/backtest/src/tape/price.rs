@@ -29,6 +29,18 @@ impl MarketData<'_> {
         }
     }
 
+    /// The number of its asset.
+    #[inline]
+    #[must_use]
+    pub fn asset(&self) -> u16 {
+        match self {
+            Self::Bar(bar) => bar.asset,
+            Self::Quote(quote) => quote.asset,
+            Self::Tick(tick) => tick.asset,
+            Self::Depth(book) => book.asset,
+        }
+    }
+
     /// What a position is valued at: the close, the middle of the best bid and ask, the price of the tick.
     #[inline]
     #[must_use]
@@ -84,6 +96,7 @@ impl MarketData<'_> {
             volume,
             close_ticks: 0,
             index: at as u32,
+            asset: self.asset(),
         }
     }
 

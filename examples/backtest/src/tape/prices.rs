@@ -72,25 +72,25 @@ macro_rules! prices_of {
 
 prices_of!(Bars of Bar, Quotes of Quote, Ticks of Tick, Depth of Depth);
 
-/// A row that bears its place, and that of its asset if it names one.
+/// A row that bears its place, and that of its asset.
 trait Numbered: Copy {
-    fn number(self) -> (u32, Option<u16>);
+    fn number(self) -> (u32, u16);
     fn with_number(self, index: u32, asset: u16) -> Self;
 }
 
 impl Numbered for Bar {
-    fn number(self) -> (u32, Option<u16>) {
-        (self.index, None)
+    fn number(self) -> (u32, u16) {
+        (self.index, self.asset)
     }
 
-    fn with_number(self, index: u32, _asset: u16) -> Self {
-        Self { index, ..self }
+    fn with_number(self, index: u32, asset: u16) -> Self {
+        Self { index, asset, ..self }
     }
 }
 
 impl Numbered for Quote {
-    fn number(self) -> (u32, Option<u16>) {
-        (self.index, Some(self.asset))
+    fn number(self) -> (u32, u16) {
+        (self.index, self.asset)
     }
 
     fn with_number(self, index: u32, asset: u16) -> Self {
@@ -99,8 +99,8 @@ impl Numbered for Quote {
 }
 
 impl Numbered for Tick {
-    fn number(self) -> (u32, Option<u16>) {
-        (self.index, Some(self.asset))
+    fn number(self) -> (u32, u16) {
+        (self.index, self.asset)
     }
 
     fn with_number(self, index: u32, asset: u16) -> Self {
@@ -109,8 +109,8 @@ impl Numbered for Tick {
 }
 
 impl Numbered for Depth {
-    fn number(self) -> (u32, Option<u16>) {
-        (self.index, Some(self.asset))
+    fn number(self) -> (u32, u16) {
+        (self.index, self.asset)
     }
 
     fn with_number(mut self, index: u32, asset: u16) -> Self {
@@ -120,11 +120,7 @@ impl Numbered for Depth {
 }
 
 fn is_numbered<R: Numbered>(rows: &[R], asset: u16) -> bool {
-    let is_own = |(row, at): (&R, u32)| {
-        let (index, named) = row.number();
-        index == at && named.is_none_or(|named| named == asset)
-    };
-    rows.iter().zip(0..).all(is_own)
+    rows.iter().zip(0..).all(|(row, at)| row.number() == (at, asset))
 }
 
 fn renumbered<R: Numbered>(rows: &[R], asset: u16) -> io::Result<SharedSlice<R>> {
@@ -180,7 +176,10 @@ impl Prices {
     /// These rows alone, numbered from the first of them.
     pub(super) fn part(&self, rows: Range<usize>) -> io::Result<Self> {
         Ok(match self {
-            Self::Bars(bars) => Self::Bars(renumbered(&bars[rows], 0)?),
+            Self::Bars(bars) => {
+                let asset = bars.first().map_or(0, |bar| bar.asset);
+                Self::Bars(renumbered(&bars[rows], asset)?)
+            }
             Self::Quotes(quotes) => {
                 let asset = quotes.first().map_or(0, |quote| quote.asset);
                 Self::Quotes(renumbered(&quotes[rows], asset)?)

@@ -28,7 +28,17 @@ pub(crate) fn bars(random: &mut Random, hours: i64) -> Vec<Bar> {
         hour += hours * (1 + i64::from(random.below(10) == 0) * 3);
         let price = |ticks: i64| ticks.max(25) as f64 / 100.0;
         let (open, high, low, close) = (price(open), price(high), price(low), price(close));
-        Bar { timestamp, open, high, low, close, volume: 500.0, close_ticks: 1, index: index as u32 }
+        Bar {
+            timestamp,
+            open,
+            high,
+            low,
+            close,
+            volume: 500.0,
+            close_ticks: 1,
+            index: index as u32,
+            asset: 0,
+        }
     };
     (0..count).map(bar).collect()
 }
@@ -80,7 +90,7 @@ pub(crate) fn act(ctx: &mut StrategyContext<'_>, random: &mut Random, names: &[&
     }
 }
 
-fn terms(backtest: Backtest, seed: u64) -> Backtest {
+pub(crate) fn terms(backtest: Backtest, seed: u64) -> Backtest {
     let random = &mut Random::new(seed ^ 0x7e57);
     let backtest = backtest
         .cash(CASH)

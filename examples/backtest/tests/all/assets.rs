@@ -132,6 +132,7 @@ fn walk(random: &mut Random, hours: i64, count: i64, gaps: bool) -> Vec<Bar> {
             volume: 100.0,
             close_ticks: ticks,
             index: bars.len() as u32,
+            asset: 0,
         });
     }
     bars

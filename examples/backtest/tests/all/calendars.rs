@@ -103,6 +103,7 @@ fn hourly(from: &str, count: u32) -> Vec<Bar> {
         volume: 1.0,
         close_ticks: 10_000,
         index,
+        asset: 0,
     };
     (0..count).map(bar).collect()
 }

@@ -27,7 +27,7 @@ fn bars(random: &mut Random, seconds: i64) -> Vec<Bar> {
         price += (random.below(201) as f64 - 100.0) / 100.0;
         let (high, low) = (price.max(open) + 0.2, price.min(open) - 0.2);
         let timestamp = at(i64::from(index) * seconds);
-        Bar { timestamp, open, high, low, close: price, volume: 100.0, close_ticks: 1, index }
+        Bar { timestamp, open, high, low, close: price, volume: 100.0, close_ticks: 1, index, asset: 0 }
     };
     (0..40).map(bar).collect()
 }

@@ -22,6 +22,7 @@ mod intraday;
 mod latency;
 mod lookahead;
 mod models;
+mod on_bus;
 mod orders;
 mod own_models;
 mod parity;

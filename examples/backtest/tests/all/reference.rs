@@ -39,6 +39,7 @@ fn so_many_bars(random: &mut Random, count: u64) -> Vec<Bar> {
             volume: random.below(200) as f64,
             close_ticks: close,
             index: index as u32,
+            asset: 0,
         }
     };
     (0..count).map(bar).collect()

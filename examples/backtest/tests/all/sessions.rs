@@ -31,6 +31,7 @@ fn hourly(from: &str, prices: &[(f64, f64, f64, f64)]) -> Vec<Bar> {
         volume: 1.0,
         close_ticks: (close * 100.0).round() as i64,
         index,
+        asset: 0,
     };
     (0..).zip(prices).map(bar).collect()
 }

@@ -6,3 +6,4 @@ mod assets;
 mod goog;
 mod interrupted;
 mod model;
+mod on_bus;

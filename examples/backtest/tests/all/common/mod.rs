@@ -14,6 +14,7 @@ pub(crate) fn bars(prices: &[(f64, f64, f64, f64)]) -> Vec<Bar> {
         volume: 1.0,
         close_ticks: (close * 100.0).round() as i64,
         index: at as u32,
+        asset: 0,
     };
     prices.iter().enumerate().map(bar).collect()
 }

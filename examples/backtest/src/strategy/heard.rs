@@ -1,0 +1,183 @@
+//! What has come as messages: events that wait until their fills are known, in moments, and those that the
+//! strategy has seen.
+
+use std::collections::VecDeque;
+
+use crate::engine::{Announced, Placed};
+use crate::limits::LOOKBACK_BARS;
+use crate::messages::{Bar, Depth, Moment, Quote, Tick, Timestamp};
+use crate::tape::MarketData;
+
+/// An event that came as a message.
+#[derive(Clone, Debug)]
+pub(super) enum Heard {
+    Bar(Bar),
+    Quote(Quote),
+    Tick(Tick),
+    /// Far larger than the others.
+    Depth(Box<Depth>),
+}
+
+/// An event that the strategy has not seen.
+#[derive(Clone, Debug)]
+struct Waiting {
+    heard: Heard,
+    /// When it became known, if somebody has said so.
+    known: Option<Timestamp>,
+    ends_moment: bool,
+}
+
+/// What has come of one asset, and was seen: the latest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnPast {
+    pub(super) bars: Vec<Bar>,
+    pub(super) quotes: Vec<Quote>,
+    pub(super) ticks: Vec<Tick>,
+    pub(super) books: Vec<Depth>,
+    pub(super) latest: Bar,
+    seen: usize,
+}
+
+/// What has come of all assets.
+#[derive(Clone, Debug)]
+pub(super) struct HeardPast {
+    assets: Vec<OwnPast>,
+    queue: VecDeque<Waiting>,
+    /// The moment whose events come.
+    announced: Announced,
+    /// Number of the latest event that the strategy has seen.
+    number: u32,
+}
+
+impl HeardPast {
+    pub(super) fn new(assets: usize) -> Self {
+        Self {
+            assets: vec![OwnPast::default(); assets],
+            queue: VecDeque::new(),
+            announced: Announced::default(),
+            number: 0,
+        }
+    }
+
+    /// The events that come from now on, up to its last one, are one moment.
+    pub(super) fn announce(&mut self, moment: Moment) {
+        self.end_moment();
+        self.announced.announce(moment, self.assets.len());
+    }
+
+    /// An event has come, for the strategy to see when its fills are known.
+    pub(super) fn push(&mut self, heard: Heard) {
+        let Placed { known, ends_moment } = self.announced.place(heard.number());
+        if known.is_none() {
+            self.end_moment();
+        }
+        self.queue.push_back(Waiting { heard, known, ends_moment });
+    }
+
+    /// No more is to come of the moment at hand, though its last event was never heard of.
+    fn end_moment(&mut self) {
+        if let Some(last) = self.queue.back_mut() {
+            last.ends_moment = true;
+        }
+    }
+
+    /// The number of the last event of the next moment that has come whole.
+    pub(super) fn next_number(&self) -> Option<u32> {
+        self.queue.iter().find(|waiting| waiting.ends_moment).map(|waiting| waiting.heard.number())
+    }
+
+    /// Shows the strategy one moment more: tells each asset's price, and says the time. `None` if none has
+    /// come whole.
+    pub(super) fn see(&mut self, mut price: impl FnMut(usize, f64)) -> Option<Timestamp> {
+        self.next_number()?;
+        while let Some(Waiting { heard, known, ends_moment }) = self.queue.pop_front() {
+            self.number = heard.number();
+            let (asset, data) = heard.data();
+            let time = self.booked(&data, known);
+            let counts_assets = self.assets.len() > 1;
+            // One that nobody has named is not heard of.
+            if let Some(past) = self.assets.get_mut(usize::from(asset)) {
+                let heard = if counts_assets { heard.at_place(past.seen as u32) } else { heard };
+                past.remember(heard);
+                price(usize::from(asset), past.latest.close);
+            }
+            if ends_moment {
+                return Some(time);
+            }
+        }
+        None
+    }
+
+    /// The time to which an event is booked, as that of a tape: a bar beside other assets to its last
+    /// instant.
+    fn booked(&self, data: &MarketData<'_>, known: Option<Timestamp>) -> Timestamp {
+        match (data, known) {
+            (MarketData::Bar(_), Some(known)) if self.assets.len() > 1 => {
+                Timestamp::from_nanos(known.as_nanos().saturating_sub(1))
+            }
+            _ => data.timestamp(),
+        }
+    }
+
+    pub(super) fn of(&self, asset: usize) -> &OwnPast {
+        &self.assets[asset]
+    }
+
+    /// The number of the latest event that the strategy has seen.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl OwnPast {
+    fn remember(&mut self, heard: Heard) {
+        self.latest = heard.data().1.as_bar(self.seen);
+        self.seen += 1;
+        match heard {
+            Heard::Bar(bar) => keep(&mut self.bars, bar),
+            Heard::Quote(quote) => keep(&mut self.quotes, quote),
+            Heard::Tick(tick) => keep(&mut self.ticks, tick),
+            Heard::Depth(book) => keep(&mut self.books, *book),
+        }
+    }
+}
+
+impl Heard {
+    fn number(&self) -> u32 {
+        match self {
+            Self::Bar(bar) => bar.index,
+            Self::Quote(quote) => quote.index,
+            Self::Tick(tick) => tick.index,
+            Self::Depth(book) => book.index,
+        }
+    }
+
+    /// As a strategy on several assets sees it: it has the number of its place among those of its asset.
+    fn at_place(mut self, place: u32) -> Self {
+        let number = match &mut self {
+            Self::Bar(bar) => &mut bar.index,
+            Self::Quote(quote) => &mut quote.index,
+            Self::Tick(tick) => &mut tick.index,
+            Self::Depth(book) => &mut book.index,
+        };
+        *number = place;
+        self
+    }
+
+    fn data(&self) -> (u16, MarketData<'_>) {
+        match self {
+            Self::Bar(bar) => (bar.asset, MarketData::Bar(bar)),
+            Self::Quote(quote) => (quote.asset, MarketData::Quote(quote)),
+            Self::Tick(tick) => (tick.asset, MarketData::Tick(tick)),
+            Self::Depth(book) => (book.asset, MarketData::Depth(book)),
+        }
+    }
+}
+
+/// Keeps the latest: when there are twice as many as are wanted, the older half goes.
+fn keep<T>(past: &mut Vec<T>, next: T) {
+    if past.len() == 2 * LOOKBACK_BARS {
+        past.drain(..LOOKBACK_BARS);
+    }
+    past.push(next);
+}
