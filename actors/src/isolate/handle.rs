@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::{Confined, Held};
 
-pub(crate) use self::direct::{IsolateRef, Unqueued};
+pub(crate) use self::direct::{IsolateAsk, IsolateRef, Unqueued};
 pub(super) use self::direct::{direct_rule, push};
 pub(crate) use self::tied::Tied;
 use super::beat::{Beat, BeatAgain, PlayTimed, Timed};

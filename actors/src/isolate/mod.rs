@@ -58,7 +58,7 @@ use crate::{
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
-pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep, Tied, Unqueued};
+pub(crate) use self::handle::{IsolateAsk, IsolateContext, IsolateRef, Place, Sleep, Tied, Unqueued};
 pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{ActorCell, AnySeat, seat_actor};
 pub(crate) use self::service::seat_service;

@@ -50,21 +50,19 @@ where
         Self { to, stage: AskStage::Begin(query), at: None }
     }
 
-    /// Queues the query, if there is room.
-    #[inline]
-    fn begin(to: &'a Address<A>, query: Q) -> Result<AskStage<'a, Q, A::Reply>, AskError> {
-        if to.is_current() {
-            return Err(to.asked_itself());
-        }
-        let (reply, answer) = mycelium_mailbox::reply();
-        match to.inbox.offer(Envelope::query(query, reply)) {
-            Ok(()) => Ok(AskStage::Queued(waiting(to.wait(Wait::Answer), answer))),
-            Err(TrySendError::Full(asked)) => Ok(AskStage::Full(rare(move || async move {
-                to.wait_to_ask(asked).await?;
-                to.answered(answer).await
-            }))),
-            Err(_) => Err(to.unasked()),
-        }
+    /// Waits for room, or fails: the query was refused.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room(
+        to: &'a Address<A>,
+        refused: TrySendError<Envelope<A>>,
+        answer: ReplyReceiver<A::Reply>,
+    ) -> Result<AskStage<'a, Q, A::Reply>, AskError> {
+        let TrySendError::Full(asked) = refused else { return Err(to.unasked()) };
+        Ok(AskStage::Full(rare(move || async move {
+            to.wait_to_ask(asked).await?;
+            to.answered(answer).await
+        })))
     }
 }
 
@@ -82,8 +80,16 @@ where
             ready!(poll_turn(cx, at));
             // It waits there no more.
             *at = None;
+            if to.is_current() {
+                *stage = AskStage::Over;
+                return Poll::Ready(Err(to.asked_itself()));
+            }
             if let AskStage::Begin(query) = std::mem::replace(stage, AskStage::Over) {
-                *stage = Self::begin(to, query)?;
+                let (reply, answer) = mycelium_mailbox::reply();
+                *stage = match to.inbox.offer(Envelope::query(query, reply)) {
+                    Ok(()) => AskStage::Queued(waiting(to.wait(Wait::Answer), answer)),
+                    Err(refused) => Self::wait_for_room(to, refused, answer)?,
+                };
             }
         }
         match stage {

@@ -43,6 +43,7 @@ mod wire;
 /// Trees know lives through their hosts alone.
 pub(crate) use crate::life::{MissedLog, MissedMark};
 pub(crate) use address::{Address, Member, OfferRefusal, Work};
+pub(crate) use asking::PendingAsk;
 pub(crate) use blocking::block_on;
 pub use blocking::without_cancellation;
 pub(crate) use body::Body;

@@ -1,15 +1,45 @@
 //! Questions to one actor.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use super::{ActorRef, ReferenceBackend};
+use super::{ActorRef, ReferenceBackend, rare};
 use crate::context::within;
 use crate::error::Asked;
-use crate::isolate::stepped;
+use crate::isolate::{IsolateAsk, stepped};
+use crate::live::PendingAsk;
+use crate::recipient::BoxFuture;
 use crate::{Actor, AskError, Replies};
+
+/// The future of an ask. It is written by hand: an `async fn` would ask at each poll how far it is, and move
+/// the query and the answer once more.
+#[must_use = "nothing is asked before this is awaited"]
+enum Asking<'a, A: Replies<Q>, Q> {
+    Live(PendingAsk<'a, A, Q>),
+    Isolate(IsolateAsk<'a, A, Q>),
+    /// Boxed, so that an ask without a limit keeps no room for it.
+    Rare(BoxFuture<'a, Result<A::Reply, AskError>>),
+}
+
+impl<A, Q> Future for Asking<'_, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    type Output = Result<A::Reply, AskError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Live(live) => Pin::new(live).poll(cx),
+            Self::Isolate(isolate) => Pin::new(isolate).poll(cx),
+            Self::Rare(waits) => waits.as_mut().poll(cx),
+        }
+    }
+}
 
 impl<A: Actor> ActorRef<A> {
     #[cold]
@@ -49,19 +79,20 @@ impl<A: Actor> ActorRef<A> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    pub fn ask<Q>(&self, query: Q) -> impl Future<Output = Result<A::Reply, AskError>> + Send
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Live(live) => match live.ask_limit() {
-                None => live.ask(query).await,
-                // Boxed, so that an ask without a limit keeps no room for it. Its timer is boxed as well.
-                Some(limit) => Box::pin(self.ask_within(query, limit)).await,
+                None => Asking::Live(live.ask(query)),
+                Some(limit) => Asking::Rare(rare(move || self.ask_within(query, limit))),
             },
-            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
-            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
+            ReferenceBackend::Isolate(isolate) => Asking::Isolate(isolate.ask(query)),
+            ReferenceBackend::Nowhere(_) => {
+                Asking::Rare(rare(move || stepped(Err(AskError::stopped(self.whom())))))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 
 use super::{IsolateContext, Place, Room, Sleep, seat_of};
 use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
@@ -24,6 +25,8 @@ use crate::isolate::sub::{
     AnswerStep, Called, HandleStep, PendingRequest, Repeats, ReplyStep, Rule, TakeStep, Takeable,
 };
 use crate::isolate::waits::SeatWait;
+use crate::recipient::BoxFuture;
+use crate::reference::rare;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
     Actor, AskError, Every, Handler, Identity, Replies, Responder, StopReason, Subscription, Takes,
@@ -299,31 +302,99 @@ impl<A: Actor> IsolateRef<A> {
         }
     }
 
-    pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    pub(crate) fn ask<Q>(&self, query: Q) -> IsolateAsk<'_, A, Q>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let answer = match self.send_query(query) {
-            Ok(answer) => answer,
-            // Boxed, as it is rare: each ask would keep room for it.
-            Err(unqueued) => Box::pin(self.wait_to_ask(unqueued)).await?,
-        };
-        self.answered(answer).await
+        IsolateAsk { to: self, stage: IsolateAskStage::Begin(query) }
     }
 
     /// Waits for the answer to a query that was queued.
     pub(crate) async fn answered<R>(&self, mut answer: oneshot::Receiver<R>) -> Result<R, AskError> {
-        let answered = poll_fn(|cx| {
-            let polled = Pin::new(&mut answer).poll(cx);
-            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
-                core.note_wait(SeatWait::Answer(self.place.seat));
-            }
-            polled
-        });
-        match answered.await {
+        match poll_fn(|cx| self.poll_answer(&mut answer, cx)).await {
             Ok(answer) => Ok(answer),
-            Err(_) => stepped(Err(AskError::stopped(self.asked().sent()))).await,
+            Err(_) => stepped(Err(self.unanswered())).await,
+        }
+    }
+
+    fn poll_answer<R>(
+        &self,
+        answer: &mut oneshot::Receiver<R>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<R, RecvError>> {
+        let polled = Pin::new(answer).poll(cx);
+        if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
+            core.note_wait(SeatWait::Answer(self.place.seat));
+        }
+        polled
+    }
+
+    /// The error of an ask whose query was queued.
+    #[cold]
+    fn unanswered(&self) -> AskError {
+        AskError::stopped(self.asked().sent())
+    }
+}
+
+/// An ask in an isolate as a future. Polled after it was ready, it panics, as that of an `async fn` does.
+#[must_use = "nothing is asked before this is awaited"]
+pub(crate) struct IsolateAsk<'a, A: Replies<Q>, Q> {
+    to: &'a IsolateRef<A>,
+    stage: IsolateAskStage<'a, Q, A::Reply>,
+}
+
+/// How far such an ask has come.
+enum IsolateAskStage<'a, Q, R> {
+    /// Nothing was done.
+    Begin(Q),
+    /// The query waits for its turn, or the answer is awaited.
+    Queued(oneshot::Receiver<R>),
+    /// It waits for room, or fails.
+    Rare(BoxFuture<'a, Result<R, AskError>>),
+    Over,
+}
+
+// Nothing in it is pinned.
+impl<A: Replies<Q>, Q> Unpin for IsolateAsk<'_, A, Q> {}
+
+impl<A, Q> Future for IsolateAsk<'_, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    type Output = Result<A::Reply, AskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Self { to, stage } = self.get_mut();
+        let to = *to;
+        loop {
+            *stage = match std::mem::replace(stage, IsolateAskStage::Over) {
+                IsolateAskStage::Begin(query) => match to.send_query(query) {
+                    Ok(answer) => IsolateAskStage::Queued(answer),
+                    Err(unqueued) => IsolateAskStage::Rare(rare(move || async move {
+                        let answer = to.wait_to_ask(unqueued).await?;
+                        to.answered(answer).await
+                    })),
+                },
+                IsolateAskStage::Queued(mut answer) => match to.poll_answer(&mut answer, cx) {
+                    Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),
+                    Poll::Ready(Err(_)) => IsolateAskStage::Rare(rare(|| stepped(Err(to.unanswered())))),
+                    Poll::Pending => {
+                        *stage = IsolateAskStage::Queued(answer);
+                        return Poll::Pending;
+                    }
+                },
+                IsolateAskStage::Rare(mut waits) => {
+                    let polled = waits.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        *stage = IsolateAskStage::Rare(waits);
+                    }
+                    return polled;
+                }
+                // Pending would keep a `select!` without a guard for ever.
+                IsolateAskStage::Over => panic!("an ask was polled after it was ready"),
+            };
         }
     }
 }
