@@ -139,10 +139,7 @@ impl kameo::Actor for Lodger {
         Ok(lodger)
     }
 
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an `async fn` keeps room for the unused reference, twice in each task"
-    )]
+    // No `async fn`, which would keep room for the unused reference.
     fn next(
         &mut self,
         _: WeakActorRef<Self>,
