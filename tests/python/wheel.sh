@@ -20,6 +20,7 @@ sed -n '/^```yaml$/,/^```$/{/^```/!p;}' "$root/docs/python.md" > "$target/python
 gen="cargo run --quiet --locked -p mycelium-cli --manifest-path $root/Cargo.toml -- gen"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --out "$messages/desk"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --msgspec --out "$messages/desk_msgspec"
+$gen "$root/bindings/python/bench/contracts.yaml" --lang python --out "$messages/quotes"
 $gen "$root/examples/notebook/contracts.yaml" --lang python --out "$messages/bars"
 $gen "$root/contracts.yaml" --lang python --out "$messages/market"
 $gen "$root/examples/extension/contracts.yaml" --lang python --out "$messages/crossing_messages"

@@ -65,6 +65,8 @@ fn stage(folder: &Path, library: &Path) {
     let desk = Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap();
     write_messages(&folder.join("desk"), python(&desk));
     write_messages(&folder.join("desk_msgspec"), python_msgspec(&desk));
+    let quotes = Contract::read(&root().join("bindings/python/bench/contracts.yaml")).unwrap();
+    write_messages(&folder.join("quotes"), python(&quotes));
     let bars = Contract::read(&root().join("examples/notebook/contracts.yaml")).unwrap();
     write_messages(&folder.join("bars"), python(&bars));
     let market = Contract::read(&root().join("contracts.yaml")).unwrap();
