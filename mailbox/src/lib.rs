@@ -146,13 +146,14 @@ pub use presence::{Interlude, Presence, Stop};
 pub use reply::{ReplyReceiver, ReplySender, reply};
 pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
-pub use stamps::{Note, Stamps};
+pub use stamps::Stamps;
 pub use sync::{Spin, SpinGuard};
 pub use ticks::Ticks;
 pub use topic::{
     AsOf, Badge, Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, Origin,
-    PublishError, Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
-    SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError, Visible,
+    PublishError, Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, StampTime, StampTimes,
+    SubscribeError, SubscribeOptions, SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic,
+    TopicStats, TryPublishError, Visible,
 };
 pub use typed::Typed;
 

@@ -9,8 +9,8 @@ use loom::thread;
 use crate::loom_support::{Receiver, block_on, explore, inbox};
 use crate::sync::Arc;
 use crate::{
-    Doorbell, Inbox, Merge, Overflow, Source, Sources, Stamps, SubscribeOptions, Subscription, Topic,
-    poll_pick,
+    Doorbell, Inbox, Merge, Overflow, Source, Sources, StampTimes, Stamps, SubscribeOptions, Subscription,
+    Topic, poll_pick,
 };
 
 /// A queue of either kind.
@@ -120,10 +120,13 @@ fn loom_an_inbox_that_was_left_alone_keeps_the_order_of_one_sender() {
 }
 
 /// A message reaches its receiver before another that somebody publishes who has received it too.
-fn order_across_receivers(lane: bool, handled_before: bool) {
+fn order_across_receivers(lane: bool, handled_before: bool, timed: bool) {
     explore(move || {
         let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
         let [one, two] = two_topics(&stamps);
+        if timed {
+            [&one, &two].map(|topic| topic.keep_times(Some(StampTimes::new(4, || 0))));
+        }
         let overflow = if lane { Overflow::Fail } else { Overflow::Block };
         let mut other = Receiver::new(&one, SubscribeOptions { overflow, ..SubscribeOptions::default() });
         let sources =
@@ -155,22 +158,33 @@ fn order_across_receivers(lane: bool, handled_before: bool) {
 /// Fails if `wake_after` tells once the section has ended.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_source_that_was_left_alone() {
-    order_across_receivers(false, false);
+    order_across_receivers(false, false, false);
 }
 
 /// Fails if a lane's subscriber takes messages without the topic's lock: others may not have them yet.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_that_was_left_alone() {
-    order_across_receivers(true, false);
+    order_across_receivers(true, false, false);
 }
 
 /// Fails if the end of a batch is taken for a look without the topic's lock.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_after_a_batch() {
-    order_across_receivers(true, true);
+    order_across_receivers(true, true, false);
 }
 
-/// Fails if a lane's subscriber looks whether others have its messages too before it takes the lane's lock.
+/// Fails if a topic gives out numbers of its block though another has taken some behind them.
+#[test]
+fn loom_what_follows_from_a_message_comes_behind_it_where_times_are_kept() {
+    order_across_receivers(false, true, true);
+}
+
+#[test]
+fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_where_times_are_kept() {
+    order_across_receivers(true, true, true);
+}
+
+/// Fails if a lane's subscriber takes messages without the topic's lock, as it might while it is alone.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_that_has_just_come() {
     explore(|| {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, Stamps, Subscription, Topic,
-    TryPublishError,
+    Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, StampTimes, Stamps, Subscription,
+    Topic, TryPublishError,
 };
 
 mod common;
@@ -74,7 +74,7 @@ fn an_outsider_that_waits_for_room_is_told_when_outsiders_are_refused() {
 }
 
 #[test]
-fn messages_in_a_row_share_a_stamp_and_noted_ones_do_not() {
+fn messages_in_a_row_share_a_stamp_and_those_whose_times_are_kept_do_not() {
     let stamps = Arc::new(Stamps::new());
     let topic = Topic::<u64>::new(Arc::clone(&stamps), 8);
     let mut queue = subscribe(&topic, 0, Overflow::Block);
@@ -85,18 +85,29 @@ fn messages_in_a_row_share_a_stamp_and_noted_ones_do_not() {
         stamp
     };
     assert_eq!(publish(1), publish(2), "nothing came between");
-    let noted = Arc::new(Mutex::new(Vec::new()));
-    let note = Arc::clone(&noted);
-    topic.note_each(Some(Arc::new(move |stamp| note.lock().unwrap().push(stamp))));
-    let stamps_noted = [publish(3), publish(4), publish(5)];
-    assert!(stamps_noted.is_sorted_by(|one, other| one < other), "{stamps_noted:?}");
-    assert_eq!(*noted.lock().unwrap(), stamps_noted);
-    assert_eq!(stamps.taken(), stamps_noted[2] + 1);
-    assert_eq!(Arc::strong_count(&noted), 2);
-    topic.note_each(None);
-    assert_eq!(Arc::strong_count(&noted), 1, "the note is gone");
-    assert_eq!(publish(6), publish(7));
-    assert_eq!(noted.lock().unwrap().len(), 3);
+    let clock = Arc::new(Mutex::new(0));
+    let time = Arc::clone(&clock);
+    topic.keep_times(Some(StampTimes::new(100, move || {
+        let mut time = time.lock().unwrap();
+        *time += 1;
+        *time
+    })));
+    // More than are taken in advance, with one of another queue among them.
+    let mut timed: Vec<_> = (3..23).map(&mut publish).collect();
+    let other = stamps.take();
+    timed.extend((23..43).map(&mut publish));
+    assert!(timed.is_sorted_by(|one, other| one < other), "{timed:?}");
+    assert!(timed[19] < other && other < timed[20], "{other} came between the halves of {timed:?}");
+    let known = topic.with_times(|times| timed.iter().map(|&stamp| times.find(stamp)).collect::<Vec<_>>());
+    assert_eq!(known, Some((1..=40).collect()));
+    assert_eq!(Arc::strong_count(&clock), 2);
+    topic.keep_times(None);
+    assert_eq!(Arc::strong_count(&clock), 1, "the clock is gone");
+    let shared = publish(43);
+    assert_eq!(shared, publish(44));
+    assert!(shared > timed[39]);
+    assert_eq!(*clock.lock().unwrap(), 40);
+    assert!(topic.with_times(|_| ()).is_none());
 }
 
 #[test]

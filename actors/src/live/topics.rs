@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    AsOf, Badge, Blocker, Changed, Doorbell, INLINE_BYTES_MAX, Note, Origin, Overflow, Publishing,
+    AsOf, Badge, Blocker, Changed, Doorbell, INLINE_BYTES_MAX, Origin, Overflow, Publishing,
     QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError, SubscribeOptions, SubscriberInfo,
     Subscription as Queue, Topic, TryPublishError,
 };
@@ -96,9 +96,8 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         self.topic.try_publish_front(messages, sender)
     }
 
-    /// See [`Topic::note_each`].
-    pub(super) fn note_each(&self, note: Option<Note>) {
-        self.topic.note_each(note);
+    pub(super) fn topic(&self) -> &Topic<M> {
+        &self.topic
     }
 
     pub(crate) fn count_delivered(&self, messages: u64) {
@@ -438,14 +437,12 @@ impl Topics {
                 topic.close();
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
-            let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
-            if self.carried.contains(&kind.type_id) {
+            let (bus, clock, carried) = (self.mark(), self.clock, self.carried.contains(&kind.type_id));
+            // A later subscriber in bytes wants to know when messages that are retained were published.
+            let tap = Tap::new(&topic, clock, retains && carried);
+            if carried {
                 let changed = Arc::clone(&self.changed);
                 topic.note_changes(Some(Arc::new(move || changed.get().into_iter().for_each(|tell| tell()))));
-                if retains {
-                    // A later subscriber in bytes wants to know when they were published.
-                    tap.remember(clock, |note| topic.note_each(Some(note)));
-                }
             }
             let door = ByteDoor::default();
             Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap, door })

@@ -325,7 +325,7 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
             return Err(SpawnError::ConflatesBytes { message: self.kind().name });
         };
         let capacity = how.capacity.unwrap_or_else(|| self.capacity());
-        let at = T::ENCODED.then(|| self.tap.join(capacity, self.clock(), |note| self.note_each(Some(note))));
+        let at = T::ENCODED.then(|| self.tap.join(self.topic(), capacity, self.clock()));
         let place = TapPlace::new(Arc::clone(&self), at);
         let queue = self.subscribe(typed, owner)?;
         Ok(Box::new(Ear::new(queue, self, place)))

@@ -32,8 +32,9 @@ use super::retain::{RETAINED_MAX, Retain, Retention};
 use super::ring::Ring;
 use super::seat::SubscriberState;
 use super::sleepers::Sleepers;
+use super::times::StampTimes;
 use crate::Stamps;
-use crate::stamps::{Mark, Note};
+use crate::stamps::Mark;
 use crate::sync::{
     Arc, AtomicU8, AtomicU64, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Spin, Turnstile, lock,
 };
@@ -339,12 +340,16 @@ impl<V: Payload> Core<V> {
         self.ring_capacity
     }
 
-    /// See [`Topic::note_each`](super::Topic::note_each).
-    pub(crate) fn note_each(&self, note: Option<Note>) {
-        let note = note.map(Box::new);
-        let before = self.lock().producer().mark.note_each(note);
+    /// See [`Topic::keep_times`](super::Topic::keep_times).
+    pub(crate) fn keep_times(&self, times: Option<StampTimes>) {
+        let before = self.lock().producer().mark.keep_times(times);
         // Here, where the lock is free.
         drop(before);
+    }
+
+    /// See [`Topic::with_times`](super::Topic::with_times).
+    pub(crate) fn with_times<R>(&self, with: impl FnOnce(&mut StampTimes) -> R) -> Option<R> {
+        self.lock().producer().mark.times().map(with)
     }
 
     /// See [`Topic::note_changes`](super::Topic::note_changes).

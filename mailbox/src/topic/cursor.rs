@@ -280,7 +280,7 @@ impl<V: Payload> Cursor<V> {
 
     pub(crate) fn arm(&mut self, tag: Option<u32>) -> bool {
         self.commit();
-        if self.core.arm(&self.seat, tag) != self.position {
+        if self.core.arm(&self.seat, tag).tail() != self.position {
             return true;
         }
         // As a lane does: once, for who waits from now on waits for others, and perhaps sleeps on this very

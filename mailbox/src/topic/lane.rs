@@ -1,17 +1,17 @@
 //! The private queue of a subscriber whose policy is not `Block`, or who wants one of its own.
 //!
 //! # Protocol
-//! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the
-//! stamps rise along the lane). `queued` mirrors the length: stored with `Release` inside it, loaded with
-//! `Acquire` by the subscriber's look. A publish fills one lane after the other, so a subscriber that is not
-//! the only one takes its messages inside the topic's critical section too: whatever it publishes because of
-//! them comes after they are in every lane and in the ring. Sleeping goes through the topic's
-//! seats, like for ring subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on
-//! it.
+//! `backlog` is owned by the holder of the topic's lock: there is no lock of the lane, so a publish beside a
+//! lane pays for one lock. Producers fill it inside the topic's critical section (so the stamps rise along
+//! the lane), and its subscriber takes messages there, some at a time. A publish fills one lane after the
+//! other in one section, so whatever a subscriber publishes because of a message comes after that one is in
+//! every lane and in the ring. `queued` mirrors the length: stored with `Release` inside the section, loaded
+//! with `Acquire` by the subscriber's look. Sleeping goes through the topic's seats, like for ring
+//! subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on it.
 //!
 //! A lane under `Block` refuses what it has no room for, and its producers wait as for a gate: the
-//! subscriber makes room under the lane's lock, then reads the count of waiters; a producer puts its waker
-//! into the list, then looks at the lane under its lock. The thread that has the lock second sees what the
+//! subscriber makes room under the topic's lock, then reads the count of waiters; a producer puts its waker
+//! into the list, then looks at the lane under that lock. The thread that has the lock second sees what the
 //! other has written before it (**sync point "room or waiter"** of `wait.rs`).
 
 use std::collections::VecDeque;
@@ -25,11 +25,12 @@ use super::seat::SubscriberState;
 use crate::backlog::{BATCH, Backlog, Offered, WhenFull};
 use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin, SpinGuard};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Shared};
 
 pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<SubscriberState>,
-    backlog: Spin<Backlog<RingEntry<V>>>,
+    /// Owned by the holder of the topic's lock.
+    backlog: Shared<Backlog<RingEntry<V>>>,
     queued: AtomicUsize,
     /// Messages that the subscriber has taken and not passed.
     in_hand: AtomicUsize,
@@ -42,6 +43,10 @@ pub(crate) struct Lane<V: Payload> {
     gone: AtomicBool,
 }
 
+// SAFETY: `backlog` is reached only by the holder of the topic's lock, one thread at a time; everything else
+// is Sync by itself. The values are `V: Send` by `Payload`.
+unsafe impl<V: Payload> Sync for Lane<V> {}
+
 impl<V: Payload> Lane<V> {
     pub(crate) fn new(
         seat: Arc<SubscriberState>,
@@ -49,13 +54,62 @@ impl<V: Payload> Lane<V> {
         key: Option<KeyFn<V::Message>>,
         refuses: Option<Obstacle>,
     ) -> Self {
-        let (backlog, queued, in_hand) = (Spin::new(backlog), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (backlog, queued, in_hand) = (Shared::new(backlog), AtomicUsize::new(0), AtomicUsize::new(0));
         let (number, gone) = (AtomicU64::new(0), AtomicBool::new(false));
         Self { seat, backlog, queued, in_hand, key, refuses, number, gone }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.backlog.lock().is_full()
+    /// What waits. `with` must not come here again.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
+    #[inline(always)]
+    unsafe fn backlog<R>(&self, with: impl FnOnce(&mut Backlog<RingEntry<V>>) -> R) -> R {
+        // SAFETY: the holder of the topic's lock is alone, and comes here once at a time.
+        self.backlog.with_mut(|backlog| with(unsafe { &mut *backlog }))
+    }
+
+    /// Whether it has no room.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
+    pub(crate) unsafe fn is_full(&self) -> bool {
+        // SAFETY: the caller holds the lock.
+        unsafe { self.backlog(|backlog| backlog.is_full()) }
+    }
+
+    /// Whether there is room for one more entry, so that nobody has to decide what becomes of it: no policy,
+    /// and no key.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
+    #[inline(always)]
+    pub(crate) unsafe fn has_place(&self) -> bool {
+        // SAFETY: the caller holds the lock.
+        unsafe { self.backlog(|backlog| backlog.has_place()) }
+    }
+
+    /// Stores an entry for which there [is room](Self::has_place).
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
+    #[inline(always)]
+    pub(crate) unsafe fn put(&self, entry: RingEntry<V>) {
+        let put = |backlog: &mut Backlog<_>| {
+            backlog.push(entry);
+            self.queued.store(backlog.len(), Ordering::Release);
+        };
+        // SAFETY: the caller holds the lock.
+        unsafe { self.backlog(put) }
+    }
+
+    /// Takes all that waits: its subscriber has left.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
+    pub(crate) unsafe fn take_rest(&self) -> Backlog<RingEntry<V>> {
+        // SAFETY: the caller holds the lock.
+        unsafe { self.backlog(|backlog| std::mem::replace(backlog, Backlog::new(WhenFull::Refuse, 0))) }
     }
 
     /// Whether it conflates.
@@ -82,45 +136,43 @@ impl<V: Payload> Lane<V> {
         self.number.load(Ordering::Relaxed) <= lanes && !self.gone.load(Ordering::Relaxed)
     }
 
-    /// Room for one more entry, which stays until this is dropped; `None`: a policy decides what becomes of
-    /// one, or its key does.
-    #[inline]
-    pub(crate) fn free_place(&self) -> Option<LanePlace<'_, V>> {
-        let backlog = self.backlog.lock();
-        backlog.has_place().then_some(LanePlace { backlog, queued: &self.queued })
-    }
-
     /// Takes and stores an entry, whose message has this key here. If something is dropped for it: why, and
     /// what that is. It is none if the entry itself has no place: then it is not taken.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock.
     #[inline(always)] // What it returns is large, and mostly not there.
-    pub(crate) fn offer(
+    pub(crate) unsafe fn offer(
         &self,
         key: u64,
         take: impl FnOnce() -> RingEntry<V>,
     ) -> Option<(Cause, Option<RingEntry<V>>)> {
-        let mut backlog = self.backlog.lock();
-        let mut displaced = None;
-        if !backlog.has_place() {
-            match backlog.when_full() {
-                WhenFull::Refuse | WhenFull::DropNewest => return Some((Cause::DroppedNewest, None)),
-                WhenFull::DropOldest => displaced = backlog.pop(),
-                WhenFull::Conflate => {
-                    let offered = backlog.offer(take(), key);
-                    self.queued.store(backlog.len(), Ordering::Release);
-                    return match offered {
-                        Offered::Stored => None,
-                        Offered::Conflated(old) => Some((Cause::Conflated, Some(old))),
-                        Offered::DroppedOldest(old) => Some((Cause::DroppedOldest, Some(old))),
-                        Offered::DroppedNewest(new) | Offered::Refused(new) => {
-                            Some((Cause::DroppedNewest, Some(new)))
-                        }
-                    };
+        let offer = |backlog: &mut Backlog<RingEntry<V>>| {
+            let mut displaced = None;
+            if !backlog.has_place() {
+                match backlog.when_full() {
+                    WhenFull::Refuse | WhenFull::DropNewest => return Some((Cause::DroppedNewest, None)),
+                    WhenFull::DropOldest => displaced = backlog.pop(),
+                    WhenFull::Conflate => {
+                        let offered = backlog.offer(take(), key);
+                        self.queued.store(backlog.len(), Ordering::Release);
+                        return match offered {
+                            Offered::Stored => None,
+                            Offered::Conflated(old) => Some((Cause::Conflated, Some(old))),
+                            Offered::DroppedOldest(old) => Some((Cause::DroppedOldest, Some(old))),
+                            Offered::DroppedNewest(new) | Offered::Refused(new) => {
+                                Some((Cause::DroppedNewest, Some(new)))
+                            }
+                        };
+                    }
                 }
             }
-        }
-        backlog.push(take());
-        self.queued.store(backlog.len(), Ordering::Release);
-        displaced.map(|old| (Cause::DroppedOldest, Some(old)))
+            backlog.push(take());
+            self.queued.store(backlog.len(), Ordering::Release);
+            displaced.map(|old| (Cause::DroppedOldest, Some(old)))
+        };
+        // SAFETY: the caller holds the lock.
+        unsafe { self.backlog(offer) }
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -130,20 +182,6 @@ impl<V: Payload> Lane<V> {
     /// Messages that were not passed, as far as can be seen from outside.
     pub(crate) fn waiting(&self) -> usize {
         self.queued() + self.in_hand.load(Ordering::Relaxed)
-    }
-}
-
-/// Room for one entry in a lane, whose lock is held.
-pub(crate) struct LanePlace<'a, V: Payload> {
-    backlog: SpinGuard<'a, Backlog<RingEntry<V>>>,
-    queued: &'a AtomicUsize,
-}
-
-impl<V: Payload> LanePlace<'_, V> {
-    #[inline(always)]
-    pub(crate) fn put(mut self, entry: RingEntry<V>) {
-        self.backlog.push(entry);
-        self.queued.store(self.backlog.len(), Ordering::Release);
     }
 }
 
@@ -182,21 +220,19 @@ impl<V: Payload> LaneReader<V> {
 
     #[inline(never)]
     fn refill(&mut self) {
-        let (mut section, mut most) = (None, usize::MAX);
-        let mut backlog = self.lane.backlog.lock();
-        // Asked under the lane's lock: for whom these messages are, is seen with them.
-        if !backlog.is_empty() && !self.core.listeners.crowd().is_one_lane() {
-            // Others may not have the last of them yet. Nothing is allocated under the locks.
-            let waiting = backlog.len();
-            drop(backlog);
-            self.hand.reserve(waiting.min(BATCH));
-            most = self.hand.capacity();
-            section = Some(self.core.lock());
-            backlog = self.lane.backlog.lock();
-        }
-        let freed = backlog.take(&mut self.hand, most);
-        self.lane.queued.store(backlog.len(), Ordering::Relaxed);
-        drop((backlog, section));
+        let Self { core, lane, hand, .. } = self;
+        // Nothing is allocated under the lock.
+        hand.reserve(lane.queued().clamp(1, BATCH).next_power_of_two());
+        let most = hand.capacity();
+        let take = |backlog: &mut Backlog<_>| {
+            let freed = backlog.take(hand, most);
+            lane.queued.store(backlog.len(), Ordering::Relaxed);
+            freed
+        };
+        let section = core.lock();
+        // SAFETY: the topic's lock is held.
+        let freed = unsafe { lane.backlog(take) };
+        drop(section);
         self.made_room(freed);
         self.counted = self.hand.len();
         self.lane.in_hand.store(self.counted, Ordering::Relaxed);
@@ -246,7 +282,10 @@ impl<V: Payload> LaneReader<V> {
     pub(crate) fn commit(&mut self) {
         if self.counted > self.hand.len() {
             self.counted = self.hand.len();
-            let freed = self.lane.backlog.lock().release(self.counted);
+            let section = self.core.lock();
+            // SAFETY: the topic's lock is held.
+            let freed = unsafe { self.lane.backlog(|backlog| backlog.release(self.counted)) };
+            drop(section);
             self.made_room(freed);
         }
     }
@@ -261,20 +300,27 @@ impl<V: Payload> LaneReader<V> {
     }
 
     pub(crate) fn arm(&mut self, tag: Option<u32>) -> bool {
-        self.commit();
-        self.core.arm(&self.lane.seat, tag);
-        let mut backlog = self.lane.backlog.lock();
-        if !backlog.is_empty() || !self.hand.is_empty() {
-            return true;
-        }
-        backlog.calm_down();
-        drop(backlog);
+        let (counted, left) = (self.counted, self.hand.len());
+        let look = |backlog: &mut Backlog<_>| {
+            let freed = if counted > left { backlog.release(left) } else { 0 };
+            let any = !backlog.is_empty() || left > 0;
+            if !any {
+                backlog.calm_down();
+            }
+            (freed, any)
+        };
+        let section = self.core.arm(&self.lane.seat, tag);
+        // SAFETY: the topic's lock is held.
+        let (freed, any) = unsafe { self.lane.backlog(look) };
+        drop(section);
+        self.counted = counted.min(left);
+        self.made_room(freed);
         // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
         // Once: who waits from now on waits for others, and perhaps sleeps on this very doorbell.
-        if std::mem::take(&mut self.woke_some) {
+        if !any && std::mem::take(&mut self.woke_some) {
             self.core.waiters.wake_all();
         }
-        false
+        any
     }
 
     pub(crate) fn unread(&self) -> usize {
@@ -284,8 +330,7 @@ impl<V: Payload> LaneReader<V> {
 
 impl<V: Payload> Drop for LaneReader<V> {
     fn drop(&mut self) {
-        self.core.remove_lane(&self.lane);
-        let unread = self.lane.backlog.lock().drain();
+        let unread = self.core.remove_lane(&self.lane).drain();
         let left = unread.len() + self.hand.len();
         self.lane.seat.leave_behind(left);
         self.core.counters.add_unread(left);

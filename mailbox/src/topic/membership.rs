@@ -240,7 +240,8 @@ impl<V: Payload> Core<V> {
         true
     }
 
-    pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
+    /// Takes a lane out: what waits there, for its subscriber to drop.
+    pub(crate) fn remove_lane(&self, lane: &Lane<V>) -> Backlog<RingEntry<V>> {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
         let emptied = parties.remove(&lane.seat);
@@ -251,12 +252,15 @@ impl<V: Payload> Core<V> {
         let (lanes, stale) = producer.lanes_like(lane);
         take_out(lanes, lane.seat.rank(), |moved, rank| moved.seat.set_rank(rank));
         producer.refusing_lanes -= usize::from(lane.refuses.is_some());
+        // SAFETY: the topic's lock is held.
+        let rest = unsafe { lane.take_rest() };
         drop(section);
         drop(parties);
         drop(stale);
         self.tell_change_of(&lane.seat);
         // It may have been the one that held producers back.
         self.waiters.wake_all();
+        rest
     }
 }
 

@@ -32,6 +32,7 @@ mod sole;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod times;
 mod visible;
 
 use std::any::Any;
@@ -46,11 +47,11 @@ pub use payload::INLINE_BYTES_MAX;
 pub use publish::Publishing;
 pub use retain::{RETAINED_MAX, Retain};
 pub use subscription::{Delivery, Subscription};
+pub use times::{StampTime, StampTimes};
 pub use visible::Visible;
 
 use self::core::{Core, Refusal};
 use crate::policy::Overflow;
-use crate::stamps::Note;
 use crate::sync::Arc;
 use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
 use payload::{Boxed, Inline, Owned, Payload};
@@ -237,7 +238,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// Publishes messages from the front, under one lock, as far as every subscriber has room: how many,
     /// which are taken out of `messages`. None are where a message does more than to take its place in the
     /// ring: it is longer than [`INLINE_BYTES_MAX`], somebody has a queue of its own, messages are retained
-    /// or [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what is to be
+    /// or [timed](Self::keep_times), or nobody listens. [`try_publish`](Self::try_publish) says what is to be
     /// said of the first one that is left.
     ///
     /// ```
@@ -360,28 +361,17 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.resume_ingress());
     }
 
-    /// From the next message on each has a stamp of its own, which is told to `note` in the moment in which
-    /// the message takes its place; `None` ends that. Otherwise messages in a row share a stamp. Nothing is
-    /// paid for it where there is no note.
-    ///
-    /// `note` is called inside the topic's lock: it must be short, must not panic, and must not use this
-    /// topic.
-    ///
-    /// ```
-    /// use std::sync::{Arc, Mutex};
-    /// use mycelium_mailbox::{Doorbell, Stamps, SubscribeOptions, Topic};
-    ///
-    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
-    /// let noted = Arc::new(Mutex::new(Vec::new()));
-    /// let note = Arc::clone(&noted);
-    /// topic.note_each(Some(Arc::new(move |stamp| note.lock().unwrap().push(stamp))));
-    /// let _queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
-    /// topic.try_publish(5, 0).unwrap();
-    /// topic.try_publish(6, 0).unwrap();
-    /// assert_eq!(*noted.lock().unwrap(), [0, 1]);
-    /// ```
-    pub fn note_each(&self, note: Option<Note>) {
-        each!(&self.form, core => core.note_each(note));
+    /// From the next message on each has a stamp of its own, and the time at which it took its place is kept
+    /// in `times`; `None` ends that. Otherwise messages in a row share a stamp, and nothing is paid for it.
+    /// [`StampTimes`] has an example.
+    pub fn keep_times(&self, times: Option<StampTimes>) {
+        each!(&self.form, core => core.keep_times(times));
+    }
+
+    /// Looks at these times, inside the topic's lock: `with` must be short, must not panic, and must not use
+    /// this topic. `None`: they are not kept.
+    pub fn with_times<R>(&self, with: impl FnOnce(&mut StampTimes) -> R) -> Option<R> {
+        each!(&self.form, core => core.with_times(with))
     }
 
     /// Has `changed` called each time after a subscriber has come or left that is not

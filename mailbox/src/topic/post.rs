@@ -157,7 +157,7 @@ impl<V: Payload> Core<V> {
         let mut section = self.lock();
         let tail = section.tail();
         let producer = section.producer();
-        if self.admit(origin).is_err() || self.listeners.crowd().has_lanes() || producer.mark.is_noted() {
+        if self.admit(origin).is_err() || self.listeners.crowd().has_lanes() || producer.mark.is_timed() {
             return 0;
         }
         if tail + most as u64 > producer.limit {
@@ -267,7 +267,8 @@ impl<V: Payload> Core<V> {
     ) {
         provision.hand_out(producer, sender, value, |lane, key, copies| {
             let entry = || RingEntry { stamp, sender, value: copies.next() };
-            let Some((cause, displaced)) = lane.offer(key, entry) else { return };
+            // SAFETY: the caller holds the topic's lock: it has the producers' side.
+            let Some((cause, displaced)) = (unsafe { lane.offer(key, entry) }) else { return };
             self.counters.count(cause);
             if std::mem::needs_drop::<V>()
                 && let Some(displaced) = displaced
@@ -292,7 +293,9 @@ impl<V: Payload> Core<V> {
             let meant =
                 |lane: &&Arc<Lane<V>>| lane.seat.id == by.subscriber && lane.refuses == Some(by.obstacle);
             let lanes = || producer.lanes.iter().filter(meant);
-            let lane = lanes().find(|lane| lane.is_full()).or_else(|| lanes().next());
+            // SAFETY: the topic's lock is held.
+            let is_full = |lane: &&Arc<Lane<V>>| unsafe { lane.is_full() };
+            let lane = lanes().find(is_full).or_else(|| lanes().next());
             lane.map(|lane| &lane.seat)
         };
         seat?.badge.clone()
@@ -306,7 +309,9 @@ impl<V: Payload> Producer<V> {
             return Ok(());
         }
         let full = |lane: &Arc<Lane<V>>| {
-            let obstacle = lane.refuses.filter(|_| !lane.seat.skips(sender) && lane.is_full())?;
+            // SAFETY: the caller holds the topic's lock: it has the producers' side.
+            let is_full = || unsafe { lane.is_full() };
+            let obstacle = lane.refuses.filter(|_| !lane.seat.skips(sender) && is_full())?;
             Some(Blocker { subscriber: lane.seat.id, obstacle })
         };
         let mut blocker = None;

@@ -106,11 +106,12 @@ impl Sleepers {
 }
 
 impl<V: Payload> Core<V> {
-    /// Asks to be rung at the next publish, for a subscriber whose doorbell is prepared. Returns the tail.
-    pub(super) fn arm(&self, seat: &SubscriberState, tag: Option<u32>) -> u64 {
+    /// Asks to be rung at the next publish, for a subscriber whose doorbell is prepared. It looks inside the
+    /// section that this returns whether there is something already.
+    pub(super) fn arm(&self, seat: &SubscriberState, tag: Option<u32>) -> Section<'_, V> {
         let mut section = self.lock();
         section.producer().sleepers.arm(seat, tag);
-        section.tail()
+        section
     }
 
     /// Ends the section and wakes everybody who sleeps. Wakers run foreign code: no lock is held.

@@ -31,11 +31,14 @@ impl<V: Payload> Core<V> {
         // With one look at the lane, where it has room.
         let is_there = if let Some((lane, mark)) = section.producer().only_lane()
             && !lane.seat.skips(sender)
-            && let Some(place) = lane.free_place()
+            // SAFETY: the topic's lock is held.
+            && unsafe { lane.has_place() }
             && let Some(value) = value.take()
         {
             self.counters.count(Cause::Published);
-            place.put(RingEntry { stamp: self.stamps.stamp(mark), sender, value });
+            let entry = RingEntry { stamp: self.stamps.stamp(mark), sender, value };
+            // SAFETY: the topic's lock is held.
+            unsafe { lane.put(entry) };
             true
         } else {
             false
@@ -80,19 +83,17 @@ impl<V: Payload> Core<V> {
             drop(section);
             return self.publish_to_lanes(value, origin);
         };
-        let place = if lane.seat.skips(sender) {
-            None
-        } else {
-            let Some(place) = lane.free_place() else {
-                drop(section);
-                return self.publish_to_lanes(value, origin);
-            };
-            Some(place)
-        };
+        let skips = lane.seat.skips(sender);
+        // SAFETY: the topic's lock is held.
+        if !skips && !unsafe { lane.has_place() } {
+            drop(section);
+            return self.publish_to_lanes(value, origin);
+        }
         self.counters.count(Cause::Published);
         let stamp = self.stamps.stamp(mark);
-        if let (Some(place), Some(value)) = (place, copy) {
-            place.put(RingEntry { stamp, sender, value });
+        if !skips && let Some(value) = copy {
+            // SAFETY: the topic's lock is held.
+            unsafe { lane.put(RingEntry { stamp, sender, value }) };
         }
         if let Some(value) = value.take() {
             // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the
@@ -140,7 +141,8 @@ impl<V: Payload> Core<V> {
                     Some(value) => RingEntry { stamp, sender, value },
                     None => unreachable!("a message is published once"),
                 };
-                if let Some((cause, old)) = lane.offer(key, entry) {
+                // SAFETY: the topic's lock is held.
+                if let Some((cause, old)) = unsafe { lane.offer(key, entry) } {
                     self.counters.count(cause);
                     displaced = old.filter(|_| std::mem::needs_drop::<V>());
                 }

@@ -14,7 +14,7 @@ use crate::harness::median;
 use crate::heard::one_of;
 #[cfg(target_os = "linux")]
 use crate::links::written_to;
-use crate::links::{Kind, on_one_thread};
+use crate::links::{Kind, beside, on_one_thread};
 use crate::load::{Flavour, Large, Small};
 use crate::ours::{Ask, Idle, Tell, Topic};
 use crate::pool::pooled_by_key;
@@ -44,6 +44,8 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "link-tcp" => on_one_thread(Kind::Tcp, number).await,
             #[cfg(target_os = "linux")]
             "link-shm" => on_one_thread(Kind::Shm, number).await,
+            "beside-link" => beside(true, number),
+            "beside-none" => beside(false, number),
             #[cfg(target_os = "linux")]
             "ring-1" => written_to(1, number),
             #[cfg(target_os = "linux")]
@@ -59,7 +61,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, ring-1, ring-4, heard-N"
+            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
         );
         return ExitCode::from(2);
     };

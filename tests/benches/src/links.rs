@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
-use mycelium::{Actor, BoxError, Context, Handler, LinkAddress, Message, MessageBus, Subscriptions};
+use mycelium::{
+    Actor, BoxError, Context, Handler, LinkAddress, Message, MessageBus, Publisher, Subscriptions,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{OURS, Report, Round, median};
@@ -311,9 +313,7 @@ fn local(linked: bool, bursts: u64) -> f64 {
             let actor = market.spawn(Desk { left: BURST, done: Some(done) }).expect("the actor starts");
             tokio::task::yield_now().await;
             let begin = Instant::now();
-            for word in 0..BURST {
-                publisher.try_publish(there(word, BURST)).expect("there is room");
-            }
+            publish_burst(&publisher);
             let end = end.await.expect("the actor lives");
             samples.push((end - begin).as_nanos() as f64 / BURST as f64);
             actor.kill();
@@ -327,6 +327,21 @@ fn local(linked: bool, bursts: u64) -> f64 {
     });
     reader.join().expect("the reader does not panic");
     p50
+}
+
+/// Apart, for counts of its instructions.
+#[inline(never)]
+fn publish_burst(publisher: &Publisher<There>) {
+    for word in 0..BURST {
+        publisher.try_publish(there(word, BURST)).expect("there is room");
+    }
+}
+
+/// So many messages, in bursts: what one costs until the local actor has handled it, in nanoseconds.
+pub(crate) fn beside(linked: bool, number: u64) -> f64 {
+    let bursts = (number / BURST).max(1);
+    // A thread that runs no runtime yet.
+    thread::spawn(move || local(linked, bursts)).join().expect("the contender does not panic")
 }
 
 /// Messages one way through a ring in shared memory, by threads that never sleep.

@@ -33,7 +33,7 @@ impl<T: Carried> TapPlace<T> {
 impl<T: Carried> Drop for TapPlace<T> {
     fn drop(&mut self) {
         if let Some(at) = self.at {
-            self.entry.tap.leave(at, || self.entry.note_each(None));
+            self.entry.tap.leave(self.entry.topic(), at);
         }
     }
 }
@@ -73,7 +73,7 @@ impl<T: Carried> Ear<T> {
         let Self { queue, tally, encoder, times, passed, .. } = self;
         let front = queue.peek().filter(|front| front.stamp < below)?;
         let stamp = front.stamp;
-        let published = tally.entry.tap.published(times, stamp, stamp);
+        let published = tally.entry.tap.published(tally.entry.topic(), times, stamp, stamp);
         match front.message.to_wire(tally.entry.kind(), published, encoder) {
             Ok((header, bytes)) if take(&header, bytes) => {}
             Ok(_) => return Some(Ok(false)),
@@ -114,20 +114,20 @@ impl<T: Carried> WireQueue for Ear<T> {
     fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
         let Self { queue, tally, encoder, header, shared, times, place: TapPlace { at, .. }, .. } = self;
         let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
-        let (kind, tap) = (tally.entry.kind(), &tally.entry.tap);
+        let (kind, tap, topic) = (tally.entry.kind(), &tally.entry.tap, tally.entry.topic());
         let (None, Some(at)) = (message.as_value(), *at) else {
             let value = message.as_value()?;
             return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
         };
         if tap.is_alone() {
-            let published = tap.published(times, stamp, stamp);
+            let published = tap.published(topic, times, stamp, stamp);
             return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
                 *header = of;
                 WireDelivery::new(header, bytes, kind, stamp, sender)
             }));
         }
         let value = tap.value(at, stamp, |keep_from| {
-            let published = tap.published(times, stamp, keep_from);
+            let published = tap.published(topic, times, stamp, keep_from);
             let (header, bytes) = message.to_wire(kind, published, encoder)?;
             Ok(WireValue::new(header, bytes))
         });

@@ -3,10 +3,10 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use mycelium_mailbox::wire::WireError;
-use mycelium_mailbox::{Note, Spin, Ticks};
+use mycelium_mailbox::{StampTime, StampTimes, Ticks, Topic};
 
 use crate::clock::LiveClock;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
@@ -25,8 +25,9 @@ pub(crate) struct Tap {
     /// take long and subscribe: `ears` is free meanwhile. It may read other topics in bytes, and this one: a
     /// thread that encodes takes no second one of these locks (see [`Encoding`]).
     encodes: Mutex<()>,
-    /// Told inside the topic's lock: for that reason no mutex, which is two locked instructions.
-    times: Arc<Spin<Times>>,
+    /// Somebody may come later and ask when messages were published that the topic retains: that is kept
+    /// while nobody listens.
+    retains: bool,
 }
 
 #[derive(Default)]
@@ -44,21 +45,7 @@ struct Ears {
 }
 
 /// When messages were published, by rising stamp.
-pub(super) type TimeLog = VecDeque<(u64, i64)>;
-
-/// When they were published, for those who listen in bytes.
-#[derive(Default)]
-struct Times {
-    log: TimeLog,
-    max: usize,
-    /// How many listen. One who comes needs the times of what is published from then on.
-    ears: usize,
-    /// The clock, as far as it was asked.
-    ticks: Ticks,
-    /// Somebody may come later and ask for those that the topic retains: they are remembered while nobody
-    /// listens.
-    retains: bool,
-}
+pub(super) type TimeLog = VecDeque<StampTime>;
 
 thread_local! {
     /// When the message that this thread publishes took its place at the bus that it comes from; 0: it takes
@@ -101,41 +88,18 @@ pub(crate) fn published_before<T>(at: i64, publish: impl FnOnce() -> T) -> T {
     publish()
 }
 
-/// Notes when the message that is published now took its place.
-fn put(times: &Spin<Times>, stamp: u64, clock: LiveClock) {
-    let mut times = times.lock();
-    let at = match PUBLISHED_BEFORE.get() {
-        0 => clock.now_by(&mut times.ticks),
+/// A log of the times at which messages took their places.
+fn times_by(clock: LiveClock, most: usize) -> StampTimes {
+    // The clock, as far as it was asked.
+    let mut ticks = Ticks::new();
+    StampTimes::new(most.max(TIMES_MAX), move || match PUBLISHED_BEFORE.get() {
+        0 => clock.now_by(&mut ticks),
         before => before,
-    };
-    times.put(stamp, at);
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Times {
-    fn put(&mut self, stamp: u64, at: i64) {
-        if self.log.len() >= self.max {
-            self.log.pop_front();
-        }
-        self.log.push_back((stamp, at));
-    }
-
-    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more.
-    fn take(&mut self, stamp: u64, keep_from: u64) -> i64 {
-        while !self.retains && self.log.front().is_some_and(|(other, _)| *other < keep_from) {
-            self.log.pop_front();
-        }
-        match self.log.front() {
-            Some((first, at)) if *first >= stamp => *at,
-            _ => {
-                let at = self.log.partition_point(|(other, _)| *other < stamp);
-                self.log.get(at).map_or(0, |(_, time)| *time)
-            }
-        }
-    }
 }
 
 /// The time of the message with this stamp, in a log of which nobody else wants anything.
@@ -202,42 +166,39 @@ impl Ears {
     }
 }
 
-impl Default for Tap {
-    fn default() -> Self {
-        let (count, ears, times) =
-            (AtomicU64::new(0), Mutex::default(), Arc::new(Spin::new(Times::default())));
-        Self { count, ears, encodes: Mutex::default(), times }
-    }
-}
-
 impl Tap {
-    /// Remembers from now on when messages were published, whether or not anybody listens: the topic retains
-    /// them.
-    pub(in crate::live) fn remember(&self, clock: LiveClock, note_each: impl FnOnce(Note)) {
-        *self.times.lock() = Times { max: TIMES_MAX, retains: true, ..Times::default() };
-        let times = Arc::clone(&self.times);
-        note_each(Arc::new(move |stamp| put(&times, stamp, clock)));
+    /// One in which messages of this topic are remembered for good, if it `retains` them, whether or not
+    /// anybody listens.
+    pub(in crate::live) fn new<T>(topic: &Topic<T>, clock: LiveClock, retains: bool) -> Self
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        if retains {
+            topic.keep_times(Some(times_by(clock, 0)));
+        }
+        let (count, ears) = (AtomicU64::new(0), Mutex::default());
+        Self { count, ears, encodes: Mutex::default(), retains }
     }
 
-    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the
-    /// stamps of messages.
-    pub(super) fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
+    /// One more listens to this topic, with a queue for so many messages. One who comes needs the times of
+    /// what is published from then on.
+    pub(super) fn join<T>(&self, topic: &Topic<T>, capacity: usize, clock: LiveClock) -> usize
+    where
+        T: Clone + Send + Sync + 'static,
+    {
         let mut ears = lock(&self.ears);
         ears.encoded_max = ears.encoded_max.max(capacity);
         let at = ears.join();
-        let mut times = self.times.lock();
-        times.max = times.max.max(capacity.max(TIMES_MAX));
-        times.ears += 1;
-        let noted = times.retains;
-        drop(times);
-        if self.count.fetch_add(1, Ordering::SeqCst) == 0 && !noted {
-            let times = Arc::clone(&self.times);
-            note_each(Arc::new(move |stamp| put(&times, stamp, clock)));
+        if topic.with_times(|times| times.join(capacity)).is_none() {
+            let mut times = times_by(clock, capacity);
+            times.join(capacity);
+            topic.keep_times(Some(times));
         }
+        self.count.fetch_add(1, Ordering::SeqCst);
         at
     }
 
-    pub(super) fn leave(&self, at: usize, note_no_more: impl FnOnce()) {
+    pub(super) fn leave<T: Clone + Send + Sync + 'static>(&self, topic: &Topic<T>, at: usize) {
         let mut ears = lock(&self.ears);
         ears.go_to(at, None);
         ears.free.push(at);
@@ -245,15 +206,10 @@ impl Tap {
         if left <= 1 {
             ears.encoded.clear();
         }
-        let mut times = self.times.lock();
-        times.ears -= 1;
-        let retains = times.retains;
-        drop(times);
-        if left == 0 {
+        if topic.with_times(StampTimes::leave) == Some(0) {
             *ears = Ears::default();
-            if !retains {
-                note_no_more();
-                *self.times.lock() = Times::default();
+            if !self.retains {
+                topic.keep_times(None);
             }
         }
     }
@@ -290,55 +246,105 @@ impl Tap {
         Ok(value)
     }
 
-    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. An
-    /// ear that listens alone takes all that is known into `own`, and asks there from then on, which takes
-    /// no lock.
+    /// When the message of this topic with this stamp was published; nobody asks for those below `keep_from`
+    /// any more. An ear that listens alone takes all that is known into `own`, and asks there from then on,
+    /// which takes no lock.
     #[inline]
-    pub(super) fn published(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
-        pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(own, stamp, keep_from))
+    pub(super) fn published<T: Clone + Send + Sync + 'static>(
+        &self,
+        topic: &Topic<T>,
+        own: &mut TimeLog,
+        stamp: u64,
+        keep_from: u64,
+    ) -> i64 {
+        pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(topic, own, stamp, keep_from))
     }
 
     #[cold]
-    fn fetch_times(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
-        let mut times = self.times.lock();
-        if times.ears > 1 || times.retains {
-            return times.take(stamp, keep_from);
-        }
-        // It is empty: its memory is used for the next ones.
-        std::mem::swap(own, &mut times.log);
-        drop(times);
-        pass_to(own, stamp).unwrap_or(0)
+    fn fetch_times<T: Clone + Send + Sync + 'static>(
+        &self,
+        topic: &Topic<T>,
+        own: &mut TimeLog,
+        stamp: u64,
+        keep_from: u64,
+    ) -> i64 {
+        let fetch = |times: &mut StampTimes| {
+            if !self.retains && times.readers() <= 1 {
+                times.take_all(own);
+                return None;
+            }
+            if !self.retains {
+                times.forget_below(keep_from);
+            }
+            Some(times.find(stamp))
+        };
+        topic.with_times(fetch).flatten().or_else(|| pass_to(own, stamp)).unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use mycelium_mailbox::{Doorbell, Source, Stamps, SubscribeOptions};
     use mycelium_random::{Random, cases, seed};
+
+    /// A topic with somebody who reads it, and what publishes the next number there, at this time: its
+    /// stamp.
+    fn topic() -> (Topic<u64>, impl FnMut(i64) -> u64) {
+        let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+        let mut queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+        let publishes = topic.clone();
+        let publish = move |at| {
+            published_before(at, || publishes.try_publish(0, 0).unwrap());
+            let stamp = queue.head().expect("it is there");
+            queue.advance();
+            stamp
+        };
+        (topic, publish)
+    }
 
     #[test]
     fn who_listens_alone_takes_the_times_and_who_comes_later_finds_those_from_then_on() {
-        let tap = Tap::default();
+        let (topic, mut publish) = topic();
         let clock = crate::clock::LiveClock::new();
-        let publish = |stamp: u64| tap.times.lock().put(stamp, 10 * i64::try_from(stamp).unwrap());
+        let tap = Tap::new(&topic, clock, false);
+        assert!(topic.with_times(|_| ()).is_none(), "nobody pays for what nobody wants to know");
+        let published = |own: &mut TimeLog, stamp, keep_from| tap.published(&topic, own, stamp, keep_from);
+        let kept = || topic.with_times(|times| times.find(0)).expect("somebody listens");
         let (mut own, mut other) = (TimeLog::new(), TimeLog::new());
-        let first = tap.join(4, clock, |_| ());
-        (1..=2).for_each(publish);
-        assert_eq!(tap.published(&mut own, 1, 1), 10);
-        assert!(tap.times.lock().log.is_empty(), "it has taken them all");
+        let first = tap.join(&topic, 4, clock);
+        let [one, two] = [10, 20].map(&mut publish);
+        assert_eq!(published(&mut own, one, one), 10);
+        assert_eq!(kept(), 0, "it has taken them all");
 
-        let second = tap.join(4, clock, |_| ());
-        (3..=4).for_each(publish);
+        let second = tap.join(&topic, 4, clock);
+        let [three, four] = [30, 40].map(&mut publish);
         // Twice: a message that is tried again is asked for again.
-        assert_eq!([2, 2, 3].map(|stamp| tap.published(&mut own, stamp, 0)), [20, 20, 30]);
-        assert_eq!([3, 4].map(|stamp| tap.published(&mut other, stamp, 0)), [30, 40]);
-        assert_eq!(tap.published(&mut own, 4, 0), 40);
+        assert_eq!([two, two, three].map(|stamp| published(&mut own, stamp, 0)), [20, 20, 30]);
+        assert_eq!([three, four].map(|stamp| published(&mut other, stamp, 0)), [30, 40]);
+        assert_eq!(published(&mut own, four, 0), 40);
 
-        tap.leave(second, || unreachable!("one still listens"));
-        (5..=6).for_each(publish);
-        assert_eq!([5, 6].map(|stamp| tap.published(&mut own, stamp, stamp)), [50, 60]);
-        assert!(own.len() <= 1 && tap.times.lock().log.is_empty());
-        tap.leave(first, || ());
+        tap.leave(&topic, second);
+        let [five, six] = [50, 60].map(&mut publish);
+        assert_eq!([five, six].map(|stamp| published(&mut own, stamp, stamp)), [50, 60]);
+        assert!(own.len() <= 1 && kept() == 0);
+        tap.leave(&topic, first);
+        assert!(topic.with_times(|_| ()).is_none());
+    }
+
+    #[test]
+    fn the_times_of_what_is_retained_stay_whoever_listens_and_leaves() {
+        let (topic, mut publish) = topic();
+        let clock = crate::clock::LiveClock::new();
+        let tap = Tap::new(&topic, clock, true);
+        let one = publish(10);
+        for _ in 0..2 {
+            let ear = tap.join(&topic, 4, clock);
+            assert_eq!(tap.published(&topic, &mut TimeLog::new(), one, u64::MAX), 10);
+            tap.leave(&topic, ear);
+        }
     }
 
     #[test]
@@ -368,27 +374,14 @@ mod tests {
 
     #[test]
     fn while_one_encodes_others_come_and_leave() {
-        let (tap, clock) = (Tap::default(), crate::clock::LiveClock::new());
-        let (first, _second) = (tap.join(4, clock, |_| ()), tap.join(4, clock, |_| ()));
+        let ((topic, _publish), clock) = (topic(), crate::clock::LiveClock::new());
+        let tap = Tap::new(&topic, clock, false);
+        let (first, _second) = (tap.join(&topic, 4, clock), tap.join(&topic, 4, clock));
         let encoded = tap.value(first, 1, |_| {
-            let third = tap.join(4, clock, |_| ());
-            tap.leave(third, || ());
+            let third = tap.join(&topic, 4, clock);
+            tap.leave(&topic, third);
             Err(WireError::Invalid { message: "Tick", cause: "on purpose".into() })
         });
         assert!(encoded.is_err());
-    }
-
-    #[test]
-    fn a_log_of_times_has_a_bound_and_the_oldest_known_time_stands_for_what_fell_out() {
-        let tap = Tap::default();
-        tap.join(4, crate::clock::LiveClock::new(), |_| ());
-        let all = TIMES_MAX as u64 + 5;
-        (1..=all).for_each(|stamp| tap.times.lock().put(stamp, 1 + i64::try_from(stamp).unwrap()));
-        let mut own = TimeLog::new();
-        assert_eq!(
-            [1, 6, all].map(|stamp| tap.published(&mut own, stamp, stamp)),
-            [7, 7, 2 + TIMES_MAX as i64 + 4]
-        );
-        assert_eq!(own.len(), 1);
     }
 }
