@@ -27,7 +27,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Handle;
 
-use common::on_every_runtime;
+use common::{WATCHDOG, on_every_runtime};
 use kit::{Fill, SocketPath, Text, Tick, bus, link, socket, until, until_wanted};
 
 /// Two buses with a ring of the smallest size between them, so that it is full again and again.
@@ -487,4 +487,60 @@ fn a_peer_that_dies_while_the_ring_to_it_is_full_is_noticed_by_its_end() {
             }
         }
     });
+}
+
+fn on_one_thread(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
+/// The publisher's thread runs the task of the link too, and nothing else of it runs until the peer has
+/// heard: so what is heard was written by the publish itself.
+#[test]
+fn a_message_is_in_the_ring_of_a_link_that_slept_before_its_publish_returns() {
+    for spin in [Duration::ZERO, Duration::from_micros(50)] {
+        let (path, (tell, heard)) = (socket(), std::sync::mpsc::channel());
+        let (bound, is_bound) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn({
+            let path = path.to_path_buf();
+            move || {
+                on_one_thread(async {
+                    let desk = bus("desk");
+                    let mut ticks = desk.subscriber::<Tick>().unwrap();
+                    desk.bind_shm_with(&path, LinkOptions::default().spin(spin)).unwrap();
+                    bound.send(()).unwrap();
+                    while let Some(tick) = ticks.recv().await {
+                        tell.send(tick.n).unwrap();
+                        if tick.n == u64::MAX {
+                            break;
+                        }
+                    }
+                    desk.shutdown().await.unwrap();
+                });
+            }
+        });
+        is_bound.recv().unwrap();
+        on_one_thread(async {
+            let market = bus("market");
+            let options = LinkOptions::default().spin(spin);
+            market.connect_with(LinkAddress::shm(&*path), options).unwrap().linked().await;
+            until_wanted(&market, "desk", &["Tick"]).await;
+            let ticks = market.publisher::<Tick>().unwrap();
+            for round in 0..20 {
+                // The link has heard that all before is acknowledged, and sleeps.
+                until(|| link(&market, "desk").waiting == 0).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                ticks.try_publish(Tick { n: 100 * round }).unwrap();
+                assert_eq!(heard.recv_timeout(WATCHDOG), Ok(100 * round), "nobody has sent it");
+                assert_eq!(link(&market, "desk").sent, 10 * round + 1, "it is counted before it is heard");
+                // Those behind it come in order, whoever sends them.
+                (1..10).for_each(|n| ticks.try_publish(Tick { n: 100 * round + n }).unwrap());
+                tokio::task::yield_now().await;
+                let behind: Vec<_> = (1..10).map(|_| heard.recv_timeout(WATCHDOG).unwrap()).collect();
+                assert_eq!(behind, (1..10).map(|n| 100 * round + n).collect::<Vec<_>>());
+            }
+            ticks.publish(Tick { n: u64::MAX }).await.unwrap();
+            market.shutdown().await.unwrap();
+        });
+        reader.join().unwrap();
+    }
 }

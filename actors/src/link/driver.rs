@@ -5,6 +5,7 @@
 //! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
 
 mod cut;
+mod direct;
 mod drain;
 mod intake;
 mod line;
@@ -19,7 +20,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use mycelium_remote::frame::Decoder;
@@ -28,6 +29,7 @@ use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
 use self::cut::Cut;
+pub(super) use self::direct::DriverTask;
 use self::drain::LastPing;
 use self::mail::{OwedAnswers, pass};
 use self::mailboxes::OpenMailboxes;
@@ -47,6 +49,8 @@ use crate::rt::{self, Instant, Sleep};
 /// How much is read and written in one turn, at least, if there is as much: others are to have theirs
 /// (bytes).
 const TURN_BYTES: usize = 128 << 10;
+/// How many messages are taken from queues in one turn: others are to have theirs (messages).
+const TURN_MAX: usize = 1_024;
 /// What the buffer of an idle connection keeps (bytes).
 const KEEP_BYTES: usize = 4 << 10;
 /// The least time between two times at which the clock is looked at (time).
@@ -100,6 +104,8 @@ pub(super) struct Driver {
     wanted_some: bool,
     /// Whether the peer has read all that is for it, while this bus drains.
     probe: Option<LastPing>,
+    /// What sends at once if the bell wakes it; `None`: the task has not been polled.
+    ring: Option<Waker>,
 }
 
 /// What is to be looked at when frames were read.
@@ -162,6 +168,7 @@ impl Driver {
             outdated: 0,
             wanted_some: false,
             probe: None,
+            ring: None,
             hub,
             peer,
         }
@@ -200,7 +207,7 @@ impl Driver {
         busy |= hub.has_news(*seen);
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();
-        let (sent, more) = self.outflow.send(&mut self.link);
+        let (sent, more) = self.outflow.send(&mut self.link, TURN_MAX);
         busy |= more;
         self.moved |= sent || busy;
         if self.phase > Phase::Open {
@@ -499,7 +506,7 @@ impl Driver {
 
     /// Goes to sleep until something happens; whether something has already.
     fn sleep(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        if !self.peer.bell.prepare(cx.waker()) {
+        if !self.peer.bell.prepare(self.direct_ring().unwrap_or(cx.waker())) {
             return true;
         }
         let awake = self.outflow.arm() || self.peer.has_work() || self.seen != self.hub.version();

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use self::paths::{AskedFor, Exposures};
 use self::table::{Handshakes, LinkEntry, LinkTable};
-use super::driver::Driver;
+use super::driver::{Driver, DriverTask};
 use super::endpoint::{ListeningSocket, Reached, SocketDial, keep_dialing, listen};
 use super::greet::LINGER;
 use super::interest::{Interest, channels};
@@ -269,7 +269,7 @@ impl Hub {
             options = &of_tool;
         }
         let driver = Driver::new(Arc::clone(self), core, Arc::clone(&peer), Arc::clone(options));
-        let task = self.runtime.spawn(driver).abort_handle();
+        let task = self.runtime.spawn(DriverTask::new(driver)).abort_handle();
         table.links.insert(peer.name(), LinkEntry { peer: Arc::clone(&peer), task });
         Ok(peer)
     }

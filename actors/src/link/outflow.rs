@@ -17,8 +17,6 @@ use crate::live::{BusCore, QueueOwner, WireQueue};
 use crate::rt::Instant;
 use crate::{AskError, RemoteError, StopReason};
 
-/// How many messages are taken from queues in one turn: others are to have theirs.
-const TURN_MAX: usize = 1_024;
 /// How many of one topic are taken before the others of its channel are looked at.
 const RUN_MAX: usize = 256;
 /// Channels of actors that receive no topic of this bus begin here: above those of topics.
@@ -296,9 +294,10 @@ impl Outflow {
             || self.channels.iter().any(|channel| channel.waits)
     }
 
-    /// Gives the link what it takes. Whether anything was taken, and whether there is more to do at once.
-    pub(super) fn send(&mut self, link: &mut Link) -> (bool, bool) {
-        let mut left = TURN_MAX;
+    /// Gives the link what it takes, at most so many messages. Whether anything was taken, and whether there
+    /// is more to do at once.
+    pub(super) fn send(&mut self, link: &mut Link, at_most: usize) -> (bool, bool) {
+        let mut left = at_most;
         // Another one is first in each turn: the first may take all the room that there is in the window.
         if !self.channels.is_empty() {
             self.channels.rotate_left(1);
@@ -328,7 +327,7 @@ impl Outflow {
                 left -= taken.max(1);
             }
         }
-        (left < TURN_MAX, false)
+        (left < at_most, false)
     }
 
     /// Asks to be rung when there is something to send; whether there is already. After

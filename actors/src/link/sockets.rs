@@ -30,6 +30,12 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     fn look(&self) -> Option<bool> {
         None
     }
+
+    /// Whether a write takes no system call but to wake the other side, so that the thread that publishes may
+    /// do it itself, and blocks it never.
+    fn is_direct(&self) -> bool {
+        false
+    }
 }
 #[cfg(unix)]
 impl Socket for tokio::net::UnixStream {}
@@ -37,6 +43,10 @@ impl Socket for tokio::net::UnixStream {}
 impl Socket for ShmSocket {
     fn look(&self) -> Option<bool> {
         Self::look(self)
+    }
+
+    fn is_direct(&self) -> bool {
+        true
     }
 }
 impl Socket for TcpStream {}

@@ -1,0 +1,138 @@
+//! A link that sleeps, driven for a moment by the thread that has published for it.
+//!
+//! Where a connection takes bytes without a system call, the way from a publisher to the peer is as long as
+//! it takes the task of the link to be woken. So the waker that such a link leaves at its bell first sends
+//! what has come, on the thread that rings: it encodes, and writes into the ring. No lock of a queue is held
+//! where a bell is rung. Then it wakes the task as ever, which does all else, and takes what comes behind in
+//! rows: a burst finds the bell awake.
+//!
+//! The holder of the driver's lock drives it, so messages leave in the order of their stamps, whoever
+//! sends them. Nobody waits for that lock, however long its holder is kept from running: one that rings and
+//! finds it taken wakes the task alone, and the task is woken by the one that sends, once the lock is free.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+
+use super::Driver;
+use crate::StopReason;
+use crate::link::hub::Phase;
+
+/// How many messages are sent by a thread that rings, at most: those that have come meanwhile are others' too
+/// (messages).
+const MESSAGES_MAX: usize = 8;
+
+/// The task of a link.
+pub(in crate::link) struct DriverTask {
+    shared: Arc<SharedDriver>,
+    /// What the bell of the link wakes, and the waker of the task that it has.
+    ring: Option<(Waker, Waker)>,
+}
+
+/// `None`: the task has ended.
+struct SharedDriver(Mutex<Option<Driver>>);
+
+impl SharedDriver {
+    /// `None`: somebody drives it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
+        match self.0.try_lock() {
+            Ok(place) => Some(place),
+            // Nobody panics with it: see `send`.
+            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Sends what waits, if nobody drives it.
+    fn send(&self, task: &Waker) {
+        let Some(mut place) = self.try_lock() else { return };
+        let Some(driver) = &mut *place else { return };
+        let sent = StopReason::catch(|| driver.send_directly(&mut TaskContext::from_waker(task)));
+        if sent.is_err() {
+            // As where the task panics: the link ends with it.
+            let driver = place.take();
+            drop(place);
+            drop(driver);
+        }
+    }
+}
+
+/// What the bell of a link wakes.
+struct DirectRing {
+    driver: Weak<SharedDriver>,
+    task: Waker,
+}
+
+impl Wake for DirectRing {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(driver) = self.driver.upgrade() {
+            driver.send(&self.task);
+        }
+        self.task.wake_by_ref();
+    }
+}
+
+impl DriverTask {
+    pub(in crate::link) fn new(driver: Driver) -> Self {
+        Self { shared: Arc::new(SharedDriver(Mutex::new(Some(driver)))), ring: None }
+    }
+}
+
+impl Future for DriverTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Self { shared, ring } = self.get_mut();
+        let known = ring.take().filter(|(_, task)| task.will_wake(cx.waker()));
+        let (ring, _) = ring.insert(known.unwrap_or_else(|| {
+            let task = cx.waker().clone();
+            let direct = DirectRing { driver: Arc::downgrade(shared), task: task.clone() };
+            (Arc::new(direct).into(), task)
+        }));
+        // Whoever sends now wakes this once the lock is free.
+        let Some(mut place) = shared.try_lock() else { return Poll::Pending };
+        let Some(driver) = &mut *place else { return Poll::Ready(()) };
+        if driver.ring.as_ref().is_none_or(|before| !before.will_wake(ring)) {
+            driver.ring = Some(ring.clone());
+        }
+        Pin::new(driver).poll(cx)
+    }
+}
+
+impl Drop for DriverTask {
+    fn drop(&mut self) {
+        let place = self.shared.0.lock();
+        let driver = place.unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // Where the lock is free.
+        drop(driver);
+    }
+}
+
+impl Driver {
+    /// What the bell wakes while this sleeps; `None`: the task.
+    pub(super) fn direct_ring(&self) -> Option<&Waker> {
+        let is_direct = self.line.as_ref().is_some_and(|line| line.socket.is_direct());
+        self.ring.as_ref().filter(|_| is_direct)
+    }
+
+    /// Sends what waits, if there is nothing else to do.
+    fn send_directly(&mut self, cx: &mut TaskContext<'_>) {
+        let line = self.line.as_ref().filter(|line| !line.full && !line.ends && line.socket.is_direct());
+        let is_idle = self.phase == Phase::Open && self.seen == self.hub.version() && !self.hub.is_behind();
+        if line.is_none() || !is_idle || self.peer.has_work() {
+            return;
+        }
+        let (sent, _) = self.outflow.send(&mut self.link, MESSAGES_MAX);
+        if sent {
+            // Before the peer can know of it.
+            self.count();
+            // What a connection that is lost says is for the task, which finds that too.
+            let _for_the_task = self.write(cx);
+        }
+    }
+}
