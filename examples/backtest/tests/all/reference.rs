@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::slow::{SlowExchange, SlowFill};
 use crate::slow_terms::{Asked, Fee, SlowTerms, Spec};
-use backtest::engine::{AtEnd, Fixed, Intrabar, MakerTaker, PerUnit, Share, Tiers};
+use backtest::engine::{AtEnd, FillAt, Fixed, Intrabar, MakerTaker, PerUnit, Share, Tiers};
 use backtest::messages::{Bar, OrderStatus, Timestamp};
 use backtest::source::Source;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
@@ -93,6 +93,7 @@ fn ticket(spec: &Spec) -> Ticket {
         Asked::Value(value) => Size::Value(value),
         Asked::Equity(share) => Size::Equity(share),
         Asked::Cash(share) => Size::Cash(share),
+        Asked::ToUnits | Asked::ToValue(_) | Asked::ToEquity(_) => unreachable!("it has no ticket"),
     });
     if spec.limit > 0.0 {
         ticket = ticket.limit(spec.limit);
@@ -121,6 +122,17 @@ fn ticket(spec: &Spec) -> Ticket {
     if spec.immediate { ticket.immediate_or_cancel() } else { ticket }
 }
 
+/// A position that is wanted.
+fn target(random: &mut Random) -> Spec {
+    let share = (random.below(240) as f64 - 120.0) / 100.0;
+    let asked = match random.below(3) {
+        0 => Asked::ToUnits,
+        1 => Asked::ToValue(share * CASH),
+        _ => Asked::ToEquity(share),
+    };
+    Spec { size: random.below(160) as i64 - 80, asked, ..Spec::default() }
+}
+
 /// Random terms: in half of the cases without any costs but the charge, and without credit.
 fn terms(random: &mut Random) -> SlowTerms {
     let amount = random.pick(&[0.0, 0.001, 0.01]);
@@ -141,6 +153,7 @@ fn terms(random: &mut Random) -> SlowTerms {
         participation,
         carry: (0.0, 0.0),
         optimistic: random.below(3) == 0,
+        on_close: random.below(4) == 0,
     };
     if random.below(2) == 0 {
         return plain;
@@ -161,7 +174,8 @@ fn backtest(bars: &[Bar], terms: &SlowTerms) -> Backtest {
     let backtest = backtest.leverage(terms.leverage).maintenance(terms.maintenance);
     let backtest = backtest.interest(terms.carry.0, terms.carry.1);
     let intrabar = if terms.optimistic { Intrabar::Optimistic } else { Intrabar::Pessimistic };
-    let backtest = backtest.intrabar(intrabar);
+    let fill_at = if terms.on_close { FillAt::OnClose } else { FillAt::NextOpen };
+    let backtest = backtest.intrabar(intrabar).fill_at(fill_at);
     match terms.fee {
         Fee::Share(share) => backtest.commission(Share(share)),
         Fee::Fixed(amount) => backtest.commission(Fixed(amount)),
@@ -186,8 +200,10 @@ pub(crate) fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
     let busy = random.pick(&[2, 4, 12]);
     let step = |bar: &Bar| {
         let orders = if random.below(busy) == 0 { random.below(3) + 1 } else { 0 };
-        let orders: Vec<Spec> = (0..orders).map(|_| spec(random, bar.close)).collect();
-        Step { cancel_all: random.below(15) == 0, grouped: orders.len() == 2 && random.below(2) == 0, orders }
+        let order = |_| if random.below(8) == 0 { target(random) } else { spec(random, bar.close) };
+        let orders: Vec<Spec> = (0..orders).map(order).collect();
+        let may_be_grouped = orders.len() == 2 && !orders.iter().any(|spec| spec.asked.is_target());
+        Step { cancel_all: random.below(15) == 0, grouped: may_be_grouped && random.below(2) == 0, orders }
     };
     bars.iter().map(step).collect()
 }
@@ -201,10 +217,12 @@ pub(crate) fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
         return;
     }
     for spec in &step.orders {
-        if spec.size > 0 {
-            ctx.buy(ticket(spec))
-        } else {
-            ctx.sell(ticket(spec))
+        match spec.asked {
+            Asked::ToUnits => ctx.target(spec.size as f64),
+            Asked::ToValue(value) => ctx.target(Size::Value(value)),
+            Asked::ToEquity(share) => ctx.target(Size::Equity(share)),
+            _ if spec.size > 0 => ctx.buy(ticket(spec)),
+            _ => ctx.sell(ticket(spec)),
         };
     }
 }
@@ -223,6 +241,10 @@ fn slowly(bars: &[Bar], script: &[Step], terms: SlowTerms) -> (SlowExchange, Vec
             let group = if step.grouped { bar.index + 1 } else { 0 };
             exchange.send(Spec { group, ..*spec }, bar);
         }
+    }
+    exchange.end();
+    if let (Some(last), Some(bar)) = (equity.last_mut(), bars.last()) {
+        *last = exchange.equity(bar.close);
     }
     (exchange, equity)
 }
@@ -252,15 +274,23 @@ fn sorted(fills: &[SlowFill]) -> Vec<SlowFill> {
     rows.into_iter().map(|(bar, units, price)| (bar, units, f64::from_bits(price))).collect()
 }
 
-/// What must hold of every order of every run.
-fn check_orders(report: &Report, script: &[Step]) {
+/// What must hold of every order of every run. Says how many positions were reached, and how many orders were
+/// filled at the close on which they were sent.
+fn check_orders(report: &Report, script: &[Step], terms: &SlowTerms) -> (usize, usize) {
+    let (mut targets, mut at_closes) = (0, 0);
     let mut specs = script.iter().flat_map(|step| step.orders.iter().map(move |spec| (step.grouped, spec)));
     let mut pair: Option<OrderStatus> = None;
     for record in report.orders.iter().filter(|record| record.order.id.0 % 3 == 1) {
         let (grouped, spec) = specs.next().expect("an order of the script");
         if record.status == OrderStatus::Filled {
             let ended = record.ended_bar.expect("it has ended");
-            assert!(ended > record.placed_bar, "filled on data from before it was sent: {record:?} {spec:?}");
+            let at_close = terms.on_close && spec.is_at_market() && ended == record.placed_bar;
+            targets += usize::from(spec.asked.is_target());
+            at_closes += usize::from(at_close);
+            assert!(
+                at_close || ended > record.placed_bar,
+                "filled on data from before it was sent: {record:?} {spec:?}"
+            );
         }
         if grouped {
             match pair.take() {
@@ -272,6 +302,7 @@ fn check_orders(report: &Report, script: &[Step]) {
             }
         }
     }
+    (targets, at_closes)
 }
 
 /// The same bars from a source of its own, of which the trader has no history.
@@ -290,6 +321,7 @@ impl Source for Stream {
 #[test]
 fn random_strategies_trade_as_the_slow_exchange_says() {
     let (mut trades, mut parts, mut ruined, mut called, mut unfilled, mut charged) = (0, 0, 0, 0, 0, 0);
+    let (mut targets, mut at_closes) = (0, 0);
     for seed in seeds(CASES) {
         let random = &mut Random::new(seed);
         let bars = bars(random);
@@ -320,10 +352,18 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
         if !slow.ruined && terms.participation.is_infinite() {
             assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
         }
-        check_orders(&report, &script);
-        // The run is the same to the bit, whatever brings the bars.
-        let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
-        assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics), "seed {seed}");
+        let filled = check_orders(&report, &script, &terms);
+        (targets, at_closes) = (targets + filled.0, at_closes + filled.1);
+        // The run is the same to the bit, whatever brings the bars. A bar of a stream does not say when it is
+        // over, and a fill at its close does not know of the night behind it.
+        if !terms.on_close || terms.carry == (0.0, 0.0) {
+            let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
+            assert_eq!(
+                format!("{:?}", streamed.statistics),
+                format!("{:?}", report.statistics),
+                "seed {seed}"
+            );
+        }
         trades += report.trades.len();
         parts += if terms.participation.is_infinite() { 0 } else { slow.fills.len() };
         called += slow.called;
@@ -333,13 +373,14 @@ fn random_strategies_trade_as_the_slow_exchange_says() {
     }
     println!(
         "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {called} margin calls, {charged} nights paid for, \
-         {unfilled} with orders that could not be filled"
+         {unfilled} with orders that could not be filled, {targets} positions reached, {at_closes} orders filled at a close"
     );
     let few = cases(CASES) < CASES;
     assert!(
         few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 0 && unfilled > 0 && charged > 1_000,
         "{trades} {parts} {ruined} {called} {unfilled} {charged}"
     );
+    assert!(few || targets > 500 && at_closes > 500, "{targets} {at_closes}");
 }
 
 #[test]

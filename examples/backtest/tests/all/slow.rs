@@ -18,6 +18,8 @@ struct Waiting {
     /// The rest of an order that takes fewer units too.
     rest: bool,
     level: f64,
+    /// It is filled at the close on which it was sent.
+    at_close: bool,
     /// From which bar on it goes on without its stop.
     triggered_from: Option<u32>,
     /// The entry that its first part has opened.
@@ -45,8 +47,8 @@ pub(crate) struct SlowExchange {
     pub(crate) fees: f64,
     /// Value that was traded before the fill at hand.
     pub(crate) traded: f64,
-    /// The close of the bar before.
-    before: Option<f64>,
+    /// The bar before.
+    before: Option<Bar>,
     /// What is left of each entry.
     pub(crate) entries: BTreeMap<usize, i64>,
     waiting: Vec<Waiting>,
@@ -80,10 +82,12 @@ impl SlowExchange {
         };
         let (triggered_from, opened, first_bar, guards, ended) = (None, None, None, None, false);
         let (sent, rest) = (bar.index, false);
+        let at_close = self.terms.on_close && spec.is_at_market();
         self.waiting.push(Waiting {
             spec,
             sent,
             rest,
+            at_close,
             level,
             triggered_from,
             opened,
@@ -101,8 +105,9 @@ impl SlowExchange {
         if self.ruined {
             return;
         }
-        if let Some(close) = self.before.replace(bar.close) {
-            self.pay_for_the_night(close);
+        if let Some(before) = self.before.replace(*bar) {
+            self.pay_for_the_night(before.close);
+            self.fill_at_close(&before);
         }
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent < bar.index) {
             waiting.first_bar.get_or_insert(bar.index);
@@ -161,12 +166,36 @@ impl SlowExchange {
             self.begin_fill();
             let side = if self.position() < 0 { 1.0 } else { -1.0 };
             let price = self.terms.exit(Hit::at(bar.close), side);
+            // It is forced, whatever the volume, and takes nothing of what is left for orders.
+            let room = self.room;
             self.close_first(self.position().abs(), price, bar);
+            self.room = room;
         }
         if self.equity(bar.close) <= 0.0 {
             self.ruined = true;
             self.waiting.clear();
         }
+    }
+
+    /// No bar follows: what was sent for the last close is filled at it.
+    pub(crate) fn end(&mut self) {
+        let Some(before) = self.before.filter(|_| self.waiting.iter().any(|w| w.at_close)) else { return };
+        self.pay_for_the_night(before.close);
+        self.fill_at_close(&before);
+    }
+
+    /// Fills what was sent on this bar for its close, with what is left of its volume. The rest goes on at
+    /// the next open.
+    fn fill_at_close(&mut self, bar: &Bar) {
+        for at in 0..self.waiting.len() {
+            let w = &mut self.waiting[at];
+            if std::mem::take(&mut w.at_close) && !w.ended {
+                self.fill(at, Hit::at(bar.close), How::Open, bar);
+                let w = &mut self.waiting[at];
+                w.ended |= w.spec.immediate;
+            }
+        }
+        self.waiting.retain(|w| !w.ended);
     }
 
     fn look_at(&mut self, at: usize, bar: &Bar, step: &str) {
@@ -311,7 +340,8 @@ impl SlowExchange {
     fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
         self.begin_fill();
         let w = self.waiting[at].clone();
-        let (before, side) = (self.position(), w.spec.size.signum());
+        let missing = self.missing(&w.spec, hit.price);
+        let (before, side) = (self.position(), if missing < 0 { -1 } else { 1 });
         let price = self.terms.exit(hit, side as f64);
         if let Some((entry, ..)) = w.guards {
             return self.fill_guard(at, entry, price, bar);
@@ -350,7 +380,7 @@ impl SlowExchange {
             return;
         }
         self.close_first(closing, price, bar);
-        let fewer = w.rest || matches!(w.spec.asked, Asked::Equity(_) | Asked::Cash(_));
+        let fewer = w.rest || matches!(w.spec.asked, Asked::Equity(_) | Asked::Cash(_) | Asked::ToEquity(_));
         if opening > 0 {
             let power = self.power(hit.price);
             let most = (0..=opening).rev().find(|n| *n == 0 || self.pays(*n, entry_price, closed, power));
@@ -371,8 +401,10 @@ impl SlowExchange {
         }
         let waiting = &mut self.waiting[at];
         waiting.ended = closing + opening == asked;
-        waiting.rest = fewer;
-        (waiting.spec.size, waiting.spec.asked) = ((asked - closing - opening) * side, Asked::Units);
+        if !w.spec.asked.is_target() {
+            waiting.rest = fewer;
+            (waiting.spec.size, waiting.spec.asked) = ((asked - closing - opening) * side, Asked::Units);
+        }
         self.after(before, at, bar);
     }
 
@@ -411,8 +443,11 @@ impl SlowExchange {
             let against = (w.spec.size < 0) == (before > 0);
             let left_over = gone && against && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
-            // The rest of an entry ends with its trade.
+            // The rest of an entry ends with its trade; one for a position that has closed it itself goes on.
             let spent = w.opened.is_some_and(|entry| !self.entries.contains_key(&entry));
+            if spent && place == at {
+                w.opened = None;
+            }
             w.ended |= (same_group || spent) && place != at || left_over || unguarded;
         }
     }

@@ -31,6 +31,7 @@ impl SlowExchange {
         };
         match spec.asked {
             Asked::Units | Asked::Lots => spec.size.abs(),
+            Asked::ToUnits | Asked::ToValue(_) | Asked::ToEquity(_) => self.missing(spec, hit.price).abs(),
             Asked::Value(value) => so_many(value),
             Asked::Equity(share) => so_many(self.equity(hit.price).max(0.0) * share),
             Asked::Cash(share) => {
@@ -44,6 +45,30 @@ impl SlowExchange {
                 units
             }
         }
+    }
+
+    /// What an order for a position trades, with a sign: nothing where the value is too much for the one
+    /// side and too little for the other.
+    pub(crate) fn missing(&self, spec: &Spec, price: f64) -> i64 {
+        let (held, value) = (self.position(), self.position() as f64 * price);
+        let so_many = |value: f64| {
+            let mut units = (value.abs() / price) as i64 + 2;
+            while units > 0 && units as f64 * price > value.abs() {
+                units -= 1;
+            }
+            if value < 0.0 { -units } else { units }
+        };
+        let (wanted, buys) = match spec.asked {
+            Asked::ToUnits => (spec.size, spec.size > held),
+            Asked::ToValue(wanted) => (so_many(wanted), wanted > value),
+            Asked::ToEquity(share) => {
+                let equity = self.equity(price);
+                (so_many(share * equity.max(0.0)), share * equity > value)
+            }
+            _ => return spec.size,
+        };
+        let missing = wanted - held;
+        if (missing > 0) == buys { missing } else { 0 }
     }
 
     /// What can be bought for, credit included.

@@ -14,6 +14,19 @@ pub(crate) enum Asked {
     Equity(f64),
     /// Units for a share of what can still be bought for, costs included.
     Cash(f64),
+    /// What is missing to a position, which is negative when short: so many units as its size says.
+    ToUnits,
+    /// What is missing to a position of this value.
+    ToValue(f64),
+    /// What is missing to a position for a share of the equity, or less.
+    ToEquity(f64),
+}
+
+impl Asked {
+    /// Whether it is for a position.
+    pub(crate) fn is_target(self) -> bool {
+        matches!(self, Self::ToUnits | Self::ToValue(_) | Self::ToEquity(_))
+    }
 }
 
 /// An order of the random tests. A price of 0 is none; `size` is in units, negative to sell.
@@ -34,6 +47,14 @@ pub(crate) struct Spec {
     pub(crate) whole: bool,
     /// Orders of one bar with the same group cancel each other.
     pub(crate) group: u32,
+}
+
+impl Spec {
+    /// Whether it waits for no price.
+    pub(crate) fn is_at_market(&self) -> bool {
+        let trails = self.trail > 0.0 && self.stop_loss == 0.0;
+        self.limit == 0.0 && self.stop == 0.0 && !trails
+    }
 }
 
 /// What a fill is charged.
@@ -78,6 +99,8 @@ pub(crate) struct SlowTerms {
     pub(crate) carry: (f64, f64),
     /// Limits are reached before stops.
     pub(crate) optimistic: bool,
+    /// Market orders are filled at the close on which they were sent.
+    pub(crate) on_close: bool,
 }
 
 /// A price at which an order is reached.
