@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mycelium_supervisor::ChildSpec;
-use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, read, text};
+use mycelium_supervisor::declare::{
+    Declaration, Declared, DeclaredArgument, DeclaredArguments, DeclaredTree, DeclaredValue, Mistake, Place,
+    Program, read, text,
+};
 
-use super::arguments::Arguments;
+use super::arguments::{Argument, ArgumentError, Arguments};
 use super::builder::Builder;
 use super::child::{Child, Redelivery, Supervisor};
 use super::factories::{Factories, FactoryError, FactoryKind};
@@ -136,7 +139,7 @@ fn supervisor(id: &str, tree: &DeclaredTree, factories: &Factories) -> Result<Bu
 }
 
 fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launcher, Mistake> {
-    let Declared { place, program, source, care, tree, .. } = &child.start;
+    let Declared { place, program, arguments, source, care, tree, .. } = &child.start;
     if let Some(tree) = tree {
         let supervisor = match program {
             Some(Program::Pool { name, workers, dispatch }) => {
@@ -152,20 +155,25 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
         return Ok(launcher);
     }
     let of_kind = |kind, name: &str| {
-        factories.find(kind, name, &child.id, &Arguments::new()).map_err(FactoryError::in_file)
+        let told = arguments.as_ref().map_or_else(Arguments::new, of_file);
+        factories.find(kind, name, &child.id, &told).map_err(|error| {
+            let place = place_of(&error, arguments.as_ref()).unwrap_or(*place);
+            place.mistake(error.in_file())
+        })
     };
     let found = match program {
         Some(Program::Actor(name)) => of_kind(FactoryKind::Actor, name),
         Some(Program::Service(name)) => of_kind(FactoryKind::Service, name),
         Some(Program::Process { command, env, cwd }) => {
             process(&child.id, command, env, cwd.as_deref(), care.ready_line.as_deref())
+                .map_err(|cause| place.mistake(cause))
         }
-        _ => Err(format!(
+        _ => Err(place.mistake(format!(
             "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\", command = [\"..\"] or pool = \"..\"",
             child.id
-        )),
+        ))),
     };
-    let mut launcher = found.map_err(|cause| place.mistake(cause))?;
+    let mut launcher = found?;
     launcher.source = source.or(launcher.source);
     launcher.tells |= care.ready_when_told;
     launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
@@ -184,6 +192,32 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
         launcher.health = Some(if care.restart_when_stuck { health.restart() } else { health });
     }
     Ok(launcher)
+}
+
+/// The place of the argument that was refused, if it is one of the file; of one that is missing that of all.
+fn place_of(error: &FactoryError, arguments: Option<&DeclaredArguments>) -> Option<Place> {
+    let FactoryError::Arguments { error: ArgumentError { argument, .. }, .. } = error else { return None };
+    let arguments = arguments?;
+    Some(argument.as_deref().map_or(arguments.place, |argument| arguments.place_of(argument)))
+}
+
+fn of_file(arguments: &DeclaredArguments) -> Arguments {
+    arguments.values.iter().map(|(name, value)| (name.as_str(), value_of(value))).collect()
+}
+
+/// Values of a file nest as deep as a text may.
+fn value_of(declared: &DeclaredArgument) -> Argument {
+    match &declared.value {
+        DeclaredValue::Flag(flag) => Argument::Flag(*flag),
+        DeclaredValue::Whole(whole) => Argument::Whole(*whole),
+        DeclaredValue::Large(large) => Argument::Large(*large),
+        DeclaredValue::Number(number) => Argument::Number(*number),
+        DeclaredValue::Text(text) => Argument::Text(text.clone()),
+        DeclaredValue::List(values) => Argument::List(values.iter().map(value_of).collect()),
+        DeclaredValue::Table(values) => {
+            Argument::Table(values.iter().map(|(name, value)| (name.clone(), value_of(value))).collect())
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -97,7 +97,8 @@ impl Factories {
 
     /// The same, for actors with arguments, which `make` is told as a type of its own: see
     /// [`Arguments::read`]. They are read once, when a child is described, and a mistake in them is an error
-    /// then. A program in Python gives them ([`child_of`](Self::child_of)); a declared tree has none.
+    /// then. A declared tree has them as `arguments = { fast = 5, slow = 20 }` of the child, and a program in
+    /// Python gives them by name ([`child_of`](Self::child_of)).
     ///
     /// ```
     /// use mycelium::tree::{Arguments, Factories};

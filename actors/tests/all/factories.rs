@@ -1,6 +1,7 @@
 //! Children that are made by name, from arguments.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use mycelium::tree::{Argument, Arguments, Child, Factories, FactoryError};
 use mycelium::{
@@ -9,14 +10,14 @@ use mycelium::{
 };
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Rules {
     limit: Option<f32>,
     sides: Vec<Side>,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 enum Side {
     Buy,
     Sell(u8),
@@ -24,7 +25,7 @@ enum Side {
     Named { name: String },
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct All {
     flag: bool,
@@ -245,14 +246,159 @@ fn of_a_name_that_two_tables_have_the_later_one_counts() {
     assert!(both.child_of("sleeps", "x", &Arguments::new().with("seconds", 1)).is_ok());
 }
 
+/// A child of a declared tree with these arguments, as the value of a key or as tables of their own.
+fn declared(actor: &str, arguments: &str) -> String {
+    format!("[tree]\n[[tree.children]]\nid = \"x\"\n{actor}\n{arguments}\n")
+}
+
+#[tokio::test]
+async fn a_declared_tree_gives_arguments_to_each_life_live_and_in_an_isolate() {
+    let file = declared("actor = \"adds\"", "arguments = { by = 3 }")
+        + "[[tree.children]]\nid = \"y\"\nservice = \"sleeps\"\n[tree.children.arguments]\nseconds = 3\n";
+    let root = Supervisor::from_toml(&file, &factories()).unwrap();
+    let mut isolate = Isolate::new(1);
+    let tree = isolate.supervise(&root).unwrap();
+    let adds = tree.lookup::<Adds>("root/x").unwrap();
+    for number in [7, -1, 2] {
+        isolate.tell(&adds, number).unwrap();
+    }
+    assert_eq!(isolate.ask(&adds, Sum).unwrap(), 6, "the second life has it all");
+
+    let file = declared("actor = \"adds\"", "arguments.by = 3");
+    let tree = Supervisor::from_toml(&file, &factories()).unwrap().start(&MessageBus::new()).await.unwrap();
+    let adds = tree.lookup::<Adds>("root/x").unwrap();
+    for number in [7, -1, 2] {
+        adds.tell(number).await.unwrap();
+    }
+    assert_eq!(adds.ask(Sum).await.unwrap(), 6);
+    tree.shutdown().await.unwrap();
+}
+
 #[test]
-fn a_declared_tree_has_no_arguments_to_give() {
-    let file = "[tree]\n[[tree.children]]\nid = \"x\"\nactor = \"adds\"";
-    let error = Supervisor::from_toml(file, &factories()).unwrap_err().to_string();
-    assert_eq!(error, "line 4, column 9: `adds` does not take these arguments: `by`: it is missing");
-    let file = file.replace("\"adds\"", "\"aods\"");
-    let error = Supervisor::from_toml(&file, &factories()).unwrap_err().to_string();
-    assert_eq!(error, "line 4, column 9: no actor `aods` is registered; did you mean `adds`?");
+fn arguments_of_a_file_are_values_of_each_kind() {
+    let told = Arc::new(Mutex::new(None));
+    let keeps = Arc::clone(&told);
+    let factories = Factories::new().actor_with("all", move |all: &All| {
+        *keeps.lock().unwrap() = Some(all.clone());
+        Adds { by: 1, sum: 0 }
+    });
+    let file = declared(
+        "actor = \"all\"",
+        r#"[tree.children.arguments]
+        flag = true
+        seed = 18446744073709551615
+        below = -128
+        text = 'GOOG'
+        pair = [7, 2]
+        rules = { limit = 2.0, sides = ["Buy", { Sell = 0x3 }, { Both = [1, 2] }, { Named = { name = "x" } }] }
+        [tree.children.arguments.more]
+        a = 1
+        b = -9223372036854775808"#,
+    );
+    Isolate::new(1).supervise(&Supervisor::from_toml(&file, &factories).unwrap()).unwrap();
+    let told = told.lock().unwrap().take().expect("a life has begun");
+    assert_eq!(told, all().read::<All>().unwrap());
+}
+
+#[test]
+fn mistakes_in_arguments_of_a_file_say_where_they_are_and_what_to_do() {
+    let refused = |name: &str, cause: &str| format!("`{name}` does not take these arguments: {cause}");
+    let rules = "arguments = { flag = true, seed = 1, below = 1, text = \"\", pair = [1, 2], more = { a = 1 }, rules =";
+    for (actor, arguments, place, expected) in [
+        ("actor = \"adds\"", "", (4, 9), refused("adds", "`by`: it is missing")),
+        ("actor = \"adds\"", "arguments = {}", (5, 13), refused("adds", "`by`: it is missing")),
+        (
+            "actor = \"adds\"",
+            "arguments = { by = \"three\" }",
+            (5, 20),
+            refused("adds", "`by`: invalid type: string \"three\", expected i64"),
+        ),
+        (
+            "actor = \"once\"",
+            "[tree.children.arguments]\nby = 1",
+            (6, 6),
+            refused("once", "`by`: there is no such argument; there are no arguments"),
+        ),
+        (
+            "actor = \"times:3\"",
+            "arguments.by = 1",
+            (5, 16),
+            refused("times:3", "`by`: there is no such argument; there are no arguments"),
+        ),
+        (
+            "actor = \"all\"",
+            &format!("{rules} {{ limt = 2 }} }}"),
+            (5, 110),
+            refused("all", "`rules.limt`: there is no such argument; did you mean `limit`?"),
+        ),
+        (
+            "actor = \"all\"",
+            &format!("{rules} {{\nsides = [\"Buy\",\n\"Hold\"] }} }}"),
+            (7, 1),
+            refused(
+                "all",
+                "`rules.sides[1]`: unknown variant `Hold`, expected one of `Buy`, `Sell`, `Both`, `Named`",
+            ),
+        ),
+        (
+            "actor = \"aods\"",
+            "arguments = { by = 1 }",
+            (4, 9),
+            "no actor `aods` is registered; did you mean `adds`?".into(),
+        ),
+    ] {
+        assert_refused(actor, arguments, place, &expected);
+    }
+}
+
+#[test]
+fn arguments_of_a_file_are_a_table_for_an_actor_or_a_service() {
+    for (actor, arguments, place, expected) in [
+        (
+            "actor = \"adds\"",
+            "arguments = 3",
+            (5, 13),
+            "`arguments` must be a table such as { window = 20 }, not integer",
+        ),
+        (
+            "actor = \"adds\"",
+            "arguments = { by = 2026-11-25 }",
+            (5, 20),
+            "2026-11-25 is a date or a time, which no argument is: write it as a text, \"2026-11-25\"",
+        ),
+        (
+            "actor = \"adds\"",
+            "arguments = { by = 18446744073709551616 }",
+            (5, 20),
+            "18446744073709551616 is no integer of 64 bits: write a number, such as 18446744073709551616.0, or a text",
+        ),
+        (
+            "command = [\"ls\"]",
+            "arguments = { by = 1 }",
+            (5, 13),
+            "`arguments` are for an actor or a service: those of process `x` stand in `command`",
+        ),
+        (
+            "",
+            "arguments = { by = 1 }",
+            (5, 13),
+            "`arguments` go with `actor` or `service`, and child `x` has none of them: give it one",
+        ),
+        (
+            "type = \"supervisor\"",
+            "arguments = { by = 1 }",
+            (5, 13),
+            "`arguments` belongs to a worker: `x` is a supervisor, which only looks after others",
+        ),
+    ] {
+        assert_refused(actor, arguments, place, expected);
+    }
+}
+
+fn assert_refused(actor: &str, arguments: &str, (line, column): (u32, u32), expected: &str) {
+    let known = factories().actor_with("all", |_: &All| Adds { by: 1, sum: 0 });
+    let error = Supervisor::from_toml(&declared(actor, arguments), &known).unwrap_err().to_string();
+    assert_eq!(error, format!("line {line}, column {column}: {expected}"), "{arguments}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mycelium_toml::{Content, Fields, Mistake, Value, whole};
 
+use super::arguments::{DeclaredArguments, arguments};
 use super::pools;
 use super::{Care, DeclaredThread, Program, REDELIVERY_ATTEMPTS_MAX};
 use crate::backoff::Backoff;
@@ -33,6 +34,7 @@ const CHILD_KEYS: &[&str] = &[
     "stop_takes_ms",
     "actor",
     "service",
+    "arguments",
     "command",
     "env",
     "cwd",
@@ -67,8 +69,15 @@ pub(super) const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
 const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 
 /// Keys about a worker that runs.
-const WORKER_KEYS: &[&str] =
-    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "redelivery_attempts", "thread"];
+const WORKER_KEYS: &[&str] = &[
+    "arguments",
+    "source",
+    "ready_when_told",
+    "stuck_after_ms",
+    "restart_when_stuck",
+    "redelivery_attempts",
+    "thread",
+];
 
 /// What a file says of one child.
 #[derive(Debug)]
@@ -76,6 +85,7 @@ pub(super) struct ChildEntry<'t, T> {
     /// What says so: its program, or the child as a whole.
     pub(super) said: Value<'t>,
     pub(super) program: Option<Program>,
+    pub(super) arguments: Option<DeclaredArguments>,
     pub(super) source: Option<bool>,
     pub(super) care: Care,
     /// For a supervisor: its flags and children.
@@ -283,7 +293,7 @@ fn supervisor_child<'t, T: Start>(
     };
     let care = Care { start_timeout: start_timeout(fields)?, ..Care::default() };
     let behaviour = behaviour(fields)?;
-    Ok(ChildEntry { said, program, source: None, care, tree: Some(tree), behaviour })
+    Ok(ChildEntry { said, program, arguments: None, source: None, care, tree: Some(tree), behaviour })
 }
 
 fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<ChildEntry<'t, T>, Mistake> {
@@ -321,9 +331,10 @@ fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<ChildEntry<'t, T>, Mis
         name("actor")?.map(Program::Actor).or(name("service")?.map(Program::Service))
     };
     let said = given.first().and_then(|key| fields.get(key)).unwrap_or(fields.table());
+    let arguments = arguments(fields, id)?;
     let source = fields.boolean("source")?;
     let care = care(fields, id)?;
-    Ok(ChildEntry { said, program, source, care, tree: None, behaviour: behaviour(fields)? })
+    Ok(ChildEntry { said, program, arguments, source, care, tree: None, behaviour: behaviour(fields)? })
 }
 
 /// How a worker is looked after.

@@ -32,6 +32,7 @@
 //!
 //! `docs/supervision.md` lists the keys.
 
+mod arguments;
 mod keys;
 mod paths;
 mod pools;
@@ -47,6 +48,7 @@ use mycelium_toml::{Document, Fields};
 use crate::sim::{self, Behaviour, Plan};
 use crate::spec::{ChildSpec, Flags};
 
+pub use arguments::{DeclaredArgument, DeclaredArguments, DeclaredValue};
 pub use keys::SCRIPTED_STARTS_MAX;
 pub use mycelium_toml::{Mistake, Place, suggestion, text};
 
@@ -78,6 +80,8 @@ pub struct Declared {
     /// What it runs; `None` for a supervisor that is no pool, and for a worker that the file does not say it
     /// of.
     pub program: Option<Program>,
+    /// Its arguments, if it is an actor or a service that is given some; a dry run does not look at them.
+    pub arguments: Option<DeclaredArguments>,
     /// Whether a drain stops it first; `None`: what its kind says.
     pub source: Option<bool>,
     /// How it is looked after while it starts and runs; a dry run does not look at it.
@@ -188,9 +192,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 impl Start for Declared {
     fn new(entry: ChildEntry<'_, Self>, _: Option<&Self>) -> Self {
-        let ChildEntry { said, program, source, care, tree, behaviour } = entry;
+        let ChildEntry { said, program, arguments, source, care, tree, behaviour } = entry;
         let tree = tree.map(|(flags, children)| DeclaredTree { flags, children });
-        Self { place: said.place(), program, source, care, tree, behaviour }
+        Self { place: said.place(), program, arguments, source, care, tree, behaviour }
     }
 }
 

@@ -78,7 +78,8 @@ pub(super) fn workers<T: Start>(said: Value<'_>, workers: u32) -> Vec<ChildSpec<
     let mut children: Vec<ChildSpec<T>> = Vec::new();
     for number in 1..=workers {
         let (care, behaviour) = (Care::default(), Behaviour::default());
-        let entry = ChildEntry { said, program: None, source: None, care, tree: None, behaviour };
+        let entry =
+            ChildEntry { said, program: None, arguments: None, source: None, care, tree: None, behaviour };
         let start = T::new(entry, children.last().map(|before| &before.start));
         children.push(ChildSpec::worker(format!("worker-{number}"), start));
     }
