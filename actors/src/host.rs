@@ -8,11 +8,11 @@
 //! read in its sources:
 //! - `kill` drops the future of `next` where it waits, and wakes kameo's future. The task then drops the
 //!   actor's own where it waits. `on_start` and `on_stop` cannot be killed, so neither runs user code here.
-//! - `next` is asked for the next signal. It has one where kameo's own queue has one, and else the end as soon
-//!   as the actor's own future is over. Nobody outside of this module can put a signal there: the one that
-//!   comes is kameo's own, which says that the actor has started.
-//! - Once `next` is dropped or has the end, what is left of kameo's future waits for nothing: the actor has no
-//!   children of kameo's, and nobody else holds the locks of its links.
+//! - `next` is asked for the next signal. It has one where kameo's own queue has one, and else the end as
+//!   soon as the actor's own future is over. Nobody outside of this module can put a signal there: the one
+//!   that comes is kameo's own, which says that the actor has started.
+//! - Once `next` is dropped or has the end, what is left of kameo's future waits for nothing: the actor has
+//!   no children of kameo's, and nobody else holds the locks of its links.
 //! - An actor ends by itself when nobody holds a strong reference to it: each [`HostHandle`] is one, and the
 //!   actor's own address holds a handle.
 //! - kameo's futures reserve room for an actor several times and move it from one to the next: hence a lodger

@@ -16,8 +16,9 @@
 //! waiting"**: the sender writes `value` and then changes `state`; the receiver writes `waker` and then
 //! changes `state`. The one that comes second sees what the other has written.
 //!
-//! The one that goes last gives the memory back: the receiver if it finds `GIVEN`, once the sender is out; the
-//! sender if it finds `LEFT`. An answer for one who waits costs one read-modify-write there, and two here.
+//! The one that goes last gives the memory back: the receiver if it finds `GIVEN`, once the sender is out;
+//! the sender if it finds `LEFT`. An answer for one who waits costs one read-modify-write there, and two
+//! here.
 
 use std::fmt;
 use std::future::Future;

@@ -29,14 +29,18 @@ struct Spare {
 }
 
 /// The blocks that a thread keeps.
-struct Kept {
+struct KeptBlocks {
     first: Cell<Option<NonNull<Spare>>>,
     room: Cell<u32>,
 }
 
-thread_local!(static KEPT: Kept = const { Kept { first: Cell::new(None), room: Cell::new(KEPT_MAX) } });
+thread_local!(static KEPT: KeptBlocks = const { KeptBlocks::none() });
 
-impl Kept {
+impl KeptBlocks {
+    const fn none() -> Self {
+        Self { first: Cell::new(None), room: Cell::new(KEPT_MAX) }
+    }
+
     #[inline]
     fn pop(&self) -> Option<NonNull<u8>> {
         let first = self.first.get()?;
@@ -62,7 +66,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptBlocks {
     fn drop(&mut self) {
         while let Some(block) = self.pop() {
             // SAFETY: it was allocated with this layout, and has just left the list.
@@ -83,7 +87,7 @@ pub(crate) fn place<T>(value: T) -> NonNull<T> {
         return NonNull::from(Box::leak(Box::new(value)));
     }
     // A thread that ends has no list any more.
-    let kept = KEPT.try_with(Kept::pop).ok().flatten();
+    let kept = KEPT.try_with(KeptBlocks::pop).ok().flatten();
     let at = kept.unwrap_or_else(fresh).cast::<T>();
     // SAFETY: a block is large and aligned enough for a `T`, and nobody else has this one.
     unsafe { at.write(value) };

@@ -17,14 +17,14 @@ use crate::{Actor, AskError, Replies};
 /// The future of an ask. It is written by hand: an `async fn` would ask at each poll how far it is, and move
 /// the query and the answer once more.
 #[must_use = "nothing is asked before this is awaited"]
-enum Asking<'a, A: Replies<Q>, Q> {
+enum AskFuture<'a, A: Replies<Q>, Q> {
     Live(PendingAsk<'a, A, Q>),
     Isolate(IsolateAsk<'a, A, Q>),
     /// Boxed, so that an ask without a limit keeps no room for it.
     Rare(BoxFuture<'a, Result<A::Reply, AskError>>),
 }
 
-impl<A, Q> Future for Asking<'_, A, Q>
+impl<A, Q> Future for AskFuture<'_, A, Q>
 where
     A: Replies<Q>,
     Q: Send + 'static,
@@ -86,12 +86,12 @@ impl<A: Actor> ActorRef<A> {
     {
         match &self.backend {
             ReferenceBackend::Live(live) => match live.ask_limit() {
-                None => Asking::Live(live.ask(query)),
-                Some(limit) => Asking::Rare(rare(move || self.ask_within(query, limit))),
+                None => AskFuture::Live(live.ask(query)),
+                Some(limit) => AskFuture::Rare(rare(move || self.ask_within(query, limit))),
             },
-            ReferenceBackend::Isolate(isolate) => Asking::Isolate(isolate.ask(query)),
+            ReferenceBackend::Isolate(isolate) => AskFuture::Isolate(isolate.ask(query)),
             ReferenceBackend::Nowhere(_) => {
-                Asking::Rare(rare(move || stepped(Err(AskError::stopped(self.whom())))))
+                AskFuture::Rare(rare(move || stepped(Err(AskError::stopped(self.whom())))))
             }
         }
     }
