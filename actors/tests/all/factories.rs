@@ -373,6 +373,12 @@ fn arguments_of_a_file_are_a_table_for_an_actor_or_a_service() {
             "18446744073709551616 is no integer of 64 bits: write a number, such as 18446744073709551616.0, or a text",
         ),
         (
+            "actor = \"adds\"",
+            "arguments = { by = 0x1_0000_0000_0000_0000 }",
+            (5, 20),
+            "0x1_0000_0000_0000_0000 is no integer of 64 bits: write a text",
+        ),
+        (
             "command = [\"ls\"]",
             "arguments = { by = 1 }",
             (5, 13),

@@ -360,10 +360,12 @@ fn who_waits_for_a_turn_is_not_stuck() {
             let bus = if apart { builder.runtime(busy.handle().clone()).build() } else { builder.build() };
             let (log, turns) = (Heard::default(), Arc::<AtomicU32>::default());
             let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
-            for n in 0..6 {
+            for n in 0..10 {
                 let turns = Arc::clone(&turns);
                 let busy = move || Busy { work: SHORT, turns: Arc::clone(&turns) };
-                let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 2));
+                // The others' turns take longer than this. A turn is a quarter of it, as the machine may hold up
+                // the thread meanwhile.
+                let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 4));
                 root = root.child(child.shutdown(Shutdown::BrutalKill));
             }
             // One that is stuck is found all the same.

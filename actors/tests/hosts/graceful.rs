@@ -12,8 +12,9 @@ use crate::host::Host;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Takes a millisecond for each `Tick` that is told or published, and writes all down; fails on `Tock(13)`.
-struct Slow(Heard);
+/// Takes its time for each `Tick` that is told and a millisecond for each `Tock`, and writes all down; fails on
+/// `Tock(13)`.
+struct Slow(Heard, Duration);
 impl Actor for Slow {
     type Error = BoxError;
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
@@ -29,7 +30,7 @@ impl Actor for Slow {
 }
 impl Handler<Tick> for Slow {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        ctx.sleep(MILLISECOND).await;
+        ctx.sleep(self.1).await;
         self.0.add(format!("told {}", tick.0));
         Ok(())
     }
@@ -55,7 +56,7 @@ impl Responder<Flush> for Slow {
 conformance!(an_orderly_stop_comes_after_all_that_was_told_and_published_before_it);
 fn an_orderly_stop_comes_after_all_that_was_told_and_published_before_it<H: Host>() {
     let (mut host, heard) = (H::new(), Heard::default());
-    let slow = host.spawn(Slow(heard.clone())).unwrap();
+    let slow = host.spawn(Slow(heard.clone(), MILLISECOND)).unwrap();
     host.settle();
     host.try_tell(&slow, Tick(1)).unwrap();
     host.try_publish(Tock(2)).unwrap();
@@ -79,7 +80,7 @@ fn an_orderly_stop_comes_after_all_that_was_told_and_published_before_it<H: Host
 conformance!(an_actor_that_stops_itself_in_order_answers_and_handles_what_waits);
 fn an_actor_that_stops_itself_in_order_answers_and_handles_what_waits<H: Host>() {
     let (mut host, heard) = (H::new(), Heard::default());
-    let slow = host.spawn(Slow(heard.clone())).unwrap();
+    let slow = host.spawn(Slow(heard.clone(), MILLISECOND)).unwrap();
     host.ask(&slow, Flush).unwrap();
     assert_eq!(host.ended(&slow), StopReason::Normal);
     assert_eq!(heard.take(), ["+", "flushed", "-ended normally"]);
@@ -88,9 +89,10 @@ fn an_actor_that_stops_itself_in_order_answers_and_handles_what_waits<H: Host>()
 
 conformance!(an_orderly_stop_that_a_kill_or_a_stop_overtakes_is_no_dead_letter);
 fn an_orderly_stop_that_a_kill_or_a_stop_overtakes_is_no_dead_letter<H: Host>() {
-    for kill in [false, true] {
+    // Long enough to be at work on the first when the stop comes: that one is waited for, and a kill is not.
+    for (kill, long) in [(false, 300), (true, 60_000)] {
         let (mut host, heard) = (H::new(), Heard::default());
-        let slow = host.spawn(Slow(heard.clone())).unwrap();
+        let slow = host.spawn(Slow(heard.clone(), MILLISECOND * long)).unwrap();
         host.settle();
         host.try_tell(&slow, Tick(1)).unwrap();
         host.settle();
@@ -115,7 +117,7 @@ fn an_orderly_stop_that_a_kill_or_a_stop_overtakes_is_no_dead_letter<H: Host>() 
 conformance!(a_full_inbox_has_room_for_an_orderly_stop);
 fn a_full_inbox_has_room_for_an_orderly_stop<H: Host>() {
     let (mut host, heard) = (H::new(), Heard::default());
-    let slow = host.spawn(Slow(heard.clone())).unwrap();
+    let slow = host.spawn(Slow(heard.clone(), MILLISECOND)).unwrap();
     host.settle();
     let mut told = 0;
     while host.try_tell(&slow, Tick(told)).is_ok() {
@@ -133,7 +135,7 @@ fn a_permanent_child_goes_on_in_its_next_life_after_an_orderly_stop_and_a_transi
     for restart in [Restart::Permanent, Restart::Transient] {
         let (mut host, heard, seen) = (H::new(), Heard::default(), Heard::default());
         let (log, notes) = (heard.clone(), seen.clone());
-        let child = Child::actor("slow", move || Slow(log.clone())).restart(restart);
+        let child = Child::actor("slow", move || Slow(log.clone(), MILLISECOND)).restart(restart);
         let root = Supervisor::builder("root").child(child).on_event(move |_, notice| {
             if let Notice::Exited { reason, .. } = notice {
                 notes.add(reason.to_string());
@@ -168,7 +170,7 @@ conformance!(an_orderly_stop_stands_if_the_life_before_it_fails);
 fn an_orderly_stop_stands_if_the_life_before_it_fails<H: Host>() {
     let (mut host, heard) = (H::new(), Heard::default());
     let log = heard.clone();
-    let child = Child::actor("slow", move || Slow(log.clone())).restart(Restart::Transient);
+    let child = Child::actor("slow", move || Slow(log.clone(), MILLISECOND)).restart(Restart::Transient);
     let tree = host.supervise(Supervisor::builder("root").intensity(5, PERIOD).child(child)).unwrap();
     let slow = host.child::<Slow>(&tree, "root/slow").unwrap();
     host.settle();
@@ -183,7 +185,7 @@ fn an_orderly_stop_stands_if_the_life_before_it_fails<H: Host>() {
 conformance!(the_length_of_an_inbox_is_what_was_told_and_asked_and_waits);
 fn the_length_of_an_inbox_is_what_was_told_and_asked_and_waits<H: Host>() {
     let (mut host, heard) = (H::new(), Heard::default());
-    let slow = host.spawn(Slow(heard.clone())).unwrap();
+    let slow = host.spawn(Slow(heard.clone(), MILLISECOND)).unwrap();
     host.settle();
     assert_eq!(slow.inbox_len(), 0);
     for number in 0..5 {
@@ -207,7 +209,7 @@ fn a_stop_that_comes_too_late_for_a_life_ends_the_next_one_unless_its_child_is_p
         for in_backoff in [false, true] {
             let (mut host, heard) = (H::new(), Heard::default());
             let log = heard.clone();
-            let child = Child::actor("slow", move || Slow(log.clone())).restart(restart);
+            let child = Child::actor("slow", move || Slow(log.clone(), MILLISECOND)).restart(restart);
             let root = Supervisor::builder("root").child(child.backoff(backoff(100)));
             let tree = host.supervise(root).unwrap();
             let slow = host.child::<Slow>(&tree, "root/slow").unwrap();

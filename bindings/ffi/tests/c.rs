@@ -6,7 +6,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Far more than what is waited for takes, under valgrind too.
+const WATCHDOG: Duration = Duration::from_secs(300);
 
 /// The library that cargo has made beside this test.
 fn library() -> PathBuf {
@@ -215,9 +218,10 @@ fn two_processes_of_one_topology_exchange_messages_in_order() {
     for variant in variants("examples/linked.c") {
         let mut feed = folder.start(variant.command(), &["feed"]);
         let mut means = folder.start(variant.command(), &["means"]);
+        let begin = Instant::now();
         while !(feed.is_over() && means.is_over()) {
-            // One that has failed takes the other with it, which would wait for ever.
-            if feed.has_failed() || means.has_failed() {
+            // One that has failed takes the other with it, which would wait for ever; so does a lost message.
+            if feed.has_failed() || means.has_failed() || begin.elapsed() > WATCHDOG {
                 let _ = (feed.0.kill(), means.0.kill());
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -148,8 +148,9 @@ fn integer(value: Value<'_>, number: &Number<'_>) -> Result<DeclaredValue, Mista
     let large = u64::from_str_radix(number.digits.trim_start_matches('+'), number.radix);
     large.map(DeclaredValue::Large).map_err(|_| {
         let written = value.written();
-        value.mistake(format!(
-            "{written} is no integer of 64 bits: write a number, such as {written}.0, or a text"
-        ))
+        // What has a prefix has no point.
+        let number =
+            if number.radix == 10 { format!("a number, such as {written}.0, or ") } else { String::new() };
+        value.mistake(format!("{written} is no integer of 64 bits: write {number}a text"))
     })
 }
