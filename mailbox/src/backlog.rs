@@ -232,6 +232,11 @@ impl<T> Backlog<T> {
         freed
     }
 
+    /// How many messages of the receiver's batch are counted.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.in_hand as usize
+    }
+
     /// Counts only `left` messages of the receiver's batch from now on, and says how many places that freed.
     pub(crate) fn release(&mut self, left: usize) -> usize {
         let left = u32::try_from(left).unwrap_or(u32::MAX).min(self.in_hand);

@@ -123,6 +123,11 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
     code()
 }
 
+/// Runs code that is nobody's on this bus, wherever this thread is.
+pub(crate) fn outside<R>(code: impl FnOnce() -> R) -> R {
+    enter(Current::NOBODY, code)
+}
+
 /// Polls code of `current`, and has its note say what it waits for.
 #[inline]
 pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> R {

@@ -227,15 +227,15 @@ impl<V: Payload> LaneReader<V> {
         let take = |backlog: &mut Backlog<_>| {
             let freed = backlog.take(hand, most);
             lane.queued.store(backlog.len(), Ordering::Relaxed);
-            freed
+            (freed, backlog.in_hand())
         };
         let section = core.lock();
         // SAFETY: the topic's lock is held.
-        let freed = unsafe { lane.backlog(take) };
+        let (freed, counted) = unsafe { lane.backlog(take) };
         drop(section);
         self.made_room(freed);
-        self.counted = self.hand.len();
-        self.lane.in_hand.store(self.counted, Ordering::Relaxed);
+        self.counted = counted;
+        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
     }
 
     #[inline]

@@ -122,11 +122,13 @@ impl<V: Payload> Core<V> {
         let first = sleepers.take();
         let more = !sleepers.is_empty();
         drop(section);
-        if let Some(waker) = first {
-            waker.wake();
-        }
+        // The others before the one who went to sleep last: a link, which is often that one, does work of its own
+        // where it is woken.
         if more {
             self.wake_others();
+        }
+        if let Some(waker) = first {
+            waker.wake();
         }
     }
 

@@ -35,16 +35,19 @@ type Now = Box<dyn FnMut() -> i64 + Send>;
 pub struct StampTimes {
     /// By rising stamp.
     log: VecDeque<StampTime>,
+    /// How many are kept while nobody asks, and now.
+    least: usize,
     most: usize,
     now: Now,
     readers: usize,
 }
 
 impl StampTimes {
-    /// A log of the last `most` messages. `now` is asked for each, inside the topic's lock: it must be short,
+    /// A log of the last `most` messages, or more while somebody asks who wants more. `now` is asked for each, inside the topic's lock: it must be short,
     /// must not panic, and must not use the topic.
     pub fn new(most: usize, now: impl FnMut() -> i64 + Send + 'static) -> Self {
-        Self { log: VecDeque::new(), most: most.max(1), now: Box::new(now), readers: 0 }
+        let most = most.max(1);
+        Self { log: VecDeque::new(), least: most, most, now: Box::new(now), readers: 0 }
     }
 
     /// One more asks, who wants to know of so many messages.
@@ -53,9 +56,14 @@ impl StampTimes {
         self.readers += 1;
     }
 
-    /// One asks no more. How many still do.
+    /// One asks no more. How many still do. What only they wanted goes with the last of them.
     pub fn leave(&mut self) -> usize {
         self.readers = self.readers.saturating_sub(1);
+        if self.readers == 0 && self.most > self.least {
+            self.most = self.least;
+            self.log.drain(..self.log.len().saturating_sub(self.most));
+            self.log.shrink_to(self.most);
+        }
         self.readers
     }
 
@@ -83,9 +91,8 @@ impl StampTimes {
 
     /// Forgets what is older than this stamp.
     pub fn forget_below(&mut self, stamp: u64) {
-        while self.log.front().is_some_and(|(other, _)| *other < stamp) {
-            self.log.pop_front();
-        }
+        let gone = self.log.partition_point(|(other, _)| *other < stamp);
+        self.log.drain(..gone);
     }
 
     /// When the message with this stamp took its place. If that has fallen out, the time of the oldest one
@@ -128,8 +135,11 @@ mod tests {
         times.join(6);
         (7..=9).for_each(|number| times.put(2 * number));
         assert_eq!(times.find(0), 40, "six are known since somebody wants so many");
+        times.forget_below(9);
+        assert_eq!((times.find(0), times.readers(), times.leave()), (50, 1, 0));
+        assert_eq!(times.find(0), 60, "four are known since nobody wants six");
         times.forget_below(15);
-        assert_eq!((times.find(0), times.readers(), times.leave()), (80, 1, 0));
+        assert_eq!(times.find(0), 80);
 
         let mut own = VecDeque::from([]);
         times.take_all(&mut own);

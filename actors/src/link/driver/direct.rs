@@ -7,8 +7,9 @@
 //! rows: a burst finds the bell awake.
 //!
 //! The holder of the driver's lock drives it, so messages leave in the order of their stamps, whoever
-//! sends them. Nobody waits for that lock, however long its holder is kept from running: one that rings and
-//! finds it taken wakes the task alone, and the task is woken by the one that sends, once the lock is free.
+//! sends them. No thread waits for that lock: one that rings and finds it taken wakes the task alone, and the
+//! task is woken by the one that sends, once the lock is free. Until then the link does nothing else: a
+//! publisher's thread that is kept from running in the midst of it holds up its heartbeats too.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use super::Driver;
 use crate::StopReason;
 use crate::link::hub::Phase;
+use crate::live::{outside, published_before};
 
 /// How many messages are sent by a thread that rings, at most: those that have come meanwhile are others' too
 /// (messages).
@@ -34,13 +36,12 @@ pub(in crate::link) struct DriverTask {
 struct SharedDriver(Mutex<Option<Driver>>);
 
 impl SharedDriver {
-    /// `None`: somebody drives it.
+    /// `None`: somebody drives it, or nobody will any more.
     fn try_lock(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
         match self.0.try_lock() {
             Ok(place) => Some(place),
-            // Nobody panics with it: see `send`.
-            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+            // Poisoned: its task has panicked with it, and drops it in a moment.
+            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => None,
         }
     }
 
@@ -48,7 +49,10 @@ impl SharedDriver {
     fn send(&self, task: &Waker) {
         let Some(mut place) = self.try_lock() else { return };
         let Some(driver) = &mut *place else { return };
-        let sent = StopReason::catch(|| driver.send_directly(&mut TaskContext::from_waker(task)));
+        // What a message runs while it is encoded or dropped is none of the publisher's code.
+        let sent = StopReason::catch(|| {
+            outside(|| published_before(0, || driver.send_directly(&mut TaskContext::from_waker(task))))
+        });
         if sent.is_err() {
             // As where the task panics: the link ends with it.
             let driver = place.take();

@@ -73,7 +73,8 @@ impl<T: Carried> Ear<T> {
         let Self { queue, tally, encoder, times, passed, .. } = self;
         let front = queue.peek().filter(|front| front.stamp < below)?;
         let stamp = front.stamp;
-        let published = tally.entry.tap.published(tally.entry.topic(), times, stamp, stamp);
+        // Another may have come meanwhile: nothing is forgotten that it asks for.
+        let published = tally.entry.tap.published(tally.entry.topic(), times, stamp, 0);
         match front.message.to_wire(tally.entry.kind(), published, encoder) {
             Ok((header, bytes)) if take(&header, bytes) => {}
             Ok(_) => return Some(Ok(false)),
@@ -120,7 +121,7 @@ impl<T: Carried> WireQueue for Ear<T> {
             return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
         };
         if tap.is_alone() {
-            let published = tap.published(topic, times, stamp, stamp);
+            let published = tap.published(topic, times, stamp, 0);
             return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
                 *header = of;
                 WireDelivery::new(header, bytes, kind, stamp, sender)

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::PoisonError;
 
 use mycelium_mailbox::wire::WireError;
-use mycelium_mailbox::{StampTime, StampTimes, Ticks, Topic};
+use mycelium_mailbox::{QUEUE_CAPACITY_MAX, StampTime, StampTimes, Ticks, Topic};
 
 use crate::clock::LiveClock;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
@@ -187,6 +187,8 @@ impl Tap {
         T: Clone + Send + Sync + 'static,
     {
         let mut ears = lock(&self.ears);
+        // No queue has more.
+        let capacity = capacity.min(QUEUE_CAPACITY_MAX as usize);
         ears.encoded_max = ears.encoded_max.max(capacity);
         let at = ears.join();
         if topic.with_times(|times| times.join(capacity)).is_none() {
