@@ -2,12 +2,12 @@
 
 use crate::messages::{Moment, Timestamp};
 
-/// The moment that was announced, until its last event has come. Trader and venue hear the same messages, and
-/// decide by this alone.
+/// The moment that was announced, until its last event has come, or something that is not of it. Trader and
+/// venue hear the same messages and decide by this, each for itself, where a moment ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Announced {
     moment: Option<Moment>,
-    /// Events that may still come of it: one of each asset.
+    /// Events that may still come of it and count: one of each asset.
     left: usize,
 }
 
@@ -26,15 +26,22 @@ impl Announced {
         *self = Self { moment: Some(moment), left: assets };
     }
 
-    /// Takes the next event. One behind the last that was announced, or one more than there are assets, is a
-    /// moment of its own.
+    /// Whether an event of this number belongs to the moment that was announced.
     #[inline]
-    pub(crate) fn place(&mut self, number: u32) -> Placed {
-        let Some(moment) = self.moment.filter(|moment| number <= moment.last && self.left > 0) else {
+    pub(crate) fn goes_on(&self, number: u32) -> bool {
+        self.left > 0 && self.moment.is_some_and(|moment| number <= moment.last)
+    }
+
+    /// Takes the next event. One behind the last that was announced, or one more than there are assets, is a
+    /// moment of its own. One that does not count, because it is passed over, can end a moment as the last
+    /// of it, and takes nobody's place.
+    #[inline]
+    pub(crate) fn place(&mut self, number: u32, counts: bool) -> Placed {
+        let Some(moment) = self.moment.filter(|_| self.goes_on(number)) else {
             self.moment = None;
             return Placed { known: None, ends_moment: true };
         };
-        self.left -= 1;
+        self.left -= usize::from(counts);
         let ends_moment = number == moment.last || self.left == 0;
         if ends_moment {
             self.moment = None;
@@ -47,12 +54,15 @@ impl Announced {
 mod tests {
     use super::*;
 
+    /// Whether each of these is of the moment, and whether it ends it. Those above a hundred do not count.
     fn places(last: u32, assets: usize, numbers: &[u32]) -> Vec<(bool, bool)> {
         let mut announced = Announced::default();
         announced.announce(Moment { known: Timestamp::from_nanos(7), last }, assets);
         let place = |number: &u32| {
-            let placed = announced.place(*number);
-            (placed.known.is_some(), placed.ends_moment)
+            let goes_on = announced.goes_on(*number);
+            let placed = announced.place(*number, *number <= 100);
+            assert_eq!(placed.known.is_some(), goes_on);
+            (goes_on, placed.ends_moment)
         };
         numbers.iter().map(place).collect()
     }
@@ -68,5 +78,15 @@ mod tests {
     fn a_moment_has_no_more_events_than_there_are_assets() {
         assert_eq!(places(u32::MAX, 2, &[0, 1, 2]), [(true, false), (true, true), (false, true)]);
         assert_eq!(places(u32::MAX, 0, &[0]), [(false, true)]);
+    }
+
+    #[test]
+    fn events_that_do_not_count_take_no_place_and_end_a_moment_as_its_last() {
+        let own = (true, false);
+        assert_eq!(
+            places(900, 2, &[101, 102, 1, 103, 2, 104]),
+            [own, own, own, own, (true, true), (false, true)]
+        );
+        assert_eq!(places(102, 2, &[1, 101, 102, 2]), [own, own, (true, true), (false, true)]);
     }
 }

@@ -128,6 +128,8 @@ pub struct Engine {
     by_message: bool,
     /// The moment whose events come as messages.
     announced: Announced,
+    /// Events that came as messages and on which nobody could trade.
+    passed_over: u64,
     /// Whether each event has its [`BarDone`].
     always: bool,
     ruined: bool,
@@ -174,6 +176,7 @@ impl Engine {
             calm: None,
             by_message: false,
             announced: Announced::default(),
+            passed_over: 0,
             always: false,
             ruined: false,
             closing: false,
@@ -309,18 +312,53 @@ impl Engine {
     }
 
     /// As [`on_bar`](Engine::on_bar), of any asset. Numbers count the events of all assets. Of an announced
-    /// moment all events have one [`BarDone`], which comes with the last of them.
+    /// moment all events have one [`BarDone`], which comes with the last of them, or from
+    /// [`end_moment_before`](Engine::end_moment_before) where that one does not come.
+    ///
+    /// Passed over are events of assets that there are not, and those that a tape would refuse: books without
+    /// a side, and prices and sizes that are no numbers. Nobody could value a position by them.
     #[inline]
     pub fn on_data(&mut self, asset: u16, number: u32, data: MarketData<'_>) -> Option<BarDone> {
-        let Placed { known, ends_moment } = self.announced.place(number);
+        let is_listed = usize::from(asset) < self.listings.len();
+        let is_sound = !is_listed || data.fault().is_none();
+        let Placed { known, ends_moment } = self.announced.place(number, is_listed && is_sound);
+        if !is_listed || !is_sound {
+            self.passed_over += u64::from(!is_sound);
+            return (ends_moment && self.is_within_moment()).then(|| self.finish());
+        }
         self.by_message = known.is_none();
-        let known = known.unwrap_or_else(|| self.known(asset, &data));
+        let known = match known {
+            // Nobody knew it before it began.
+            Some(known) => known.max(data.timestamp()),
+            None => self.known(asset, &data),
+        };
         if self.is_quiet() {
             self.look(asset, number, known, data);
             return None;
         }
         self.pass(asset, number, known, data);
         ends_moment.then(|| self.finish())
+    }
+
+    /// Ends the moment at hand, whose last event has not come, if the event of this number does not belong to
+    /// it, or if the next moment comes (`None`): to be asked before [`on_data`](Engine::on_data) and
+    /// [`announce`](Engine::announce), so that what is filled in the one is told before the other.
+    #[inline]
+    pub fn end_moment_before(&mut self, next: Option<u32>) -> Option<BarDone> {
+        let goes_on = next.is_some_and(|number| self.announced.goes_on(number));
+        (!goes_on && self.is_within_moment()).then(|| self.finish())
+    }
+
+    /// Whether some of the events of a moment were passed, and the account was not looked at since.
+    #[inline]
+    fn is_within_moment(&self) -> bool {
+        !self.touched.is_empty() || !self.together.is_empty()
+    }
+
+    /// How many events came as messages on which nobody could trade, and were passed over.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// The events that come as messages from now on, up to its last one, are one moment.
@@ -389,7 +427,7 @@ impl Engine {
     /// positions are treated as [`AtEnd`] says. Where that closes them, an order of the last close opens
     /// nothing: it would be closed in the same instant, for two commissions.
     pub fn end(&mut self) -> BarDone {
-        if !self.touched.is_empty() || !self.together.is_empty() {
+        if self.is_within_moment() {
             // A moment that was announced, and whose last event has not come.
             self.finish();
         }

@@ -28,11 +28,13 @@ pub(super) struct Held {
     lot: f64,
     /// The latest price; zero before the first.
     price: f64,
+    /// Whether there was one.
+    priced: bool,
 }
 
 impl Held {
     pub(super) fn nothing(lot: f64) -> Self {
-        Self { lots: 0, cost: 0.0, lot, price: 0.0 }
+        Self { lots: 0, cost: 0.0, lot, price: 0.0, priced: false }
     }
 
     #[inline]
@@ -116,7 +118,8 @@ impl Desk {
         let Self { past, held, unpriced, .. } = self;
         let time = past.see(|asset, price| {
             let held = &mut held[asset];
-            if held.price == 0.0 {
+            if !held.priced {
+                held.priced = true;
                 *unpriced -= 1;
             }
             held.price = price;

@@ -47,6 +47,8 @@ pub(super) struct HeardPast {
     announced: Announced,
     /// Number of the latest event that the strategy has seen.
     number: u32,
+    /// How many events were passed over, and why the first was.
+    passed_over: (u64, &'static str),
 }
 
 impl HeardPast {
@@ -56,6 +58,7 @@ impl HeardPast {
             queue: VecDeque::new(),
             announced: Announced::default(),
             number: 0,
+            passed_over: (0, ""),
         }
     }
 
@@ -65,13 +68,44 @@ impl HeardPast {
         self.announced.announce(moment, self.assets.len());
     }
 
-    /// An event has come, for the strategy to see when its fills are known.
+    /// An event has come, for the strategy to see when its fills are known. The exchange passes over the same
+    /// ones.
     pub(super) fn push(&mut self, heard: Heard) {
-        let Placed { known, ends_moment } = self.announced.place(heard.number());
+        let (asset, data) = heard.data();
+        let is_named = usize::from(asset) < self.assets.len();
+        let fault = if is_named { data.fault() } else { None };
+        let begin = data.timestamp();
+        let Placed { known, ends_moment } = self.announced.place(heard.number(), is_named && fault.is_none());
         if known.is_none() {
             self.end_moment();
         }
+        if !is_named || fault.is_some() {
+            if ends_moment {
+                self.end_moment();
+            }
+            if let Some(fault) = fault {
+                let (count, first) = self.passed_over;
+                self.passed_over = (count + 1, if count == 0 { fault } else { first });
+            }
+            return;
+        }
+        // Nobody knew it before it began.
+        let known = known.map(|known| known.max(begin));
         self.queue.push_back(Waiting { heard, known, ends_moment });
+    }
+
+    /// The exchange is done with all up to this event. What comes behind it is of another moment, if the
+    /// event has come: one of whose events some are on their way yet goes on.
+    pub(super) fn end_at(&mut self, number: u32) {
+        let done = self.queue.iter_mut().take_while(|waiting| waiting.heard.number() <= number).last();
+        if let Some(waiting) = done.filter(|waiting| waiting.heard.number() == number) {
+            waiting.ends_moment = true;
+        }
+    }
+
+    /// How many events were passed over because nobody could trade on them, and why the first was.
+    pub(super) fn passed_over(&self) -> (u64, &'static str) {
+        self.passed_over
     }
 
     /// No more is to come of the moment at hand, though its last event was never heard of.
@@ -95,7 +129,6 @@ impl HeardPast {
             let (asset, data) = heard.data();
             let time = self.booked(&data, known);
             let counts_assets = self.assets.len() > 1;
-            // One that nobody has named is not heard of.
             if let Some(past) = self.assets.get_mut(usize::from(asset)) {
                 let heard = if counts_assets { heard.at_place(past.seen as u32) } else { heard };
                 past.remember(heard);
@@ -113,7 +146,7 @@ impl HeardPast {
     fn booked(&self, data: &MarketData<'_>, known: Option<Timestamp>) -> Timestamp {
         match (data, known) {
             (MarketData::Bar(_), Some(known)) if self.assets.len() > 1 => {
-                Timestamp::from_nanos(known.as_nanos().saturating_sub(1))
+                Timestamp::from_nanos(known.as_nanos().saturating_sub(1)).max(data.timestamp())
             }
             _ => data.timestamp(),
         }

@@ -64,6 +64,21 @@ impl Past {
         }
     }
 
+    /// The exchange is done with all up to this event.
+    pub(super) fn end_at(&mut self, number: u32) {
+        if let Store::Heard(past) = &mut self.store {
+            past.end_at(number);
+        }
+    }
+
+    /// How many events were passed over because nobody could trade on them, and why the first was.
+    pub(super) fn passed_over(&self) -> (u64, &'static str) {
+        match &self.store {
+            Store::Heard(past) => past.passed_over(),
+            Store::Bars(_) | Store::Tape(..) => (0, ""),
+        }
+    }
+
     /// Events in memory have happened, up to this number.
     pub(super) fn happened(&mut self, until: usize) {
         self.happened = match &self.store {

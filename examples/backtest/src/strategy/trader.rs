@@ -88,6 +88,23 @@ impl Trader {
         self.seat.ledger.finish().0
     }
 
+    /// How many events were passed over because nobody could trade on them: books without a side, prices and
+    /// sizes that are no numbers. Over prices in memory there are none: a backtest refuses such prices.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.seat.desk.past.passed_over().0
+    }
+
+    /// Lets the strategy decide on what came whole before this event, of which the exchange tells: had there
+    /// been anything to tell of that, it would have come before.
+    async fn decide_before(&mut self, number: u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        while self.seat.desk.past.next_number().is_some_and(|next| next < number) {
+            self.strategy.decide(&mut self.seat);
+            self.send(ctx).await?;
+        }
+        Ok(())
+    }
+
     /// Goes on with what has come until the exchange has to say what it has filled.
     async fn go_on(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         while !self.attentive && self.sent == self.heard && self.strategy.decide(&mut self.seat) {
@@ -180,6 +197,7 @@ impl Handler<SessionEnd> for Trader {
 impl Handler<BarDone> for Trader {
     async fn handle(&mut self, done: &BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         (self.heard, self.attentive) = (done.heard, done.attentive);
+        self.seat.desk.past.end_at(done.index);
         while self.seat.desk.past.next_number().is_some_and(|number| number <= done.index) {
             self.strategy.decide(&mut self.seat);
             self.send(ctx).await?;
@@ -189,21 +207,24 @@ impl Handler<BarDone> for Trader {
 }
 
 impl Handler<Execution> for Trader {
-    async fn handle(&mut self, execution: &Execution, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    async fn handle(&mut self, execution: &Execution, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.decide_before(execution.index, ctx).await?;
         self.seat.hear(&Event::Executed(*execution));
         Ok(())
     }
 }
 
 impl Handler<Charge> for Trader {
-    async fn handle(&mut self, charge: &Charge, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    async fn handle(&mut self, charge: &Charge, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.decide_before(charge.index, ctx).await?;
         self.seat.hear(&Event::Charged(*charge));
         Ok(())
     }
 }
 
 impl Handler<OrderUpdate> for Trader {
-    async fn handle(&mut self, update: &OrderUpdate, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    async fn handle(&mut self, update: &OrderUpdate, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.decide_before(update.index, ctx).await?;
         self.seat.hear(&Event::Update(*update));
         Ok(())
     }

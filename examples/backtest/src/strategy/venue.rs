@@ -83,6 +83,13 @@ impl Venue {
         self
     }
 
+    /// How many events were passed over because nobody could trade on them: books without a side, prices and
+    /// sizes that are no numbers. [`Trader::passed_over`](super::Trader::passed_over) counts the same.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.engine.passed_over()
+    }
+
     /// Publishes what has happened, and then that this was all. Fails where a cost was no number.
     async fn tell(&mut self, done: BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         if let Some(fault) = self.engine.fault() {
@@ -107,6 +114,9 @@ impl Venue {
         data: MarketData<'_>,
         ctx: &mut Context<Self>,
     ) -> Result<(), BoxError> {
+        if let Some(done) = self.engine.end_moment_before(Some(number)) {
+            self.tell(done, ctx).await?;
+        }
         match self.engine.on_data(asset, number, data) {
             None => Ok(()),
             Some(done) => self.tell(done, ctx).await,
@@ -124,7 +134,10 @@ impl Actor for Venue {
 }
 
 impl Handler<Moment> for Venue {
-    async fn handle(&mut self, moment: &Moment, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    async fn handle(&mut self, moment: &Moment, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some(done) = self.engine.end_moment_before(None) {
+            self.tell(done, ctx).await?;
+        }
         self.engine.announce(*moment);
         Ok(())
     }

@@ -101,7 +101,7 @@ impl MarketData<'_> {
     }
 
     /// Why nobody could trade on it.
-    pub(super) fn fault(&self) -> Option<&'static str> {
+    pub(crate) fn fault(&self) -> Option<&'static str> {
         let is_price = |price: f64| price.is_finite() && price > 0.0;
         let is_size = |size: f64| size.is_finite() && size >= 0.0;
         match self {

@@ -15,6 +15,7 @@ mod costs;
 mod csv;
 mod depth;
 mod edges;
+mod feeds;
 mod flags;
 mod hostile;
 mod indicators;

@@ -78,7 +78,9 @@ fn strategies_on_bars_quotes_and_books_do_over_messages_what_they_do_in_memory()
         let report = backtest.run(trader(seed, &log)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let in_memory = taken(&log);
         let end = by_message(&backtest, seed, &log);
-        for (at, (on_bus, in_memory)) in taken(&log).iter().zip(&in_memory).enumerate() {
+        let on_bus = taken(&log);
+        assert_eq!(on_bus.len(), in_memory.len(), "seed {seed}");
+        for (at, (on_bus, in_memory)) in on_bus.iter().zip(&in_memory).enumerate() {
             assert_eq!(on_bus, in_memory, "seed {seed}: call {at}");
         }
         assert_eq!(end, (report.statistics.equity_final, report.statistics.n_trades), "seed {seed}");
@@ -150,7 +152,7 @@ fn a_moment_whose_last_event_never_comes_ends_with_the_next_one() {
         isolate.publish(SessionEnd::default()).expect("there is room");
     });
     let prices: Vec<f64> = seen.iter().map(|seen| seen.0[0]).collect();
-    assert_eq!(prices, [10.0, 11.0, 12.0]);
+    assert_eq!(prices, [10.0, 11.0, 12.0, 13.0]);
 }
 
 #[test]
