@@ -17,6 +17,21 @@ pub trait Source: Send + 'static {
     fn next_bar(&mut self) -> Option<Bar>;
 }
 
+/// The bars of another source as those of the only asset of a run, whatever number they have.
+pub(crate) struct OfOne<S>(pub(crate) S);
+
+impl<S: Source> Source for OfOne<S> {
+    #[inline]
+    fn next_time(&self) -> Option<Timestamp> {
+        self.0.next_time()
+    }
+
+    #[inline]
+    fn next_bar(&mut self) -> Option<Bar> {
+        self.0.next_bar().map(|bar| Bar { asset: 0, ..bar })
+    }
+}
+
 /// The bars as they were. All instances read the same memory.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -137,6 +152,9 @@ impl Source for Bootstrap {
         let Some(previous) = self.bar else {
             let mut bar = self.returns.first;
             (bar.close, bar.close_ticks) = self.round(bar.close);
+            // What is rounded may be beyond what is not.
+            (bar.low, bar.high) = (bar.low.min(bar.close), bar.high.max(bar.close));
+            bar.asset = 0;
             self.bar = Some(bar);
             return self.bar;
         };

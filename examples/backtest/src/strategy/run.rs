@@ -27,7 +27,7 @@ use crate::ledger::{Ledger, Statistics};
 use crate::messages::{Bar, Charge, OrderCause, OrderStatus};
 use crate::performance::Figures;
 use crate::runner::{Finished, run_all};
-use crate::source::Source;
+use crate::source::{OfOne, Source};
 use crate::tape::{Prices, Tape, TapeError};
 
 /// A change of the terms of one asset.
@@ -478,8 +478,9 @@ impl Backtest {
     /// come.
     ///
     /// # Errors
-    /// As [`run`](Backtest::run); and if there are several assets, because a source has bars of one:
-    /// [`on_bus`](Backtest::on_bus) is for several.
+    /// As [`run`](Backtest::run), also of the bars of the source, when they have come to their end; and if
+    /// there are several assets, because a source has bars of one: [`on_bus`](Backtest::on_bus) is for
+    /// several.
     pub fn outcome_on(&self, source: impl Source, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
         let (tape, terms) = self.checked()?;
         let ([AssetTerms { lot, .. }], Some(symbol)) = (&terms[..], tape.symbols().next()) else {
@@ -493,7 +494,11 @@ impl Backtest {
         let desk = Desk::new(Past::own(1), &self.market, [symbol.to_owned()].into(), &[*lot], None);
         let venue = Venue::of(self.market.clone(), terms);
         let trader = Trader::new(Box::new(strategy), desk, Ledger::new(self.market.cash), None);
-        let (trader, events) = host(Feed::new(source), trader, Some(venue))?;
+        let (trader, events) = host(Feed::new(OfOne(source)), trader, Some(venue))?;
+        if let (count @ 1.., fault) = trader.seat.desk.past.passed_over() {
+            let reason = format!("has {count} bars that nobody could trade on; of the first, {fault}");
+            return Err(InstanceError::Market(MarketError { term: "source", reason }));
+        }
         Ok(Outcome { statistics: trader.seat.ledger.finish().0, curve: None, events })
     }
 }

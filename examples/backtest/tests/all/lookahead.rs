@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::{bars, on_bar};
+use backtest::data::Scale;
 use backtest::engine::{AtEnd, FillAt, FundingEvery, MakerTaker};
 use backtest::messages::{Bar, OrderCause, OrderStatus, Quote, Timestamp};
-use backtest::source::Source;
+use backtest::source::{Bootstrap, Returns, Source};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -311,6 +312,21 @@ fn a_stream_has_the_terms_of_its_asset() {
     let two = Backtest::of([("X", bars.clone()), ("Y", bars.clone())]);
     let error = two.outcome_on(Stream(bars.into_iter()), strategy()).expect_err("bars name no asset");
     assert!(error.to_string().contains("asset"), "{error}");
+}
+
+#[test]
+fn bars_of_a_stream_are_those_of_its_asset_whatever_number_they_have() {
+    // As bars in memory are numbered by the place of their asset.
+    let bars: Vec<Bar> = numbered(hours(30)).into_iter().map(|bar| Bar { asset: 1, ..bar }).collect();
+    let backtest = Backtest::of([("X", bars.clone())]).at_end(AtEnd::Keep);
+    let strategy = || on_bar(1, |ctx| _ = ctx.buy(2));
+    let report = run(&backtest, strategy());
+    let mut path =
+        Bootstrap::new(Returns::of(&bars, Scale { decimals: 2, exact: true }).expect("enough bars"), 1, 0, 4);
+    assert!(std::iter::from_fn(|| path.next_bar()).all(|bar| bar.asset == 0));
+    let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
+    assert_eq!(streamed.statistics.equity_final, report.statistics.equity_final);
+    assert_ne!(streamed.statistics.equity_final, 10_000.0);
 }
 
 /// Bars from a source of its own.
