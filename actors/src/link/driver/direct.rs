@@ -13,7 +13,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use super::Driver;
@@ -38,11 +38,8 @@ struct SharedDriver(Mutex<Option<Driver>>);
 impl SharedDriver {
     /// `None`: somebody drives it, or nobody will any more.
     fn try_lock(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
-        match self.0.try_lock() {
-            Ok(place) => Some(place),
-            // Poisoned: its task has panicked with it, and drops it in a moment.
-            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => None,
-        }
+        // Nor where it is poisoned: its task has panicked with it, and drops it in a moment.
+        self.0.try_lock().ok()
     }
 
     /// Sends what waits, if nobody drives it.
@@ -50,9 +47,9 @@ impl SharedDriver {
         let Some(mut place) = self.try_lock() else { return };
         let Some(driver) = &mut *place else { return };
         // What a message runs while it is encoded or dropped is none of the publisher's code.
-        let sent = StopReason::catch(|| {
-            outside(|| published_before(0, || driver.send_directly(&mut TaskContext::from_waker(task))))
-        });
+        let mut cx = TaskContext::from_waker(task);
+        let send = || published_before(0, || driver.send_directly(&mut cx));
+        let sent = StopReason::catch(|| outside(send));
         if sent.is_err() {
             // As where the task panics: the link ends with it.
             let driver = place.take();
