@@ -44,8 +44,9 @@ pub const CALENDAR_DAYS_MAX: usize = 100_000;
 /// Most lots of one order: 2^53, up to which every whole number has an exact `f64`.
 pub const LOTS_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Bars that a trader remembers of a source that is no history in memory. Between one and two times as many
-/// are kept.
+/// Bars that a trader remembers of a source that is no history in memory, and quotes, ticks and books of one
+/// that come as messages. Between one and two times as many are kept: of books, which take 352 bytes, up to
+/// 7 MB for each asset.
 pub const LOOKBACK_BARS: usize = 10_000;
 
 /// Most points of one search over parameters.

@@ -251,4 +251,16 @@ mod tests {
             assert!(ticks.iter().all(|ticks| (1..=TICKS_PATH_MAX).contains(ticks)));
         }
     }
+
+    #[test]
+    fn bars_of_a_path_are_sound_where_the_tick_is_coarse() {
+        let mut series = series(&[10.007, 10.011, 10.007, 10.009]);
+        for bar in &mut series.bars {
+            (bar.open, bar.high, bar.low) = (bar.close, bar.close, bar.close);
+        }
+        let returns = Returns::of(&series.bars, series.scale).expect("enough bars");
+        let mut source = Bootstrap::new(returns, 1, 0, 2);
+        let sound = |bar: Bar| crate::tape::MarketData::Bar(&bar).fault().is_none();
+        assert!(std::iter::from_fn(|| source.next_bar()).all(sound));
+    }
 }

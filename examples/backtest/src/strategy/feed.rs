@@ -108,6 +108,12 @@ impl Backtest {
     /// In an isolate the strategy does as in [`run`](Backtest::run); on a live bus it does, for as long as
     /// its orders are at the exchange before the next event.
     ///
+    /// Two things a bus cannot tell. Which event is the last one of its asset: with
+    /// [`FillAt::OnClose`](crate::engine::FillAt::OnClose), an order on the last close of an asset that ends
+    /// before the others may open there, and in memory it does not. And when a bar was over that was heard of
+    /// later: with [`feed_latency`](Backtest::feed_latency), bars of several assets are booked to when they
+    /// were heard of, and figures that go by days, as the Sharpe ratios, may differ.
+    ///
     /// ```
     /// use backtest::strategy::{Backtest, OnBus, StrategyContext};
     /// use mycelium::Isolate;

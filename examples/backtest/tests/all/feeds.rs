@@ -248,3 +248,34 @@ fn assets_that_nobody_has_named_are_not_heard_of() {
     let seen: Vec<Vec<(f64, f64)>> = calls.into_iter().map(|call| call.0).collect();
     assert_eq!(seen, [expected(0.0, 0.0), expected(1.0, 10.0), expected(2.0, 10.0)]);
 }
+
+#[test]
+fn no_order_is_filled_in_a_bar_that_began_before_it_though_its_moment_says_otherwise() {
+    let known = |ns: i64, last| Say::Moment(Moment { known: Timestamp::from_nanos(ns), last });
+    let begins = |ns: i64, say: Say| match say {
+        Say::Bar(bar) => Say::Bar(Bar { timestamp: Timestamp::from_nanos(ns), ..bar }),
+        other => other,
+    };
+    let feed = vec![
+        moment(1),
+        bar(0, 0, 10.0),
+        bar(1, 1, 20.0),
+        Say::Wait,
+        // Known before it begins.
+        known(2, 2),
+        begins(5_000, bar(2, 0, 11.0)),
+        Say::Wait,
+        known(9_000, 3),
+        begins(3_000, bar(3, 1, 21.0)),
+        Say::Wait,
+        known(10_000, 4),
+        begins(9_000, bar(4, 1, 22.0)),
+    ];
+    let (calls, _) = told(&["A", "B"], 1.0, feed, |ctx, call| {
+        if call == 2 {
+            ctx.asset_at(1).buy(10.0);
+        }
+    });
+    let of_b: Vec<(f64, f64)> = calls.iter().map(|call| call.0[1]).collect();
+    assert_eq!(of_b, [(20.0, 0.0), (20.0, 0.0), (21.0, 0.0), (22.0, 10.0)]);
+}

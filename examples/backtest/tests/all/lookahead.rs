@@ -329,6 +329,16 @@ fn bars_of_a_stream_are_those_of_its_asset_whatever_number_they_have() {
     assert_ne!(streamed.statistics.equity_final, 10_000.0);
 }
 
+#[test]
+fn bars_of_a_stream_that_nobody_could_trade_on_are_an_error() {
+    let mut bars = numbered(hours(30));
+    let backtest = Backtest::of([("X", bars.clone())]);
+    (bars[3].close, bars[7].low) = (f64::NAN, 1e6);
+    let error = backtest.outcome_on(Stream(bars.into_iter()), |_: &mut StrategyContext<'_>| {});
+    let error = error.expect_err("two bars are unsound").to_string();
+    assert!(error.contains("2 bars") && error.contains("a price is no number"), "{error}");
+}
+
 /// Bars from a source of its own.
 struct Stream(std::vec::IntoIter<Bar>);
 
