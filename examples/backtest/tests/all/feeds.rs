@@ -14,13 +14,12 @@ use mycelium::{BoxError, Isolate, Service, ServiceContext};
 use super::common;
 
 /// What a feed says.
-#[derive(Clone, Copy)]
 enum Say {
     Moment(Moment),
     Bar(Bar),
     Quote(Quote),
     Tick(Tick),
-    Book(Depth),
+    Book(Box<Depth>),
     /// Waits until all is done that follows from what was said.
     Wait,
 }
@@ -38,7 +37,7 @@ impl Service for Script {
                 Say::Bar(bar) => ctx.publish(*bar).await?,
                 Say::Quote(quote) => ctx.publish(*quote).await?,
                 Say::Tick(tick) => ctx.publish(*tick).await?,
-                Say::Book(book) => ctx.publish(*book).await?,
+                Say::Book(book) => ctx.publish(**book).await?,
                 Say::Wait => ctx.sleep(Duration::from_nanos(1)).await,
             }
         }
@@ -96,12 +95,12 @@ fn moment(last: u32) -> Say {
     Say::Moment(Moment { known: Timestamp::from_nanos(i64::from(last) * 1_000 + 1), last })
 }
 
-fn depth(index: u32, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Depth {
-    Depth { index, ..Depth::new(at(index), bids, asks) }
+fn depth(index: u32, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Say {
+    Say::Book(Box::new(Depth { index, ..Depth::new(at(index), bids, asks) }))
 }
 
 fn book(index: u32, middle: f64) -> Say {
-    Say::Book(depth(index, &[(middle - 1.0, 50.0)], &[(middle + 1.0, 50.0)]))
+    depth(index, &[(middle - 1.0, 50.0)], &[(middle + 1.0, 50.0)])
 }
 
 /// Events of which nobody can trade on any.
@@ -111,13 +110,13 @@ fn unsound(index: u32) -> Vec<Say> {
     let quote = Quote { timestamp, bid: 99.0, ask: nan, bid_size: 1.0, ask_size: 1.0, index, asset: 0 };
     let Say::Bar(sound) = bar(index, 0, 100.0) else { panic!("a bar") };
     vec![
-        Say::Book(depth(index, &[], &[])),
-        Say::Book(depth(index, &[], &side)),
-        Say::Book(depth(index, &side, &[])),
-        Say::Book(depth(index, &[(101.0, 5.0)], &[(99.0, 5.0)])),
+        depth(index, &[], &[]),
+        depth(index, &[], &side),
+        depth(index, &side, &[]),
+        depth(index, &[(101.0, 5.0)], &[(99.0, 5.0)]),
         Say::Quote(quote),
         Say::Quote(Quote { ask: 98.0, ..quote }),
-        Say::Tick(Tick { timestamp, price: 0.0, size: 1.0, index, asset: 0, ..Tick::default() }),
+        Say::Tick(Tick { timestamp, price: 0.0, size: 1.0, index, asset: 0 }),
         Say::Bar(Bar { close: nan, ..sound }),
         Say::Bar(Bar { low: 101.0, ..sound }),
     ]
@@ -125,7 +124,7 @@ fn unsound(index: u32) -> Vec<Say> {
 
 #[test]
 fn books_without_a_side_before_the_first_price_are_passed_over() {
-    let empty = |index| Say::Book(depth(index, &[], &[]));
+    let empty = |index| depth(index, &[], &[]);
     let feed = vec![empty(0), empty(1), book(2, 100.0), book(3, 101.0)];
     let (calls, trader) = told(&["X"], 1.0, feed, |_, _| {});
     assert_eq!(trader.passed_over(), 2);
