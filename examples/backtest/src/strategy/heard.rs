@@ -94,8 +94,8 @@ impl HeardPast {
         self.queue.push_back(Waiting { heard, known, ends_moment });
     }
 
-    /// The exchange is done with all up to this event. What comes behind it is of another moment, if the
-    /// event has come: one of whose events some are on their way yet goes on.
+    /// The exchange is done with all up to this event, and its moment is over. A moment of whose events some
+    /// are on their way yet goes on: the event has not come.
     pub(super) fn end_at(&mut self, number: u32) {
         let done = self.queue.iter_mut().take_while(|waiting| waiting.heard.number() <= number).last();
         if let Some(waiting) = done.filter(|waiting| waiting.heard.number() == number) {

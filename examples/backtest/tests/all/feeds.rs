@@ -188,7 +188,7 @@ fn moments_of_which_none_is_whole_do_not_stand_still() {
     const MOMENTS: u32 = 1_000;
     let mut feed = vec![moment(1), bar(0, 0, 10.0), bar(1, 1, 20.0), Say::Wait];
     for number in 1..=MOMENTS {
-        // B is halted. What is decided on one moment is sent when the next is announced.
+        // B is halted. The strategy decides on one moment when the next is announced.
         feed.extend([moment(2 * number + 1), Say::Wait, bar(2 * number, 0, 10.0 + f64::from(number))]);
     }
     let (calls, _) = told(&["A", "B"], 1.0, feed, |ctx, call| match call {
