@@ -255,7 +255,9 @@ impl Desk {
 
     /// A protective order has become active: its number follows that of its order.
     fn protect(&mut self, update: &OrderUpdate) {
-        let number = update.order - (update.order - 1) % NUMBERS_OF_AN_ORDER;
+        // Orders count from 1: this one is not ours.
+        let Some(before) = update.order.checked_sub(1) else { return };
+        let number = update.order - before % NUMBERS_OF_AN_ORDER;
         // One that was cancelled may have been filled before.
         let mut entries = self.open.iter().chain(&self.leaving);
         let Some(entry) = entries.find(|open| open.id.0 == number).copied() else { return };
