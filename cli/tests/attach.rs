@@ -472,14 +472,9 @@ fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
         let other = node.directory.join("other.yaml");
         let text =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts.yaml")).unwrap();
-        std::fs::write(
-            &other,
-            text.replace(
-                "      asset: { type: u16, description: \"Number of the asset, from 0.\" }\n\n  # ---",
-                "      asset: { type: u32 }\n\n  # ---",
-            ),
-        )
-        .unwrap();
+        let (before, tick) = text.split_once("\n  Tick:\n").unwrap();
+        let tick = tick.replacen("asset: { type: u16,", "asset: { type: u32,", 1);
+        std::fs::write(&other, format!("{before}\n  Tick:\n{tick}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
         command.args(["doctor", "--quiet", "--contract", "other.yaml"]).current_dir(&node.directory);
         let (code, out, _) = finish(command.stdout(Stdio::piped()).spawn().unwrap()).await;
