@@ -363,8 +363,8 @@ fn who_waits_for_a_turn_is_not_stuck() {
             for n in 0..10 {
                 let turns = Arc::clone(&turns);
                 let busy = move || Busy { work: SHORT, turns: Arc::clone(&turns) };
-                // The others' turns take longer than this. A turn is a quarter of it, as the machine may hold up
-                // the thread meanwhile.
+                // The others' turns take longer than this. A turn is a quarter of it, as the machine may hold
+                // up the thread meanwhile.
                 let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 4));
                 root = root.child(child.shutdown(Shutdown::BrutalKill));
             }

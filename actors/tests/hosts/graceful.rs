@@ -12,8 +12,8 @@ use crate::host::Host;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Takes its time for each `Tick` that is told and a millisecond for each `Tock`, and writes all down; fails on
-/// `Tock(13)`.
+/// Takes its time for each `Tick` that is told and a millisecond for each `Tock`, and writes all down; fails
+/// on `Tock(13)`.
 struct Slow(Heard, Duration);
 impl Actor for Slow {
     type Error = BoxError;

@@ -122,8 +122,8 @@ impl<V: Payload> Core<V> {
         let first = sleepers.take();
         let more = !sleepers.is_empty();
         drop(section);
-        // The others before the one who went to sleep last: a link, which is often that one, does work of its own
-        // where it is woken.
+        // The others before the one who went to sleep last: a link, which is often that one, does work of its
+        // own where it is woken.
         if more {
             self.wake_others();
         }

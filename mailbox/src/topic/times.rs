@@ -43,8 +43,8 @@ pub struct StampTimes {
 }
 
 impl StampTimes {
-    /// A log of the last `most` messages, or more while somebody asks who wants more. `now` is asked for each, inside the topic's lock: it must be short,
-    /// must not panic, and must not use the topic.
+    /// A log of the last `most` messages, or more while somebody asks who wants more. `now` is asked for
+    /// each, inside the topic's lock: it must be short, must not panic, and must not use the topic.
     pub fn new(most: usize, now: impl FnMut() -> i64 + Send + 'static) -> Self {
         let most = most.max(1);
         Self { log: VecDeque::new(), least: most, most, now: Box::new(now), readers: 0 }
@@ -56,7 +56,7 @@ impl StampTimes {
         self.readers += 1;
     }
 
-    /// One asks no more. How many still do. What only they wanted goes with the last of them.
+    /// One asks no more. How many still do. The last of them takes along what nobody else wanted.
     pub fn leave(&mut self) -> usize {
         self.readers = self.readers.saturating_sub(1);
         if self.readers == 0 && self.most > self.least {
