@@ -224,7 +224,7 @@ mod run {
     #[test]
     fn nodes_run_with_their_names_in_front_and_end_in_order_on_ctrl_c() {
         let folder = two(
-            "echo \"$${GREETING:-hello} from $MYCELIUM_NODE in $PWD with $MYCELIUM_TOPOLOGY by $MYCELIUM_PARENT\"; trap \"echo drained; exit 0\" TERM; while :; do sleep 0.02; done",
+            "trap \"echo drained; exit 0\" TERM; echo \"$${GREETING:-hello} from $MYCELIUM_NODE in $PWD with $MYCELIUM_TOPOLOGY by $MYCELIUM_PARENT\"; while :; do sleep 0.02; done",
         );
         let mut child = folder.command(&["run"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -321,7 +321,7 @@ mod run {
     #[test]
     fn hangup_and_quit_end_nodes_in_order_as_well() {
         for name in ["-HUP", "-QUIT"] {
-            let folder = two("echo runs; trap \"echo drained; exit 0\" TERM; while :; do sleep 0.02; done");
+            let folder = two("trap \"echo drained; exit 0\" TERM; echo runs; while :; do sleep 0.02; done");
             let mut command = std::process::Command::new("env");
             if cfg!(target_os = "linux") {
                 command.arg("--default-signal=HUP,QUIT");
