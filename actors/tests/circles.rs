@@ -121,6 +121,9 @@ fn a_circle_through_a_pool_is_named_if_all_of_its_workers_are_in_it() {
             let before = log.lines(&["boss"]).len();
             let asked = tokio::time::timeout(20 * SOON, actor.ask(Flush)).await;
             assert!(asked.is_err(), "it goes on for ever");
+            while !one_waits_for_another && log.lines(&["boss"]).len() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             let told = log.lines(&["boss"]).split_off(before);
             assert_eq!(told.is_empty(), one_waits_for_another, "{told:?}");
             for line in told {
@@ -486,9 +489,13 @@ fn a_bus_on_which_nobody_waits_has_no_timer() {
         }
         // And it begins again.
         let ping = ping_pong(&bus, true);
-        let _ = tokio::time::timeout(SOON / 4, ping.ask(Flush)).await;
-        assert_eq!(metrics.num_alive_tasks(), 5, "four actors and the one that looks");
+        let asked = tokio::spawn(async move { ping.ask(Flush).await });
+        while metrics.num_alive_tasks() < 6 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(metrics.num_alive_tasks(), 6, "four actors, the one that asks and the one that looks");
         assert!(bus.shutdown_within(SOON / 4).await.is_err());
+        let _ = asked.await.unwrap();
         while metrics.num_alive_tasks() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

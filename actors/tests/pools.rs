@@ -6,7 +6,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ type Done = Arc<Mutex<Vec<Job>>>;
 struct Worker {
     done: Done,
     held: Arc<AtomicBool>,
+    begun: Arc<AtomicUsize>,
 }
 
 impl Actor for Worker {
@@ -35,6 +36,7 @@ impl Actor for Worker {
 }
 impl Handler<Job> for Worker {
     async fn handle(&mut self, job: &Job, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         while self.held.load(Ordering::Relaxed) {
             ctx.sleep(Duration::from_millis(1)).await;
         }
@@ -50,6 +52,8 @@ impl Responder<Ping> for Worker {
 struct Setup {
     done: Done,
     held: Arc<AtomicBool>,
+    /// How many jobs somebody has begun with.
+    begun: Arc<AtomicUsize>,
     bus: MessageBus,
     tree: Tree,
     pool: PoolRef<Worker>,
@@ -57,15 +61,15 @@ struct Setup {
 
 /// By key, with room for eight messages in each inbox.
 async fn set_up(workers: usize) -> Setup {
-    let (done, held) = (Done::default(), Arc::<AtomicBool>::default());
-    let (log, gate) = (Arc::clone(&done), Arc::clone(&held));
-    let make = move || Worker { done: Arc::clone(&log), held: Arc::clone(&gate) };
+    let (done, held, begun) = (Done::default(), Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let (log, gate, count) = (Arc::clone(&done), Arc::clone(&held), Arc::clone(&begun));
+    let make = move || Worker { done: Arc::clone(&log), held: Arc::clone(&gate), begun: Arc::clone(&count) };
     let pool = Pool::new(make).workers(workers).key(|job: &Job| job.0).supervisor("pool");
     let bus = MessageBus::builder().inbox_capacity(8).build();
     let root = Supervisor::builder("root").supervisor(pool.intensity(1_000, PERIOD));
     let tree = root.start(&bus).await.unwrap();
     let pool = tree.lookup_pool("root/pool").unwrap();
-    Setup { done, held, bus, tree, pool }
+    Setup { done, held, begun, bus, tree, pool }
 }
 
 fn in_order(done: &Done) -> BTreeMap<u64, u64> {
@@ -81,7 +85,7 @@ fn in_order(done: &Done) -> BTreeMap<u64, u64> {
 #[test]
 fn a_tell_that_waits_for_room_moves_with_its_key_and_one_that_is_dropped_has_sent_nothing() {
     on_every_runtime(async || {
-        let Setup { done, held, bus, pool, tree: _tree } = set_up(3).await;
+        let Setup { done, held, begun, bus, pool, tree: _tree } = set_up(3).await;
         held.store(true, Ordering::Relaxed);
         // More senders than there is room, each of which waits.
         let senders: Vec<_> = (0..20)
@@ -94,7 +98,10 @@ fn a_tell_that_waits_for_room_moves_with_its_key_and_one_that_is_dropped_has_sen
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // Each worker has a job in hand, so that nobody makes room any more.
+        while begun.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         while pool.try_tell(Job(0, 0)).is_ok() {}
         let mut dropped = Box::pin(pool.tell(Job(99, 0)));
         while pool.try_tell(Job(99, 0)).is_ok() {}
@@ -153,7 +160,7 @@ fn a_resize_that_is_dropped_is_finished_by_the_next_one() {
 #[test]
 fn a_worker_that_is_killed_loses_what_it_had_and_is_replaced() {
     on_every_runtime(async || {
-        let Setup { done, held, bus, pool, tree: _tree } = set_up(3).await;
+        let Setup { done, held, bus, pool, tree: _tree, .. } = set_up(3).await;
         held.store(true, Ordering::Relaxed);
         let mut told = 0;
         for key in 0..12 {
@@ -238,7 +245,7 @@ fn a_tree_ends_in_time_while_new_workers_wait_at_their_gate() {
 #[test]
 fn workers_have_the_options_of_their_pool() {
     on_every_runtime(async || {
-        let make = || Worker { done: Done::default(), held: Arc::default() };
+        let make = || Worker { done: Done::default(), held: Arc::default(), begun: Arc::default() };
         let pool = Pool::new(make).workers(2).each(|child| child.restart(Restart::Temporary));
         let bus = MessageBus::new();
         let tree = pool.supervisor("pool").start(&bus).await.unwrap();
@@ -273,7 +280,8 @@ fn factories(done: &Done) -> Factories {
     let done = Arc::clone(done);
     Factories::new().pool("worker", move || {
         let done = Arc::clone(&done);
-        Pool::new(move || Worker { done: Arc::clone(&done), held: Arc::default() }).key(|job: &Job| job.0)
+        let make = move || Worker { done: Arc::clone(&done), held: Arc::default(), begun: Arc::default() };
+        Pool::new(make).key(|job: &Job| job.0)
     })
 }
 

@@ -104,9 +104,9 @@ fn rounds_after(
     let counted = rounds.clone();
     let teller = thread::spawn(move || {
         has_begun.recv().unwrap();
-        let before = counted.words().len() as u64;
         end(&told);
-        before
+        // Those before were before it was told, however long this thread had to wait for its turn.
+        counted.words().len() as u64
     });
     let ended = runtime.block_on(service.ended());
     assert_eq!(ended, *reason, "{work:?}");
