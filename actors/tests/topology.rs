@@ -124,16 +124,10 @@ impl Drop for TopologyFile {
     }
 }
 
-/// Ports that were free a moment ago.
-fn ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 const NAMES: [&str; 3] = ["market", "strategy", "execution"];
 
 fn file(mode: &str, tcp: bool) -> TopologyFile {
-    let ports: [u16; 3] = ports();
+    let ports: [u16; 3] = mycelium_random::ports();
     let mut text = format!("socket_dir = \"run\"\n[deployment]\nmode = \"{mode}\"\n");
     for (name, port) in NAMES.into_iter().zip(ports) {
         text += &format!("[[nodes]]\nname = \"{name}-node\"\nservices = [\"{name}\"]\n");

@@ -79,7 +79,7 @@ fn nodes_are_linked_by_what_it_makes_also_by_what_is_added_later() {
         let with_tls: Vec<&str> = args.iter().copied().chain(["--tls", "certs"]).collect();
         let (code, out, err) = tokio::task::block_in_place(|| folder.call(&with_tls));
         assert!(code == Some(0) && out.contains("\"node\":\"market\""), "{out} {err}");
-        let without: Vec<&str> = args.iter().copied().chain(["--within", "0.5"]).collect();
+        let without: Vec<&str> = args.iter().copied().chain(["--within", "3"]).collect();
         let (code, _, err) = tokio::task::block_in_place(|| folder.call(&without));
         assert!(code == Some(2) && err.contains("the other side speaks TLS"), "{err}");
     });
@@ -89,8 +89,7 @@ fn nodes_are_linked_by_what_it_makes_also_by_what_is_added_later() {
 #[test]
 fn nodes_of_a_topology_with_tls_are_linked_and_tools_find_their_certificate() {
     let folder = Folder::new("nodes");
-    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [market_port, desk_port] = ports.map(|port| port.local_addr().unwrap().port());
+    let [market_port, desk_port] = mycelium_random::ports();
     let file = format!(
         "[deployment]\nmode = \"distributed\"\ntls = \"certs\"\n[[nodes]]\nname = \"desk\"\nendpoint.kind = \"tcp\"\nport = {desk_port}\n\
          [[nodes]]\nname = \"market\"\nendpoint.kind = \"tcp\"\nport = {market_port}\n"
@@ -124,7 +123,7 @@ fn nodes_of_a_topology_with_tls_are_linked_and_tools_find_their_certificate() {
         assert!(out.starts_with("mode distributed: 2 processes, TCP with TLS by "), "{out}");
         // An address alone has no file that says so.
         let address = format!("127.0.0.1:{market_port}");
-        let (code, _, err) = call(&["latency", "--connect", &address, "--within", "0.5"]);
+        let (code, _, err) = call(&["latency", "--connect", &address, "--within", "3"]);
         assert!(code == Some(2) && err.contains("the other side speaks TLS"), "{err}");
         drop((desk, market));
     });

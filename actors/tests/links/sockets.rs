@@ -84,9 +84,9 @@ fn an_address_is_free_at_once_when_its_bus_is_down_or_its_listener_closed() {
     on_every_runtime(async || {
         let (path, ring) = (socket(), socket());
         let first = bus("market");
-        let port = first.bind_tcp("127.0.0.1:0").unwrap();
-        let address = port.address();
-        port.close();
+        let [port] = mycelium_random::ports();
+        let address = format!("127.0.0.1:{port}");
+        first.bind_tcp(&*address).unwrap().close();
         let desk = bus("desk");
         let dialers = [LinkAddress::unix(&path), LinkAddress::tcp(&*address)];
         let _dialers = dialers.map(|address| desk.connect(address).unwrap());

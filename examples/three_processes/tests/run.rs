@@ -41,8 +41,7 @@ fn run(file: &str, nodes: &[&str]) -> String {
 fn run_by(file: &str, nodes: &[&str], program: impl Fn(&str) -> Command) -> String {
     let directory: PathBuf =
         std::env::temp_dir().join(format!("three-{}-{}", std::process::id(), nodes.len()));
-    let ports = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
-    let ports = ports.map(|port| port.local_addr().expect("an address").port().to_string());
+    let ports = mycelium_random::ports::<3>().map(|port| port.to_string());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let start = |node: &&str| {
         let mut command = program(node);

@@ -5,6 +5,7 @@
 //! or [`seeds`].
 #![forbid(unsafe_code)]
 
+use std::net::TcpListener;
 use std::time::UNIX_EPOCH;
 
 /// `SplitMix64`: small, and the same numbers for a seed on every machine. Written here once more, because the
@@ -105,6 +106,28 @@ pub fn seeds(usual: u64) -> impl Iterator<Item = u64> {
     })
 }
 
+/// Ports of this machine at which nobody listens, for processes that must know them before they listen there.
+/// They lie below those that systems give to whoever asks for none: in between, nobody gets them by chance,
+/// nor does one that dials such a port connect itself with itself.
+///
+/// # Panics
+/// Nobody may listen at any port.
+#[must_use]
+pub fn ports<const N: usize>() -> [u16; N] {
+    const FIRST: u64 = 10_000;
+    const COUNT: u64 = 20_000;
+    // Other processes draw at the same time, and are to draw others.
+    let time = UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_nanos() as u64);
+    let mut random = Random::new(time ^ (u64::from(std::process::id()) << 32));
+    // All are kept until the last is there, or one could come twice.
+    let free = |()| {
+        let mut tries = (0..COUNT).map(|_| (FIRST + random.below(COUNT)) as u16);
+        tries.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a port is free")
+    };
+    let listeners = [(); N].map(free);
+    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+}
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
@@ -120,6 +143,15 @@ mod tests {
         let mut random = Random::new(1_234_567);
         let drawn = [random.next_u64(), random.next_u64(), random.next_u64()];
         assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn ports_differ_and_can_be_listened_at() {
+        let mut all = ports::<20>();
+        let _listeners = all.map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+        all.sort_unstable();
+        assert!(all.windows(2).all(|two| two[0] < two[1]), "{all:?}");
+        assert!((10_000..30_000).contains(&all[0]) && all[19] < 30_000, "{all:?}");
     }
 
     #[test]
