@@ -296,7 +296,7 @@ fn a_shutdown_ends_services_that_publish_for_ever() {
         let keeper = bus.spawn_service(Keeper(bus.publisher().unwrap())).unwrap();
         let (tape, pipe) = (bus.spawn_service(Tape).unwrap(), bus.spawn_service(Pipe).unwrap());
         heard.wait_for("tick").await;
-        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        bus.shutdown_within(WATCHDOG).await.unwrap();
         for feed in feeds {
             assert_eq!(feed.ended().await, StopReason::Shutdown, "{feed:?}");
         }
@@ -346,7 +346,7 @@ fn a_shutdown_ends_a_feed_that_waits_for_a_subscriber_who_does_not_read() {
         let mut slow = bus.subscriber_with::<Tick>(Subscription::block().capacity(2)).unwrap();
         let feed = bus.spawn_service(Feed).unwrap();
         let keeper = bus.spawn_service(Keeper(bus.publisher().unwrap())).unwrap();
-        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        bus.shutdown_within(WATCHDOG).await.unwrap();
         for end in [feed.ended().await, keeper.ended().await] {
             assert_eq!(end, StopReason::Shutdown);
         }
@@ -373,7 +373,7 @@ fn a_shutdown_leaves_those_who_listen_their_last_words() {
         let mut notes = bus.subscriber::<Note>().unwrap();
         let polite = bus.spawn_service(Polite).unwrap();
         let feed = bus.spawn_service(Feed).unwrap();
-        bus.shutdown_within(LIMIT * 20).await.unwrap();
+        bus.shutdown_within(WATCHDOG).await.unwrap();
         assert_eq!([polite.ended().await, feed.ended().await], [StopReason::Shutdown, StopReason::Shutdown]);
         assert_eq!(notes.recv().await.as_deref(), Some(&Note("goodbye".into())));
         assert!(notes.recv().await.is_none());
@@ -395,7 +395,7 @@ fn a_shutdown_refuses_publishers_outside_from_its_beginning() {
         let polite = bus.spawn_service(Polite).unwrap();
         let ending = tokio::spawn({
             let bus = bus.clone();
-            async move { bus.shutdown_within(LIMIT * 100).await }
+            async move { bus.shutdown_within(WATCHDOG).await }
         });
         assert_eq!(loops.await.unwrap(), PublishError::Closed(Tick(1)));
         assert!(polite.is_alive());
@@ -415,7 +415,7 @@ fn a_tree_whose_feed_never_asks_to_stop_ends_in_order_and_in_time() {
             .await
             .unwrap();
         heard.wait_for("tick").await;
-        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        bus.shutdown_within(WATCHDOG).await.unwrap();
         assert_eq!(tree.ended().await, ExitReason::Shutdown);
         assert_eq!(heard.words().last().unwrap(), "stopping: was shut down");
     });

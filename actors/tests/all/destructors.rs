@@ -79,11 +79,11 @@ fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
     });
 }
 
-/// Handles no order: its handler fails, or waits for ever.
-#[derive(Clone, Copy)]
+/// Handles no order: its handler fails, or waits for ever. It says when it has begun, and that it waits.
 struct Refuser {
     waits: bool,
     timers: u64,
+    heard: Heard,
 }
 
 impl Actor for Refuser {
@@ -95,6 +95,7 @@ impl Actor for Refuser {
         for number in 0..self.timers {
             ctx.schedule_after(if self.waits { PERIOD } else { Duration::ZERO }, order(number, true));
         }
+        self.heard.add("begun");
         Ok(())
     }
 }
@@ -102,6 +103,7 @@ impl Actor for Refuser {
 impl Handler<Order> for Refuser {
     async fn handle(&mut self, _: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
         if self.waits {
+            self.heard.add("waits");
             std::future::pending::<()>().await;
         }
         Err("refused".into())
@@ -112,8 +114,8 @@ impl Handler<Order> for Refuser {
 fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
     on_both_runtimes(|| async {
         for (told, waits) in [(false, false), (false, true), (true, false), (true, true)] {
-            let bus = MessageBus::new();
-            let actor = bus.spawn(Refuser { waits, timers: 0 }).unwrap();
+            let (bus, heard) = (MessageBus::new(), Heard::default());
+            let actor = bus.spawn(Refuser { waits, timers: 0, heard: heard.clone() }).unwrap();
             let orders = bus.publisher::<Order>().unwrap();
             let mut sent = 0;
             for number in 0..5 {
@@ -127,7 +129,7 @@ fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
                 std::mem::forget(refused);
             }
             if waits {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                heard.wait_for("waits").await;
                 actor.kill();
                 assert_eq!(actor.ended().await, StopReason::Killed);
             } else {
@@ -147,10 +149,10 @@ fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
 fn timers_end_with_their_actor_whatever_the_destructors_of_their_messages_do() {
     on_both_runtimes(|| async {
         for waits in [false, true] {
-            let bus = MessageBus::new();
-            let actor = bus.spawn(Refuser { waits, timers: 3 }).unwrap();
+            let (bus, heard) = (MessageBus::new(), Heard::default());
+            let actor = bus.spawn(Refuser { waits, timers: 3, heard: heard.clone() }).unwrap();
             if waits {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                heard.wait_for("begun").await;
                 actor.stop();
                 assert_eq!(actor.ended().await, StopReason::Normal);
             } else {

@@ -80,11 +80,12 @@ impl Drop for Explosive {
         assert!(std::thread::panicking(), "told to, when dropped");
     }
 }
-struct Careless;
+struct Careless(Heard);
 impl Service for Careless {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         let _explosive = Explosive;
+        self.0.add("begun");
         ctx.sleep(HOUR).await;
         Ok(())
     }
@@ -93,9 +94,9 @@ impl Service for Careless {
 #[test]
 fn a_destructor_that_panics_where_a_service_ends_is_its_panic() {
     on_both_runtimes(|| async {
-        let bus = MessageBus::new();
-        let careless = bus.spawn_service(Careless).unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let careless = bus.spawn_service(Careless(heard.clone())).unwrap();
+        heard.wait_for("begun").await;
         careless.stop();
         assert_eq!(careless.ended().await, StopReason::Panicked("told to, when dropped".into()));
         bus.shutdown().await.unwrap();

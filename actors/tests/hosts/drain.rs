@@ -225,14 +225,15 @@ impl Service for Deaf {
 
 conformance!(a_source_that_does_not_stop_is_named);
 fn a_source_that_does_not_stop_is_named<H: Host>() {
-    let deaf = || Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(60)));
+    let deaf = |ms| Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(ms)));
     let mut host = H::new();
-    let tree = host.supervise(Supervisor::builder("root").child(deaf())).unwrap();
+    // Much longer than the drain has, for where time is not virtual.
+    let tree = host.supervise(Supervisor::builder("root").child(deaf(2_000))).unwrap();
     host.settle();
     let error = host.wait(tree.drain(Duration::from_millis(10))).unwrap_err();
     assert_eq!(error.sources, ["root/deaf".into()]);
     // Within the limit of the drain it is killed in its own time, and named for that.
-    let tree = host.supervise(Supervisor::builder("root").child(deaf())).unwrap();
+    let tree = host.supervise(Supervisor::builder("root").child(deaf(60))).unwrap();
     host.settle();
     let error = host.wait(tree.drain(LONG)).unwrap_err();
     assert_eq!((error.sources.len(), &*error.killed), (0, &["root/deaf".into()][..]));

@@ -15,16 +15,16 @@ use crate::host::{Diary, Host};
 conformance!(a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave);
 fn a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave<H: Host>() {
     let mut host = H::new();
-    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
-    let busy = host
-        .spawn(Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) })
-        .unwrap();
+    let (diary, (is_in, let_go)) = (host.diary(), <(Arc<AtomicBool>, Arc<AtomicBool>)>::default());
+    let busy = Busy::new(&diary, &is_in, &let_go);
+    let busy = host.spawn(busy).unwrap();
     for number in [1, 2] {
         host.tell(&busy, Tick(number)).unwrap();
     }
     host.until(|| is_in.load(Ordering::SeqCst));
     assert!(busy.is_alive());
     busy.stop();
+    let_go.store(true, Ordering::SeqCst);
     assert_eq!(host.ended(&busy), StopReason::Normal);
     assert!(!busy.is_alive());
     host.has_heard(&diary, &["0 in 1", "500 out 1", "500 ended normally"]);
@@ -33,11 +33,19 @@ fn a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave<H: Host>() {
     assert!(matches!(host.ask(&busy, Flush), Err(AskError::Stopped(_))));
 }
 
-/// Is busy with each tick for half a second.
+/// Is busy with each tick for half a second, and until it is let go: where time is not virtual, what is done to
+/// it may take longer.
 struct Busy {
     diary: Diary,
     witness: Arc<()>,
     is_in: Arc<AtomicBool>,
+    let_go: Arc<AtomicBool>,
+}
+impl Busy {
+    fn new(diary: &Diary, is_in: &Arc<AtomicBool>, let_go: &Arc<AtomicBool>) -> Self {
+        let (is_in, let_go) = (Arc::clone(is_in), Arc::clone(let_go));
+        Self { diary: diary.clone(), witness: Arc::default(), is_in, let_go }
+    }
 }
 impl Actor for Busy {
     type Error = BoxError;
@@ -51,6 +59,9 @@ impl Handler<Tick> for Busy {
         self.diary.note(ctx.now(), format_args!("in {}", tick.0));
         self.is_in.store(true, Ordering::SeqCst);
         ctx.sleep(Duration::from_millis(500)).await;
+        while !self.let_go.load(Ordering::SeqCst) {
+            ctx.sleep(Duration::from_millis(1)).await;
+        }
         self.diary.note(ctx.now(), format_args!("out {}", tick.0));
         Ok(())
     }
@@ -62,12 +73,23 @@ impl Responder<Flush> for Busy {
     }
 }
 
+/// Lets somebody go when it is told to stop.
+struct LetsGo(Arc<AtomicBool>);
+impl Service for LetsGo {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        self.0.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
 conformance!(a_shutdown_waits_for_the_message_in_hand);
 fn a_shutdown_waits_for_the_message_in_hand<H: Host>() {
     let mut host = H::new();
-    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
-    let busy = Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
-    let busy = host.spawn(busy).unwrap();
+    let (diary, (is_in, let_go)) = (host.diary(), <(Arc<AtomicBool>, Arc<AtomicBool>)>::default());
+    let busy = host.spawn(Busy::new(&diary, &is_in, &let_go)).unwrap();
+    host.spawn_service(LetsGo(let_go)).unwrap();
     for number in [1, 2] {
         host.tell(&busy, Tick(number)).unwrap();
     }
@@ -93,7 +115,8 @@ conformance!(a_shutdown_kills_and_names_who_is_late);
 fn a_shutdown_kills_and_names_who_is_late<H: Host>() {
     let mut host = H::new();
     let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
-    let busy = Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
+    let busy = Busy::new(&diary, &is_in, &Arc::default());
+    let witness = Arc::clone(&busy.witness);
     let busy = host.spawn(busy).unwrap();
     let stubborn = host.spawn_service(Stubborn).unwrap();
     host.tell(&busy, Tick(1)).unwrap();
@@ -105,6 +128,8 @@ fn a_shutdown_kills_and_names_who_is_late<H: Host>() {
     assert_eq!(host.ended(&busy), StopReason::Killed);
     assert_eq!(host.wait(stubborn.ended()), StopReason::Killed);
     host.advance(Duration::from_millis(600));
+    let kept = usize::from(H::OFFERS.state);
+    assert_eq!(Arc::strong_count(&witness), 1 + kept, "the handler is gone");
     host.has_heard(&diary, &["0 in 1"]);
     assert_eq!(host.letters().dead, 1, "what it had in hand");
 }
@@ -112,8 +137,9 @@ fn a_shutdown_kills_and_names_who_is_late<H: Host>() {
 conformance!(a_kill_drops_the_handler_where_it_waits);
 fn a_kill_drops_the_handler_where_it_waits<H: Host>() {
     let mut host = H::new();
-    let (diary, witness, is_in) = (host.diary(), Arc::new(()), Arc::<AtomicBool>::default());
-    let busy = Busy { diary: diary.clone(), witness: Arc::clone(&witness), is_in: Arc::clone(&is_in) };
+    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
+    let busy = Busy::new(&diary, &is_in, &Arc::default());
+    let witness = Arc::clone(&busy.witness);
     let busy = host.spawn(busy).unwrap();
     for number in [1, 2, 3] {
         host.tell(&busy, Tick(number)).unwrap();
@@ -140,7 +166,9 @@ fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Ho
     impl Handler<Tick> for Hearer {
         async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
             self.0.is_in.store(true, Ordering::SeqCst);
-            ctx.sleep(Duration::from_millis(500)).await;
+            while !self.0.let_go.load(Ordering::SeqCst) {
+                ctx.sleep(Duration::from_millis(1)).await;
+            }
             Ok(())
         }
     }
@@ -151,9 +179,8 @@ fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Ho
     }
     for (kill, later) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut host = H::new();
-        let is_in = Arc::<AtomicBool>::default();
-        let busy = Busy { diary: host.diary(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
-        let actor = host.spawn(Hearer(busy)).unwrap();
+        let (is_in, let_go) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        let actor = host.spawn(Hearer(Busy::new(&host.diary(), &is_in, &let_go))).unwrap();
         host.tell(&actor, Tick(1)).unwrap();
         host.until(|| is_in.load(Ordering::SeqCst));
         for number in [2, 3] {
@@ -167,6 +194,7 @@ fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Ho
             actor.kill();
         } else {
             actor.stop();
+            let_go.store(true, Ordering::SeqCst);
         }
         host.ended(&actor);
         // The message in hand at a stop was handled; that at a kill is a dead letter too.
@@ -194,7 +222,7 @@ fn an_ask_ends_with_its_deadline_or_its_actor<H: Host>() {
         }
     }
     let mut host = H::new();
-    let busy = Busy { diary: host.diary(), witness: Arc::default(), is_in: Arc::default() };
+    let busy = Busy::new(&host.diary(), &Arc::default(), &Arc::default());
     let busy = host.spawn(busy).unwrap();
     let errors = Arc::<Mutex<Vec<(i64, AskError)>>>::default();
     let limited = Asker(busy.clone(), Some(Duration::from_millis(7)), Arc::clone(&errors));

@@ -90,7 +90,7 @@ fn an_actor_that_stops_itself_in_order_answers_and_handles_what_waits<H: Host>()
 conformance!(an_orderly_stop_that_a_kill_or_a_stop_overtakes_is_no_dead_letter);
 fn an_orderly_stop_that_a_kill_or_a_stop_overtakes_is_no_dead_letter<H: Host>() {
     // Long enough to be at work on the first when the stop comes: that one is waited for, and a kill is not.
-    for (kill, long) in [(false, 300), (true, 60_000)] {
+    for (kill, long) in [(false, 1_500), (true, 60_000)] {
         let (mut host, heard) = (H::new(), Heard::default());
         let slow = host.spawn(Slow(heard.clone(), MILLISECOND * long)).unwrap();
         host.settle();

@@ -547,7 +547,7 @@ fn a_shutdown_past_its_limit_kills_and_names_those_who_are_late<H: Host>() {
     let a = host.child::<Adder>(&tree, "root/desk/a").unwrap();
     host.tell(&a, 30).unwrap();
     host.settle();
-    let late = host.wait(tree.shutdown_within(Duration::from_millis(200))).unwrap_err();
+    let late = host.wait(tree.shutdown_within(Duration::from_secs(2))).unwrap_err();
     assert_eq!(late.missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/desk/a"]);
     assert_eq!(tree.missed(), late.missed);
     assert_eq!(tree.end_reason(), Some(ExitReason::Killed));
