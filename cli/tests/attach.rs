@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium::{
     Actor, BoxError, Context, Exposed, LinkStats, Message, MessageBus, Responder, Subscription, Timestamp,
@@ -43,6 +43,10 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
         let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts.yaml");
         command.args(args).arg("--contract").arg(contract).current_dir(&self.directory);
+        // One that looks for what is wrong waits for nobody.
+        if !args.contains(&"--within") && args[0] != "doctor" {
+            command.args(["--within", "60"]);
+        }
         command.env_remove("MYCELIUM_TOPOLOGY").env_remove("MYCELIUM_NODE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -111,6 +115,8 @@ fn a_tap_shows_what_is_published_by_its_contract() {
         assert_eq!(lines[0]["value"], value);
         assert!(lines[0]["published"].as_i64().unwrap() > 1_700_000_000_000_000_000);
 
+        // Each is another tool: the link of the one before would be taken for its own.
+        until(|| node.bus.stats().links.is_empty()).await;
         let filter = "price > 100 && index != 3";
         let tap = node.command(&["tap", "market.ticks", "--count", "1", "--filter", filter]).spawn().unwrap();
         until(|| node.tool("Tick").is_some()).await;
@@ -126,6 +132,7 @@ fn a_tap_shows_what_is_published_by_its_contract() {
         );
         assert_eq!(shown, expected);
 
+        until(|| node.bus.stats().links.is_empty()).await;
         let tap =
             node.command(&["tap", "market.ticks", "--rate", "--json", "--count", "50"]).spawn().unwrap();
         until(|| node.tool("Tick").is_some()).await;
@@ -165,21 +172,31 @@ fn a_tap_ends_in_order_on_ctrl_c_and_leaves_nothing_at_its_node() {
 fn a_tap_that_is_stopped_slows_no_publisher_and_tells_when_its_node_ends() {
     runs(async {
         let node = Node::start().await;
-        let mut tap = node.command(&["tap", "market.ticks"]).spawn().unwrap();
-        until(|| node.tool("Tick").is_some()).await;
-        signal(&tap, "-STOP");
         let ticks = node.bus.publisher::<Tick>().unwrap();
-        for index in 0..200_000 {
-            ticks.publish(tick(index, 1.0)).await.unwrap();
-        }
-        signal(&tap, "-CONT");
+        let mut tap = loop {
+            until(|| node.bus.stats().links.is_empty()).await;
+            let mut tap = node.command(&["tap", "market.ticks"]).spawn().unwrap();
+            until(|| node.tool("Tick").is_some()).await;
+            let since = Instant::now();
+            signal(&tap, "-STOP");
+            for index in 0..50_000 {
+                ticks.publish(tick(index, 1.0)).await.unwrap();
+            }
+            signal(&tap, "-CONT");
+            // A machine that was held up for longer has given up a peer that says nothing.
+            if since.elapsed() < Duration::from_secs(3) {
+                break tap;
+            }
+            tap.kill().unwrap();
+            tap.wait().unwrap();
+        };
         // It shows what is left: the newest.
         let mut lines = BufReader::new(tap.stdout.take().unwrap()).lines();
         let last = tokio::task::spawn_blocking(move || {
             lines
                 .by_ref()
                 .map_while(Result::ok)
-                .find(|line| line.contains("\"index\": 199999,"))
+                .find(|line| line.contains("\"index\": 49999,"))
                 .map(|_| lines)
         });
         let rest = last.await.unwrap().expect("the last tick is shown");
@@ -194,30 +211,55 @@ fn a_tap_that_is_stopped_slows_no_publisher_and_tells_when_its_node_ends() {
 #[test]
 fn pub_ends_though_its_subscriber_left_meanwhile_and_another_one_has_come() {
     runs(async {
-        let node = Node::start().await;
-        let line = |index: u32| {
-            format!("{{\"timestamp\": 5, \"price\": 1, \"size\": 2, \"index\": {index}, \"asset\": 7}}\n")
-        };
-        let mut first = node.bus.subscriber::<Tick>().unwrap();
-        let mut publish = node.command(&["pub", "market.ticks", "--json", "-"]);
-        let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
-        let mut input = publish.stdin.take().unwrap();
-        input.write_all(line(1).as_bytes()).unwrap();
-        assert_eq!(first.recv().await.map(|tick| tick.index), Some(1));
-        drop(first);
-        // The tool hears of it, and what it reads then goes to nobody.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        input.write_all(format!("{}{}", line(2), line(3)).as_bytes()).unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let mut second = node.bus.subscriber::<Tick>().unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        input.write_all(line(4).as_bytes()).unwrap();
-        assert_eq!(second.recv().await.map(|tick| tick.index), Some(4));
-        drop(input);
-        let (code, out, err) = finish(publish).await;
-        let expected = "error: 2 of 4 are not there: nobody at `desk` subscribed meanwhile\n";
-        assert_eq!((code, out.as_str(), err.as_str()), (Some(1), "", expected));
+        for pause in [300, 3_000, 10_000].map(Duration::from_millis) {
+            if has_published_for_nobody(pause).await {
+                return;
+            }
+        }
+        panic!("on a busy machine the tool may hear too late who subscribes, but not each time");
     });
+}
+
+/// Has the tool publish while nobody subscribes, and before and behind that: whether it has. What it reads
+/// within a pause it does not always read with what it has heard of subscribers.
+async fn has_published_for_nobody(pause: Duration) -> bool {
+    let node = Node::start().await;
+    let mut first = node.bus.subscriber::<Tick>().unwrap();
+    let mut publish = node.command(&["pub", "market.ticks", "--json", "-"]);
+    let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = publish.stdin.take().unwrap();
+    let mut say = |index: u32| {
+        let value = format!("\"timestamp\": 5, \"price\": 1, \"size\": 2, \"index\": {index}, \"asset\": 7");
+        writeln!(input, "{{{value}}}").unwrap();
+    };
+    say(1);
+    assert_eq!(first.recv().await.map(|tick| tick.index), Some(1));
+    drop(first);
+    tokio::time::sleep(pause).await;
+    say(2);
+    say(3);
+    tokio::time::sleep(pause).await;
+    let mut second = node.bus.subscriber::<Tick>().unwrap();
+    // Up to one that comes through: the tool has heard of the other subscriber then.
+    let mut said = 3;
+    loop {
+        said += 1;
+        say(said);
+        let heard = async { while second.recv().await.is_some_and(|tick| tick.index < said) {} };
+        if tokio::time::timeout(pause, heard).await.is_ok() {
+            break;
+        }
+    }
+    let missing = u64::from(said) - node.bus.stats().links[0].received;
+    drop(input);
+    let (code, out, err) = finish(publish).await;
+    let expected =
+        format!("error: {missing} of {said} are not there: nobody at `desk` subscribed meanwhile\n");
+    assert!(
+        missing == 0 || (code, out.as_str(), err.as_str()) == (Some(1), "", &*expected),
+        "{code:?} {out} {err}"
+    );
+    missing > 0
 }
 
 #[test]
@@ -404,7 +446,7 @@ fn bench_measures_pings_and_messages_and_ends_in_bounded_count_and_time() {
 
         // A subscriber that takes nothing more: the time ends it, and what is not acknowledged is said.
         let (code, out, err) =
-            finish(bench(&["--count", "100000000", "--seconds", "0.2", "--within", "1"])).await;
+            finish(bench(&["--count", "100000000", "--seconds", "0.2", "--within", "5"])).await;
         assert!(out.contains("per second; each there and back") && out.contains("p99.9"), "{out}");
         assert!(code == Some(1) && err.contains("a subscriber there does not keep up"), "{code:?} {err}");
 

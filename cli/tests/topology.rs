@@ -221,6 +221,23 @@ mod run {
         assert!(sent.unwrap().success());
     }
 
+    /// Whether this process, which is nobody's child any more, has ended within a minute; else it is killed. One
+    /// that is dead stays until somebody reaps it.
+    fn ends_soon(number: &str) -> bool {
+        let kill = |signal| std::process::Command::new("kill").args([signal, number]).output().unwrap();
+        let stat = || std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        let is_dead = || if cfg!(target_os = "linux") { stat().contains(") Z ") } else { false };
+        let begun = std::time::Instant::now();
+        while kill("-0").status.success() && !is_dead() {
+            if begun.elapsed() > std::time::Duration::from_secs(60) {
+                kill("-9");
+                return false;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        true
+    }
+
     #[test]
     fn nodes_run_with_their_names_in_front_and_end_in_order_on_ctrl_c() {
         let folder = two(
@@ -379,12 +396,9 @@ mod run {
 
     #[test]
     fn a_node_that_does_not_drain_is_code_3_and_a_second_signal_a_code_of_its_own() {
-        let end = |script: &str, signals: &[&str]| {
+        let end = |script: &str, within: &[&str], signals: &[&str]| {
             let folder = two(script);
-            let mut command = folder.command(&["run", "--node", "a", "--within", "0.3"]);
-            if signals.len() > 1 {
-                command = folder.command(&["run", "--node", "a"]);
-            }
+            let mut command = folder.command(&[&["run", "--node", "a"][..], within].concat());
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             let mut errors = child.stderr.take().unwrap();
@@ -398,16 +412,19 @@ mod run {
             (child.0.wait().unwrap().code(), text)
         };
         // Its own drain was not complete.
-        let (code, err) = end("trap \"exit 3\" TERM; echo runs; while :; do sleep 0.02; done", &["-TERM"]);
+        let (code, err) =
+            end("trap \"exit 3\" TERM; echo runs; while :; do sleep 0.02; done", &[], &["-TERM"]);
         let line =
             "a | -- was told to end and did not in order: failed: the process ended with exit status: 3\n";
         assert_eq!((code, err.contains(line)), (Some(3), true), "{err}");
         let deaf = "trap \"echo deaf\" TERM; echo runs; while :; do sleep 0.02; done";
-        let (code, err) = end(deaf, &["-TERM"]);
+        let (code, err) = end(deaf, &["--within", "0.3"], &["-TERM"]);
         assert_eq!((code, err.contains("a | -- was killed\n")), (Some(3), true), "{err}");
         for (second, expected) in [("-INT", 130), ("-TERM", 143)] {
-            let (code, err) = end(deaf, &["-TERM", second]);
-            assert_eq!((code, err.contains("stopped at once")), (Some(expected), true), "{err}");
+            let (code, err) = end(deaf, &[], &["-TERM", second]);
+            assert_eq!(code, Some(expected), "{err}");
+            // The second: on a busy machine its end may take too long for the thread that watches.
+            assert!(err.contains("stopped at once") || err.contains("does not obey"), "{err}");
         }
     }
 
@@ -419,9 +436,9 @@ mod run {
                 "a      | -- was told to end and did not in order: failed: the process ended with exit status: 143\n",
             ),
             (
-                // The second one crashes while the first takes its time.
-                "trap \"echo > told; while ! test -e crashed; do sleep 0.02; done; sleep 0.5; exit 0\" TERM; echo runs; \
-                 while ! test -e told || test $MYCELIUM_NODE = a; do sleep 0.02; done; echo > crashed; exit 7",
+                // The second one crashes while the first takes its time: until the crash was told.
+                "trap \"echo > told; while ! test -e crashed; do sleep 0.02; done; exit 0\" TERM; echo runs; \
+                 while ! test -e told || test $MYCELIUM_NODE = a; do sleep 0.02; done; exit 7",
                 "longer | -- has ended: failed: the process ended with exit status: 7\n",
             ),
         ] {
@@ -429,12 +446,17 @@ mod run {
             let mut command = folder.command(&["run"]);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let mut errors = child.stderr.take().unwrap();
+            let errors = BufReader::new(child.stderr.take().unwrap()).lines();
             let mut child = Killed(child);
             _ = (lines.next().unwrap(), lines.next().unwrap());
             signal(&child.0, "-INT");
             let mut text = String::new();
-            std::io::Read::read_to_string(&mut errors, &mut text).unwrap();
+            for error in errors.map(Result::unwrap) {
+                text += &(error + "\n");
+                if text.contains("longer | -- has ended") {
+                    std::fs::write(folder.0.join("crashed"), "").unwrap();
+                }
+            }
             assert_eq!((child.0.wait().unwrap().code(), text.contains(line)), (Some(3), true), "{text}");
         }
     }
@@ -469,7 +491,7 @@ mod run {
     #[test]
     fn a_run_whose_standard_error_is_blocked_obeys_a_second_and_a_third_signal_and_leaves_nobody_behind() {
         for signals in [2, 3] {
-            let deaf = "echo $$ > $MYCELIUM_NODE.pid; trap \"echo > $MYCELIUM_NODE.deaf\" TERM; echo runs; while :; do sleep 0.02; done";
+            let deaf = "echo $$$$ > $MYCELIUM_NODE.pid; trap \"echo > $MYCELIUM_NODE.deaf\" TERM; echo runs; while :; do sleep 0.02; done";
             let folder = two(deaf);
             let (_nobody_reads, blocked) = full_pipe();
             let mut command = folder.command(&["run"]);
@@ -491,8 +513,7 @@ mod run {
             assert_eq!(child.0.wait().unwrap().code(), Some(143), "after {signals} signals");
             for name in ["a", "longer"] {
                 let pid = std::fs::read_to_string(folder.0.join(format!("{name}.pid"))).unwrap();
-                let alive = std::process::Command::new("kill").args(["-9", pid.trim()]).output().unwrap();
-                assert!(!alive.status.success(), "{name} was left behind after {signals} signals");
+                assert!(ends_soon(pid.trim()), "{name} was left behind after {signals} signals");
             }
         }
     }
