@@ -281,10 +281,12 @@ def test_what_is_wrong_with_an_actor_is_told(rt) -> None:  # type: ignore[no-unt
 
 
 def test_an_ask_that_is_not_answered_in_time(rt) -> None:  # type: ignore[no-untyped-def]
+    answers = threading.Event()
+
     class Asleep(Actor):
         @ask(Tick)
         def answer(self, query: Tick) -> Tick:
-            time.sleep(0.2)
+            answers.wait()
             return query
 
     rt.start(Supervisor(children=[Child("asleep", Asleep)]))
@@ -292,6 +294,7 @@ def test_an_ask_that_is_not_answered_in_time(rt) -> None:  # type: ignore[no-unt
         rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
     with pytest.raises(TimeoutError):
         rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
+    answers.set()
 
 
 def test_two_actors_work_beside_each_other_while_one_computes(rt) -> None:  # type: ignore[no-untyped-def]
@@ -342,10 +345,12 @@ def test_many_restarts_leave_no_thread_and_no_object_behind(rt, caplog) -> None:
 
 def test_close_stops_actors_in_reverse_order_after_what_they_handle() -> None:
     stopped: list[str] = []
+    begun: list[str] = []
 
     class Slow(Actor):
         @on(Tick)
         def tick(self, tick: Tick) -> None:
+            begun.append(self.ctx.path)
             time.sleep(0.05)
             stopped.append("handled")
 
@@ -355,7 +360,7 @@ def test_close_stops_actors_in_reverse_order_after_what_they_handle() -> None:
     with mycelium.Runtime(contract=CONTRACT) as rt:
         rt.start(Supervisor(children=[Child("a", Slow), Child("b", Doubler), Child("c", Slow)]))
         rt.publish(Tick(1))
-        time.sleep(0.01)
+        settle(lambda: len(begun) == 2)
     assert stopped[-2:] == ["root/c", "root/a"] or stopped[-1] == "root/a"
     assert stopped.count("handled") == 2
 

@@ -206,7 +206,7 @@ def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: i
     class Keeps(Actor):
         @on(Tock)
         def keep(self, tock: Tock) -> None:
-            keeps(900_000)
+            keeps(2_500_000)
             kept.append(True)
 
     class Waits(Actor):
@@ -220,7 +220,8 @@ def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: i
             self.ctx.publish(Note(tick.number, "", []))
 
     notes = rt.subscribe(Note)
-    waits = Child("waits", Waits, stuck_after=0.3, restart_when_stuck=True)
+    # Its own part takes some twenty milliseconds, or longer on a busy machine.
+    waits = Child("waits", Waits, stuck_after=1.0, restart_when_stuck=True)
     rt.start(Supervisor(children=[Child("keeps", Keeps), waits], intensity=10))
     rt.publish(Tick(7))
     note = notes.recv(timeout=60)

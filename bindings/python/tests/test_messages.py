@@ -248,15 +248,22 @@ def test_a_task_that_waits_sees_the_end(closes: str) -> None:
         runtime = mycelium.Runtime(contract=CONTRACT)
         ticks = runtime.subscribe(Tick)
 
-        async def all_of_them() -> int:
-            return len([tick async for tick in ticks])
+        seen: list[Tick] = []
+
+        async def all_of_them() -> None:
+            async for tick in ticks:
+                seen.append(tick)
 
         waiting = asyncio.create_task(all_of_them())
         await asyncio.sleep(0.01)
         runtime.publish(Tick(1))
+        while not seen:
+            await asyncio.sleep(0.001)
+        # It waits for the next one.
         await asyncio.sleep(0.01)
         (ticks if closes == "subscription" else runtime).close()
-        assert await asyncio.wait_for(waiting, 60) == 1
+        await asyncio.wait_for(waiting, 60)
+        assert seen == [Tick(1)]
         assert ticks.closed
         runtime.close()
 

@@ -277,10 +277,12 @@ static void actors(void) {
 }
 
 /* Several threads close one runtime while a callback runs: for none has it ended before the callback has. */
-static atomic_int running;
+static atomic_int running, goes_on;
 static int32_t slow(void *user, const MyceliumMessage *message) {
     (void)user, (void)message;
     atomic_store(&running, 1);
+    while (atomic_load(&goes_on) == 0)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
     nanosleep(&(struct timespec){0, 300000000}, NULL);
     atomic_store(&running, 0);
     return 0;
@@ -301,6 +303,7 @@ static void closers(void) {
     pthread_t others[3];
     for (int i = 0; i < 3; i++)
         pthread_create(&others[i], NULL, ends, &runtime);
+    atomic_store(&goes_on, 1);
     for (int i = 0; i < 3; i++) {
         void *result;
         pthread_join(others[i], &result);
