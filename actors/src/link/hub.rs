@@ -26,6 +26,7 @@ use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
 use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions, TARGET};
+use crate::error::KILL_GRACE;
 use crate::live::{Bridge, BusCore, Topics};
 use crate::rt::{self, AbortHandle, Instant};
 use crate::{ActorId, LinkLoss, LinkStats, MessageBus, SHUTDOWN_DEADLINE, SpawnError};
@@ -36,9 +37,6 @@ pub const LINKS_MAX: usize = 1_024;
 
 /// How many peers that have never had a connection are remembered (links).
 const STRANGERS_MAX: usize = 64;
-
-/// How long the tasks of links may take to notice that they have ended (time).
-const LAST_TURN: Duration = Duration::from_millis(50);
 
 /// How far the end of a bus has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -447,7 +445,8 @@ impl Bridge for Hub {
                     peer.ended().await;
                 }
             };
-            rt::timeout(LAST_TURN, ended).await.ok();
+            // Its task does no more than that: it takes long only on a machine that is held up.
+            rt::timeout(KILL_GRACE, ended).await.ok();
             lock(&self.table).links.values().for_each(|entry| entry.task.abort());
             let losses = peers.iter().filter_map(|peer| peer.loss());
             losses.filter(is_named).collect()
