@@ -1,25 +1,12 @@
 /* A child of `fork` has an error for what is from before, whatever other threads held, and runtimes of its
    own. */
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mycelium.h"
-
-#define EXPECT(call, wanted)                                                                                            \
-    do {                                                                                                                \
-        int64_t got_ = (call);                                                                                          \
-        if (got_ != (wanted)) {                                                                                         \
-            fprintf(stderr, "%s:%d: %s is %" PRId64 " and not %" PRId64 ": %s\n", __FILE__, __LINE__, #call, got_,     \
-                    (int64_t)(wanted), mycelium_error());                                                               \
-            _exit(1);                                                                                                   \
-        }                                                                                                               \
-    } while (0)
+#define EXPECT_EXIT _exit
+#include "expect.h"
 
 enum { TICK = 7, FORKS = 20 };
 

@@ -1,34 +1,9 @@
 /* What is done wrong is an error that says what to do, and never a crash. */
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "mycelium.h"
-
-#define EXPECT(call, wanted)                                                                                            \
-    do {                                                                                                                \
-        int64_t got_ = (call);                                                                                          \
-        if (got_ != (wanted)) {                                                                                         \
-            fprintf(stderr, "%s:%d: %s is %" PRId64 " and not %" PRId64 ": %s\n", __FILE__, __LINE__, #call, got_,     \
-                    (int64_t)(wanted), mycelium_error());                                                               \
-            exit(1);                                                                                                    \
-        }                                                                                                               \
-    } while (0)
-
-/* An error of this kind, whose text has this word. */
-#define WRONG(call, wanted, word)                                                                                       \
-    do {                                                                                                                \
-        EXPECT(call, wanted);                                                                                           \
-        const char *text_ = mycelium_error();                                                                           \
-        if (strstr(text_, word) == NULL) {                                                                              \
-            fprintf(stderr, "%s:%d: \"%s\" does not say \"%s\"\n", __FILE__, __LINE__, text_, word);                   \
-            exit(1);                                                                                                    \
-        }                                                                                                               \
-    } while (0)
+#include "expect.h"
 
 typedef struct {
     int64_t price;

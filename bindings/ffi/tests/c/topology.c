@@ -1,33 +1,7 @@
 /* Runtimes of a topology: what is wrong is said with its place and its remedy, and leaves nothing behind. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "mycelium.h"
-
-#define EXPECT(call, wanted)                                                                                            \
-    do {                                                                                                                \
-        int64_t got_ = (call);                                                                                          \
-        if (got_ != (wanted)) {                                                                                         \
-            fprintf(stderr, "%s:%d: %s is %" PRId64 " and not %" PRId64 ": %s\n", __FILE__, __LINE__, #call, got_,     \
-                    (int64_t)(wanted), mycelium_error());                                                               \
-            exit(1);                                                                                                    \
-        }                                                                                                               \
-    } while (0)
-
-/* An error of this kind, whose text has these words. */
-#define WRONG(call, wanted, ...)                                                                                        \
-    do {                                                                                                                \
-        EXPECT(call, wanted);                                                                                           \
-        const char *text_ = mycelium_error(), *words_[] = {__VA_ARGS__};                                                \
-        for (size_t i_ = 0; i_ < sizeof words_ / sizeof *words_; i_++)                                                  \
-            if (strstr(text_, words_[i_]) == NULL) {                                                                    \
-                fprintf(stderr, "%s:%d: \"%s\" does not say \"%s\"\n", __FILE__, __LINE__, text_, words_[i_]);         \
-                exit(1);                                                                                                \
-            }                                                                                                           \
-    } while (0)
+#include "expect.h"
 
 #define NODES "[[nodes]]\nname = \"desk\"\nservices = [\"means\"]\n[[nodes]]\nname = \"market\"\nservices = [\"feed\"]\n"
 
