@@ -84,21 +84,22 @@ let an_exception_restarts_an_actor_and_its_mailbox_survives () =
   Check.string "its last words" "2: was shut down" (List.hd !ends)
 
 let restart_types_and_redelivery () =
-  let with_ ?restart ?attempts wanted what prices =
+  let with_ ?restart ?attempts is_over =
     Runtime.run (Check.runtime ()) @@ fun rt ->
     Atomic.set lives 0;
     let tree = tree rt [ totals ?restart ?attempts rt ] in
-    let out = Mycelium.publisher rt (module Trade) in
-    List.iter (fun price -> Publisher.publish out (Check.trade ~price 1)) prices;
-    Check.until what (fun () -> Atomic.get lives >= wanted);
-    (* No life comes behind these. *)
-    Thread.delay 0.05;
+    let totals = Address.find rt "desk/totals" and out = Mycelium.publisher rt (module Trade) in
+    List.iter (fun price -> Publisher.publish out (Check.trade ~price 1)) [ -1.0; 1.0 ];
+    is_over rt totals;
     ignore tree;
     Check.int what wanted (Atomic.get lives)
   in
-  with_ ~restart:Temporary 1 "temporary" [ -1.0; 1.0 ];
-  with_ ~restart:Transient 2 "transient" [ -1.0; 1.0 ];
-  with_ ~attempts:3 4 "three attempts" [ -1.0; 1.0 ]
+  (* It answers when it has handled both. *)
+  let answers rt _ = Check.int "handled" 1 (Int64.to_int (ask rt "count").count) in
+  let ends _ totals = Check.until "it has ended" (fun () -> not (Address.is_alive totals)) in
+  Check.int "temporary" 1 (with_ ~restart:Temporary ends);
+  Check.int "transient" 2 (with_ ~restart:Transient answers);
+  Check.int "three attempts" 4 (with_ ~attempts:3 answers)
 
 module Watcher = struct
   type config = Runtime.t * string option ref
@@ -173,9 +174,7 @@ let ten_thousand_restarts_leave_nothing_behind () =
   let threads = Check.status "Threads" and memory = Check.status "VmRSS" in
   crash 10_000;
   Check.int "threads" threads (Check.status "Threads");
-  let grown = Check.status "VmRSS" - memory in
-  Printf.printf "after 9,000 more restarts: %d KiB more\n" grown;
-  Check.true_ "memory" (grown < 4_096)
+  Check.grown_since memory ~most:4_096 "after 9,000 more restarts"
 
 let () =
   Check.run "an exception restarts an actor and its mailbox survives" an_exception_restarts_an_actor_and_its_mailbox_survives;
