@@ -161,7 +161,7 @@ pub use link::{Dialer, Exposed, LINKS_MAX, LinkAddress, LinkError, LinkListener,
 #[cfg(feature = "tls")]
 pub use link::{TlsError, TlsIdentity};
 pub use live::{
-    BusBuilder, MessageBus, OwnThread, Publisher, PublisherPublish, ThreadHooks, WeakBus,
+    BusBuilder, MessageBus, OwnThread, Publisher, PublisherPublish, ThreadHooks, WeakBus, WirePublisher,
     without_cancellation,
 };
 pub use monitor::{Down, Monitor};

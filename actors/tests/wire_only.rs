@@ -38,6 +38,28 @@ async fn messages_that_are_not_wanted_take_no_room_and_make_nobody_wait() {
     assert_eq!(missing, SpawnError::UnknownTopic { topic: "pulse (type id 3)".to_owned() });
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_publisher_of_bytes_refuses_what_the_bus_refuses() {
+    let bus = MessageBus::builder().contract(Contract::parse(TABLE).unwrap()).wire_value_max(16).build();
+    assert_eq!(bus.wire_publisher(9).unwrap_err(), WirePublishError::UnknownType { type_id: 9 });
+    let publisher = bus.wire_publisher(2).unwrap();
+    assert_eq!(format!("{publisher:?}"), "WirePublisher<Tock>");
+    let mut tocks = bus.subscribe_wire_with("pulse", Subscription::block().capacity(2)).unwrap();
+    let long = publisher.try_publish(&[0; 17]).unwrap_err();
+    assert_eq!(long, WirePublishError::TooLong { message: "Tock", max: 16, got: 17 });
+    assert!(matches!(publisher.try_publish(&[0; 7]), Err(WirePublishError::Value(_))));
+    for number in 1..=2_u64 {
+        publisher.clone().try_publish(&number.to_le_bytes()).unwrap();
+    }
+    let full = Err(WirePublishError::Full { message: "Tock", whose: None });
+    assert_eq!(publisher.try_publish(&[0; 8]), full);
+    let mut got = Vec::new();
+    tocks.drain(9, |tock| got.push((tock.name(), tock.bytes[0])));
+    assert_eq!(got, [("Tock", 1), ("Tock", 2)]);
+    bus.shutdown().await.unwrap();
+    assert_eq!(publisher.try_publish(&[0; 8]), Err(WirePublishError::Closed { message: "Tock" }));
+}
+
 #[test]
 fn a_message_that_is_not_taken_is_the_next_one_still_live_and_in_an_isolate() {
     let contract = || Contract::parse(&TABLE.replace("Tock 2 1 pulse", "Tock 2 1 tocks")).unwrap();

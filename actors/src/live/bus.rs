@@ -256,6 +256,13 @@ impl MessageBus {
         self.core.spawn(actor, Some(name), None)
     }
 
+    /// A place in the order of this bus: what was published before this call has a lower stamp
+    /// ([`WireDelivery::stamp`](crate::WireDelivery::stamp)), and what is published after it a higher one.
+    #[must_use]
+    pub fn take_stamp(&self) -> u64 {
+        self.core.stamps.take()
+    }
+
     /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the
     /// whole bus.
     ///

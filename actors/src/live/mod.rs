@@ -68,4 +68,5 @@ pub(crate) use subscriber::{LiveReceived, LiveSubscriber};
 pub use thread::{OwnThread, ThreadHooks};
 pub(crate) use topics::{QueueOwner, Topics, poll_publishing};
 pub(crate) use watch::{Pulse, Readiness};
+pub use wire::WirePublisher;
 pub(crate) use wire::{Begun, LiveEars, LiveWire, WireQueue, header_of, published_before};

@@ -8,6 +8,7 @@ mod door;
 mod ear;
 mod ears;
 mod enter;
+mod publisher;
 mod source;
 mod tap;
 
@@ -36,6 +37,7 @@ pub(super) use self::door::ByteDoor;
 use self::ear::{Ear, TapPlace};
 pub(crate) use self::ears::LiveEars;
 use self::enter::Entering;
+pub use self::publisher::WirePublisher;
 pub(super) use self::source::WireSource;
 pub(crate) use self::tap::{Tap, published_before};
 
@@ -476,13 +478,6 @@ impl MessageBus {
     /// Those of [`publish_wire`](Self::publish_wire).
     pub fn publish_wire_blocking(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         block_on(self.core.publish_wire(header, bytes, None)).map(|_| ())
-    }
-
-    /// A place in the order of this bus: what was published before this call has a lower stamp
-    /// ([`WireDelivery::stamp`](crate::WireDelivery::stamp)), and what is published after it a higher one.
-    #[must_use]
-    pub fn take_stamp(&self) -> u64 {
-        self.core.stamps.take()
     }
 
     /// Publishes bytes without waiting: see [`publish_wire`](Self::publish_wire).

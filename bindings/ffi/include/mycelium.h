@@ -131,7 +131,7 @@ typedef int32_t MyceliumStrategy;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// A runtime, reader, subscription, supervisor, tree or address. 0 is none.
+// A runtime, publisher, reader, subscription, supervisor, tree or address. 0 is none.
 typedef uint64_t MyceliumHandle;
 
 // What a thread that calls back does besides: for interpreters with a lock. All may be null.
@@ -404,6 +404,18 @@ int64_t mycelium_stats_text(MyceliumHandle runtime, char *out, size_t len);
 
 // The counters of the topic of one message. All are 0 where nobody has used it.
 int64_t mycelium_topic_stats(MyceliumHandle runtime, uint16_t type_id, struct MyceliumTopicStats *stats);
+
+// A publisher of the message with this type id, in the version of the runtime's contract. What
+// `mycelium_publish` looks up for each value is looked up here. Any number of threads may use it, until
+// `mycelium_free`; the runtime may be closed before.
+int64_t mycelium_publisher_create(MyceliumHandle runtime, uint16_t type_id, MyceliumHandle *publisher);
+
+// Publishes a value as `mycelium_publish` does, in fewer instructions: it keeps the thread while a `BLOCK`
+// subscriber is full, and from an actor's callback it is the actor who publishes.
+int64_t mycelium_publisher_publish(MyceliumHandle publisher, const uint8_t *bytes, size_t len);
+
+// The same without waiting: `MYCELIUM_ERROR_FULL` instead.
+int64_t mycelium_publisher_try_publish(MyceliumHandle publisher, const uint8_t *bytes, size_t len);
 
 // Receives the messages of these topics from now on, when it is asked. `topics`: names with commas between
 // them; one that ends with `*` stands for all that begin so. `#7` among them: of these topics, only the

@@ -14,16 +14,17 @@ use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use mycelium::tree::Builder;
-use mycelium_hosted::{Address, CLOSE_DEADLINE, CallbackId, HostedTree, Reader, Runtime};
+use mycelium_hosted::{Address, CLOSE_DEADLINE, CallbackId, HostedPublisher, HostedTree, Reader, Runtime};
 
 use crate::last::{Fault, MyceliumError, guard};
 
-/// A runtime, reader, subscription, supervisor, tree or address. 0 is none.
+/// A runtime, publisher, reader, subscription, supervisor, tree or address. 0 is none.
 pub type MyceliumHandle = u64;
 
 /// What a handle stands for.
 pub(crate) enum Object {
     Runtime(Runtime),
+    Publisher(HostedPublisher),
     Reader(Mutex<Reader>),
     Subscription(Runtime, CallbackId),
     Supervisor(Mutex<Option<Builder>>),
@@ -133,6 +134,7 @@ impl Object {
     fn kind(&self) -> &'static str {
         match self {
             Self::Runtime(_) => "a runtime",
+            Self::Publisher(_) => "a publisher",
             Self::Reader(_) => "a reader",
             Self::Subscription(..) => "a subscription",
             Self::Supervisor(_) => "a supervisor",
@@ -282,6 +284,18 @@ pub(crate) fn with_runtime<R>(
 /// The runtime of this handle.
 pub(crate) fn runtime(handle: MyceliumHandle) -> Result<Runtime, Fault> {
     with_runtime(handle, |runtime| Ok(runtime.clone()))
+}
+
+/// The publisher of this handle, to use without waiting.
+#[inline]
+pub(crate) fn with_publisher<R>(
+    handle: MyceliumHandle,
+    run: impl FnOnce(&HostedPublisher) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    with(handle, "a publisher", |object| match object {
+        Object::Publisher(publisher) => run(publisher),
+        object => Err(other(object, "a publisher")),
+    })
 }
 
 /// The tree of this handle.

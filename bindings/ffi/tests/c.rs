@@ -282,7 +282,7 @@ fn a_child_of_fork_has_an_error_for_what_is_from_before_and_runtimes_of_its_own(
 #[test]
 fn the_program_that_counts_costs_runs() {
     let program = compile("tests/c/cost.c", "cost", &[]);
-    for what in ["publish", "array", "callback", "empty"] {
+    for what in ["publish", "publisher", "array", "callback", "empty"] {
         let Output { status, stdout, .. } =
             Command::new(&program).args([what, "2560", "104"]).output().unwrap();
         let said = String::from_utf8_lossy(&stdout);

@@ -9,6 +9,7 @@ const FILES: &[&str] = &[
     "handles.rs",
     "pointers.rs",
     "runtime.rs",
+    "publisher.rs",
     "reader.rs",
     "subscribe.rs",
     "actor.rs",

@@ -6,7 +6,8 @@
 //! thread of any language: a binding lets go of its interpreter's lock around them. Nothing here knows any
 //! language.
 //!
-//! - Bytes in: [`Runtime::publish`], [`Runtime::try_publish`], [`Runtime::publish_many`].
+//! - Bytes in: [`Runtime::publish`], [`Runtime::try_publish`], [`Runtime::publish_many`]; a
+//!   [`HostedPublisher`] for many values of one message.
 //! - Bytes out: a [`Reader`] is polled or read in batches; a callback is called on the runtime's one delivery
 //!   thread ([`Runtime::subscribe`]), which waits blocking and costs no hop for each message.
 //! - Actors: a [`Behavior`] is a set of callbacks, made anew for each life. [`Runtime::child`] is a child
@@ -33,6 +34,7 @@ mod inside;
 mod isolate;
 mod known;
 mod pool;
+mod publisher;
 mod reader;
 mod records;
 mod runtime;
@@ -48,6 +50,7 @@ pub use error::{Error, ErrorKind, Failure, PublishedSome};
 pub use isolate::{HostedIsolate, Recorded};
 pub use known::{Described, Known};
 pub use pool::HostedPool;
+pub use publisher::HostedPublisher;
 pub use reader::Reader;
 pub use records::{RECORD_HEADER_LEN, Record, records};
 pub use runtime::{CLOSE_DEADLINE, Runtime};

@@ -111,8 +111,15 @@ module Raw = struct
 end
 
 module Runtime = struct
-  (* [left]: handles of what goes on and is out of reach, to be freed when the runtime closes. *)
-  type t = { handle : int64; mutable closed : bool; left : left list Atomic.t; left_max : int Atomic.t }
+  (* [left]: handles of what goes on and is out of reach, to be freed when the runtime closes. [publishers]: one
+     for each message that was published, by its type id, freed then as well. *)
+  type t = {
+    handle : int64;
+    mutable closed : bool;
+    left : left list Atomic.t;
+    left_max : int Atomic.t;
+    publishers : (int * int64) list Atomic.t;
+  }
 
   and left = { it : int64; is_over : unit -> bool }
 
@@ -128,6 +135,7 @@ module Runtime = struct
   external stats_ : int64 -> string = "mycelium_ml_stats_text"
   external topic_stats_ : int64 -> int -> topic_stats = "mycelium_ml_topic_stats"
   external failures_ : int64 -> int = "mycelium_ml_failures"
+  external publisher_ : int64 -> int -> int64 = "mycelium_ml_publisher"
 
   (* Those to close when the program ends. *)
   let all : t list Atomic.t = Atomic.make []
@@ -160,12 +168,37 @@ module Runtime = struct
         Atomic.set runtime.left_max (max left_min (2 * List.length (Atomic.get runtime.left))))
 
   (* A runtime of the Rust program, which frees the handle. *)
-  let of_handle handle = { handle; closed = false; left = Atomic.make []; left_max = Atomic.make left_min }
+  let of_handle handle =
+    {
+      handle;
+      closed = false;
+      left = Atomic.make [];
+      left_max = Atomic.make left_min;
+      publishers = Atomic.make [];
+    }
+
+  let free_publishers runtime = List.iter (fun (_, it) -> ignore (free it)) (Atomic.exchange runtime.publishers [])
 
   let closed runtime =
     runtime.closed <- true;
     change_all (List.filter (fun other -> other != runtime));
+    free_publishers runtime;
     free_left runtime
+
+  (* The handle of the publisher of this message. *)
+  let rec publisher runtime type_id =
+    let before = Atomic.get runtime.publishers in
+    match List.assoc_opt type_id before with
+    | Some it -> it
+    | None ->
+        let it = with_handle (fun () -> publisher_ runtime.handle type_id) in
+        if Atomic.compare_and_set runtime.publishers before ((type_id, it) :: before) then (
+          (* A close may have looked before. *)
+          if runtime.closed then free_publishers runtime;
+          it)
+        else (
+          ignore (free it);
+          publisher runtime type_id)
 
   let close ?(deadline = 5.0) runtime =
     let limit = ms "deadline" deadline in

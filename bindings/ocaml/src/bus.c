@@ -115,13 +115,20 @@ CAMLprim value mycelium_ml_failures(value runtime) {
 
 /* ---- Publishing ---- */
 
-/* Allocates nothing, raises nothing and does not wait: the bytes are read where OCaml has them. */
-intnat mycelium_ml_try_publish(int64_t runtime, intnat type_id, value bytes, intnat len) {
-    return (intnat)mycelium_try_publish((MyceliumHandle)runtime, (uint16_t)type_id, Bytes_val(bytes), (size_t)len);
+CAMLprim value mycelium_ml_publisher(value runtime, value type_id) {
+    MyceliumHandle publisher = 0;
+    uint16_t id = (uint16_t)Long_val(type_id);
+    mycelium_ml_check(mycelium_publisher_create((MyceliumHandle)Int64_val(runtime), id, &publisher));
+    return caml_copy_int64((int64_t)publisher);
 }
 
-CAMLprim value mycelium_ml_try_publish_byte(value runtime, value type_id, value bytes, value len) {
-    return Val_long(mycelium_ml_try_publish(Int64_val(runtime), Long_val(type_id), bytes, Long_val(len)));
+/* Allocates nothing, raises nothing and does not wait: the bytes are read where OCaml has them. */
+intnat mycelium_ml_try_publish(int64_t publisher, value bytes, intnat len) {
+    return (intnat)mycelium_publisher_try_publish((MyceliumHandle)publisher, Bytes_val(bytes), (size_t)len);
+}
+
+CAMLprim value mycelium_ml_try_publish_byte(value publisher, value bytes, value len) {
+    return Val_long(mycelium_ml_try_publish(Int64_val(publisher), bytes, Long_val(len)));
 }
 
 /* These wait. Values lie in a copy meanwhile, or in a bigarray, which does not move. */

@@ -3,9 +3,11 @@ open Base
 let topic_of (type a) (module M : MESSAGE with type t = a) = Printf.sprintf "%s,#%d" M.topic M.type_id
 
 module Publisher = struct
-  type 'a t = { runtime : int64; type_id : int; size : int; encode : 'a -> bytes }
+  (* [publisher]: the handle by which nothing is looked up for a message. It is freed when the runtime closes, whose
+     own handle tells what is wrong then. *)
+  type 'a t = { publisher : int64; runtime : int64; type_id : int; size : int; encode : 'a -> bytes }
 
-  external try_publish_ : (int64[@unboxed]) -> (int[@untagged]) -> bytes -> (int[@untagged]) -> (int[@untagged])
+  external try_publish_ : (int64[@unboxed]) -> bytes -> (int[@untagged]) -> (int[@untagged])
     = "mycelium_ml_try_publish_byte" "mycelium_ml_try_publish"
     [@@noalloc]
 
@@ -14,21 +16,33 @@ module Publisher = struct
   external publish_array_ : int64 -> int -> bigstring -> int -> int -> unit = "mycelium_ml_publish_array"
 
   let full = -2
+  let freed = -14
 
   let create (type a) (runtime : Runtime.t) (module M : MESSAGE with type t = a) : a t =
     Runtime.check runtime (module M);
-    { runtime = runtime.handle; type_id = M.type_id; size = (if M.fixed then M.root_len else 0); encode = M.encode }
+    {
+      publisher = Runtime.publisher runtime M.type_id;
+      runtime = runtime.handle;
+      type_id = M.type_id;
+      size = (if M.fixed then M.root_len else 0);
+      encode = M.encode;
+    }
 
   let publish_encoded to_ bytes =
-    let code = try_publish_ to_.runtime to_.type_id bytes (Bytes.length bytes) in
-    if code < 0 then if code = full then publish_ to_.runtime to_.type_id bytes else fail code
+    let code = try_publish_ to_.publisher bytes (Bytes.length bytes) in
+    if code < 0 then if code = full || code = freed then publish_ to_.runtime to_.type_id bytes else fail code
 
   let publish to_ value = publish_encoded to_ (to_.encode value)
 
   let try_publish to_ value =
     let bytes = to_.encode value in
-    let code = try_publish_ to_.runtime to_.type_id bytes (Bytes.length bytes) in
-    if code >= 0 then true else if code = full then false else fail code
+    let code = try_publish_ to_.publisher bytes (Bytes.length bytes) in
+    if code >= 0 then true
+    else if code = full then false
+    else if code = freed then (
+      publish_ to_.runtime to_.type_id bytes;
+      true)
+    else fail code
 
   (* Values of fixed size go in one call for so many. *)
   let together = 256

@@ -190,11 +190,12 @@ module Runtime : sig
   val check : t -> 'a message -> unit
 end
 
-(** Publishing messages of one type. *)
+(** Publishing messages of one type. What is looked up for it is looked up once, where it is made: keep it. Any
+    number of threads and domains may use it. *)
 module Publisher : sig
   type 'a t
 
-  (** @raise Error [Digest], [Contract] *)
+  (** @raise Error [Digest], [Contract], [Closed] *)
   val create : Runtime.t -> 'a message -> 'a t
 
   (** Publishes, and waits while a [Block] subscriber is full. When it returns, each queue has the message, or

@@ -1,4 +1,4 @@
-/* What a message costs: `cost publish|callback|empty MESSAGES SIZE`. docs/c.md has the figures and how they
+/* What a message costs: `cost publish|publisher|array|callback|empty MESSAGES SIZE`. docs/c.md has the figures and how they
    are counted. */
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -41,8 +41,9 @@ int main(int argc, char **argv) {
     int at = sprintf(contract, "mycelium contract 1\nschema cost 1\nmessage Cost 7 1 cost\n");
     for (long i = 0; i < words; i++)
         at += sprintf(contract + at, "field f%ld 1 i64\n", i);
-    MyceliumHandle runtime, reader, subscription;
+    MyceliumHandle runtime, publisher, reader, subscription;
     check(mycelium_runtime_create(contract, NULL, &runtime));
+    check(mycelium_publisher_create(runtime, 7, &publisher));
     free(contract);
 
     int64_t value[WORDS_MAX] = {1}, sum = 0;
@@ -66,6 +67,9 @@ int main(int argc, char **argv) {
             double from = now();
             if (strcmp(what, "array") == 0)
                 check(mycelium_publish_array(runtime, 7, batch, size, BATCH, NULL));
+            else if (strcmp(what, "publisher") == 0)
+                for (int j = 0; j < BATCH; j++)
+                    check(mycelium_publisher_publish(publisher, (const uint8_t *)value, size));
             else
                 for (int j = 0; j < BATCH; j++)
                     check(mycelium_publish(runtime, 7, (const uint8_t *)value, size));

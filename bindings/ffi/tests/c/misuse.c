@@ -89,6 +89,43 @@ static void nulls(void) {
         exit(1);
 }
 
+static int32_t gives_up(void *user) {
+    (void)user;
+    return 1;
+}
+
+static void publishers(void) {
+    MyceliumHandle runtime = start(), reader, publisher = 99;
+    WRONG(mycelium_publisher_create(runtime, 77, &publisher), MYCELIUM_ERROR_CONTRACT, "77");
+    WRONG(mycelium_publisher_create(runtime, TICK, NULL), MYCELIUM_ERROR_ARGUMENT, "`publisher` is null");
+    EXPECT(mycelium_publisher_create(runtime, TICK, &publisher), 0);
+    WRONG(mycelium_publisher_publish(publisher, NULL, 16), MYCELIUM_ERROR_ARGUMENT, "`bytes` is null");
+    WRONG(mycelium_publisher_publish(publisher, BYTES, (size_t)-1), MYCELIUM_ERROR_ARGUMENT, "negative");
+    WRONG(mycelium_publisher_try_publish(publisher, BYTES, 15), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_publisher_publish(publisher, BYTES, (size_t)1 << 30), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_publisher_publish(runtime, BYTES, 16), MYCELIUM_ERROR_HANDLE, "that of a runtime");
+    WRONG(mycelium_publish(publisher, TICK, BYTES, 16), MYCELIUM_ERROR_HANDLE, "that of a publisher");
+    EXPECT(mycelium_publisher_publish(publisher, BYTES, 16), 0);
+    EXPECT(mycelium_reader_create(runtime, "market.*", MYCELIUM_POLICY_BLOCK, 2, &reader), 0);
+    EXPECT(mycelium_publisher_publish(publisher, BYTES, 16), 0);
+    EXPECT(mycelium_publisher_try_publish(publisher, BYTES, 16), 0);
+    WRONG(mycelium_publisher_try_publish(publisher, BYTES, 16), MYCELIUM_ERROR_FULL, "Tick");
+    /* It waits, as nothing else would ask whether to go on. */
+    EXPECT(mycelium_on_wait(gives_up, NULL), 0);
+    WRONG(mycelium_publisher_publish(publisher, BYTES, 16), MYCELIUM_ERROR_INTERRUPTED, "nothing was sent");
+    EXPECT(mycelium_on_wait(NULL, NULL), 0);
+    Tick ticks[3];
+    EXPECT(mycelium_read_array(reader, TICK, (uint8_t *)ticks, sizeof ticks), 2);
+    EXPECT(memcmp(&ticks[1], &ONE, sizeof ONE), 0);
+    EXPECT(mycelium_runtime_close(runtime, 5000), 0);
+    WRONG(mycelium_publisher_publish(publisher, BYTES, 16), MYCELIUM_ERROR_CLOSED, "closed");
+    EXPECT(mycelium_free(publisher), 0);
+    WRONG(mycelium_publisher_try_publish(publisher, BYTES, 16), MYCELIUM_ERROR_HANDLE, "a publisher is needed");
+    WRONG(mycelium_publisher_create(runtime, TICK, &publisher), MYCELIUM_ERROR_CLOSED, "closed");
+    EXPECT(mycelium_free(reader), 0);
+    EXPECT(mycelium_free(runtime), 0);
+}
+
 static void handles(void) {
     MyceliumHandle runtime = start(), reader, supervisor, tree, never[] = {0, 1, UINT64_MAX, (uint64_t)1 << 32};
     EXPECT(mycelium_reader_create(runtime, "*", 0, 0, &reader), 0);
@@ -433,6 +470,7 @@ static void given_up_actor(void) {
 
 int main(void) {
     nulls();
+    publishers();
     handles();
     callbacks();
     actors();

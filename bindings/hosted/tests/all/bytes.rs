@@ -239,3 +239,29 @@ fn a_contract_is_read_from_its_table_or_its_yaml_and_digests_are_compared() {
     let both = builder().contract_text(yaml, "contracts.yaml").unwrap().start().unwrap();
     assert_eq!(both.known().all().len(), contract.messages.len() + TABLE.matches("\nmessage").count());
 }
+
+#[test]
+fn a_publisher_of_one_message_publishes_as_the_runtime_does_and_waits_for_room() {
+    let runtime = runtime();
+    assert_eq!(runtime.publisher(77).unwrap_err(), Error::UnknownType { type_id: 77 });
+    let ticks = runtime.publisher(7).unwrap();
+    let mut reader = runtime.reader("ticks", Subscription::block().capacity(2)).unwrap();
+    assert_eq!(ticks.publish(&[0; 7]).unwrap_err().kind(), ErrorKind::Value);
+    for at in 0..2 {
+        ticks.publish(&tick(at)).unwrap();
+    }
+    assert_eq!(ticks.try_publish(&tick(2)).unwrap_err().kind(), ErrorKind::Full);
+    std::thread::scope(|scope| {
+        let more = ticks.clone();
+        scope.spawn(move || (2..1_000).try_for_each(|at| more.publish(&tick(at))).unwrap());
+        let mut seen = Vec::new();
+        while seen.len() < 1_000 {
+            assert!(reader.wait(Some(WATCHDOG)).unwrap());
+            reader.drain(9, |delivery| seen.push(price(delivery.bytes))).unwrap();
+        }
+        assert!(seen.into_iter().eq(0..1_000));
+    });
+    runtime.close(WATCHDOG).unwrap();
+    assert_eq!(ticks.publish(&tick(0)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(runtime.publisher(7).unwrap_err().kind(), ErrorKind::Closed);
+}

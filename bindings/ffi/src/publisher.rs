@@ -1,0 +1,62 @@
+//! Publishers: many values of one message.
+
+use mycelium::WirePublishError;
+use mycelium_hosted::{Error, HostedPublisher};
+
+use crate::handles::{MyceliumHandle, Object, with_publisher, with_runtime};
+use crate::last::{Fault, guard};
+use crate::pointers;
+use crate::runtime::give;
+
+/// A publisher of the message with this type id, in the version of the runtime's contract. What
+/// `mycelium_publish` looks up for each value is looked up here. Any number of threads may use it, until
+/// `mycelium_free`; the runtime may be closed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mycelium_publisher_create(
+    runtime: MyceliumHandle,
+    type_id: u16,
+    publisher: *mut MyceliumHandle,
+) -> i64 {
+    guard(|| {
+        let made = with_runtime(runtime, |runtime| Ok(runtime.publisher(type_id)?))?;
+        // SAFETY: the caller passes room for the handle.
+        unsafe { give(Object::Publisher(made), publisher, "publisher") }
+    })
+}
+
+/// Publishes a value as `mycelium_publish` does, in fewer instructions: it keeps the thread while a `BLOCK`
+/// subscriber is full, and from an actor's callback it is the actor who publishes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mycelium_publisher_publish(
+    publisher: MyceliumHandle,
+    bytes: *const u8,
+    len: usize,
+) -> i64 {
+    guard(|| {
+        // SAFETY: the caller passes so many bytes.
+        let bytes = unsafe { pointers::bytes(bytes, len, "bytes") }?;
+        match with_publisher(publisher, |publisher| Ok(publisher.try_publish(bytes)?)) {
+            Ok(()) => Ok(0),
+            // It may wait: the handle is not held meanwhile.
+            Err(Fault::Hosted(Error::Publish(WirePublishError::Full { .. }))) => {
+                let publisher = with_publisher(publisher, |publisher| Ok(HostedPublisher::clone(publisher)))?;
+                Ok(publisher.publish(bytes).map(|()| 0)?)
+            }
+            Err(fault) => Err(fault),
+        }
+    })
+}
+
+/// The same without waiting: `MYCELIUM_ERROR_FULL` instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mycelium_publisher_try_publish(
+    publisher: MyceliumHandle,
+    bytes: *const u8,
+    len: usize,
+) -> i64 {
+    guard(|| {
+        // SAFETY: the caller passes so many bytes.
+        let bytes = unsafe { pointers::bytes(bytes, len, "bytes") }?;
+        with_publisher(publisher, |publisher| Ok(publisher.try_publish(bytes).map(|()| 0)?))
+    })
+}
