@@ -1,6 +1,7 @@
 //! The order book of an asset, as far as it is displayed: a snapshot of its best levels.
 
 use crate::messages::{Quote, Timestamp};
+use crate::tape::NO_MIDDLE;
 
 pub use crate::messages::{Depth, Level};
 
@@ -172,7 +173,10 @@ impl Depth {
         {
             return Some("its levels are not in order: the best is the first");
         }
-        (self.bid().price >= self.ask().price).then_some("its best bid is not below its best ask")
+        if self.bid().price >= self.ask().price {
+            return Some("its best bid is not below its best ask");
+        }
+        (!self.middle().is_finite()).then_some(NO_MIDDLE)
     }
 }
 

@@ -49,6 +49,10 @@ pub const LOTS_MAX: f64 = 9_007_199_254_740_992.0;
 /// 7 MB for each asset.
 pub const LOOKBACK_BARS: usize = 10_000;
 
+/// Most events that a trader on a bus keeps for an exchange that has not answered: some seconds of a busy
+/// feed, and more than the assets of one moment. Books, the largest, come to 30 MB.
+pub const EVENTS_WAITING_MAX: usize = 1 << 16;
+
 /// Most points of one search over parameters.
 pub const POINTS_MAX: usize = 10_000_000;
 
@@ -60,6 +64,8 @@ pub const SHARDS_MAX: usize = 100_000;
 
 /// Most assets of one account. A fill looks at all of them.
 pub const ASSETS_MAX: usize = 10_000;
+
+const _: () = assert!(EVENTS_WAITING_MAX > 2 * ASSETS_MAX);
 
 /// Most bars, quotes, ticks and books of one tape. Merged, each takes eight bytes beside its own.
 pub const EVENTS_MAX: usize = 1 << 31;

@@ -126,6 +126,8 @@ pub struct Bootstrap {
     left_in_block: u32,
     at: usize,
     bar: Option<Bar>,
+    /// Bars so far: the place of the next one, whatever number the first of the history has.
+    made: usize,
 }
 
 impl Bootstrap {
@@ -133,7 +135,7 @@ impl Bootstrap {
     #[must_use]
     pub fn new(returns: Arc<Returns>, seed: u64, path: u32, block_bars: u32) -> Self {
         let random = Random::of_path(seed, path.into());
-        Self { returns, random, block_bars: block_bars.max(1), left_in_block: 0, at: 0, bar: None }
+        Self { returns, random, block_bars: block_bars.max(1), left_in_block: 0, at: 0, bar: None, made: 0 }
     }
 
     fn round(&self, price: f64) -> (f64, i64) {
@@ -144,22 +146,22 @@ impl Bootstrap {
 
 impl Source for Bootstrap {
     fn next_time(&self) -> Option<Timestamp> {
-        let Some(previous) = self.bar else { return Some(self.returns.first.timestamp) };
-        self.returns.timestamps.get(previous.index as usize + 1).copied()
+        self.returns.timestamps.get(self.made).copied()
     }
 
     fn next_bar(&mut self) -> Option<Bar> {
+        let index = self.made;
+        let timestamp = *self.returns.timestamps.get(index)?;
+        self.made += 1;
         let Some(previous) = self.bar else {
             let mut bar = self.returns.first;
             (bar.close, bar.close_ticks) = self.round(bar.close);
             // What is rounded may be beyond what is not.
             (bar.low, bar.high) = (bar.low.min(bar.close), bar.high.max(bar.close));
-            bar.asset = 0;
+            (bar.index, bar.asset) = (0, 0);
             self.bar = Some(bar);
             return self.bar;
         };
-        let index = previous.index as usize + 1;
-        let timestamp = *self.returns.timestamps.get(index)?;
         if self.left_in_block == 0 {
             self.left_in_block = self.block_bars;
             self.at = self.random.below(self.returns.moves.len());
@@ -224,6 +226,20 @@ mod tests {
         assert_ne!(first, path(&returns, 1, 1, 10));
         assert_ne!(first, path(&returns, 2, 0, 10));
         assert_ne!(first, path(&returns, 1, 0, 11));
+    }
+
+    #[test]
+    fn a_path_of_a_part_of_a_history_has_all_of_its_times() {
+        let whole = series(&(0..60).map(|i| 100.0 + f64::from(i * i % 37)).collect::<Vec<_>>());
+        let part = &whole.bars[20..];
+        let returns = Returns::of(part, whole.scale).expect("enough bars");
+        let mut source = Bootstrap::new(returns, 1, 0, 5);
+        for (place, bar) in part.iter().enumerate() {
+            assert_eq!(source.next_time(), Some(bar.timestamp), "bar {place}");
+            let made = source.next_bar().map(|made| (made.timestamp, made.index as usize));
+            assert_eq!(made, Some((bar.timestamp, place)));
+        }
+        assert_eq!((source.next_time(), source.next_bar()), (None, None));
     }
 
     #[test]

@@ -128,8 +128,8 @@ pub struct Engine {
     by_message: bool,
     /// The moment whose events come as messages.
     announced: Announced,
-    /// Events that came as messages and on which nobody could trade.
-    passed_over: u64,
+    /// Events that came as messages and on which nobody could trade, and why nobody could on the latest.
+    passed_over: (u64, &'static str),
     /// Whether each event has its [`BarDone`].
     always: bool,
     ruined: bool,
@@ -176,7 +176,7 @@ impl Engine {
             calm: None,
             by_message: false,
             announced: Announced::default(),
-            passed_over: 0,
+            passed_over: (0, ""),
             always: false,
             ruined: false,
             closing: false,
@@ -320,10 +320,13 @@ impl Engine {
     #[inline]
     pub fn on_data(&mut self, asset: u16, number: u32, data: MarketData<'_>) -> Option<BarDone> {
         let is_listed = usize::from(asset) < self.listings.len();
-        let is_sound = !is_listed || data.fault().is_none();
+        let fault = if is_listed { data.fault() } else { None };
+        let is_sound = fault.is_none();
         let Placed { known, ends_moment } = self.announced.place(number, is_listed && is_sound);
         if !is_listed || !is_sound {
-            self.passed_over += u64::from(!is_sound);
+            if let Some(fault) = fault {
+                self.passed_over = (self.passed_over.0 + 1, fault);
+            }
             return (ends_moment && self.is_within_moment()).then(|| self.finish());
         }
         self.by_message = known.is_none();
@@ -358,7 +361,12 @@ impl Engine {
     /// How many events came as messages on which nobody could trade, and were passed over.
     #[must_use]
     pub fn passed_over(&self) -> u64 {
-        self.passed_over
+        self.passed_over.0
+    }
+
+    /// Why nobody could trade on the latest event that was passed over.
+    pub(crate) fn latest_fault(&self) -> &'static str {
+        self.passed_over.1
     }
 
     /// The events that come as messages from now on, up to its last one, are one moment.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Announced, Placed};
-use crate::limits::LOOKBACK_BARS;
+use crate::limits::{EVENTS_WAITING_MAX, LOOKBACK_BARS};
 use crate::messages::{Bar, Depth, Moment, Quote, Tick, Timestamp};
 use crate::tape::MarketData;
 
@@ -49,6 +49,8 @@ pub(super) struct HeardPast {
     number: u32,
     /// How many events were passed over, and why the first was.
     passed_over: (u64, &'static str),
+    /// How many came while too many waited.
+    refused: u64,
 }
 
 impl HeardPast {
@@ -59,6 +61,7 @@ impl HeardPast {
             announced: Announced::default(),
             number: 0,
             passed_over: (0, ""),
+            refused: 0,
         }
     }
 
@@ -89,6 +92,22 @@ impl HeardPast {
             }
             return;
         }
+        if self.queue.len() >= EVENTS_WAITING_MAX {
+            if ends_moment {
+                self.end_moment();
+            }
+            self.refused += 1;
+            if self.refused.is_power_of_two() {
+                tracing::warn!(
+                    target: "backtest::trader",
+                    refused = self.refused,
+                    waiting = EVENTS_WAITING_MAX,
+                    "the exchange does not answer, and the strategy will not see what comes meanwhile: look whether the \
+                     venue is alive and keeps up"
+                );
+            }
+            return;
+        }
         // Nobody knew it before it began.
         let known = known.map(|known| known.max(begin));
         self.queue.push_back(Waiting { heard, known, ends_moment });
@@ -106,6 +125,11 @@ impl HeardPast {
     /// How many events were passed over because nobody could trade on them, and why the first was.
     pub(super) fn passed_over(&self) -> (u64, &'static str) {
         self.passed_over
+    }
+
+    /// How many events came while too many waited for the exchange.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// No more is to come of the moment at hand, though its last event was never heard of.

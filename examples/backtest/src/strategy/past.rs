@@ -79,6 +79,14 @@ impl Past {
         }
     }
 
+    /// How many events came while too many waited for the exchange.
+    pub(super) fn refused(&self) -> u64 {
+        match &self.store {
+            Store::Heard(past) => past.refused(),
+            Store::Bars(_) | Store::Tape(..) => 0,
+        }
+    }
+
     /// Events in memory have happened, up to this number.
     pub(super) fn happened(&mut self, until: usize) {
         self.happened = match &self.store {

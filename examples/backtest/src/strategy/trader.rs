@@ -95,6 +95,15 @@ impl Trader {
         self.seat.desk.past.passed_over().0
     }
 
+    /// How many events the strategy will never see, because they came while
+    /// [`EVENTS_WAITING_MAX`](crate::limits::EVENTS_WAITING_MAX) of them waited for an exchange that did not
+    /// answer. The first is logged as a warning, and so is each power of two of them. Over prices in memory
+    /// there are none.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.seat.desk.past.refused()
+    }
+
     /// Lets the strategy decide on what came whole before this event, of which the exchange tells: had there
     /// been anything to tell of that, it would have come before.
     async fn decide_before(&mut self, number: u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {

@@ -84,7 +84,8 @@ impl Venue {
     }
 
     /// How many events were passed over because nobody could trade on them: books without a side, prices and
-    /// sizes that are no numbers. [`Trader::passed_over`](super::Trader::passed_over) counts the same.
+    /// sizes that are no numbers. [`Trader::passed_over`](super::Trader::passed_over) counts the same. The
+    /// first is logged as a warning with its cause, and so is each power of two of them.
     #[must_use]
     pub fn passed_over(&self) -> u64 {
         self.engine.passed_over()
@@ -117,7 +118,20 @@ impl Venue {
         if let Some(done) = self.engine.end_moment_before(Some(number)) {
             self.tell(done, ctx).await?;
         }
-        match self.engine.on_data(asset, number, data) {
+        let passed_over = self.engine.passed_over();
+        let done = self.engine.on_data(asset, number, data);
+        let now = self.engine.passed_over();
+        if now != passed_over && now.is_power_of_two() {
+            tracing::warn!(
+                target: "backtest::venue",
+                passed_over = now,
+                asset,
+                index = number,
+                cause = self.engine.latest_fault(),
+                "an event that nobody could trade on is passed over: look at the feed"
+            );
+        }
+        match done {
             None => Ok(()),
             Some(done) => self.tell(done, ctx).await,
         }

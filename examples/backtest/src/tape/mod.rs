@@ -23,6 +23,7 @@ use std::ops::Range;
 use mycelium::sweep::SharedSlice;
 
 pub use self::price::MarketData;
+pub(crate) use self::price::NO_MIDDLE;
 pub use self::prices::{PriceKind, Prices};
 
 use crate::data::{NS_PER_DAY, format_timestamp};

@@ -16,6 +16,9 @@ pub enum MarketData<'a> {
     Depth(&'a Depth),
 }
 
+/// Nobody could value a position at such prices.
+pub(crate) const NO_MIDDLE: &str = "its bid and its ask are too large to have a middle";
+
 impl MarketData<'_> {
     /// When it was, of a bar when it began.
     #[inline]
@@ -119,6 +122,7 @@ impl MarketData<'_> {
                 Some("a price is no number above zero")
             }
             Self::Quote(quote) if quote.bid > quote.ask => Some("its bid is above its ask"),
+            Self::Quote(quote) if !middle(quote).is_finite() => Some(NO_MIDDLE),
             Self::Quote(quote) if !(is_size(quote.bid_size) && is_size(quote.ask_size)) => {
                 Some("a size is no number from zero")
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backtest::depth::Depth;
 use backtest::engine::{AtEnd, Market};
+use backtest::limits::EVENTS_WAITING_MAX;
 use backtest::messages::{Bar, Moment, Quote, SessionEnd, Tick, Timestamp};
 use backtest::strategy::{StrategyContext, Ticket, Trader, Venue};
 use mycelium::{BoxError, Isolate, Service, ServiceContext};
@@ -130,6 +131,40 @@ fn books_without_a_side_before_the_first_price_are_passed_over() {
     assert_eq!(trader.passed_over(), 2);
     let prices: Vec<f64> = calls.iter().map(|call| call.0[0].0).collect();
     assert_eq!(prices, [100.0, 101.0]);
+}
+
+#[test]
+fn a_quote_or_a_book_whose_middle_is_no_number_is_passed_over() {
+    let huge = 1.2e308;
+    let quote = |index, bid, ask| {
+        Say::Quote(Quote { timestamp: at(index), bid, ask, bid_size: 1.0, ask_size: 1.0, index, asset: 0 })
+    };
+    let feed = vec![
+        quote(0, 99.0, 101.0),
+        quote(1, huge, huge),
+        depth(2, &[(huge, 1.0)], &[(1.3e308, 1.0)]),
+        quote(3, 8e307, 8e307),
+        quote(4, 98.0, 102.0),
+    ];
+    let (calls, trader) = told(&["X"], 1.0, feed, |_, _| {});
+    let prices: Vec<f64> = calls.iter().map(|call| call.0[0].0).collect();
+    assert_eq!((prices, trader.passed_over()), (vec![100.0, 8e307, 100.0], 2));
+}
+
+#[test]
+fn a_trader_whose_exchange_is_gone_keeps_a_bounded_number_of_events() {
+    let market = Market::default();
+    let strategy = |ctx: &mut StrategyContext<'_>| _ = ctx.buy(1);
+    let mut isolate = Isolate::new(0);
+    let trader = isolate.spawn(Trader::on_bus(strategy, &market, &[])).expect("it is spawned");
+    let more = 100;
+    let tick = |index| Say::Tick(Tick { timestamp: at(index), price: 10.0, size: 1.0, index, asset: 0 });
+    // The first is decided on, and nobody answers the order.
+    let feed = (0..1 + EVENTS_WAITING_MAX as u32 + more).map(tick).collect();
+    isolate.spawn_service(Script(feed)).expect("it is spawned");
+    isolate.run().expect("it runs");
+    let trader = isolate.take(&trader).expect("it has not ended");
+    assert_eq!((trader.refused(), trader.passed_over()), (u64::from(more), 0));
 }
 
 #[test]
