@@ -4,12 +4,13 @@ use std::cell::Cell;
 
 use super::fault::{CostFault, CostKind, sound};
 use super::ladder::Ladder;
+use super::margin::Exposure;
 use super::models::AssetTerms;
 use super::passing::{Kind, Passing};
 use super::position::{FillAtPrice, Holdings};
 use super::power::PowerSince;
 use super::session::SessionHours;
-use super::terms::{Exposure, MarketState};
+use super::terms::MarketState;
 use super::{Engine, Event};
 use crate::messages::{ChargeKind, OrderCause, OrderStatus, Timestamp};
 use crate::tape::MarketData;
@@ -198,6 +199,11 @@ impl Listing {
     pub(super) fn value(&self, price: f64) -> f64 {
         self.terms.units(self.holdings.lots.abs()) * price
     }
+
+    /// So many lots at a price.
+    pub(super) fn exposure(&self, lots: i64, price: f64) -> Exposure {
+        Exposure { asset: self.asset, units: self.terms.units(lots), price }
+    }
 }
 
 impl Engine {
@@ -242,10 +248,14 @@ impl Engine {
         self.cash + self.over_all(asset, price, Listing::profit)
     }
 
-    /// What can still be bought for, credit included, with one asset at this price.
-    pub(super) fn buying_power(&self, asset: usize, price: f64) -> f64 {
-        let bound = self.over_all(asset, price, Listing::value) / self.market.leverage;
-        self.of_its_time((self.equity_at(asset, price) - bound).max(0.0) * self.market.leverage)
+    /// What can still be bought for on a side, credit included, with one asset at this price.
+    pub(super) fn buying_power(&self, asset: usize, price: f64, side: f64) -> f64 {
+        let equity = self.equity_at(asset, price);
+        let Some(leverage) = self.constants.leverage else {
+            return self.power_by_model(asset, price, side, self.listings[asset].holdings.lots, equity);
+        };
+        let bound = self.over_all(asset, price, Listing::value) / leverage;
+        self.of_its_time((equity - bound).max(0.0) * leverage)
     }
 
     /// Without the money that came when the event had begun.
@@ -253,13 +263,17 @@ impl Engine {
         (power - self.late).max(0.0)
     }
 
-    /// What could be bought for after `closing` lots of the position were closed at the price, which costs so
-    /// much.
-    pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64, cost: f64) -> f64 {
-        let left = |listing: &Listing, price: f64| listing.value(price);
-        let freed = self.listings[asset].terms.units(closing) * price;
-        let bound = (self.over_all(asset, price, left) - freed) / self.market.leverage;
-        self.of_its_time((self.equity_at(asset, price) - cost - bound).max(0.0) * self.market.leverage)
+    /// What could be bought for on a side after `closing` lots of the position were closed at the price, which
+    /// costs so much.
+    pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64, side: f64, cost: f64) -> f64 {
+        let listing = &self.listings[asset];
+        let Some(leverage) = self.constants.leverage else {
+            let left = listing.holdings.lots.abs() - closing;
+            return self.power_by_model(asset, price, side, left, self.equity_at(asset, price) - cost);
+        };
+        let freed = listing.terms.units(closing) * price;
+        let bound = (self.over_all(asset, price, Listing::value) - freed) / leverage;
+        self.of_its_time((self.equity_at(asset, price) - cost - bound).max(0.0) * leverage)
     }
 
     pub(super) fn could_be_ruined(&self) -> bool {
@@ -272,24 +286,6 @@ impl Engine {
         }
         let by_model = self.constants.maintenance.is_none();
         cost > 0.0 && (by_model || self.cash < cost)
-    }
-
-    /// The equity that positions of this value need; a model is asked of each at its price.
-    fn maintenance_of(&self, exposure: f64, price: impl Fn(&Listing) -> f64) -> f64 {
-        if let Some(share) = self.constants.maintenance {
-            return share * exposure;
-        }
-        let held = self.listings.iter().filter(|listing| listing.holdings.lots != 0);
-        let position = |listing: &Listing| Exposure {
-            asset: listing.asset,
-            units: listing.terms.units(listing.holdings.lots),
-            price: price(listing),
-        };
-        let positions: Vec<Exposure> = held.map(position).collect();
-        let Some(first) = positions.first() else { return 0.0 };
-        let said = self.market.maintenance.required(&positions);
-        let asset = usize::from(first.asset);
-        sound(&self.fault, CostKind::Maintenance, asset, (first.units, first.price), said)
     }
 
     /// Whether [`look_after_margin`](Engine::look_after_margin) would close something with the only asset at

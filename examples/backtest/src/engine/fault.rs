@@ -24,6 +24,8 @@ pub enum CostKind {
     Lending,
     /// A [`Maintenance`](super::Maintenance).
     Maintenance,
+    /// A [`Leverage`](super::Leverage).
+    Leverage,
 }
 
 /// A cost that cannot be booked. The run ends with it.
@@ -76,7 +78,7 @@ impl CostKind {
     fn allows(self, said: f64) -> bool {
         match self {
             Self::Commission | Self::Funding | Self::Lending => said.is_finite(),
-            Self::Slippage | Self::Maintenance => said.is_finite() && said >= 0.0,
+            Self::Slippage | Self::Maintenance | Self::Leverage => said.is_finite() && said >= 0.0,
             Self::Spread => (0.0..0.5).contains(&said),
             Self::Fill => said >= 0.0,
         }
@@ -111,6 +113,7 @@ impl fmt::Display for CostFault {
             CostKind::Fill => ("fill model", "a number of at least 0"),
             CostKind::Lending => ("lending rate", "a finite rate per year"),
             CostKind::Maintenance => ("maintenance", "a finite amount of at least 0"),
+            CostKind::Leverage => ("leverage", "a finite amount of at least 0"),
         };
         write!(
             f,

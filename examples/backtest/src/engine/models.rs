@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::costs::{Commission, Filling, Share, Slippage};
 use super::ladder::{QueueModel, Queueing};
 use super::latency::Latency;
+use super::margin::{LEVERAGE_MAX, Leverage, Maintenance};
 use super::session::Session;
-use super::terms::{FillModel, LendingRate, Maintenance, Spread};
+use super::terms::{FillModel, LendingRate, Spread};
 use crate::config::FillAt;
 use crate::messages::Timestamp;
 
@@ -105,8 +106,9 @@ pub struct Market {
     pub cash: f64,
     /// Units in one lot, the least that is traded: 1 for shares, 0.001 for a coin.
     pub lot: f64,
-    /// How many times its money an account can buy: 1 is no credit.
-    pub leverage: f64,
+    /// How many times its money an account can buy: 1 is no credit. A model says what positions need to be
+    /// entered.
+    pub leverage: Arc<dyn Leverage>,
     /// Share of the price that an entry pays on top; exits pay none.
     pub spread: Arc<dyn Spread>,
     /// What each fill is charged.
@@ -159,7 +161,7 @@ impl Default for Market {
         Self {
             cash: 10_000.0,
             lot: 1.0,
-            leverage: 1.0,
+            leverage: Arc::new(1.0),
             spread: Arc::new(0.0),
             commission: Arc::new(Share(0.0)),
             slippage: Arc::new(Share(0.0)),
@@ -188,6 +190,7 @@ impl Market {
     pub fn check(&self) -> Result<(), MarketError> {
         let spread = self.spread.constant().unwrap_or(0.0);
         let participation = self.participation.constant().unwrap_or(1.0);
+        let leverage = self.leverage.constant().unwrap_or(1.0);
         let maintenance = self.maintenance.constant().unwrap_or(0.0);
         let interest = self.interest.constant().unwrap_or(0.0);
         let borrow = self.borrow.constant().unwrap_or(0.0);
@@ -204,12 +207,7 @@ impl Market {
                 self.lot > 0.0 && self.lot.is_finite(),
                 "a number above 0; 0.001 is a thousandth",
             ),
-            (
-                "leverage",
-                self.leverage,
-                (1.0..=1_000.0).contains(&self.leverage),
-                "from 1 (no credit) to 1000",
-            ),
+            ("leverage", leverage, (1.0..=LEVERAGE_MAX).contains(&leverage), "from 1 (no credit) to 1000"),
             ("spread", spread, (0.0..0.5).contains(&spread), "a share from 0 to below 0.5; 5 bp is 0.0005"),
             (
                 "participation",
@@ -300,9 +298,9 @@ impl fmt::Debug for AssetTerms {
 
 impl fmt::Debug for Market {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cash, lot, leverage, intrabar, at_end, .. } = self;
-        let spread = self.spread.constant();
-        write!(f, "Market {{ cash: {cash}, lot: {lot}, leverage: {leverage}, spread: {spread:?}, ")?;
+        let Self { cash, lot, intrabar, at_end, .. } = self;
+        let (leverage, spread) = (self.leverage.constant(), self.spread.constant());
+        write!(f, "Market {{ cash: {cash}, lot: {lot}, leverage: {leverage:?}, spread: {spread:?}, ")?;
         write!(f, "intrabar: {intrabar:?}, at_end: {at_end:?}, .. }}")
     }
 }

@@ -133,7 +133,7 @@ impl Engine {
         // A share of what can be bought for is whole, however much that is.
         if whole && need > 0 && order.unit != SizeUnit::Cash {
             // Seen before anything is closed: all of it or nothing.
-            let power = self.power_behind(&rate, market_price);
+            let power = self.power_behind(&rate, market_price, side);
             if !self.pays(&rate, power, need, entry_price) {
                 let cause = OrderCause::NotEnoughCash;
                 return self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
@@ -142,7 +142,7 @@ impl Engine {
         self.close_first(&rate, order.order);
         let closed = closing * side as i64;
         if need > 0 {
-            let power = self.buying_power(asset, market_price);
+            let power = self.buying_power(asset, market_price, side);
             if as_far_as_it_goes {
                 let affordable = self.affordable(&rate, power, entry_price);
                 if affordable < need {
@@ -161,7 +161,7 @@ impl Engine {
             }
             self.open(at, need * side as i64, Reached { price: entry_price, ..reached }, &rate);
         } else if lots == 0 && !is_target(order) {
-            let power = self.buying_power(asset, market_price);
+            let power = self.buying_power(asset, market_price, side);
             return self.refuse(at, OrderStatus::Cancelled, OrderCause::NoLot, power, entry_price);
         }
         self.filled(at, before, asked, closed + need * side as i64);
@@ -185,7 +185,7 @@ impl Engine {
         let slipped = self.slipped(asset, price, side as i64, side, bound);
         let entry = self.with_spread(asset, slipped, side, bound);
         let rate = Charging::of(asset, false, self.traded);
-        self.affordable(&rate, self.buying_power(asset, price), entry) == 0
+        self.affordable(&rate, self.buying_power(asset, price, side), entry) == 0
     }
 
     /// As many of the lots as the volume has left. Without any the order waits, and one that is to be filled
@@ -203,11 +203,11 @@ impl Engine {
     }
 
     /// What could be bought for behind what a fill closes, with all that the closing costs.
-    fn power_behind(&self, rate: &Charging, market_price: f64) -> f64 {
+    fn power_behind(&self, rate: &Charging, market_price: f64, side: f64) -> f64 {
         let Charging { asset, closing, exit_price, .. } = *rate;
         let terms = &self.listings[asset].terms;
         let slipped = terms.units(closing) * (market_price - exit_price).abs();
-        self.power_without(asset, closing, market_price, rate.for_closing(self) + slipped)
+        self.power_without(asset, closing, market_price, side, rate.for_closing(self) + slipped)
     }
 
     /// Whether an entry could be filled at the limit of the order, which is reached without the spread.
@@ -251,7 +251,7 @@ impl Engine {
                 let bound = (order.limit > 0.0).then_some(order.limit);
                 let slipped = self.slipped(asset, price, side, side as f64, bound);
                 let entry = slipped * (1.0 + listing.spread * side as f64);
-                let power = self.buying_power(asset, price) * size.abs();
+                let power = self.buying_power(asset, price, side as f64) * size.abs();
                 let rate = Charging::of(asset, maker, self.traded);
                 let lots = side * self.affordable(&rate, power, entry);
                 Wanted { lots, as_far_as_it_goes: true }

@@ -39,14 +39,16 @@ impl PowerSince {
 }
 
 impl Engine {
-    /// What can be bought for, with all assets as they were valued last.
+    /// What can be bought for, with all assets as they were valued last; where a model says what positions
+    /// need, the equity that nothing binds.
     pub(super) fn free_power(&self) -> f64 {
         let (mut equity, mut bound) = (self.cash, 0.0);
         for listing in self.listings.iter().filter(|listing| listing.holdings.lots != 0) {
             equity += listing.profit(listing.mark);
             bound += listing.value(listing.mark);
         }
-        (equity * self.market.leverage - bound).max(0.0)
+        let Some(leverage) = self.constants.leverage else { return self.free_by_model(equity) };
+        (equity * leverage - bound).max(0.0)
     }
 
     /// Whether money of one asset may pay for another.

@@ -111,44 +111,6 @@ pub trait LendingRate: Send + Sync {
     }
 }
 
-/// A position, as a [`Maintenance`] sees it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exposure {
-    /// Number of the asset.
-    pub asset: u16,
-    /// Units; negative when short, never zero.
-    pub units: f64,
-    /// At which price it is valued.
-    pub price: f64,
-}
-
-/// The equity that an account has to keep. Below it all orders are cancelled, and all positions closed at the
-/// market, with costs.
-///
-/// A number is that share of the value of all positions, and each function of the [`Exposure`]s is a model:
-///
-/// ```
-/// use backtest::engine::Exposure;
-/// use backtest::strategy::Backtest;
-/// // A quarter of what is held long, and 30 % of what was sold short.
-/// let broker = |positions: &[Exposure]| -> f64 {
-///     let share = |position: &Exposure| if position.units < 0.0 { 0.3 } else { 0.25 };
-///     positions.iter().map(|held| share(held) * held.units.abs() * held.price).sum()
-/// };
-/// let backtest = Backtest::new(Vec::new()).maintenance(broker);
-/// # let _ = backtest;
-/// ```
-pub trait Maintenance: Send + Sync {
-    /// The equity that these positions need, in units of the currency, at least zero. It is asked at each
-    /// close, of positions that are open.
-    fn required(&self, positions: &[Exposure]) -> f64;
-
-    /// The share of the value of all positions, if it is always the same.
-    fn constant(&self) -> Option<f64> {
-        None
-    }
-}
-
 impl Spread for f64 {
     fn share(&self, _market: &MarketState) -> f64 {
         *self
@@ -197,22 +159,6 @@ impl<F: Fn(&Loan) -> f64 + Send + Sync> LendingRate for F {
     }
 }
 
-impl Maintenance for f64 {
-    fn required(&self, positions: &[Exposure]) -> f64 {
-        self * positions.iter().map(|position| position.units.abs() * position.price).sum::<f64>()
-    }
-
-    fn constant(&self) -> Option<f64> {
-        Some(*self)
-    }
-}
-
-impl<F: Fn(&[Exposure]) -> f64 + Send + Sync> Maintenance for F {
-    fn required(&self, positions: &[Exposure]) -> f64 {
-        self(positions)
-    }
-}
-
 impl MarketState {
     #[inline]
     pub(super) fn of(asset: u16, passing: &Passing) -> Self {
@@ -241,6 +187,8 @@ impl Rate {
 /// What the terms of an account come to where they are numbers, found once.
 #[derive(Clone)]
 pub(super) struct Constants {
+    /// How many times its money the account can buy; `None` of a model.
+    pub(super) leverage: Option<f64>,
     /// Share of the value of all positions; `None` of a model.
     pub(super) maintenance: Option<f64>,
     /// In ns; `None` of a model.
@@ -253,6 +201,7 @@ impl Constants {
     pub(super) fn of(market: &Market) -> Self {
         let ns = |latency: std::time::Duration| i64::try_from(latency.as_nanos()).unwrap_or(i64::MAX);
         Self {
+            leverage: market.leverage.constant(),
             maintenance: market.maintenance.constant(),
             latency_ns: market.latency.constant().map(ns),
             interest: Rate::of(&market.interest),
@@ -269,7 +218,8 @@ impl Constants {
 
 impl std::fmt::Debug for Constants {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { maintenance, latency_ns, .. } = self;
-        write!(f, "Constants {{ maintenance: {maintenance:?}, latency_ns: {latency_ns:?}, .. }}")
+        let Self { leverage, maintenance, latency_ns, .. } = self;
+        write!(f, "Constants {{ leverage: {leverage:?}, maintenance: {maintenance:?}, ")?;
+        write!(f, "latency_ns: {latency_ns:?}, .. }}")
     }
 }

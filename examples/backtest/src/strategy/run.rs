@@ -19,8 +19,8 @@ use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
 use crate::engine::{
-    AssetTerms, AtEnd, Commission, FillAt, FillModel, Funding, Intrabar, Latency, LendingRate, Maintenance,
-    Market, MarketError, QueueModel, Ready, Session, Slippage, Spread,
+    AssetTerms, AtEnd, Commission, FillAt, FillModel, Funding, Intrabar, Latency, LendingRate, Leverage,
+    Maintenance, Market, MarketError, QueueModel, Ready, Session, Slippage, Spread,
 };
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
@@ -153,10 +153,21 @@ impl Backtest {
         self
     }
 
-    /// How many times its money the account can buy.
+    /// How many times its money the account can buy: a number, or a function or a [`Leverage`] of one's own
+    /// that says which equity positions need to be entered.
     #[must_use]
-    pub fn leverage(mut self, times: f64) -> Self {
-        self.market.leverage = times;
+    pub fn leverage(mut self, times: impl Leverage + 'static) -> Self {
+        self.market.leverage = Arc::new(times);
+        self
+    }
+
+    /// What positions need to be entered, and what is to be kept for them, from one model:
+    /// [`MarginTiers`](crate::engine::MarginTiers), or one's own.
+    #[must_use]
+    pub fn margin<M: Leverage + Maintenance + 'static>(mut self, model: M) -> Self {
+        let model = Arc::new(model);
+        self.market.leverage = Arc::<M>::clone(&model);
+        self.market.maintenance = model;
         self
     }
 

@@ -84,7 +84,7 @@ fn market(random: &mut Random) -> Market {
         commission: Arc::new(Share(random.pick(&[0.0, 0.001]))),
         slippage: Arc::new(Share(random.pick(&[0.0, 0.001]))),
         spread: Arc::new(random.pick(&[0.0, 0.0005])),
-        leverage: random.pick(&[1.0, 5.0, 20.0]),
+        leverage: Arc::new(random.pick(&[1.0, 5.0, 20.0])),
         maintenance: Arc::new(random.pick(&[0.0, 0.1])),
         participation: Arc::new(random.pick(&[f64::INFINITY, 1.0])),
         at_end: AtEnd::Keep,

@@ -70,7 +70,7 @@ fn told(
         calls.push((assets, [ctx.cash(), ctx.equity()], ctx.orders().len()));
         act(ctx, calls.len());
     };
-    let market = Market { at_end: AtEnd::Keep, leverage, ..Market::default() };
+    let market = Market { at_end: AtEnd::Keep, leverage: Arc::new(leverage), ..Market::default() };
     let terms = vec![market.asset_terms(); count];
     let mut isolate = Isolate::new(0);
     isolate.spawn(Venue::of(market.clone(), terms)).expect("it is spawned");

@@ -22,6 +22,7 @@ mod indicators;
 mod intraday;
 mod latency;
 mod lookahead;
+mod margin;
 mod models;
 mod on_bus;
 mod orders;

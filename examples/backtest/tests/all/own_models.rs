@@ -201,6 +201,12 @@ fn what_a_model_says_that_nobody_can_book_ends_the_run_with_a_cause() {
         let error = text(backtest(&[CALM; 4]).maintenance(move |_: &[Exposure]| number));
         assert!(error.contains("maintenance") && error.contains("at least 0"), "{error}");
     }
+    for number in [f64::NAN, -1.0, f64::INFINITY] {
+        let buy = on_bar(0, |ctx| _ = ctx.buy(150));
+        let market = backtest(&[CALM; 4]).leverage(move |_: &[Exposure]| number);
+        let error = market.run(buy).expect_err("no account can be kept").to_string();
+        assert!(error.contains("leverage") && error.contains("at least 0"), "{error}");
+    }
     for number in [f64::NAN, f64::INFINITY] {
         let error = text(backtest(&[CALM; 4]).interest(move |_: &Loan| number, 0.0));
         assert!(error.contains("lending rate") && error.contains("finite"), "{error}");

@@ -1,0 +1,301 @@
+//! Margin: the equity that positions need, to be opened and to be kept.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::account::Listing;
+use super::fault::{CostKind, sound};
+
+/// Most times its money that an account can buy, whatever a model says.
+pub(super) const LEVERAGE_MAX: f64 = 1_000.0;
+
+/// A share by which the equity may be too little: rounding of a model's sums refuses no round lot.
+const ROUNDING: f64 = 1e-12;
+
+/// Halvings of the value that is looked for: enough for each bit of a float below [`LEVERAGE_MAX`] times the
+/// equity.
+const HALVINGS: u32 = 80;
+
+/// A position, as a [`Leverage`] and a [`Maintenance`] see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exposure {
+    /// Number of the asset.
+    pub asset: u16,
+    /// Units; negative when short, never zero.
+    pub units: f64,
+    /// At which price it is valued.
+    pub price: f64,
+}
+
+impl Exposure {
+    /// What it is worth, above zero also when short.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.units.abs() * self.price
+    }
+}
+
+/// The equity that an account has to have to enter: the initial margin. An order for more than it allows buys
+/// less or is refused, and what has been entered is not touched by it.
+///
+/// A number is how many times its money an account can buy, and each function of the [`Exposure`]s to the
+/// equity that they need is a model:
+///
+/// ```
+/// use backtest::engine::Exposure;
+/// use backtest::strategy::Backtest;
+/// // Twice the money of the first asset, and no credit for the others.
+/// let broker = |positions: &[Exposure]| -> f64 {
+///     let share = |position: &Exposure| if position.asset == 0 { 0.5 } else { 1.0 };
+///     positions.iter().map(|held| share(held) * held.value()).sum()
+/// };
+/// let backtest = Backtest::new(Vec::new()).leverage(broker);
+/// # let _ = backtest;
+/// ```
+pub trait Leverage: Send + Sync {
+    /// The equity that these positions need, in units of the currency, at least zero. It must not fall where
+    /// a position grows. An account buys for 1,000 times its equity at most.
+    fn required(&self, positions: &[Exposure]) -> f64;
+
+    /// How many times its money an account can buy, if that is always the same: from 1, no credit, to 1,000.
+    fn constant(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// The equity that an account has to keep. Below it all orders are cancelled, and all positions closed at the
+/// market, with costs.
+///
+/// A number is that share of the value of all positions, and each function of the [`Exposure`]s is a model:
+///
+/// ```
+/// use backtest::engine::Exposure;
+/// use backtest::strategy::Backtest;
+/// // A quarter of what is held long, and 30 % of what was sold short.
+/// let broker = |positions: &[Exposure]| -> f64 {
+///     let share = |position: &Exposure| if position.units < 0.0 { 0.3 } else { 0.25 };
+///     positions.iter().map(|held| share(held) * held.value()).sum()
+/// };
+/// let backtest = Backtest::new(Vec::new()).maintenance(broker);
+/// # let _ = backtest;
+/// ```
+pub trait Maintenance: Send + Sync {
+    /// The equity that these positions need, in units of the currency, at least zero. It is asked at each
+    /// close, of positions that are open.
+    fn required(&self, positions: &[Exposure]) -> f64;
+
+    /// The share of the value of all positions, if it is always the same.
+    fn constant(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// A step of [`MarginTiers`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MarginTier {
+    /// From which value of a position on, in units of the currency. That of the first step counts as zero.
+    pub from: f64,
+    /// Share of the value that an entry needs.
+    pub initial: f64,
+    /// Share of the value that is to be kept.
+    pub maintenance: f64,
+}
+
+/// Margin that grows with the size of a position, as futures exchanges and brokers publish it: the shares of
+/// a step hold for the part of the value that lies within it. Each asset has the same steps, or its own; the
+/// needs of all positions add up.
+///
+/// ```
+/// use backtest::engine::{MarginTier, MarginTiers};
+/// use backtest::strategy::Backtest;
+/// let tier = |from, initial, maintenance| MarginTier { from, initial, maintenance };
+/// // 50 times up to 10,000, and 10 times what is beyond; of asset 1 twice.
+/// let tiers = MarginTiers::new([tier(0.0, 0.02, 0.01), tier(10_000.0, 0.1, 0.05)]);
+/// let backtest = Backtest::new(Vec::new()).margin(tiers.asset(1, [tier(0.0, 0.5, 0.25)]));
+/// # let _ = backtest;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MarginTiers {
+    all: Vec<MarginTier>,
+    own: BTreeMap<u16, Vec<MarginTier>>,
+}
+
+impl MarginTiers {
+    /// The same steps for each asset, in any sequence. Without any there is no credit.
+    #[must_use]
+    pub fn new(tiers: impl IntoIterator<Item = MarginTier>) -> Self {
+        Self { all: ascending(tiers), own: BTreeMap::new() }
+    }
+
+    /// Other steps for the asset of this number, its place among those of the backtest.
+    #[must_use]
+    pub fn asset(mut self, number: u16, tiers: impl IntoIterator<Item = MarginTier>) -> Self {
+        self.own.insert(number, ascending(tiers));
+        self
+    }
+
+    fn sum(&self, positions: &[Exposure], share: impl Fn(&MarginTier) -> f64, without: f64) -> f64 {
+        let of = |position: &Exposure| -> f64 {
+            let (tiers, value) = (self.own.get(&position.asset).unwrap_or(&self.all), position.value());
+            if tiers.is_empty() {
+                return value * without;
+            }
+            let next = tiers.iter().skip(1).map(|tier| tier.from).chain([f64::INFINITY]);
+            let mut from = 0.0;
+            let part = |(tier, until): (&MarginTier, f64)| {
+                let within = (value.min(until) - from).max(0.0);
+                from = until;
+                share(tier) * within
+            };
+            tiers.iter().zip(next).map(part).sum()
+        };
+        positions.iter().map(of).sum()
+    }
+}
+
+fn ascending(tiers: impl IntoIterator<Item = MarginTier>) -> Vec<MarginTier> {
+    let mut tiers: Vec<MarginTier> = tiers.into_iter().collect();
+    tiers.sort_by(|a, b| a.from.total_cmp(&b.from));
+    tiers
+}
+
+impl Leverage for MarginTiers {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        self.sum(positions, |tier| tier.initial, 1.0)
+    }
+}
+
+impl Maintenance for MarginTiers {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        self.sum(positions, |tier| tier.maintenance, 0.0)
+    }
+}
+
+impl Leverage for f64 {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        positions.iter().map(Exposure::value).sum::<f64>() / self
+    }
+
+    fn constant(&self) -> Option<f64> {
+        Some(*self)
+    }
+}
+
+impl<F: Fn(&[Exposure]) -> f64 + Send + Sync> Leverage for F {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        self(positions)
+    }
+}
+
+impl Maintenance for f64 {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        self * positions.iter().map(Exposure::value).sum::<f64>()
+    }
+
+    fn constant(&self) -> Option<f64> {
+        Some(*self)
+    }
+}
+
+impl<F: Fn(&[Exposure]) -> f64 + Send + Sync> Maintenance for F {
+    fn required(&self, positions: &[Exposure]) -> f64 {
+        self(positions)
+    }
+}
+
+impl Engine {
+    /// All positions but that in one asset, if one is left out.
+    fn exposures(&self, without: Option<usize>, price: impl Fn(&Listing) -> f64) -> Vec<Exposure> {
+        let held = self.listings.iter().enumerate();
+        let held = held.filter(|(at, listing)| listing.holdings.lots != 0 && Some(*at) != without);
+        held.map(|(_, listing)| listing.exposure(listing.holdings.lots, price(listing))).collect()
+    }
+
+    /// The equity that positions of this value have to keep; a model is asked of each at its price.
+    pub(super) fn maintenance_of(&self, exposure: f64, price: impl Fn(&Listing) -> f64) -> f64 {
+        if let Some(share) = self.constants.maintenance {
+            return share * exposure;
+        }
+        let positions = self.exposures(None, price);
+        let Some(first) = positions.first() else { return 0.0 };
+        let said = self.market.maintenance.required(&positions);
+        let asset = usize::from(first.asset);
+        sound(&self.fault, CostKind::Maintenance, asset, (first.units, first.price), said)
+    }
+
+    /// What a model says that these positions need to be entered.
+    fn initial_of(&self, positions: &[Exposure]) -> f64 {
+        let Some(first) = positions.first() else { return 0.0 };
+        let said = self.market.leverage.required(positions);
+        let asset = usize::from(first.asset);
+        sound(&self.fault, CostKind::Leverage, asset, (first.units, first.price), said)
+    }
+
+    /// The equity that nothing binds, as a model says, with all assets as they were valued last.
+    pub(super) fn free_by_model(&self, equity: f64) -> f64 {
+        (equity - self.initial_of(&self.exposures(None, |listing| listing.mark))).max(0.0)
+    }
+
+    /// The largest value that can be added to a position of so many lots, on this side, with so much equity.
+    pub(super) fn power_by_model(&self, asset: usize, price: f64, side: f64, lots: i64, equity: f64) -> f64 {
+        let mut positions = self.exposures(Some(asset), |listing| listing.mark);
+        let held = self.listings[asset].exposure(lots.abs(), price);
+        let mut needs = |value: f64| {
+            let units = side * (held.units + value / price);
+            positions.push(Exposure { units, ..held });
+            let needed = self.initial_of(&positions);
+            positions.pop();
+            needed
+        };
+        let free = (equity - self.late).max(0.0);
+        let enough = free * (1.0 + ROUNDING);
+        let (mut fits, mut exceeds) = (0.0, free * LEVERAGE_MAX);
+        if exceeds <= 0.0 || needs(exceeds) <= enough {
+            return exceeds;
+        }
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (fits + exceeds);
+            if needs(middle) <= enough {
+                fits = middle;
+            } else {
+                exceeds = middle;
+            }
+        }
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tier(from: f64, initial: f64, maintenance: f64) -> MarginTier {
+        MarginTier { from, initial, maintenance }
+    }
+
+    fn held(asset: u16, units: f64) -> Exposure {
+        Exposure { asset, units, price: 10.0 }
+    }
+
+    #[test]
+    fn shares_of_a_step_hold_for_what_lies_within_it() {
+        let steps = [tier(1_000.0, 0.5, 0.25), tier(0.0, 0.1, 0.05), tier(5_000.0, 1.0, 0.5)];
+        let tiers = MarginTiers::new(steps).asset(1, [tier(7.0, 0.25, 0.125)]);
+        let rows = [
+            (vec![], 0.0, 0.0),
+            (vec![held(0, 50.0)], 50.0, 25.0),
+            (vec![held(0, -100.0)], 100.0, 50.0),
+            (vec![held(0, 300.0)], 100.0 + 1_000.0, 50.0 + 500.0),
+            (vec![held(0, 600.0)], 100.0 + 2_000.0 + 1_000.0, 50.0 + 1_000.0 + 500.0),
+            // Each position has its own steps, and that of the first is from zero on.
+            (vec![held(0, 50.0), held(1, 40.0), held(2, -50.0)], 50.0 + 100.0 + 50.0, 25.0 + 50.0 + 25.0),
+        ];
+        for (positions, initial, maintenance) in rows {
+            assert_eq!(Leverage::required(&tiers, &positions), initial, "{positions:?}");
+            assert_eq!(Maintenance::required(&tiers, &positions), maintenance, "{positions:?}");
+        }
+        let none = MarginTiers::default();
+        assert_eq!(Leverage::required(&none, &[held(0, 5.0)]), 50.0);
+        assert_eq!(Maintenance::required(&none, &[held(0, 5.0)]), 0.0);
+    }
+}

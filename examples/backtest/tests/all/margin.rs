@@ -1,0 +1,176 @@
+//! Margin as a model: steps by hand, a function that says the same as a number, and random models under which
+//! no entry needs more than there is.
+
+use backtest::engine::{AtEnd, Exposure, Leverage, MarginTier, MarginTiers};
+use backtest::messages::{OrderCause, OrderStatus};
+use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
+use mycelium_random::{Random, cases, seeds};
+
+use crate::accounts::{NAMES, act, bars as random_bars, quotes as random_quotes, terms};
+use crate::common::{bars, on_bar};
+
+const CASES: u64 = 200;
+
+fn flat(prices: &[f64]) -> Backtest {
+    let rows: Vec<_> = prices.iter().map(|price| (*price, *price, *price, *price)).collect();
+    Backtest::new(bars(&rows)).at_end(AtEnd::Keep)
+}
+
+fn run(backtest: &Backtest, strategy: impl FnMut(&mut StrategyContext<'_>) + Send + 'static) -> Report {
+    backtest.run(strategy).expect("it runs")
+}
+
+fn tier(from: f64, initial: f64, maintenance: f64) -> MarginTier {
+    MarginTier { from, initial, maintenance }
+}
+
+#[test]
+fn each_step_of_a_position_needs_its_own_share() {
+    // 5,000 for the first 10,000, and as much as they are worth for the next 5,000.
+    let steps = || MarginTiers::new([tier(0.0, 0.5, 0.25), tier(10_000.0, 1.0, 0.5)]);
+    let buy = |size: Size, short: bool| {
+        let send = move |ctx: &mut StrategyContext<'_>| {
+            _ = if short { ctx.sell(size) } else { ctx.buy(size) };
+        };
+        run(&flat(&[100.0; 3]).margin(steps()), on_bar(0, send))
+    };
+    for (short, units) in [(false, 150.0), (true, -150.0)] {
+        assert_eq!(buy(Size::All, short).open_trades[0].size, units);
+        assert_eq!(buy(Size::Units(150.0), short).open_trades[0].size, units);
+        let refused = buy(Size::Units(151.0), short);
+        let order = &refused.orders[0];
+        let expected = (OrderStatus::Cancelled, OrderCause::NotEnoughCash);
+        assert_eq!((refused.open_trades.len(), (order.status, order.cause)), (0, expected));
+    }
+    // To be kept at 75 are 2,500 and 625 of the equity of 6,250; at 52 it is 1,950 of 2,800; at 47, 1,762.5
+    // of 2,050; at 44, 1,650 of 1,600.
+    let fall = flat(&[100.0, 100.0, 75.0, 52.0, 47.0, 44.0, 90.0]).margin(steps());
+    let report = run(&fall, on_bar(0, |ctx| _ = ctx.buy(Size::All)));
+    assert_eq!((report.trades[0].exit_bar, report.trades[0].exit_price), (5, 44.0));
+}
+
+#[test]
+fn each_asset_has_its_own_steps_and_what_is_held_binds_the_money() {
+    let tiers = MarginTiers::new([tier(0.0, 0.1, 0.0)]).asset(1, [tier(0.0, 1.0, 0.0)]);
+    let prices = || bars(&[(100.0, 100.0, 100.0, 100.0); 4]);
+    let market = Backtest::of([("FUTURE", prices()), ("SHARE", prices())]).at_end(AtEnd::Keep).margin(tiers);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        // 6,000 of 10,000 are bound.
+        0 => _ = ctx.buy(600),
+        1 => {
+            ctx.asset("SHARE").buy(41);
+            ctx.asset("SHARE").buy(30);
+        }
+        // Ten are left: 100 of the future.
+        2 => _ = ctx.buy(Size::All),
+        _ => {}
+    };
+    let report = run(&market, strategy);
+    let sizes: Vec<(u16, f64)> = report.open_trades.iter().map(|trade| (trade.asset, trade.size)).collect();
+    assert_eq!(sizes, [(0, 600.0), (1, 30.0), (0, 100.0)]);
+    assert_eq!(report.orders[1].cause, OrderCause::NotEnoughCash);
+}
+
+#[test]
+fn what_turns_a_position_has_the_money_that_its_closing_frees() {
+    let half = |positions: &[Exposure]| 0.5 * positions.iter().map(Exposure::value).sum::<f64>();
+    for ticket in [Ticket::new(400), Ticket::new(400).fill_or_kill()] {
+        let report = run(&flat(&[100.0; 4]).leverage(half), move |ctx| match ctx.bar().index {
+            0 => _ = ctx.buy(Size::All),
+            1 => _ = ctx.sell(ticket),
+            _ => {}
+        });
+        assert_eq!((report.trades[0].size, report.open_trades[0].size), (200.0, -200.0));
+    }
+}
+
+#[test]
+fn a_function_that_says_the_same_as_a_number_trades_the_same() {
+    let mut trades = 0;
+    for seed in seeds(CASES) {
+        let random = &mut Random::new(seed);
+        let assets =
+            [random_bars(random, 1).into(), random_bars(random, 24).into(), random_quotes(random).into()];
+        let market = terms(Backtest::of(NAMES.into_iter().zip::<[backtest::tape::Prices; 3]>(assets)), seed);
+        let times = random.pick(&[1.0, 3.0, 7.0]);
+        let same = move |positions: &[Exposure]| Leverage::required(&times, positions);
+        let run = |market: Backtest| {
+            let mut chance = Random::new(seed ^ 0xac7);
+            run(&market, move |ctx| act(ctx, &mut chance, &NAMES))
+        };
+        let (number, function) = (run(market.clone().leverage(times)), run(market.leverage(same)));
+        let rows = |report: &Report| -> Vec<_> {
+            report.trades.iter().map(|trade| (trade.entry_bar, trade.exit_bar, trade.size)).collect()
+        };
+        assert_eq!(rows(&number), rows(&function), "seed {seed}");
+        for (at, (a, b)) in number.equity.iter().zip(&function.equity[..]).enumerate() {
+            assert!((a - b).abs() < 1e-6, "seed {seed}: {a} is not {b} at {at}");
+        }
+        trades += number.trades.len();
+    }
+    assert!(cases(CASES) < CASES || trades > 400, "{trades}");
+}
+
+#[test]
+fn no_entry_needs_more_than_there_is_and_all_that_can_be_bought_is_bought() {
+    let (mut entries, mut whole) = (0, 0);
+    for seed in seeds(CASES) {
+        let random = &mut Random::new(seed);
+        let mut price = 100.0;
+        let mut next = || {
+            price *= 1.0 + (random.below(61) as f64 - 30.0) / 1_000.0;
+            price
+        };
+        let prices: Vec<f64> = (0..60).map(|_| next()).collect();
+        let share = || 0.01 + random.below(90) as f64 / 100.0;
+        let mut shares: Vec<f64> = std::iter::repeat_with(share).take(3).collect();
+        shares.sort_by(f64::total_cmp);
+        let steps =
+            [0.0, 5_000.0, 40_000.0].into_iter().zip(shares).map(|(from, share)| tier(from, share, 0.0));
+        let tiers = MarginTiers::new(steps);
+        let needed = {
+            let tiers = tiers.clone();
+            move |units: f64, price: f64| match units {
+                0.0 => 0.0,
+                _ => Leverage::required(&tiers, &[Exposure { asset: 0, units, price }]),
+            }
+        };
+        let mut chance = Random::new(seed ^ 0xac7);
+        let (mut before, mut all) = (0.0, false);
+        let counts = std::sync::Arc::new(std::sync::Mutex::new((0, 0)));
+        let counted = std::sync::Arc::clone(&counts);
+        let strategy = move |ctx: &mut StrategyContext<'_>| {
+            let (held, price, equity) = (ctx.position(), ctx.price(), ctx.equity());
+            let mut counts = counted.lock().expect("nobody panics");
+            if held.abs() > f64::abs(before) || held * before < 0.0 {
+                counts.0 += 1;
+                let need = needed(held, price);
+                assert!(need <= equity * (1.0 + 1e-9), "seed {seed}: {held} at {price} of {equity}");
+            }
+            if std::mem::take(&mut all) && equity > price {
+                counts.1 += 1;
+                let more = needed(held.abs() + 1.0, price);
+                assert!(more > equity, "seed {seed}: {held} at {price}, and {equity} pays for more");
+            }
+            before = held;
+            match chance.below(6) {
+                0 => _ = ctx.close(),
+                1 if ctx.is_flat() => {
+                    all = true;
+                    _ = ctx.buy(Size::All);
+                }
+                2 if ctx.is_flat() => {
+                    all = true;
+                    _ = ctx.sell(Size::All);
+                }
+                3 => _ = ctx.target(chance.below(2_000) as f64 - 1_000.0),
+                4 => _ = ctx.buy(Size::Cash(0.5)),
+                _ => {}
+            }
+        };
+        run(&flat(&prices).margin(tiers), strategy);
+        let counts = counts.lock().expect("nobody panics");
+        (entries, whole) = (entries + counts.0, whole + counts.1);
+    }
+    assert!(cases(CASES) < CASES || entries > 500 && whole > 100, "{entries} {whole}");
+}
