@@ -28,7 +28,7 @@ use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
 use kameo::mailbox::{self, MailboxReceiver, Signal};
 use tokio::task::coop::unconstrained;
 
-use crate::live::{Body, enter, poll_code};
+use crate::live::{Body, OwnCode, enter, poll_code};
 use crate::sync::{AtomicBool, Ordering};
 use crate::{Actor, rt};
 
@@ -109,12 +109,15 @@ async fn tenancy<A: Actor>(host: PreparedActor<Lodger>, mut body: Box<Body<A>>) 
     let mut poll_host = || host.as_mut().poll(&mut TaskContext::from_waker(&ring)).map(drop);
     let (current, address) = (body.current(), body.address());
     let killed = {
-        let mut living = pin!(body.live());
+        let living = pin!(Some(body.live()));
+        let mut living = OwnCode::new(current, living);
         poll_fn(|cx| {
             if bell.take_ring() && poll_host().is_ready() {
                 return Poll::Ready(true);
             }
-            poll_code(current, &address.waits, || living.as_mut().poll(cx)).map(|()| false)
+            // It is there until this is over.
+            let Some(living) = living.as_mut().as_pin_mut() else { return Poll::Ready(false) };
+            poll_code(current, &address.waits, || living.poll(cx)).map(|()| false)
         })
         .await
     };

@@ -4,15 +4,19 @@
 
 mod common;
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{WATCHDOG, on_both_runtimes};
+use common::{Heard, Tick, WATCHDOG, on_both_runtimes};
 use mycelium::{
-    Actor, BoxError, Context, Isolate, MessageBus, OnFailure, Service, ServiceContext, StopReason, Takes,
+    Actor, ActorRef, BoxError, Context, Handler, Isolate, MessageBus, OnFailure, Publisher, Service,
+    ServiceContext, StopReason, Subscription, Subscriptions, Takes,
 };
+use tokio::sync::Notify;
 
 /// Panics when it is dropped, unless its thread does so already.
 struct Loud(Arc<AtomicU32>);
@@ -111,6 +115,119 @@ fn a_service_whose_error_panics_has_panicked() {
             assert_eq!(ended, panicked());
         }
     });
+}
+
+/// Fills the queues of its owner when it is dropped, and says what it is told then.
+struct Filler {
+    ticks: Publisher<Tick>,
+    owner: Option<ActorRef<Held>>,
+    heard: Heard,
+}
+impl Drop for Filler {
+    fn drop(&mut self) {
+        // More than there is room for.
+        let refused = (0..9).find_map(|n| self.ticks.publish_blocking(Tick(n)).err());
+        self.heard.add(format!("{refused:?}"));
+        if let Some(owner) = &self.owner {
+            let refused = (0..9).find_map(|n| owner.tell_blocking(Tick(n)).err());
+            self.heard.add(refused.map_or_else(String::new, |refused| refused.to_string()));
+        }
+    }
+}
+
+/// Holds it in its code until that is dropped, and beside.
+struct Held {
+    filler: Option<Filler>,
+    _kept: Filler,
+    entered: Arc<Notify>,
+}
+impl Held {
+    fn new(bus: &MessageBus, heard: &Heard) -> Self {
+        let filler = || Filler { ticks: bus.publisher().unwrap(), owner: None, heard: heard.clone() };
+        Self { filler: Some(filler()), _kept: filler(), entered: Arc::default() }
+    }
+}
+impl Actor for Held {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tick>::block().capacity(1).echo());
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let mut filler = self.filler.take().unwrap();
+        filler.owner = Some(ctx.actor_ref());
+        self.entered.notify_one();
+        std::future::pending::<()>().await;
+        drop(filler);
+        Ok(())
+    }
+}
+impl Handler<Tick> for Held {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Service for Held {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let own = ctx.subscribe(Subscription::<Tick>::block().capacity(1).echo())?;
+        let filler = self.filler.take().unwrap();
+        self.entered.notify_one();
+        std::future::pending::<()>().await;
+        drop((filler, own));
+        Ok(())
+    }
+}
+
+/// Ends an actor or a service whose destructors fill its own queues, by a kill or with its runtime.
+fn end_one_that_fills_itself(service: bool, kills: bool, workers: usize, heard: &Heard) {
+    let runtime = match workers {
+        0 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+    };
+    let runtime = runtime.unwrap();
+    let bus = runtime.block_on(async {
+        let bus = MessageBus::builder().topic_capacity(1).inbox_capacity(1).build();
+        let held = Held::new(&bus, heard);
+        let entered = Arc::clone(&held.entered);
+        let ended = if service {
+            let held = bus.spawn_service(held).unwrap();
+            entered.notified().await;
+            kills.then(|| held.kill());
+            Box::pin(async move { held.ended().await }) as Pin<Box<dyn Future<Output = StopReason>>>
+        } else {
+            let held = bus.spawn(held).unwrap();
+            entered.notified().await;
+            kills.then(|| held.kill());
+            Box::pin(async move { held.ended().await })
+        };
+        if kills {
+            assert_eq!(ended.await, StopReason::Killed);
+        }
+        bus
+    });
+    drop(runtime);
+    assert_eq!(bus.alive(), 0);
+}
+
+#[test]
+fn a_destructor_at_an_end_never_waits_for_its_own_actor_or_service() {
+    for run in 0..8 {
+        let (service, kills, workers) = (run & 1 != 0, run & 2 != 0, 2 * (run >> 2));
+        let (heard, (done, is_done)) = (Heard::default(), std::sync::mpsc::channel());
+        let heard_of = heard.clone();
+        let running = std::thread::spawn(move || {
+            end_one_that_fills_itself(service, kills, workers, &heard_of);
+            let _ = done.send(());
+        });
+        let timed_out = Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        assert_ne!(is_done.recv_timeout(WATCHDOG), timed_out, "{run} hangs: {:?}", heard.words());
+        running.join().unwrap();
+        let words = heard.words();
+        assert_eq!(words[0], "Some(PublishError::SelfBlocked)", "{run}");
+        assert!(service || words[1].contains("wait for itself"), "{run}: {words:?}");
+        // Whatever is dropped behind it has no queue of its own any more.
+        assert_eq!(words.last().unwrap(), "None", "{run}");
+    }
 }
 
 /// Sets timers for what it is told.

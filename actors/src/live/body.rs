@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use self::hand::{Hand, KeptMessage};
 use super::address::{Address, Member as _};
 use super::context::LiveContext;
-use super::current::Current;
+use super::current::{Current, enter};
 use super::fate::{Directive, Fate};
 use super::members::MemberSeat;
 use super::source::{InSlot, Inlet, SourceDrained};
@@ -528,7 +528,7 @@ impl<A: Actor> Drop for Body<A> {
     /// panicked.
     fn drop(&mut self) {
         if self.address.is_alive() {
-            self.finish();
+            enter(self.current(), || self.finish());
         }
     }
 }

@@ -20,6 +20,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -126,6 +127,48 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
 /// Runs code that is nobody's on this bus, wherever this thread is.
 pub(crate) fn outside<R>(code: impl FnOnce() -> R) -> R {
     enter(Current::NOBODY, code)
+}
+
+/// A future of `current` that lies pinned elsewhere, and is dropped there as code of it, whenever this is:
+/// what its destructors do is that member's own also where nobody polls it, as at a kill.
+pub(crate) struct OwnCode<'a, F> {
+    current: Current,
+    code: Pin<&'a mut Option<F>>,
+}
+
+impl<'a, F> OwnCode<'a, F> {
+    pub(crate) fn new(current: Current, code: Pin<&'a mut Option<F>>) -> Self {
+        Self { current, code }
+    }
+
+    #[inline]
+    pub(crate) fn as_mut(&mut self) -> Pin<&mut Option<F>> {
+        self.code.as_mut()
+    }
+}
+
+impl<F> Drop for OwnCode<'_, F> {
+    fn drop(&mut self) {
+        enter(self.current, || self.code.set(None));
+    }
+}
+
+/// A value of `current`, dropped as code of it, whenever this is.
+pub(crate) struct OwnValue<T> {
+    current: Current,
+    pub(crate) value: Option<T>,
+}
+
+impl<T> OwnValue<T> {
+    pub(crate) fn new(current: Current, value: T) -> Self {
+        Self { current, value: Some(value) }
+    }
+}
+
+impl<T> Drop for OwnValue<T> {
+    fn drop(&mut self) {
+        enter(self.current, || drop(self.value.take()));
+    }
 }
 
 /// Polls code of `current`, and has its note say what it waits for.

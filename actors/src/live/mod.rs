@@ -52,7 +52,7 @@ pub(crate) use bus::BusCore;
 pub use bus::{MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
-pub(crate) use current::{enter, outside, poll_code, poll_turn, turn};
+pub(crate) use current::{OwnCode, enter, outside, poll_code, poll_turn, turn};
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, ForestPlace, Standing};

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::address::{Member, Work};
 use super::bus::BusCore;
 use super::cancel::{ServiceEnding, cancellable};
-use super::current::{self, Current};
+use super::current::{self, Current, OwnCode, OwnValue};
 use super::lookout::{Noted, PackedNote, Waits};
 use super::members::MemberSeat;
 use super::outlet::Outlet;
@@ -323,7 +323,7 @@ impl BusCore {
     }
 }
 
-async fn run<S: Service>(mut service: S, mut exit: Exit) {
+async fn run<S: Service>(service: S, mut exit: Exit) {
     let live = LiveService {
         post: Arc::clone(&exit.post),
         outlet: Outlet::new(Arc::clone(&exit.core), exit.post.id),
@@ -331,9 +331,12 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
     let post = Arc::clone(&exit.post);
     let current = Current::new(exit.core.topics.mark(), post.id, &*post);
     let mut life = ServiceLife::default();
-    {
+    // Its task may be dropped at each of its waits.
+    let mut own = OwnValue::new(current, service);
+    if let Some(service) = &mut own.value {
         let ctx = ServiceContext::live(live, exit.post.origin.clone(), S::name);
-        let mut code = pin!(Some(service.run(&ctx)));
+        let code = pin!(Some(service.run(&ctx)));
+        let mut code = OwnCode::new(current, code);
         let (mut told, mut asked) = (pin!(post.ending.stop.wait()), false);
         std::future::poll_fn(|cx| {
             // Once is enough: the waker of a task stays the same.
@@ -344,7 +347,7 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         })
         .await;
     }
-    let left = StopReason::catch(|| current::enter(current, || drop(service)));
+    let left = StopReason::catch(|| drop(own));
     exit.post.ending.tell(&mut life);
     if let ServiceAct::Over(reason) = life.step(ServiceEvent::Dropped(left.err())) {
         exit.reason = reason;
