@@ -364,6 +364,8 @@ impl Engine {
         let closing = lots.abs();
         let rate = Charging { closing, exit_price: price, ..Charging::of(asset, false, self.traded) };
         self.close_first(&rate, 0);
+        // It is filled whatever the volume, and leaves less of it for orders.
+        self.listings[asset].take_room(lots < 0, closing);
     }
 
     fn open(&mut self, place: usize, lots: i64, reached: Reached, rate: &Charging) {

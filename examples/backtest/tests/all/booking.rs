@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{bars, on_bar};
 use backtest::actors::Feed;
-use backtest::engine::{AtEnd, Market};
+use backtest::engine::{AtEnd, FillAt, Market};
 use backtest::messages::{Bar, ChargeKind, OrderCause, OrderStatus, Timestamp};
 use backtest::source::History;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket, Trader, Venue};
@@ -88,6 +88,22 @@ fn what_a_liquidation_leaves_unpaid_is_written_off() {
     assert_eq!(report.equity, [10_000.0, 10_000.0, 0.0, 0.0]);
     assert!((profits_less_charges(&report) + 10_000.0).abs() < 1e-9, "{:?}", report.charges);
     assert_eq!(report.orders[1].cause, OrderCause::Ruined);
+}
+
+#[test]
+fn a_margin_call_uses_up_the_volume_of_its_bar() {
+    // Of 60 units the call closes 50, so 10 are left for what is sent for that close.
+    let mut prices = bars(&[CALM, (84.0, 85.0, 83.0, 84.0), (90.0, 91.0, 89.0, 90.0)]);
+    prices.iter_mut().for_each(|bar| bar.volume = 60.0);
+    let market = Backtest::new(prices).cash(1_000.0).leverage(10.0).maintenance(0.05).participation(1.0);
+    let report = run(&market.fill_at(FillAt::OnClose).at_end(AtEnd::Keep), |ctx| match ctx.bar().index {
+        0 => _ = ctx.buy(50),
+        1 => _ = ctx.buy(20),
+        _ => {}
+    });
+    assert_eq!((report.trades.len(), report.trades[0].exit_bar, report.trades[0].exit_price), (1, 1, 84.0));
+    let open = &report.open_trades[0];
+    assert_eq!((open.entry_bar, open.size, open.entry_price), (1, 20.0, (84.0 + 90.0) / 2.0));
 }
 
 #[test]

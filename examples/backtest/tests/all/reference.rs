@@ -13,6 +13,7 @@ use mycelium_random::{Random, cases, seeds};
 /// Random strategies.
 const CASES: u64 = 1_000;
 pub(crate) const CASH: f64 = 10_000.37;
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
 /// Daily bars that jump, gap and stand still.
 fn bars(random: &mut Random) -> Vec<Bar> {
@@ -168,8 +169,9 @@ fn terms(random: &mut Random) -> SlowTerms {
     }
 }
 
-fn backtest(bars: &[Bar], terms: &SlowTerms) -> Backtest {
-    let backtest = Backtest::new(bars.to_vec()).cash(terms.cash).participation(terms.participation);
+fn backtest(assets: &[Vec<Bar>], terms: &SlowTerms) -> Backtest {
+    let named = assets.iter().zip(NAMES).map(|(bars, name)| (name, bars.clone()));
+    let backtest = Backtest::of(named).cash(terms.cash).participation(terms.participation);
     let backtest = backtest.spread(terms.spread).slippage(Share(terms.slip)).at_end(AtEnd::Keep);
     let backtest = backtest.leverage(terms.leverage).maintenance(terms.maintenance);
     let backtest = backtest.interest(terms.carry.0, terms.carry.1);
@@ -197,15 +199,27 @@ pub(crate) struct Step {
 }
 
 pub(crate) fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
+    script_of(random, &[bars.to_vec()])
+}
+
+/// For assets with a bar each on every day.
+fn script_of(random: &mut Random, assets: &[Vec<Bar>]) -> Vec<Step> {
     let busy = random.pick(&[2, 4, 12]);
-    let step = |bar: &Bar| {
+    let step = |day: usize| {
         let orders = if random.below(busy) == 0 { random.below(3) + 1 } else { 0 };
-        let order = |_| if random.below(8) == 0 { target(random) } else { spec(random, bar.close) };
+        let order = |_| {
+            let asset = random.index(assets.len());
+            let close = assets[asset][day].close;
+            Spec { asset, ..if random.below(8) == 0 { target(random) } else { spec(random, close) } }
+        };
         let orders: Vec<Spec> = (0..orders).map(order).collect();
-        let may_be_grouped = orders.len() == 2 && !orders.iter().any(|spec| spec.asked.is_target());
+        let may_be_grouped = match &orders[..] {
+            [a, b] => a.asset == b.asset && !a.asked.is_target() && !b.asked.is_target(),
+            _ => false,
+        };
         Step { cancel_all: random.below(15) == 0, grouped: may_be_grouped && random.below(2) == 0, orders }
     };
-    bars.iter().map(step).collect()
+    (0..assets[0].len()).map(step).collect()
 }
 
 pub(crate) fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
@@ -213,10 +227,12 @@ pub(crate) fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
         ctx.cancel_all();
     }
     if let (true, [a, b]) = (step.grouped, &step.orders[..]) {
+        let mut ctx = ctx.asset_at(a.asset);
         ctx.one_cancels_other([(a.size > 0, ticket(a)), (b.size > 0, ticket(b))]);
         return;
     }
     for spec in &step.orders {
+        let mut ctx = ctx.asset_at(spec.asset);
         match spec.asked {
             Asked::ToUnits => ctx.target(spec.size as f64),
             Asked::ToValue(value) => ctx.target(Size::Value(value)),
@@ -227,51 +243,50 @@ pub(crate) fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
     }
 }
 
-/// Fills, equity after each bar and position of the slow exchange.
-fn slowly(bars: &[Bar], script: &[Step], terms: SlowTerms) -> (SlowExchange, Vec<f64>) {
-    let mut exchange = SlowExchange::new(terms);
+/// The slow exchange at the end, and its equity after each day.
+fn slowly(assets: &[Vec<Bar>], script: &[Step], terms: SlowTerms) -> (SlowExchange, Vec<f64>) {
+    let mut exchange = SlowExchange::new(terms, assets.len());
     let mut equity = Vec::new();
-    for (bar, step) in bars.iter().zip(script) {
-        exchange.pass(bar);
-        equity.push(exchange.equity(bar.close));
+    for (day, step) in script.iter().enumerate() {
+        let bars: Vec<Bar> = assets.iter().map(|bars| bars[day]).collect();
+        exchange.pass(&bars);
+        equity.push(exchange.equity());
         if step.cancel_all {
             exchange.cancel_all();
         }
         for spec in &step.orders {
-            let group = if step.grouped { bar.index + 1 } else { 0 };
-            exchange.send(Spec { group, ..*spec }, bar);
+            let group = if step.grouped { day as u32 + 1 } else { 0 };
+            exchange.send(Spec { group, ..*spec });
         }
     }
     exchange.end();
-    if let (Some(last), Some(bar)) = (equity.last_mut(), bars.last()) {
-        *last = exchange.equity(bar.close);
+    if let Some(last) = equity.last_mut() {
+        *last = exchange.equity();
     }
     (exchange, equity)
 }
 
 /// All fills of a report, as the slow exchange writes them: in no particular sequence within a bar.
 fn fills(report: &Report) -> Vec<SlowFill> {
-    let mut fills: Vec<(u32, i64, u64)> = Vec::new();
+    let mut fills = Vec::new();
     let mut entries = std::collections::BTreeMap::new();
     for trade in &report.trades {
-        fills.push((trade.exit_bar, -trade.size as i64, trade.exit_price.to_bits()));
-        let entry = entries.entry(trade.number).or_insert((trade.entry_bar, 0, trade.entry_price.to_bits()));
-        entry.1 += trade.size as i64;
+        fills.push((usize::from(trade.asset), trade.exit_bar, -trade.size as i64, trade.exit_price));
+        let first = (usize::from(trade.asset), trade.entry_bar, 0, trade.entry_price);
+        entries.entry(trade.number).or_insert(first).2 += trade.size as i64;
     }
     for open in &report.open_trades {
-        let entry = entries.entry(open.number).or_insert((open.entry_bar, 0, open.entry_price.to_bits()));
-        entry.1 += open.size as i64;
+        let first = (usize::from(open.asset), open.entry_bar, 0, open.entry_price);
+        entries.entry(open.number).or_insert(first).2 += open.size as i64;
     }
     fills.extend(entries.into_values());
-    fills.sort_unstable();
-    fills.into_iter().map(|(bar, units, price)| (bar, units, f64::from_bits(price))).collect()
+    sorted(&fills)
 }
 
 fn sorted(fills: &[SlowFill]) -> Vec<SlowFill> {
-    let mut rows: Vec<(u32, i64, u64)> =
-        fills.iter().map(|(bar, units, at)| (*bar, *units, at.to_bits())).collect();
-    rows.sort_unstable();
-    rows.into_iter().map(|(bar, units, price)| (bar, units, f64::from_bits(price))).collect()
+    let mut rows = fills.to_vec();
+    rows.sort_unstable_by_key(|(asset, bar, units, price)| (*asset, *bar, *units, price.to_bits()));
+    rows
 }
 
 /// What must hold of every order of every run. Says how many positions were reached, and how many orders were
@@ -318,69 +333,88 @@ impl Source for Stream {
     }
 }
 
+/// What random runs have seen.
+#[derive(Debug, Default)]
+struct Counts {
+    trades: usize,
+    parts: usize,
+    ruined: usize,
+    called: u32,
+    unfilled: usize,
+    charged: usize,
+    targets: usize,
+    at_closes: usize,
+}
+
+/// One random strategy on so many assets of one account, here and on the slow exchange.
+fn compare(seed: u64, assets: usize, counts: &mut Counts) {
+    let random = &mut Random::new(seed);
+    let days = random.below(120) + 2;
+    let assets: Vec<Vec<Bar>> = (0..assets).map(|_| so_many_bars(random, days)).collect();
+    let script = Arc::new(script_of(random, &assets));
+    let terms = terms(random);
+    let backtest = backtest(&assets, &terms);
+    let strategy = || {
+        let script = Arc::clone(&script);
+        move |ctx: &mut StrategyContext<'_>| act(ctx, &script[ctx.bar().index as usize])
+    };
+    let report = backtest.run(strategy()).expect("it runs");
+    let (slow, equity) = slowly(&assets, &script, terms);
+    assert_eq!(report.equity.len(), equity.len(), "seed {seed}");
+    for (at, (a, b)) in report.equity.iter().zip(&equity).enumerate() {
+        let until = |fills: Vec<SlowFill>| -> Vec<SlowFill> {
+            fills.into_iter().filter(|(_, bar, ..)| *bar as usize <= at).collect()
+        };
+        let sent = || script.iter().take(at).enumerate().filter(|(_, step)| !step.orders.is_empty());
+        assert!(
+            (a - b).abs() <= 1e-7 * CASH,
+            "seed {seed}: equity of bar {at}: {a} is not {b}\n{terms:?}\n{:?}\nbut slowly\n{:?}\n{:?}\nof {:?}",
+            until(fills(&report)),
+            until(sorted(&slow.fills)),
+            assets.iter().map(|bars| bars[at]).collect::<Vec<_>>(),
+            sent().collect::<Vec<_>>(),
+        );
+    }
+    // Parts of one entry are one row of the report.
+    if !slow.ruined && terms.participation.is_infinite() {
+        assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
+    }
+    let filled = check_orders(&report, &script, &terms);
+    // The run is the same to the bit, whatever brings the bars. A bar of a stream does not say when it is
+    // over, and a fill at its close does not know of the night behind it.
+    if let (true, [bars]) = (!terms.on_close || terms.carry == (0.0, 0.0), &assets[..]) {
+        let streamed = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
+        assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics), "seed {seed}");
+    }
+    counts.trades += report.trades.len();
+    counts.parts += if terms.participation.is_infinite() { 0 } else { slow.fills.len() };
+    counts.called += slow.called;
+    counts.charged += report.charges.len();
+    counts.ruined += usize::from(slow.ruined);
+    counts.unfilled += usize::from(!report.notes.is_empty());
+    (counts.targets, counts.at_closes) = (counts.targets + filled.0, counts.at_closes + filled.1);
+}
+
+/// That nothing was left out, where all cases were run.
+fn check_counts(counts: &Counts) {
+    println!("{counts:?}");
+    let Counts { trades, parts, ruined, called, unfilled, charged, targets, at_closes } = *counts;
+    let many = trades > 5_000 && parts > 5_000 && charged > 1_000 && targets > 500 && at_closes > 500;
+    assert!(cases(CASES) < CASES || many && ruined > 0 && called > 0 && unfilled > 0, "{counts:?}");
+}
+
 #[test]
 fn random_strategies_trade_as_the_slow_exchange_says() {
-    let (mut trades, mut parts, mut ruined, mut called, mut unfilled, mut charged) = (0, 0, 0, 0, 0, 0);
-    let (mut targets, mut at_closes) = (0, 0);
-    for seed in seeds(CASES) {
-        let random = &mut Random::new(seed);
-        let bars = bars(random);
-        let script = Arc::new(script(random, &bars));
-        let terms = terms(random);
-        let backtest = backtest(&bars, &terms);
-        let strategy = || {
-            let script = Arc::clone(&script);
-            move |ctx: &mut StrategyContext<'_>| act(ctx, &script[ctx.bar().index as usize])
-        };
-        let report = backtest.run(strategy()).expect("it runs");
-        let (slow, equity) = slowly(&bars, &script, terms);
-        for (at, (a, b)) in report.equity.iter().zip(&equity).enumerate() {
-            let until = |fills: Vec<SlowFill>| -> Vec<SlowFill> {
-                fills.into_iter().filter(|(bar, ..)| *bar as usize <= at).collect()
-            };
-            let sent = || script.iter().take(at).enumerate().filter(|(_, step)| !step.orders.is_empty());
-            assert!(
-                (a - b).abs() <= 1e-7 * CASH,
-                "seed {seed}: equity of bar {at}: {a} is not {b}\n{terms:?}\n{:?}\nbut slowly\n{:?}\n{:?}\nof {:?}",
-                until(fills(&report)),
-                until(sorted(&slow.fills)),
-                bars[at],
-                sent().collect::<Vec<_>>(),
-            );
-        }
-        // Parts of one entry are one row of the report.
-        if !slow.ruined && terms.participation.is_infinite() {
-            assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
-        }
-        let filled = check_orders(&report, &script, &terms);
-        (targets, at_closes) = (targets + filled.0, at_closes + filled.1);
-        // The run is the same to the bit, whatever brings the bars. A bar of a stream does not say when it is
-        // over, and a fill at its close does not know of the night behind it.
-        if !terms.on_close || terms.carry == (0.0, 0.0) {
-            let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
-            assert_eq!(
-                format!("{:?}", streamed.statistics),
-                format!("{:?}", report.statistics),
-                "seed {seed}"
-            );
-        }
-        trades += report.trades.len();
-        parts += if terms.participation.is_infinite() { 0 } else { slow.fills.len() };
-        called += slow.called;
-        charged += report.charges.len();
-        ruined += usize::from(slow.ruined);
-        unfilled += usize::from(!report.notes.is_empty());
-    }
-    println!(
-        "{trades} trades, {parts} fills by parts of the volume, {ruined} ruined, {called} margin calls, {charged} nights paid for, \
-         {unfilled} with orders that could not be filled, {targets} positions reached, {at_closes} orders filled at a close"
-    );
-    let few = cases(CASES) < CASES;
-    assert!(
-        few || trades > 5_000 && parts > 5_000 && ruined > 0 && called > 0 && unfilled > 0 && charged > 1_000,
-        "{trades} {parts} {ruined} {called} {unfilled} {charged}"
-    );
-    assert!(few || targets > 500 && at_closes > 500, "{targets} {at_closes}");
+    let mut counts = Counts::default();
+    seeds(CASES).for_each(|seed| compare(seed, 1, &mut counts));
+    check_counts(&counts);
+}
+
+#[test]
+fn random_strategies_on_several_assets_trade_as_the_slow_exchange_says() {
+    let mut counts = Counts::default();
+    seeds(CASES).for_each(|seed| compare(seed, 2 + (seed % 3) as usize, &mut counts));
+    check_counts(&counts);
 }
 
 #[test]

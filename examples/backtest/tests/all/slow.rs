@@ -8,8 +8,8 @@ use backtest::messages::Bar;
 
 use crate::slow_terms::{Asked, Hit, SlowTerms, Spec};
 
-/// A fill: bar, units, price.
-pub(crate) type SlowFill = (u32, i64, f64);
+/// A fill: asset, bar, units, price.
+pub(crate) type SlowFill = (usize, u32, i64, f64);
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -38,17 +38,29 @@ enum How {
     Limit,
 }
 
+/// One asset of the account.
+#[derive(Clone)]
+pub(crate) struct SlowAsset {
+    /// What is left of the volume of its bar.
+    pub(crate) room: i64,
+    /// What it is valued at while others are filled: its latest close.
+    pub(crate) mark: f64,
+    /// Its latest bar.
+    latest: Bar,
+}
+
 #[derive(Clone)]
 pub(crate) struct SlowExchange {
     pub(crate) terms: SlowTerms,
-    /// What is left of the volume of a bar.
-    pub(crate) room: i64,
+    pub(crate) assets: Vec<SlowAsset>,
+    /// Whether there was a bar.
+    began: bool,
+    /// What can be bought for and could not when the bar at hand began.
+    pub(crate) late: f64,
     pub(crate) fills: Vec<SlowFill>,
     pub(crate) fees: f64,
     /// Value that was traded before the fill at hand.
     pub(crate) traded: f64,
-    /// The bar before.
-    before: Option<Bar>,
     /// What is left of each entry.
     pub(crate) entries: BTreeMap<usize, i64>,
     waiting: Vec<Waiting>,
@@ -58,23 +70,25 @@ pub(crate) struct SlowExchange {
 }
 
 impl SlowExchange {
-    pub(crate) fn new(terms: SlowTerms) -> Self {
-        let (fills, entries, waiting) = (Vec::new(), BTreeMap::new(), Vec::new());
+    pub(crate) fn new(terms: SlowTerms, assets: usize) -> Self {
+        let asset = SlowAsset { room: 0, mark: 0.0, latest: Bar::default() };
         Self {
             terms,
-            room: 0,
-            fills,
+            assets: vec![asset; assets],
+            began: false,
+            late: 0.0,
+            fills: Vec::new(),
             fees: 0.0,
             traded: 0.0,
-            before: None,
-            entries,
-            waiting,
+            entries: BTreeMap::new(),
+            waiting: Vec::new(),
             ruined: false,
             called: 0,
         }
     }
 
-    pub(crate) fn send(&mut self, spec: Spec, bar: &Bar) {
+    pub(crate) fn send(&mut self, spec: Spec) {
+        let bar = self.assets[spec.asset].latest;
         let level = if spec.stop > 0.0 || spec.trail == 0.0 || spec.stop_loss > 0.0 {
             spec.stop
         } else {
@@ -101,47 +115,72 @@ impl SlowExchange {
         self.waiting.clear();
     }
 
-    pub(crate) fn pass(&mut self, bar: &Bar) {
+    /// Passes a day: one bar of each asset. What the opens free pays at all of them; what is freed within one
+    /// bar pays for nothing in the others, which began before.
+    pub(crate) fn pass(&mut self, bars: &[Bar]) {
         if self.ruined {
             return;
         }
-        if let Some(before) = self.before.replace(*bar) {
-            self.pay_for_the_night(before.close);
-            self.fill_at_close(&before);
+        self.late = 0.0;
+        if std::mem::replace(&mut self.began, true) {
+            self.pay_for_the_night(|_| true);
+            self.fill_at_close();
         }
-        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent < bar.index) {
-            waiting.first_bar.get_or_insert(bar.index);
+        let day = bars[0].index;
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent < day) {
+            waiting.first_bar.get_or_insert(day);
         }
         // Daily bars: a day is a bar.
-        self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == bar.index));
+        self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == day));
         let part = self.terms.participation;
-        self.room = if part.is_finite() { (bar.volume * part) as i64 } else { i64::MAX };
-        let steps = match self.terms.optimistic {
-            true => ["open", "limits", "stops", "limits of entries"],
-            false => ["open", "stops", "limits", "stops of entries"],
-        };
-        for step in steps {
-            // What protects an entry first; but what protects one of this very step comes behind it.
-            let here = self.waiting.len();
-            for at in 0..here {
-                if self.waiting[at].guards.is_some() {
-                    self.look_at(at, bar, step);
-                }
+        for (asset, bar) in self.assets.iter_mut().zip(bars) {
+            asset.latest = *bar;
+            asset.room = if part.is_finite() { (bar.volume * part) as i64 } else { i64::MAX };
+        }
+        self.walk(bars, None, "open");
+        let now = |w: &Waiting| w.spec.immediate || w.spec.whole;
+        self.waiting.retain(|w| !now(w) || w.sent >= day);
+        let free = self.free();
+        for (asset, bar) in bars.iter().enumerate() {
+            self.late = (self.free() - free).max(0.0);
+            let steps = match self.terms.optimistic {
+                true => ["limits", "stops", "limits of entries"],
+                false => ["stops", "limits", "stops of entries"],
+            };
+            for step in steps {
+                self.walk(bars, Some(asset), step);
             }
-            let mut at = 0;
-            while at < self.waiting.len() {
-                if at >= here || self.waiting[at].guards.is_none() {
-                    self.look_at(at, bar, step);
-                }
-                at += 1;
-            }
-            self.waiting.retain(|w| !w.ended);
-            if step == "open" {
-                let now = |w: &Waiting| w.spec.immediate || w.spec.whole;
-                self.waiting.retain(|w| !now(w) || w.sent >= bar.index);
+            self.trail(asset, bar);
+        }
+        for (asset, bar) in self.assets.iter_mut().zip(bars) {
+            asset.mark = bar.close;
+        }
+        self.look_after_margin();
+    }
+
+    /// Looks at the orders on one asset, or on all of them.
+    fn walk(&mut self, bars: &[Bar], only: Option<usize>, step: &str) {
+        let concerns = |w: &Waiting| only.is_none_or(|asset| asset == w.spec.asset);
+        // What protects an entry first; but what protects one of this very step comes behind it.
+        let here = self.waiting.len();
+        for at in 0..here {
+            if self.waiting[at].guards.is_some() && concerns(&self.waiting[at]) {
+                self.look_at(at, &bars[self.waiting[at].spec.asset], step);
             }
         }
-        for waiting in &mut self.waiting {
+        let mut at = 0;
+        while at < self.waiting.len() {
+            if (at >= here || self.waiting[at].guards.is_none()) && concerns(&self.waiting[at]) {
+                self.look_at(at, &bars[self.waiting[at].spec.asset], step);
+            }
+            at += 1;
+        }
+        self.waiting.retain(|w| !w.ended);
+    }
+
+    /// Stops follow the price of a bar that is over.
+    fn trail(&mut self, asset: usize, bar: &Bar) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.spec.asset == asset) {
             let trails =
                 waiting.spec.trail > 0.0 && waiting.sent < bar.index && waiting.triggered_from.is_none();
             if trails && (waiting.guards.is_some() || waiting.spec.stop_loss == 0.0) {
@@ -159,38 +198,49 @@ impl SlowExchange {
                 waiting.level = if sells { waiting.level.max(next) } else { waiting.level.min(next) };
             }
         }
-        let bound = self.position().abs() as f64 * bar.close;
-        if self.equity(bar.close) > 0.0 && self.equity(bar.close) < self.terms.maintenance * bound {
+    }
+
+    /// Closes all positions where the equity is too little for them, and the account where there is none.
+    fn look_after_margin(&mut self) {
+        if self.equity() > 0.0 && self.equity() < self.terms.maintenance * self.bound() {
             self.waiting.clear();
             self.called += 1;
-            self.begin_fill();
-            let side = if self.position() < 0 { 1.0 } else { -1.0 };
-            let price = self.terms.exit(Hit::at(bar.close), side);
-            // It is forced, whatever the volume, and takes nothing of what is left for orders.
-            let room = self.room;
-            self.close_first(self.position().abs(), price, bar);
-            self.room = room;
+            for asset in 0..self.assets.len() {
+                let (position, bar) = (self.position(asset), self.assets[asset].latest);
+                self.begin_fill();
+                let side = if position < 0 { 1.0 } else { -1.0 };
+                let price = self.terms.exit(Hit::at(bar.close), side);
+                // It is forced, whatever the volume, and leaves less of it for orders.
+                self.close_first(asset, position.abs(), price, &bar);
+                let room = &mut self.assets[asset].room;
+                *room = (*room).max(0);
+            }
         }
-        if self.equity(bar.close) <= 0.0 {
+        if self.equity() <= 0.0 {
             self.ruined = true;
             self.waiting.clear();
         }
     }
 
-    /// No bar follows: what was sent for the last close is filled at it.
+    /// No bar follows: what was sent for the last closes is filled at them.
     pub(crate) fn end(&mut self) {
-        let Some(before) = self.before.filter(|_| self.waiting.iter().any(|w| w.at_close)) else { return };
-        self.pay_for_the_night(before.close);
-        self.fill_at_close(&before);
+        let concerned: Vec<usize> =
+            self.waiting.iter().filter(|w| w.at_close).map(|w| w.spec.asset).collect();
+        if !concerned.is_empty() {
+            self.late = 0.0;
+            self.pay_for_the_night(|asset| concerned.contains(&asset));
+            self.fill_at_close();
+        }
     }
 
-    /// Fills what was sent on this bar for its close, with what is left of its volume. The rest goes on at
-    /// the next open.
-    fn fill_at_close(&mut self, bar: &Bar) {
+    /// Fills what was sent for the close of the latest bars, with what is left of their volume. The rest goes
+    /// on at the next open.
+    fn fill_at_close(&mut self) {
         for at in 0..self.waiting.len() {
             let w = &mut self.waiting[at];
             if std::mem::take(&mut w.at_close) && !w.ended {
-                self.fill(at, Hit::at(bar.close), How::Open, bar);
+                let bar = self.assets[w.spec.asset].latest;
+                self.fill(at, Hit::at(bar.close), How::Open, &bar);
                 let w = &mut self.waiting[at];
                 w.ended |= w.spec.immediate;
             }
@@ -246,7 +296,8 @@ impl SlowExchange {
         let near = if buys { bar.low } else { bar.high };
         let limit_counts = w.spec.stop == 0.0 || w.triggered_from.is_some_and(|from| from <= bar.index);
         // What closes pays no spread.
-        let closes = w.guards.is_some() || w.spec.reduce_only || self.position() * w.spec.size < 0;
+        let closes =
+            w.guards.is_some() || w.spec.reduce_only || self.position(w.spec.asset) * w.spec.size < 0;
         let spread = if closes { 0.0 } else { self.terms.spread };
         let fits = |price: f64| match buys {
             true => price * (1.0 + spread) <= w.spec.limit,
@@ -290,7 +341,7 @@ impl SlowExchange {
             "stops" | "stops of entries" if above(far, w.level) => {
                 // In the bar of the entry, at no better price than that.
                 let entry =
-                    w.guards.filter(|(_, index, _)| *index == bar.index).map(|(at, ..)| self.fills[at].2);
+                    w.guards.filter(|(_, index, _)| *index == bar.index).map(|(at, ..)| self.fills[at].3);
                 let price = match entry {
                     Some(entry) if w.spec.size > 0 => w.level.max(entry),
                     Some(entry) => w.level.min(entry),
@@ -325,8 +376,9 @@ impl SlowExchange {
 
     /// Closes what is left of an entry, as far as the volume goes.
     fn fill_guard(&mut self, at: usize, entry: usize, price: f64, bar: &Bar) {
-        let (before, left) = (self.position(), self.entries[&entry]);
-        let units = left.signum() * left.abs().min(self.room);
+        let asset = self.waiting[at].spec.asset;
+        let (before, left) = (self.position(asset), self.entries[&entry]);
+        let units = left.signum() * left.abs().min(self.assets[asset].room);
         if units == 0 {
             return;
         }
@@ -340,8 +392,8 @@ impl SlowExchange {
     fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
         self.begin_fill();
         let w = self.waiting[at].clone();
-        let missing = self.missing(&w.spec, hit.price);
-        let (before, side) = (self.position(), if missing < 0 { -1 } else { 1 });
+        let (asset, missing) = (w.spec.asset, self.missing(&w.spec, hit.price));
+        let (before, side) = (self.position(asset), if missing < 0 { -1 } else { 1 });
         let price = self.terms.exit(hit, side as f64);
         if let Some((entry, ..)) = w.guards {
             return self.fill_guard(at, entry, price, bar);
@@ -350,7 +402,7 @@ impl SlowExchange {
         if w.spec.reduce_only {
             asked = asked.min(if side * before < 0 { before.abs() } else { 0 });
         }
-        let units = asked.min(self.room);
+        let units = asked.min(self.assets[asset].room);
         let closing = if side * before < 0 { units.min(before.abs()) } else { 0 };
         let mut opening = units - closing;
         if asked == 0 || w.spec.whole && units < asked {
@@ -370,8 +422,8 @@ impl SlowExchange {
         let (entry_price, closed) = (self.terms.entry(hit, side as f64), (closing, price));
         if w.spec.whole && opening > 0 && !matches!(w.spec.asked, Asked::Cash(_)) {
             let mut then = self.clone();
-            then.close_first(closing, price, bar);
-            if !then.pays(opening, entry_price, closed, then.power(hit.price)) {
+            then.close_first(asset, closing, price, bar);
+            if !then.pays(opening, entry_price, closed, then.power(asset, hit.price)) {
                 self.waiting[at].ended = true;
                 return;
             }
@@ -379,10 +431,10 @@ impl SlowExchange {
         if units == 0 {
             return;
         }
-        self.close_first(closing, price, bar);
+        self.close_first(asset, closing, price, bar);
         let fewer = w.rest || matches!(w.spec.asked, Asked::Equity(_) | Asked::Cash(_) | Asked::ToEquity(_));
         if opening > 0 {
-            let power = self.power(hit.price);
+            let power = self.power(asset, hit.price);
             let most = (0..=opening).rev().find(|n| *n == 0 || self.pays(*n, entry_price, closed, power));
             let most = most.unwrap_or(0);
             if most == 0 || most < opening && !fewer {
@@ -410,8 +462,8 @@ impl SlowExchange {
 
     fn open(&mut self, at: usize, units: i64, price: f64, how: How, bar: &Bar) {
         let w = self.waiting[at].clone();
-        self.room -= units.abs();
-        self.fills.push((bar.index, units, price));
+        self.assets[w.spec.asset].room -= units.abs();
+        self.fills.push((w.spec.asset, bar.index, units, price));
         if let Some(left) = w.opened.and_then(|entry| self.entries.get_mut(&entry)) {
             *left += units;
             return;
@@ -420,7 +472,7 @@ impl SlowExchange {
         self.entries.insert(entry, units);
         self.waiting[at].opened = Some(entry);
         let guards = Some((entry, bar.index, how));
-        let spec = Spec { size: -units, ..Spec::default() };
+        let spec = Spec { asset: w.spec.asset, size: -units, ..Spec::default() };
         let guard =
             |spec, level| Waiting { spec, level, guards, ended: false, triggered_from: None, ..w.clone() };
         if w.spec.stop_loss > 0.0 {
@@ -435,13 +487,19 @@ impl SlowExchange {
     /// that is gone.
     fn after(&mut self, before: i64, at: usize, bar: &Bar) {
         let filled = self.waiting[at].clone();
-        let now = self.position();
+        let asset = filled.spec.asset;
+        let now = self.position(asset);
         let gone = before != 0 && (now == 0 || (now < 0) != (before < 0));
         for (place, w) in self.waiting.iter_mut().enumerate() {
             let (group, guarded) = (filled.spec.group, w.guards.is_some());
             let same_group = filled.guards.is_none() && group != 0 && !guarded && w.spec.group == group;
             let against = (w.spec.size < 0) == (before > 0);
-            let left_over = gone && against && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
+            let left_over = gone
+                && w.spec.asset == asset
+                && against
+                && w.spec.reduce_only
+                && !guarded
+                && w.sent + 1 < bar.index;
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
             // The rest of an entry ends with its trade; one for a position that has closed it itself goes on.
             let spent = w.opened.is_some_and(|entry| !self.entries.contains_key(&entry));

@@ -6,18 +6,39 @@ use crate::slow::{SlowExchange, SlowFill};
 use crate::slow_terms::{Asked, Hit, Spec};
 
 impl SlowExchange {
-    pub(crate) fn position(&self) -> i64 {
-        if self.ruined { 0 } else { self.fills.iter().map(|fill| fill.1).sum() }
+    pub(crate) fn position(&self, asset: usize) -> i64 {
+        let of_it = |fill: &&SlowFill| fill.0 == asset;
+        if self.ruined { 0 } else { self.fills.iter().filter(of_it).map(|fill| fill.2).sum() }
     }
 
-    /// All the money that has flowed, and what the position is worth.
-    pub(crate) fn equity(&self, price: f64) -> f64 {
+    /// All the money that has flowed, and what the positions are worth, with one asset at this price.
+    pub(crate) fn equity_at(&self, asset: usize, price: f64) -> f64 {
         if self.ruined {
             return 0.0;
         }
-        let flow = |&(_, units, at): &SlowFill| -(units as f64) * at;
+        let flow = |&(_, _, units, at): &SlowFill| -(units as f64) * at;
         let flows = self.fills.iter().map(flow).sum::<f64>() - self.fees;
-        self.terms.cash + flows + self.position() as f64 * price
+        let worth =
+            |at: usize| self.position(at) as f64 * if at == asset { price } else { self.assets[at].mark };
+        self.terms.cash + flows + (0..self.assets.len()).map(worth).sum::<f64>()
+    }
+
+    /// The equity at the latest closes.
+    pub(crate) fn equity(&self) -> f64 {
+        self.equity_at(0, self.assets[0].mark)
+    }
+
+    /// The value of all positions with one asset at this price.
+    fn bound_at(&self, asset: usize, price: f64) -> f64 {
+        let value = |at: usize| {
+            self.position(at).abs() as f64 * if at == asset { price } else { self.assets[at].mark }
+        };
+        (0..self.assets.len()).map(value).sum()
+    }
+
+    /// The value of all positions at the latest closes.
+    pub(crate) fn bound(&self) -> f64 {
+        self.bound_at(0, self.assets[0].mark)
     }
 
     /// Units that an order asks for, without a sign.
@@ -33,11 +54,11 @@ impl SlowExchange {
             Asked::Units | Asked::Lots => spec.size.abs(),
             Asked::ToUnits | Asked::ToValue(_) | Asked::ToEquity(_) => self.missing(spec, hit.price).abs(),
             Asked::Value(value) => so_many(value),
-            Asked::Equity(share) => so_many(self.equity(hit.price).max(0.0) * share),
+            Asked::Equity(share) => so_many(self.equity_at(spec.asset, hit.price).max(0.0) * share),
             Asked::Cash(share) => {
                 let side = spec.size.signum() as f64;
                 let entry = self.terms.exit(hit, side) * (1.0 + self.terms.spread * side);
-                let power = self.power(hit.price) * share;
+                let power = self.power(spec.asset, hit.price) * share;
                 let mut units = (power / entry) as i64 + 2;
                 while units > 0 && !self.pays(units, entry, (0, 0.0), power) {
                     units -= 1;
@@ -50,7 +71,8 @@ impl SlowExchange {
     /// What an order for a position trades, with a sign: nothing where the value is too much for the one
     /// side and too little for the other.
     pub(crate) fn missing(&self, spec: &Spec, price: f64) -> i64 {
-        let (held, value) = (self.position(), self.position() as f64 * price);
+        let held = self.position(spec.asset);
+        let value = held as f64 * price;
         let so_many = |value: f64| {
             let mut units = (value.abs() / price) as i64 + 2;
             while units > 0 && units as f64 * price > value.abs() {
@@ -62,7 +84,7 @@ impl SlowExchange {
             Asked::ToUnits => (spec.size, spec.size > held),
             Asked::ToValue(wanted) => (so_many(wanted), wanted > value),
             Asked::ToEquity(share) => {
-                let equity = self.equity(price);
+                let equity = self.equity_at(spec.asset, price);
                 (so_many(share * equity.max(0.0)), share * equity > value)
             }
             _ => return spec.size,
@@ -71,10 +93,15 @@ impl SlowExchange {
         if (missing > 0) == buys { missing } else { 0 }
     }
 
-    /// What can be bought for, credit included.
-    pub(crate) fn power(&self, price: f64) -> f64 {
-        let bound = self.position().abs() as f64 * price / self.terms.leverage;
-        (self.equity(price) - bound).max(0.0) * self.terms.leverage
+    /// What can be bought for, credit included, with one asset at this price and without what came too late.
+    pub(crate) fn power(&self, asset: usize, price: f64) -> f64 {
+        let bound = self.bound_at(asset, price) / self.terms.leverage;
+        ((self.equity_at(asset, price) - bound).max(0.0) * self.terms.leverage - self.late).max(0.0)
+    }
+
+    /// What can be bought for at the latest closes.
+    pub(crate) fn free(&self) -> f64 {
+        (self.equity() * self.terms.leverage - self.bound()).max(0.0)
     }
 
     /// By how much the charge grows with units that open, behind so many that have closed at a price.
@@ -93,26 +120,34 @@ impl SlowExchange {
 
     /// What was traded before the fill at hand decides what it is charged.
     pub(crate) fn begin_fill(&mut self) {
-        self.traded = self.fills.iter().map(|&(_, units, price)| units.abs() as f64 * price).sum();
+        self.traded = self.fills.iter().map(|&(_, _, units, price)| units.abs() as f64 * price).sum();
     }
 
-    /// Pays for the night before a bar: interest on what the position costs beyond the money, and for what
-    /// was sold short.
-    pub(crate) fn pay_for_the_night(&mut self, close_before: f64) {
-        let ((credit, short), value) = (self.terms.carry, self.position() as f64 * close_before);
-        let lent = (value.max(0.0) - self.equity(close_before)).max(0.0);
-        self.fees += (lent * credit + (-value).max(0.0) * short) / 365.0;
+    /// Pays for the night before the bars: interest on what all positions cost beyond the money, and for what
+    /// was sold short of these assets.
+    pub(crate) fn pay_for_the_night(&mut self, concerned: impl Fn(usize) -> bool) {
+        let (credit, short) = self.terms.carry;
+        let value = |at: usize| self.position(at) as f64 * self.assets[at].mark;
+        let assets = 0..self.assets.len();
+        let long: f64 = assets.clone().map(|at| value(at).max(0.0)).sum();
+        let sold: f64 = assets.filter(|at| concerned(*at)).map(|at| (-value(at)).max(0.0)).sum();
+        let lent = (long - self.equity()).max(0.0);
+        self.fees += (lent * credit + sold * short) / 365.0;
     }
 
     pub(crate) fn pays(&self, units: i64, price: f64, closed: (i64, f64), power: f64) -> bool {
         units as f64 * price + self.growth(units, price, closed) <= power
     }
 
-    /// Closes so many units of the entries, the first first.
-    pub(crate) fn close_first(&mut self, units: i64, price: f64, bar: &Bar) {
+    /// Closes so many units of the entries of an asset, the first first.
+    pub(crate) fn close_first(&mut self, asset: usize, units: i64, price: f64, bar: &Bar) {
         self.fees += self.charge(units, price);
         let mut rest = units;
-        while let (true, Some((&entry, &left))) = (rest > 0, self.entries.first_key_value()) {
+        while rest > 0 {
+            let mut entries = self.entries.iter();
+            let Some((&entry, &left)) = entries.find(|(entry, _)| self.fills[**entry].0 == asset) else {
+                return;
+            };
             let closed = left.abs().min(rest);
             rest -= closed;
             self.reduce(entry, closed * left.signum(), price, bar);
@@ -120,8 +155,9 @@ impl SlowExchange {
     }
 
     pub(crate) fn reduce(&mut self, entry: usize, units: i64, price: f64, bar: &Bar) {
-        self.fills.push((bar.index, -units, price));
-        self.room -= units.abs();
+        let asset = self.fills[entry].0;
+        self.fills.push((asset, bar.index, -units, price));
+        self.assets[asset].room -= units.abs();
         let left = self.entries[&entry] - units;
         if left == 0 {
             self.entries.remove(&entry)

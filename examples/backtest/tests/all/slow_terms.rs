@@ -32,6 +32,8 @@ impl Asked {
 /// An order of the random tests. A price of 0 is none; `size` is in units, negative to sell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Spec {
+    /// The place of its asset.
+    pub(crate) asset: usize,
     pub(crate) size: i64,
     pub(crate) asked: Asked,
     pub(crate) limit: f64,
