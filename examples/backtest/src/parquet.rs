@@ -105,6 +105,9 @@ fn sheet_table(sheet: &Sheet) -> TableAbout {
         };
         columns.push((name.to_owned(), data));
     }
+    for (at, name) in sheet.chosen.iter().enumerate() {
+        columns.push((name.clone(), ColumnData::Numbers(rows.iter().map(|row| row.chosen[at]).collect())));
+    }
     columns.push(("score".to_owned(), ColumnData::Numbers(rows.iter().map(|row| row.score).collect())));
     let mut about = sheet.about.clone();
     about.push(("digest".to_owned(), format!("{:016x}", sheet.digest())));

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::condition::Condition;
 use super::monte::Method;
-use super::objective::Objective;
+use super::objective::{Objective, parse_figures};
 use super::space::Points;
 use super::trade::TradeArgs;
 use super::{Axis, Parameter, ParameterKind, Tunable};
@@ -15,6 +15,7 @@ use crate::args::DataArgs;
 use crate::commands::CommandError;
 use crate::config::ConfigError;
 use crate::limits::{PATHS_MAX, POINTS_MAX, SHARDS_MAX};
+use crate::performance::FigureRow;
 use crate::results::COLUMNS;
 
 /// What is traded and on which terms: the flags of all commands.
@@ -74,11 +75,31 @@ pub(super) struct SearchFlags {
     pub(super) threads: Option<usize>,
 }
 
+/// What each row of a search tells beside its usual figures.
+#[derive(Clone, Debug, Args)]
+pub(super) struct FigureFlags {
+    /// Further figures of each row, such as `sortino,calmar,win_rate_pct`. Keeps all of each run while it is
+    /// looked at, so that a search takes longer
+    #[arg(long, value_name = "NAMES")]
+    figures: Option<String>,
+}
+
+impl FigureFlags {
+    /// The search with the figures that were chosen.
+    pub(super) fn chosen_by(&self, search: Search) -> Result<Search, CommandError> {
+        let Some(text) = &self.figures else { return Ok(search) };
+        let chosen = parse_figures(text).map_err(|reason| refused("figures", reason))?;
+        Ok(Search { chosen, ..search })
+    }
+}
+
 /// Flags of `sweep`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepFlags {
     #[command(flatten)]
     pub(super) explore: ExploreFlags,
+    #[command(flatten)]
+    pub(super) figures: FigureFlags,
     /// Run part I of N alone: `merge` makes one of the parts
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<Shard>,
@@ -118,6 +139,8 @@ pub(super) struct SheetFlags {
 pub(super) struct OptimiseFlags {
     #[command(flatten)]
     pub(super) explore: ExploreFlags,
+    #[command(flatten)]
+    pub(super) figures: FigureFlags,
     /// At most so many points are run
     #[arg(long, value_name = "N", default_value_t = 320, value_parser = clap::value_parser!(u32).range(1..=POINTS_MAX as i64))]
     pub(super) runs: u32,
@@ -193,6 +216,8 @@ pub(super) struct WalkFlags {
 pub(super) struct ReportFlags {
     #[command(flatten)]
     pub(super) explore: ExploreFlags,
+    #[command(flatten)]
+    pub(super) figures: FigureFlags,
     /// Blocks of days for the probability of overfitting, if there are several points; 0 for none
     #[arg(long, value_name = "BLOCKS", default_value_t = 10)]
     pub(super) overfitting: usize,
@@ -364,6 +389,8 @@ fn refused(flag: &'static str, reason: String) -> CommandError {
 pub(super) struct Search {
     pub(super) points: Points,
     pub(super) objective: Objective,
+    /// Figures of each row beside the usual ones.
+    pub(super) chosen: Vec<FigureRow>,
     /// The ranges in words: equal for equal points.
     pub(super) space: String,
 }
@@ -401,6 +428,6 @@ impl SearchFlags {
         space.extend(program.constraint_text().map(|text| format!("where {text}")));
         space.extend(condition.map(|condition| format!("where {}", condition.text())));
         space.extend(self.samples.map(|count| format!("{count} samples of seed {}", self.seed)));
-        Ok(Search { points, objective, space: space.join("; ") })
+        Ok(Search { points, objective, chosen: Vec::new(), space: space.join("; ") })
     }
 }

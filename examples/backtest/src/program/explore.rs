@@ -49,13 +49,14 @@ pub(super) fn explore(
     let finished = run_each(indices, threads, program.name(), |index| {
         let point = search.points.get(index);
         let (scored, sums) = match blocks {
-            0 => (search.objective.score(program, backtest, point)?, None),
+            0 => (search.objective.score(program, backtest, point, &search.chosen)?, None),
             blocks => with_blocks(program, search, backtest, point, blocks)?,
         };
         let figures = figures(&scored.statistics);
-        let row = SheetRow { index, point: point.to_vec(), figures, score: scored.score };
+        let Scored { score, chosen, events, .. } = scored;
+        let row = SheetRow { index, point: point.to_vec(), figures, chosen, score };
         done(&row);
-        Ok(((row, sums), scored.events))
+        Ok(((row, sums), events))
     })?;
     Ok(finished)
 }
@@ -69,11 +70,7 @@ fn with_blocks(
 ) -> Result<(Scored, Option<BlockSums>), InstanceError> {
     let report = program.report(backtest, point)?;
     let returns = daily_changes(backtest.bars(), &report.equity);
-    let scored = Scored {
-        statistics: report.statistics,
-        score: search.objective.of(program, &report),
-        events: report.events,
-    };
+    let scored = search.objective.scored(program, &report, &search.chosen);
     Ok((scored, Some(BlockSums::of(&returns, blocks))))
 }
 
@@ -130,11 +127,12 @@ pub(super) fn panel(program: &dyn Tunable, search: &Search, sheet: &Sheet) -> Op
     let row = |row: &&SheetRow| {
         let mut values = row.point.clone();
         values.push(row.score);
-        values.extend(row.figures);
+        values.extend(row.figures.iter().chain(&row.chosen));
         values
     };
     let mut figures = vec![format!("objective ({})", search.objective.name)];
     figures.extend(COLUMNS.map(str::to_owned));
+    figures.extend(sheet.chosen.iter().cloned());
     Some(SearchPanel {
         parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
         figures,

@@ -33,7 +33,31 @@ enum ObjectiveKind {
 pub(super) struct Scored {
     pub(super) statistics: Statistics,
     pub(super) score: f64,
+    /// The figures that were chosen.
+    pub(super) chosen: Vec<f64>,
     pub(super) events: u64,
+}
+
+/// Reads the names of figures, with commas between them.
+///
+/// # Errors
+/// The names that there are.
+pub(super) fn parse_figures(text: &str) -> Result<Vec<FigureRow>, String> {
+    let mut rows: Vec<FigureRow> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if COLUMNS.contains(&name) {
+            return Err(format!("names `{name}`, which each row has"));
+        }
+        if rows.iter().any(|row| row.name == name) {
+            return Err(format!("names `{name}` twice"));
+        }
+        let Some(row) = Figures::TABLE.iter().find(|row| row.name == name) else {
+            let names: Vec<&str> = Figures::names().filter(|name| !COLUMNS.contains(name)).collect();
+            return Err(format!("has `{name}`, and may have: {}", names.join(", ")));
+        };
+        rows.push(*row);
+    }
+    Ok(rows)
 }
 
 impl Objective {
@@ -69,20 +93,32 @@ impl Objective {
         Ok(Self { name: text.to_owned(), kind, sign })
     }
 
-    /// Runs a point and says what it is worth.
+    /// Runs a point and says what it is worth, with the figures that were chosen.
     pub(super) fn score(
         &self,
         program: &dyn Tunable,
         backtest: &Backtest,
         point: &[f64],
+        chosen: &[FigureRow],
     ) -> Result<Scored, InstanceError> {
-        if let ObjectiveKind::Statistic(at) = self.kind {
+        if let (ObjectiveKind::Statistic(at), []) = (&self.kind, chosen) {
             let outcome = program.outcome(backtest, point)?;
             let (statistics, events) = (outcome.statistics, outcome.events);
-            return Ok(Scored { statistics, score: self.sign * figures(&statistics)[at], events });
+            let score = self.sign * figures(&statistics)[*at];
+            return Ok(Scored { statistics, score, chosen: Vec::new(), events });
         }
-        let report = program.report(backtest, point)?;
-        Ok(Scored { statistics: report.statistics, score: self.of(program, &report), events: report.events })
+        Ok(self.scored(program, &program.report(backtest, point)?, chosen))
+    }
+
+    /// What a run that was kept is worth, with the figures that were chosen.
+    pub(super) fn scored(&self, program: &dyn Tunable, report: &Report, chosen: &[FigureRow]) -> Scored {
+        let figure = |row: &FigureRow| report.figures.as_ref().map_or(f64::NAN, row.get);
+        Scored {
+            statistics: report.statistics,
+            score: self.of(program, report),
+            chosen: chosen.iter().map(figure).collect(),
+            events: report.events,
+        }
     }
 
     /// Why no point has a score on these bars, and what to take instead. `traded` says whether there were
@@ -102,7 +138,7 @@ impl Objective {
         format!("no point has a `{name}`: {why}; take --objective return_pct")
     }
 
-    /// What a run that was kept is worth.
+    /// The score of a run that was kept.
     pub(super) fn of(&self, program: &dyn Tunable, report: &Report) -> f64 {
         let score = match &self.kind {
             ObjectiveKind::Statistic(at) => figures(&report.statistics)[*at],

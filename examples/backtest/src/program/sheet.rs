@@ -13,12 +13,15 @@ use crate::results::{COLUMNS, Digest};
 const MARK: &str = "# backtest sweep 1";
 
 /// Rows of a search, and what was searched.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sheet {
     /// What was searched: program, data, terms, ranges, objective. Equal for parts of one search.
     pub about: Vec<(String, String)>,
     /// Names of the parameters.
     pub parameters: Vec<String>,
+    /// Names of the figures that were chosen beside [`COLUMNS`], of
+    /// [`Figures::TABLE`](crate::performance::Figures::TABLE).
+    pub chosen: Vec<String>,
     /// How many points the search has in all.
     pub points: usize,
     /// The rows, in ascending order of their index once they were [`sort`](Sheet::sort)ed.
@@ -34,6 +37,8 @@ pub struct SheetRow {
     pub point: Vec<f64>,
     /// The figures of [`COLUMNS`].
     pub figures: [f64; COLUMNS.len()],
+    /// The figures that were chosen beside them.
+    pub chosen: Vec<f64>,
     /// What the objective says; the more the better.
     pub score: f64,
 }
@@ -116,7 +121,8 @@ impl Sheet {
         let mut digest = Digest::new();
         for row in &self.rows {
             digest.add(&(row.index as u64).to_le_bytes());
-            row.point.iter().chain(&row.figures).for_each(|number| digest.add_number(*number));
+            let numbers = row.point.iter().chain(&row.figures).chain(&row.chosen);
+            numbers.for_each(|number| digest.add_number(*number));
             digest.add_number(row.score);
         }
         digest.value()
@@ -135,7 +141,10 @@ impl Sheet {
         for name in &self.parameters {
             let _ = write!(text, "{name},");
         }
-        let _ = writeln!(text, "{},score", COLUMNS.join(","));
+        for name in COLUMNS.into_iter().chain(self.chosen.iter().map(String::as_str)) {
+            let _ = write!(text, "{name},");
+        }
+        text.push_str("score\n");
         text
     }
 
@@ -158,7 +167,7 @@ impl Sheet {
         if lines.next().is_none_or(|(_, line)| line.trim_end() != MARK) {
             return Err(SheetError::NotASweep);
         }
-        let mut sheet = Self { about: Vec::new(), parameters: Vec::new(), points: 0, rows: Vec::new() };
+        let mut sheet = Self::default();
         while let Some((line, text)) = lines.next_if(|(_, line)| line.starts_with('#')) {
             // The value may be empty, with the blank before it.
             let (key, value) = text[1..]
@@ -172,17 +181,19 @@ impl Sheet {
             }
         }
         let header = lines.next().map_or("", |(_, line)| line);
-        let tail = format!("{},score\n", COLUMNS.join(","));
-        let names = header.strip_prefix("index,").and_then(|rest| rest.strip_suffix(&tail));
-        let names = names.ok_or(SheetError::NotASweep)?.split_terminator(',');
-        sheet.parameters = names.map(str::to_owned).collect();
+        let always = format!("{},", COLUMNS.join(","));
+        let names = header.strip_prefix("index,").and_then(|rest| rest.strip_suffix("score\n"));
+        let (before, behind) =
+            names.and_then(|names| names.split_once(&always)).ok_or(SheetError::NotASweep)?;
+        let listed = |names: &str| names.split_terminator(',').map(str::to_owned).collect();
+        (sheet.parameters, sheet.chosen) = (listed(before), listed(behind));
         for (line, text) in lines {
             match (text.ends_with('\n'), may_be_cut) {
                 (false, true) => break,
                 (false, false) => return Err(SheetError::Cut { line }),
                 _ => {}
             }
-            let row = SheetRow::parse(text.trim_end(), sheet.parameters.len());
+            let row = SheetRow::parse(text.trim_end(), sheet.parameters.len(), sheet.chosen.len());
             sheet.rows.push(row.ok_or(SheetError::Line { line })?);
         }
         Ok(sheet)
@@ -197,6 +208,7 @@ impl Sheet {
             let mut terms = sheet.about.clone();
             terms.push(("points".to_owned(), sheet.points.to_string()));
             terms.push(("parameters".to_owned(), sheet.parameters.join(" ")));
+            terms.push(("figures".to_owned(), sheet.chosen.join(" ")));
             terms
         };
         let (mine, theirs) = (terms(self), terms(other));
@@ -236,7 +248,7 @@ impl SheetRow {
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = self.index.to_string();
-        for number in self.point.iter().chain(&self.figures).chain([&self.score]) {
+        for number in self.point.iter().chain(&self.figures).chain(&self.chosen).chain([&self.score]) {
             line.push(',');
             if !number.is_nan() {
                 let _ = write!(line, "{number}");
@@ -246,15 +258,17 @@ impl SheetRow {
         line
     }
 
-    fn parse(line: &str, parameters: usize) -> Option<Self> {
+    fn parse(line: &str, parameters: usize, chosen: usize) -> Option<Self> {
         let mut fields = line.split(',');
         let index = fields.next()?.parse().ok()?;
         let number = |field: &str| if field.is_empty() { Some(f64::NAN) } else { field.parse().ok() };
         let numbers: Vec<f64> = fields.map(number).collect::<Option<_>>()?;
         let (point, rest) = numbers.split_at_checked(parameters)?;
-        let (figures, score) = rest.split_at_checked(COLUMNS.len())?;
+        let (figures, rest) = rest.split_at_checked(COLUMNS.len())?;
+        let (chosen, score) = rest.split_at_checked(chosen)?;
         let [score] = score else { return None };
-        Some(Self { index, point: point.to_vec(), figures: figures.try_into().ok()?, score: *score })
+        let (point, chosen) = (point.to_vec(), chosen.to_vec());
+        Some(Self { index, point, figures: figures.try_into().ok()?, chosen, score: *score })
     }
 }
 
@@ -290,6 +304,7 @@ mod tests {
             index: *index,
             point: vec![*index as f64, 0.1],
             figures: [1.0 / 3.0, f64::NAN, 7.0, -1e-300, 0.1, f64::INFINITY, 1e300, 100.0],
+            chosen: vec![*index as f64 / 7.0, f64::NAN],
             score: if *index == 3 { f64::NAN } else { (*index as f64 * 7.0) % 5.0 },
         };
         Sheet {
@@ -298,6 +313,7 @@ mod tests {
                 ("data".to_owned(), "a\nb".replace('\n', " ")),
             ],
             parameters: vec!["fast".to_owned(), "share".to_owned()],
+            chosen: vec!["sortino".to_owned(), "calmar".to_owned()],
             points: 9,
             rows: indices.iter().map(row).collect(),
         }
@@ -311,6 +327,13 @@ mod tests {
         assert_eq!(read.check_same(&whole), Ok(()));
         let none = Sheet { parameters: Vec::new(), rows: Vec::new(), ..sheet(&[]) };
         assert_eq!(Sheet::parse(&none.text(), false), Ok(none));
+        // Without figures that were chosen, a file is what it was before there were any.
+        let mut usual = Sheet { chosen: Vec::new(), ..sheet(&[0, 3]) };
+        usual.rows.iter_mut().for_each(|row| row.chosen.clear());
+        let header = "index,fast,share,equity_final,return_pct,n_trades,max_drawdown_pct,\
+                      sharpe_simple_daily252,sharpe_daily252,cagr_pct,exposure_pct,score\n";
+        assert!(usual.text().contains(header), "{}", usual.text());
+        assert_eq!(Sheet::parse(&usual.text(), false).map(|read| read.text()), Ok(usual.text()));
     }
 
     #[test]
@@ -333,6 +356,10 @@ mod tests {
         other.about[1].1 = "MSFT".to_owned();
         let error = merged.clone().merge(other).expect_err("another search").to_string();
         assert!(error.contains("`data` is `MSFT` here and `a b`"), "{error}");
+        let mut other = sheet(&[1]);
+        other.chosen.swap(0, 1);
+        let error = merged.clone().merge(other).expect_err("other figures").to_string();
+        assert!(error.contains("`figures` is `calmar sortino` here and `sortino calmar`"), "{error}");
         let mut other = sheet(&[0]);
         other.rows[0].figures[2] = 8.0;
         assert_eq!(merged.merge(other), Err(SheetError::Contradiction { index: 0 }));

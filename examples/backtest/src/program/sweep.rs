@@ -23,7 +23,7 @@ use crate::search::BlockSums;
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: SweepFlags = flags(matches)?;
     check_blocks(flags.overfitting)?;
-    let search = flags.explore.search.search(program, matches)?;
+    let search = flags.figures.chosen_by(flags.explore.search.search(program, matches)?)?;
     let traded = flags.explore.market.open()?;
     let out = &flags.output.out;
     make_folder(out)?;
@@ -162,6 +162,7 @@ pub(super) fn empty(program: &dyn Tunable, search: &Search, traded: &Traded) -> 
         // As a file has it: a line for each. A name from a file could hold a line break, and a condition.
         about: about.map(|(key, value)| (key.to_owned(), value.replace(['\n', '\r'], " "))).to_vec(),
         parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
+        chosen: search.chosen.iter().map(|figure| figure.name.to_owned()).collect(),
         points: search.points.count(),
         rows: Vec::new(),
     }
@@ -199,8 +200,9 @@ pub(super) fn results(
             for (name, value) in sheet.parameters.iter().map(String::as_str).zip(&row.point) {
                 object[name] = (*value).into();
             }
-            for (name, value) in COLUMNS.iter().zip(row.figures) {
-                object[*name] = value.into();
+            let names = COLUMNS.into_iter().chain(sheet.chosen.iter().map(String::as_str));
+            for (name, value) in names.zip(row.figures.iter().chain(&row.chosen)) {
+                object[name] = (*value).into();
             }
             object
         };
@@ -240,6 +242,9 @@ fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String 
     for (head, width) in heads {
         let _ = write!(text, "{head:>width$} ");
     }
+    for name in &sheet.chosen {
+        let _ = write!(text, "{name:>12} ");
+    }
     let _ = writeln!(text, "{:>12}", "score");
     for row in best {
         for (at, value) in row.point.iter().enumerate() {
@@ -250,6 +255,10 @@ fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String 
         for ((head, width), figure) in heads.into_iter().zip(row.figures) {
             let decimals = if head == "trades" { 0 } else { 4 };
             let _ = write!(text, "{figure:>width$.decimals$} ");
+        }
+        for (name, figure) in sheet.chosen.iter().zip(&row.chosen) {
+            let width = name.len().max(12);
+            let _ = write!(text, "{figure:>width$.4} ");
         }
         let _ = writeln!(text, "{:>12.4}", row.score);
     }

@@ -216,7 +216,7 @@ fn choose(
 ) -> Result<Option<Chosen>, CommandError> {
     let indices: Vec<usize> = (0..search.points.count()).collect();
     let finished = run_each(&indices, threads, "fold", |index| {
-        let scored = search.objective.score(program, backtest, search.points.get(index))?;
+        let scored = search.objective.score(program, backtest, search.points.get(index), &search.chosen)?;
         let events = scored.events;
         Ok((scored, events))
     })?;

@@ -97,6 +97,49 @@ fn a_strategy_without_parameters_is_a_program_too() {
 }
 
 #[test]
+fn rows_have_the_figures_that_were_chosen_in_each_command_that_searches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ranges = ["--fast", "5..=20:5", "--slow", "40,60", "--objective", "return_pct"];
+    let chosen = [&ranges[..], &["--figures", "sortino, win_rate_pct"]].concat();
+    let sweep = |flags: &[&str], name: &str| {
+        let out = folder.path().join(name);
+        let text = on_goog(&crossing(), "sweep", &[flags, &["--parquet", "--out", path(&out)]].concat());
+        let sheet = Sheet::parse(&read(&out.join("results.csv")), false).expect("rows");
+        (text.expect("it runs"), sheet)
+    };
+    let (text, sheet) = sweep(&chosen, "chosen");
+    assert_eq!((sheet.chosen.join(" "), sheet.rows.len()), ("sortino win_rate_pct".to_owned(), 8));
+    assert!(text.lines().any(|line| line.contains("sortino win_rate_pct        score")), "{text}");
+    // They are those of the run itself, and the others are what they were.
+    let row = sheet.rows.iter().find(|row| row.point == [10.0, 60.0]).expect("a row");
+    let json = on_goog(&crossing(), "run", &["--fast", "10", "--slow", "60", "--json"]).expect("it runs");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let figures = ["sortino", "win_rate_pct"].map(|name| json["figures"][name].as_f64());
+    assert_eq!(figures, [Some(row.chosen[0]), Some(row.chosen[1])]);
+    let (_, usual) = sweep(&ranges, "usual");
+    for (row, usual) in sheet.rows.iter().zip(&usual.rows) {
+        assert_eq!((&row.point, row.figures, row.score), (&usual.point, usual.figures, usual.score));
+    }
+    // Parts, and a heat map that has them.
+    let parts = ["1/2", "2/2"].map(|shard| {
+        sweep_part(&[&chosen[..], &["--shard", shard, "--out", path(folder.path())]].concat());
+        folder.path().join(format!("results-{}.csv", shard.replace('/', "-of-")))
+    });
+    let merge = ["it", "merge", path(&parts[0]), path(&parts[1]), "--json", "--out", path(folder.path())];
+    let merged = crossing().execute(merge).expect("they are of one search");
+    let merged: serde_json::Value = serde_json::from_str(&merged).expect("JSON");
+    assert_eq!(merged["digest"], format!("{:016x}", sheet.digest()));
+    assert!(merged["best"][0]["sortino"].is_number(), "{merged}");
+    let page = folder.path().join("page.html");
+    on_goog(&crossing(), "report", &[&chosen[..], &["--out", path(&page)]].concat()).expect("it runs");
+    assert!(read(&page).contains("\"win_rate_pct\""));
+}
+
+fn sweep_part(flags: &[&str]) {
+    on_goog(&crossing(), "sweep", flags).expect("it runs");
+}
+
+#[test]
 fn mistakes_name_the_flag_and_what_can_be_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = ["--out", path(folder.path())];
@@ -115,6 +158,9 @@ fn mistakes_name_the_flag_and_what_can_be_written() {
     for (flags, part) in [
         (&["--fast", "60..=70"][..], "none of 11 points is allowed"),
         (&["--objective", "luck"], "--objective is `luck`, and must be one of: alpha_pct"),
+        (&["--figures", "luck"], "--figures has `luck`, and may have: duration_days, equity_peak"),
+        (&["--figures", "calmar,sqn,calmar"], "--figures names `calmar` twice"),
+        (&["--figures", "return_pct"], "--figures names `return_pct`, which each row has"),
         (&["--where", "fast <"], "--where a number or the name of a parameter is missing"),
         (&["--shard", "5/4"], "write `1/4` to `4/4`"),
         (&["--shard", "0/4"], "write `1/4` to `4/4`"),
