@@ -13,18 +13,18 @@ const RARE_MAX: f64 = 3.75;
 
 /// To which day a row counts: the day of UTC on which its session ends, or the next one outside of all. Rows
 /// come in their sequence, so that a session is looked for once.
-pub(super) struct DayOf<'a> {
+struct DayOf<'a> {
     session: &'a Session,
     latest: Option<SessionHours>,
 }
 
 impl<'a> DayOf<'a> {
-    pub(super) fn new(session: &'a Session) -> Self {
+    fn new(session: &'a Session) -> Self {
         Self { session, latest: None }
     }
 
     /// The day, from 1970 on.
-    pub(super) fn day(&mut self, time: Timestamp) -> i64 {
+    fn day(&mut self, time: Timestamp) -> i64 {
         if self.session.is_whole_day() {
             return time.as_nanos().div_euclid(NS_PER_DAY);
         }
@@ -43,10 +43,16 @@ pub(crate) fn count_days(bars: &[Bar]) -> usize {
     days(bars, &Session::default()).len()
 }
 
+/// To which day each row counts, from 1970 on.
+pub(crate) fn days_of_rows<'a>(bars: &'a [Bar], session: &'a Session) -> impl Iterator<Item = i64> + 'a {
+    let mut of = DayOf::new(session);
+    bars.iter().map(move |bar| of.day(bar.timestamp))
+}
+
 /// The days that have a row, from 1970 on, each once.
 fn days(bars: &[Bar], session: &Session) -> Vec<i64> {
-    let (mut days, mut of): (Vec<i64>, _) = (Vec::new(), DayOf::new(session));
-    for day in bars.iter().map(|bar| of.day(bar.timestamp)) {
+    let mut days: Vec<i64> = Vec::new();
+    for day in days_of_rows(bars, session) {
         if days.last() != Some(&day) {
             days.push(day);
         }

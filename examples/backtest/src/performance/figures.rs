@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::calendar::{DayOf, days_per_year};
+use super::calendar::{days_of_rows, days_per_year};
 use crate::data::{NS_PER_DAY, annual_growth_pct, years_of_days};
 use crate::engine::Session;
 use crate::messages::Bar;
@@ -111,7 +111,7 @@ impl Figures {
         let (first, last) = (bars.first()?, bars.last()?);
         let (start, end) = (*equity.first()?, *equity.last()?);
         let days_per_year = days_per_year(bars, session);
-        let daily = Daily::of(&returns_of(changes_by(bars, equity, session)), days_per_year);
+        let daily = Daily::of(&returns_by(bars, equity, session), days_per_year);
         let drawdowns = Drawdowns::of(bars, equity);
         let growth = end / start;
         let years = years_of_days(first.timestamp.as_nanos(), last.timestamp.as_nanos());
@@ -268,10 +268,14 @@ pub(crate) fn daily_changes(bars: &[Bar], equity: &[f64]) -> Vec<f64> {
     changes_by(bars, equity, &Session::default())
 }
 
+/// As `daily_returns`, of sessions.
+pub(crate) fn returns_by(bars: &[Bar], equity: &[f64], session: &Session) -> Vec<f64> {
+    returns_of(changes_by(bars, equity, session))
+}
+
 fn changes_by(bars: &[Bar], equity: &[f64], session: &Session) -> Vec<f64> {
-    let (mut closes, mut of): (Vec<(i64, f64)>, _) = (Vec::new(), DayOf::new(session));
-    for (bar, equity) in bars.iter().zip(equity) {
-        let today = of.day(bar.timestamp);
+    let mut closes: Vec<(i64, f64)> = Vec::new();
+    for (today, equity) in days_of_rows(bars, session).zip(equity) {
         match closes.last_mut() {
             Some((day, close)) if *day == today => *close = *equity,
             _ => closes.push((today, *equity)),

@@ -9,10 +9,10 @@ mod table;
 mod tables;
 
 pub use self::assets::AssetFigures;
-pub(crate) use self::calendar::count_days;
+pub(crate) use self::calendar::{count_days, days_of_rows};
 pub(crate) use self::export::{write_equity, write_trades};
 pub use self::figures::{DrawdownSpan, Figures, daily_returns, drawdowns};
-pub(crate) use self::figures::{daily_changes, exposure_pct, mean, shape, variance};
+pub(crate) use self::figures::{daily_changes, exposure_pct, mean, returns_by, shape, variance};
 pub use self::table::{FigureRow, FigureUnit};
 
 use self::extremes::Extremes;

@@ -6,9 +6,10 @@ use std::io;
 use serde_json::{Map, Value, json};
 
 use super::scale::escape;
-use crate::data::{format_moment, format_timestamp};
+use crate::data::{NS_PER_DAY, format_moment, format_timestamp};
+use crate::engine::Session;
 use crate::messages::{Bar, Timestamp};
-use crate::performance::{AssetFigures, FigureUnit, Figures, daily_returns, drawdowns};
+use crate::performance::{AssetFigures, FigureUnit, Figures, days_of_rows, drawdowns, returns_by};
 use crate::spill;
 use crate::strategy::Trade;
 use crate::tape::{Prices, Tape};
@@ -47,8 +48,10 @@ pub(crate) struct Page<'a> {
     pub(crate) by_asset: &'a [AssetFigures],
     /// The equity at the close of each.
     pub(crate) equity: &'a [f64],
-    /// Its figures, if they are others than those of the equity alone.
+    /// Its figures, if they are others than those of the equity and the trades.
     pub(crate) figures: Option<&'a Figures>,
+    /// By which its days go.
+    pub(crate) session: &'a Session,
     /// Closed trades.
     pub(crate) trades: &'a [Trade],
     /// Remarks.
@@ -161,6 +164,9 @@ fn data(page: &Page<'_>) -> io::Result<Value> {
     let step = count.div_ceil(POINTS_MAX).max(1);
     let last =
         |values: &[f64]| -> Vec<f64> { values.chunks(step).map(|part| part[part.len() - 1]).collect() };
+    let session = page.session;
+    let own = || Figures::by_session(bars, equity, page.trades, session);
+    let own = page.figures.copied().or_else(own);
     Ok(json!({
         "warning": page.warning,
         "step": step,
@@ -170,11 +176,11 @@ fn data(page: &Page<'_>) -> io::Result<Value> {
         "equity": last(equity),
         "hold": last(&hold),
         "drawdown": drawdown(equity, step),
-        "rolling": rolling_sharpe(bars, equity),
+        "rolling": rolling_sharpe(bars, equity, session),
         "rolling_days": ROLLING_DAYS,
-        "returns": distribution(&daily_returns(bars, equity)),
-        "months": months(bars, equity),
-        "figures": figures(page.figures.copied().or_else(|| Figures::of(bars, equity, page.trades)), bars, &hold),
+        "returns": distribution(&returns_by(bars, equity, session)),
+        "months": months(bars, equity, session),
+        "figures": figures(own, Figures::by_session(bars, &hold, &[], session)),
         "drawdowns": drawdown_rows(bars, equity),
         "trades": page.trades.iter().take(TRADES_MAX).map(|trade| trade_row(trade, &page.assets)).collect::<Vec<Value>>(),
         "trades_total": page.trades.len(),
@@ -209,17 +215,17 @@ fn drawdown(equity: &[f64], step: usize) -> Vec<f64> {
 }
 
 /// The Sharpe ratio of the last days, for a year, at each day that has so many before it: times and values.
-fn rolling_sharpe(bars: &[Bar], equity: &[f64]) -> Value {
-    let Some(figures) = Figures::of(bars, equity, &[]) else { return Value::Null };
-    let mut days: Vec<(f64, f64)> = Vec::new();
-    for (bar, equity) in bars.iter().zip(equity) {
-        let time = seconds(bar);
+fn rolling_sharpe(bars: &[Bar], equity: &[f64], session: &Session) -> Value {
+    let Some(figures) = Figures::by_session(bars, equity, &[], session) else { return Value::Null };
+    // Each with the time of its first row and its last equity.
+    let mut days: Vec<(i64, f64, f64)> = Vec::new();
+    for ((today, bar), equity) in days_of_rows(bars, session).zip(bars).zip(equity) {
         match days.last_mut() {
-            Some(day) if (day.0 / 86_400.0).floor() == (time / 86_400.0).floor() => day.1 = *equity,
-            _ => days.push((time, *equity)),
+            Some((day, _, last)) if *day == today => *last = *equity,
+            _ => days.push((today, seconds(bar), *equity)),
         }
     }
-    let returns: Vec<f64> = days.windows(2).map(|pair| pair[1].1 / pair[0].1 - 1.0).collect();
+    let returns: Vec<f64> = days.windows(2).map(|pair| pair[1].2 / pair[0].2 - 1.0).collect();
     let step = returns.len().div_ceil(POINTS_MAX).max(1);
     let ends = (ROLLING_DAYS..=returns.len()).step_by(step);
     let ratio = |end: usize| {
@@ -227,7 +233,7 @@ fn rolling_sharpe(bars: &[Bar], equity: &[f64]) -> Value {
         shape.sharpe * figures.days_per_year.sqrt()
     };
     json!({
-        "times": ends.clone().map(|end| days[end].0).collect::<Vec<f64>>(),
+        "times": ends.clone().map(|end| days[end].1).collect::<Vec<f64>>(),
         "values": ends.map(ratio).collect::<Vec<f64>>(),
     })
 }
@@ -257,14 +263,14 @@ fn distribution(returns: &[f64]) -> Value {
 }
 
 /// One row for each year: the year, twelve months and the whole, in percent; `null` where there is no data.
-fn months(bars: &[Bar], equity: &[f64]) -> Value {
-    let stamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
+fn months(bars: &[Bar], equity: &[f64], session: &Session) -> Value {
+    let stamps: Vec<i64> = days_of_rows(bars, session).map(|day| day.saturating_mul(NS_PER_DAY)).collect();
     let rows = super::monthly::returns(&stamps, equity);
     rows.iter().map(|row| json!([row.year, row.months, row.total])).collect()
 }
 
-fn figures(own: Option<Figures>, bars: &[Bar], hold: &[f64]) -> Value {
-    let (Some(own), Some(held)) = (own, Figures::of(bars, hold, &[])) else {
+fn figures(own: Option<Figures>, held: Option<Figures>) -> Value {
+    let (Some(own), Some(held)) = (own, held) else {
         return Value::Null;
     };
     let row = |row: &crate::performance::FigureRow| {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use backtest::data::parse_timestamp;
+use backtest::data::{format_timestamp, parse_timestamp};
 use backtest::engine::{AtEnd, Calendar, Session};
 use backtest::messages::{Bar, OrderCause, OrderStatus, Timestamp};
 use backtest::performance::Figures;
-use backtest::strategy::{Backtest, Report, Ticket};
+use backtest::program::Program;
+use backtest::strategy::{Backtest, Report, Size, Strategy, StrategyContext, Ticket};
 use jiff::civil::Date;
 use mycelium_random::{Random, seeds};
 
@@ -250,4 +251,63 @@ fn what_goes_by_days_goes_by_sessions() {
         assert_eq!(by_session, text(Figures::of(&later, &curve, &[])), "seed {seed}");
         assert_ne!(by_session, text(Figures::of(&bars, &curve, &[])), "seed {seed}");
     }
+}
+
+struct Hold;
+
+impl Strategy for Hold {
+    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+        if ctx.is_flat() {
+            ctx.buy(Size::Equity(0.9));
+        }
+    }
+}
+
+/// What the page of a run holds, and its figures as JSON.
+fn page_and_figures(flags: &[&str]) -> (serde_json::Value, serde_json::Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, out) = (folder.path().join("hours.csv"), folder.path().join("out"));
+    let mut text = "Timestamp,Open,High,Low,Close\n".to_owned();
+    for (bar, place) in hourly("2024-03-01 15:00", 400).iter().zip(0_u32..) {
+        let close = 100.0 + f64::from(place * place % 31) / 10.0;
+        let time = format_timestamp(bar.timestamp);
+        text.push_str(&format!("{time},{close},{close},{close},{close}\n"));
+    }
+    std::fs::write(&file, text).expect("it is written");
+    let program = Program::new("Hold", Vec::new(), |_| Hold);
+    let path = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
+    let command =
+        ["it".to_owned(), "run".to_owned(), "--data".to_owned(), path(&file), "--out".to_owned(), path(&out)];
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    program.execute(command.into_iter().chain(flags)).expect("it runs");
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("it was written");
+    let page = read("report.html");
+    let (_, data) = page.split_once("id=\"data\">").expect("data of the page");
+    let (data, _) = data.split_once("</script>").expect("an end");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    (json(data), json(&read("report.json"))["figures"].clone())
+}
+
+#[test]
+fn the_page_of_a_run_goes_by_sessions_as_its_figures_do() {
+    let days = |page: &serde_json::Value| -> u64 {
+        page["returns"]["counts"]
+            .as_array()
+            .expect("counts")
+            .iter()
+            .filter_map(serde_json::Value::as_u64)
+            .sum()
+    };
+    // From Friday 15:00 on, 400 hours: 18 days of UTC, and 18 that begin at 22:00, which end elsewhere.
+    let (page, figures) = page_and_figures(&["--session", "22:00-22:00"]);
+    let (by_day, figures_by_day) = page_and_figures(&[]);
+    assert_ne!(figures["sharpe"], figures_by_day["sharpe"]);
+    for (page, figures) in [(&page, &figures), (&by_day, &figures_by_day)] {
+        for row in page["figures"].as_array().expect("figures") {
+            let name = row["name"].as_str().expect("a name");
+            assert_eq!(row["value"].as_f64(), figures[name].as_f64(), "{name}");
+        }
+        assert_eq!(days(page), 17);
+    }
+    assert_ne!((&page["returns"], &page["months"]), (&by_day["returns"], &by_day["months"]));
 }
