@@ -268,11 +268,11 @@ pub enum SpawnError {
         /// The message.
         message: &'static str,
     },
-    /// There is no memory for the ring that a `Block` subscription asks for.
+    /// There is no memory for the ring that a `Block` subscription asks for, or its bus.
     CapacityTooLarge {
         /// The message whose topic it is.
         message: &'static str,
-        /// The capacity that was asked for, in messages.
+        /// The capacity that was asked for, in messages: the larger one of the two.
         capacity: usize,
     },
     /// The context is that of a `routing_config!`, which has no topics to subscribe to.
@@ -341,7 +341,8 @@ impl fmt::Display for SpawnError {
             ),
             Self::CapacityTooLarge { message, capacity } => write!(
                 f,
-                "there is no memory for a ring of {capacity} {message}: ask for less with `Subscription::capacity`"
+                "there is no memory for a ring of {capacity} {message}: ask for less with `Subscription::capacity`, or \
+                 `BusBuilder::topic_capacity`"
             ),
             Self::NotOnABus => f.write_str(
                 "a `routing_config!` has no topics to subscribe to: name the message in its list of routes",

@@ -189,3 +189,16 @@ fn what_nobody_hears_is_counted_apart() {
     isolate.run().unwrap();
     assert_eq!((counted(&isolate).0, isolate.stats().unheard), (2, 5));
 }
+
+#[test]
+fn a_bound_that_code_outside_comes_to_names_it() {
+    let mut isolate = Isolate::new(1);
+    isolate.limit_events(100);
+    isolate.spawn_service(Source(u64::MAX)).unwrap();
+    let error = isolate.run().unwrap_err();
+    assert!(error.to_string().contains("Source#1 still goes on"), "{error}");
+    // Nothing may go on any more, so nobody ends either.
+    let error = isolate.shutdown().unwrap_err();
+    assert!(matches!(error, RunError::TooManyEvents { .. }), "{error:?}");
+    assert!(error.to_string().contains("code outside of all actors still goes on"), "{error}");
+}

@@ -67,6 +67,10 @@ impl IsolateCore {
     /// The same of whoever sits there.
     #[cold]
     pub(crate) fn identity_in(&self, seat: u32) -> Identity {
+        if seat == OUTSIDE {
+            let path = Some(Arc::from("code outside of all actors"));
+            return Identity { id: id_of(seat), name: "outside", path };
+        }
         self.identity(seat, self.seat(seat).map_or("nobody", |seat| seat.name()))
     }
 

@@ -193,7 +193,8 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         self.topic.subscribe(Arc::clone(&owner.bell), options).map_err(|error| match error {
             SubscribeError::TooMany => SpawnError::TooManySubscribers { message: self.kind.name },
             SubscribeError::NoMemory => {
-                SpawnError::CapacityTooLarge { message: self.kind.name, capacity: subscription.room() }
+                let capacity = ring_room(subscription.capacity, self.topic.capacity());
+                SpawnError::CapacityTooLarge { message: self.kind.name, capacity }
             }
             _ => SpawnError::Closed,
         })
@@ -278,6 +279,12 @@ fn who(badge: Badge) -> Option<Arc<Identity>> {
 
 fn capacity_of(messages: usize) -> u32 {
     u32::try_from(messages).unwrap_or(QUEUE_CAPACITY_MAX)
+}
+
+/// How many messages a ring is to have room for, in a topic of this capacity: no fewer than that, however
+/// little is asked for.
+fn ring_room(asked: Option<usize>, topic: u64) -> usize {
+    asked.unwrap_or(0).max(usize::try_from(topic).unwrap_or(usize::MAX))
 }
 
 /// A topic whose message type is not known here.
@@ -555,5 +562,18 @@ impl Topics {
     /// are woken.
     fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
         self.map.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_cannot_be_had_is_named_with_the_room_that_it_would_have() {
+        assert_eq!([None, Some(5), Some(9)].map(|asked| ring_room(asked, 8)), [8, 8, 9]);
+        let error = SpawnError::CapacityTooLarge { message: "Tick", capacity: ring_room(None, 1 << 40) };
+        let text = error.to_string();
+        assert!(text.contains("1099511627776 Tick") && text.contains("`BusBuilder::topic_capacity`"), "{text}");
     }
 }
