@@ -106,6 +106,12 @@ impl LiveClock {
         if TOKIO_CAN_PAUSE { self.now().as_nanos() } else { ticks.now(|| now().as_nanos()) }
     }
 
+    /// The same, unless it was given a moment ago: see [`Ticks::later`].
+    #[inline]
+    pub(crate) fn later_by(&self, ticks: &mut Ticks) -> Option<i64> {
+        if TOKIO_CAN_PAUSE { Some(self.now().as_nanos()) } else { ticks.later(|| now().as_nanos()) }
+    }
+
     /// How long until it shows `at`; zero if it does already.
     pub(crate) fn until(&self, at: Timestamp) -> Duration {
         at.saturating_since(self.now())

@@ -125,7 +125,7 @@ fn order_across_receivers(lane: bool, handled_before: bool, timed: bool) {
         let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
         let [one, two] = two_topics(&stamps);
         if timed {
-            [&one, &two].iter().for_each(|topic| topic.keep_times(Some(StampTimes::new(4, || 0))));
+            [&one, &two].iter().for_each(|topic| topic.keep_times(Some(StampTimes::new(4, || Some(0)))));
         }
         let overflow = if lane { Overflow::Fail } else { Overflow::Block };
         let mut other = Receiver::new(&one, SubscribeOptions { overflow, ..SubscribeOptions::default() });

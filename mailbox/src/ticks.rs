@@ -18,6 +18,8 @@ const BASE_MIN_NS: i64 = 1_000_000;
 const BASE_MAX_NS: i64 = 1_000_000_000;
 /// A look says something of the counter if it goes on by at most so much meanwhile (counts): about 1 us.
 const LOOK_COUNTS_MAX: u64 = 4_096;
+/// How much time passes at least between two times that [`Ticks::later`] gives (nanoseconds).
+const GRAIN_NS: u64 = 1_000;
 /// By how much the counter may differ from the clock: this, and a thousandth of the time (nanoseconds).
 const ERROR_NS: i64 = 2_000;
 
@@ -44,6 +46,10 @@ pub struct Ticks {
     speed: u64,
     /// How many counts after the last look are believed; 0: none.
     window: u64,
+    /// The count at which a time was given last by [`later`](Self::later), and how many counts have to pass
+    /// until the next one is.
+    given: u64,
+    grain: u64,
 }
 
 impl Ticks {
@@ -64,6 +70,35 @@ impl Ticks {
                 system()
             }
         }
+    }
+
+    /// The same for one who asks again and again, unless less than a microsecond has passed since this
+    /// gave a time: `None`, which costs less.
+    ///
+    /// ```
+    /// use mycelium_mailbox::Ticks;
+    ///
+    /// let mut ticks = Ticks::new();
+    /// assert_eq!(ticks.later(|| 42), Some(42), "the first one is given always");
+    /// ```
+    #[inline]
+    pub fn later(&mut self, system: impl FnOnce() -> i64) -> Option<i64> {
+        if self.counts != Some(true) {
+            return Some(self.now(system));
+        }
+        let count = counter();
+        if count.wrapping_sub(self.given) < self.grain {
+            return None;
+        }
+        Some(self.give(count, system))
+    }
+
+    #[cold]
+    fn give(&mut self, count: u64, system: impl FnOnce() -> i64) -> i64 {
+        let time = self.at(count, || (system(), counter()));
+        // As long as the speed is not known, each time is given.
+        (self.given, self.grain) = (count, (GRAIN_NS << 32).checked_div(self.speed).unwrap_or(0));
+        time
     }
 
     /// The time at this count. `look` gives the time by the system's clock, and the count behind that.
@@ -204,6 +239,25 @@ mod tests {
             assert_eq!(machine.pass(300_000).error(), 0);
         }
         assert_eq!(machine.looks - looks, 1_000);
+    }
+
+    #[test]
+    fn a_time_that_is_given_is_later_by_a_microsecond_or_is_not_given() {
+        let begin = Instant::now();
+        let system = || begin.elapsed().as_nanos() as i64;
+        let (mut ticks, mut last, mut given) = (Ticks::new(), None, 0);
+        while system() < 20_000_000 {
+            let before = system();
+            let Some(time) = ticks.later(system) else {
+                // The counter is believed, and what was given before is not old.
+                assert!(before - last.unwrap() < 2 * WINDOW_NS);
+                continue;
+            };
+            assert!(time - before > -2 * WINDOW_NS && time <= system() + 2 * WINDOW_NS);
+            (last, given) = (Some(time), given + 1);
+        }
+        println!("{given} times in 20 ms, counter believed: {:?}", ticks.counts);
+        assert!(given > 0);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, StampTimes, Stamps, Subscription,
-    Topic, TryPublishError,
+    Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, StampTimes, Stamps,
+    SubscribeOptions, Subscription, Topic, TryPublishError,
 };
 
 mod common;
@@ -73,6 +73,36 @@ fn an_outsider_that_waits_for_room_is_told_when_outsiders_are_refused() {
     assert_eq!(numbers(&mut queue), [3]);
 }
 
+/// Writes down its number when it is woken.
+struct Woken(u32, Arc<Mutex<Vec<u32>>>);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().unwrap().push(self.0);
+    }
+}
+
+#[test]
+fn who_went_to_sleep_last_is_woken_behind_all_others() {
+    // More than are woken at once.
+    for sleepers in [1, 2, 50] {
+        let (topic, woken) = (topic::<u64>(8), Arc::default());
+        let queues: Vec<_> = (1..=sleepers)
+            .map(|number| {
+                let bell = Arc::new(Doorbell::new());
+                let mut queue = topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap();
+                assert!(queue.head().is_none());
+                assert!(bell.prepare(&Arc::new(Woken(number, Arc::clone(&woken))).into()) && !queue.arm());
+                queue
+            })
+            .collect();
+        topic.try_publish(1, 0).unwrap();
+        let woken = woken.lock().unwrap();
+        // A link is often the one, and works where it is woken.
+        assert_eq!((woken.len(), woken.last()), (queues.len(), Some(&sleepers)), "{woken:?}");
+    }
+}
+
 #[test]
 fn messages_in_a_row_share_a_stamp_and_those_whose_times_are_kept_do_not() {
     let stamps = Arc::new(Stamps::new());
@@ -90,7 +120,7 @@ fn messages_in_a_row_share_a_stamp_and_those_whose_times_are_kept_do_not() {
     topic.keep_times(Some(StampTimes::new(100, move || {
         let mut time = time.lock().unwrap();
         *time += 1;
-        *time
+        Some(*time)
     })));
     // More than are taken in advance, with one of another queue among them.
     let mut timed: Vec<_> = (3..23).map(&mut publish).collect();

@@ -15,6 +15,7 @@ thread_local! {
     /// What this thread had allocated when its section began.
     static BEGUN_AT: Cell<u64> = const { Cell::new(0) };
     static ALLOCATED_INSIDE: Cell<u64> = const { Cell::new(0) };
+    static SECTIONS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A seat's place is looked at, or changes.
@@ -30,6 +31,7 @@ pub(super) fn steps() -> u64 {
 
 /// The critical section of a topic begins.
 pub(super) fn section_begins() {
+    SECTIONS.set(SECTIONS.get() + 1);
     BEGUN_AT.set(allocations());
 }
 
@@ -57,11 +59,19 @@ fn allocated_inside(run: impl FnOnce()) -> u64 {
     ALLOCATED_INSIDE.get() - before
 }
 
+/// How often this thread has had the locks of topics while `run` ran.
+#[cfg(not(loom))]
+fn sections(run: impl FnOnce()) -> u64 {
+    let before = SECTIONS.get();
+    run();
+    SECTIONS.get() - before
+}
+
 #[cfg(not(loom))]
 mod critical_section {
     use std::sync::{Arc, Weak};
 
-    use super::allocated_inside;
+    use super::{allocated_inside, sections};
     use crate::{Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Subscription, Topic};
 
     /// More than `Few` has room for in place.
@@ -86,6 +96,22 @@ mod critical_section {
 
     fn read<M: Clone + Send + Sync + 'static>(queue: &mut Subscription<M>) -> usize {
         std::iter::from_fn(|| queue.head().map(|_| queue.advance())).count()
+    }
+
+    #[test]
+    fn a_reader_takes_the_lock_for_messages_and_for_places_that_it_frees_and_for_nothing_else() {
+        // Of those who drop the oldest, one message is taken at a time, and none in hand takes a place.
+        for (overflow, locks) in [(Overflow::DropOldest, [1, 0]), (Overflow::DropNewest, [1, 1])] {
+            let topic = topic::<u64>();
+            let mut queue = subscribe(&topic, overflow, 0);
+            for number in 0..3 {
+                topic.try_publish(number, 0).unwrap();
+                assert_eq!(sections(|| assert!(queue.head().is_some())), locks[0]);
+                assert_eq!(sections(|| queue.advance()), 0);
+                assert_eq!(sections(|| queue.commit()), locks[1]);
+                assert_eq!(sections(|| assert!(queue.head().is_none())), 0, "nothing waits");
+            }
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) struct Ear<T: Carried> {
 
 impl<T: Carried> Ear<T> {
     pub(super) fn new(queue: Queue<T>, entry: Arc<TopicEntry<T>>, place: TapPlace<T>) -> Self {
-        let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::new());
+        let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::default());
         let (tally, passed) = (Tally::new(entry), None);
         Self { queue, tally, encoder, header, shared, times, passed, place }
     }

@@ -44,8 +44,34 @@ struct Ears {
     encoded_max: usize,
 }
 
-/// When messages were published, by rising stamp.
-pub(super) type TimeLog = VecDeque<StampTime>;
+/// When messages were published, as far as an ear knows it that listens alone.
+#[derive(Default)]
+pub(super) struct TimeLog {
+    /// By rising stamp.
+    entries: VecDeque<StampTime>,
+    /// The last stamp of which they tell.
+    until: u64,
+}
+
+impl TimeLog {
+    /// The time of the message with this stamp, of which nobody asks for those before any more.
+    #[inline]
+    fn pass_to(&mut self, stamp: u64) -> Option<i64> {
+        if stamp > self.until {
+            return None;
+        }
+        while self.entries.get(1).is_some_and(|(other, _)| *other <= stamp) {
+            self.entries.pop_front();
+        }
+        self.entries.front().map(|(_, at)| *at)
+    }
+
+    /// Takes all that the topic knows.
+    fn fill(&mut self, times: &mut StampTimes) {
+        self.entries.clear();
+        self.until = times.take_all(&mut self.entries);
+    }
+}
 
 thread_local! {
     /// When the message that this thread publishes took its place at the bus that it comes from; 0: it takes
@@ -90,24 +116,23 @@ pub(crate) fn published_before<T>(at: i64, publish: impl FnOnce() -> T) -> T {
 
 /// A log of the times at which messages took their places.
 fn times_by(clock: LiveClock, most: usize) -> StampTimes {
-    // The clock, as far as it was asked.
-    let mut ticks = Ticks::new();
+    // The clock, as far as it was asked, and whether the last message took its place elsewhere.
+    let (mut ticks, mut elsewhere) = (Ticks::new(), false);
     StampTimes::new(most.max(TIMES_MAX), move || match PUBLISHED_BEFORE.get() {
-        0 => clock.now_by(&mut ticks),
-        before => before,
+        0 if !elsewhere => clock.later_by(&mut ticks),
+        0 => {
+            elsewhere = false;
+            Some(clock.now_by(&mut ticks))
+        }
+        before => {
+            elsewhere = true;
+            Some(before)
+        }
     })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The time of the message with this stamp, in a log of which nobody else wants anything.
-fn pass_to(log: &mut TimeLog, stamp: u64) -> Option<i64> {
-    while log.front().is_some_and(|(other, _)| *other < stamp) {
-        log.pop_front();
-    }
-    log.front().map(|(_, at)| *at)
 }
 
 impl Ears {
@@ -259,7 +284,7 @@ impl Tap {
         stamp: u64,
         keep_from: u64,
     ) -> i64 {
-        pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(topic, own, stamp, keep_from))
+        own.pass_to(stamp).unwrap_or_else(|| self.fetch_times(topic, own, stamp, keep_from))
     }
 
     #[cold]
@@ -272,7 +297,7 @@ impl Tap {
     ) -> i64 {
         let fetch = |times: &mut StampTimes| {
             if !self.retains && times.readers() <= 1 {
-                times.take_all(own);
+                own.fill(times);
                 return None;
             }
             if !self.retains {
@@ -280,7 +305,7 @@ impl Tap {
             }
             Some(times.find(stamp))
         };
-        topic.with_times(fetch).flatten().or_else(|| pass_to(own, stamp)).unwrap_or(0)
+        topic.with_times(fetch).flatten().or_else(|| own.pass_to(stamp)).unwrap_or(0)
     }
 }
 
@@ -315,7 +340,7 @@ mod tests {
         assert!(topic.with_times(|_| ()).is_none(), "nobody pays for what nobody wants to know");
         let published = |own: &mut TimeLog, stamp, keep_from| tap.published(&topic, own, stamp, keep_from);
         let kept = || topic.with_times(|times| times.find(0)).expect("somebody listens");
-        let (mut own, mut other) = (TimeLog::new(), TimeLog::new());
+        let (mut own, mut other) = (TimeLog::default(), TimeLog::default());
         let first = tap.join(&topic, 4, clock);
         let [one, two] = [10, 20].map(&mut publish);
         assert_eq!(published(&mut own, one, one), 10);
@@ -331,7 +356,7 @@ mod tests {
         tap.leave(&topic, second);
         let [five, six] = [50, 60].map(&mut publish);
         assert_eq!([five, six].map(|stamp| published(&mut own, stamp, stamp)), [50, 60]);
-        assert!(own.len() <= 1 && kept() == 0);
+        assert!(own.entries.len() <= 1 && kept() == 0);
         tap.leave(&topic, first);
         assert!(topic.with_times(|_| ()).is_none());
     }
@@ -344,7 +369,7 @@ mod tests {
         let one = publish(10);
         for _ in 0..2 {
             let ear = tap.join(&topic, 4, clock);
-            assert_eq!(tap.published(&topic, &mut TimeLog::new(), one, u64::MAX), 10);
+            assert_eq!(tap.published(&topic, &mut TimeLog::default(), one, u64::MAX), 10);
             tap.leave(&topic, ear);
         }
     }
