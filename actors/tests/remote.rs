@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "remote/away.rs"]
+mod away;
 mod common;
 #[path = "links/kit.rs"]
 #[allow(dead_code, reason = "what the tests of topics need")]
@@ -329,9 +331,12 @@ fn questions_and_what_is_told_survive_whatever_happens_to_connections() {
     on_every_runtime(async move || {
         let faults = Faults { cut: 200, reset: 100, delay: 50, bytes: 100, ..Faults::default() };
         let (market, other) = (bus("market"), bus("desk"));
-        let listener = other.bind_tcp("127.0.0.1:0").unwrap();
+        // Longer than the test takes on any machine.
+        let options = LinkOptions::default().hold(Duration::from_secs(3_600));
+        let listener = other.bind_tcp_with("127.0.0.1:0", options.clone()).unwrap();
         let proxy = Proxy::new(&listener.address(), Random::new(seed), faults).await;
-        market.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap().linked().await;
+        let address = LinkAddress::tcp(proxy.address.to_string());
+        market.connect_with(address, options).unwrap().linked().await;
         let desk = Desk::default();
         desk.on(&other);
         let orders = market.recipient::<Order>("desk/desk").unwrap();

@@ -5,6 +5,8 @@
 mod mailboxes;
 #[path = "link/runs.rs"]
 mod runs;
+#[path = "link/silence.rs"]
+mod silence;
 
 use mycelium_mailbox::wire::{GrownEnum, Layout, Offer};
 use mycelium_random::{Random, seed};
@@ -46,10 +48,8 @@ fn parse(bytes: &[u8]) -> Frame<'_> {
 fn hello(name: &str, nonce: u64, offers: &[(u16, Offer<'static>)]) -> PeerHello {
     let mut out = Vec::new();
     Hello { name, nonce, value_len_max: LEN_MAX, offers }.encode(&mut out).expect("sound");
-    match Handshake::new(0, 1).frame(&parse(&out)) {
-        Ok(Greeting::Hello(hello)) => hello,
-        other => panic!("{other:?}"),
-    }
+    let Ok(Greeting::Hello(hello)) = Handshake::new(0, 1).frame(&parse(&out)) else { panic!("no Hello") };
+    hello
 }
 
 fn agreement() -> Agreement {

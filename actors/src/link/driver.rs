@@ -4,6 +4,7 @@
 //! Each poll is one turn: what is asked and ordered, what has come on the connection, what has room here,
 //! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
 
+mod absence;
 mod cut;
 mod direct;
 mod drain;
@@ -28,6 +29,7 @@ use mycelium_remote::link::{AttachError, Input, Link};
 use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
+use self::absence::Absence;
 use self::cut::Cut;
 pub(super) use self::direct::DriverTask;
 use self::drain::LastPing;
@@ -70,8 +72,8 @@ pub(super) struct Driver {
     seen: u64,
     phase: Phase,
     wanted: Arc<Interest>,
-    /// Since when there is no connection; `None`: there is one, or nothing waits for one.
-    broken: Option<Instant>,
+    /// `None`: there is a connection, or nothing waits for one.
+    broken: Option<Absence>,
     /// Messages of one type, in a row, that have come and wait nowhere: the link is told once of all.
     consumed: (u16, u64),
     alarm: Pin<Box<Sleep>>,
@@ -384,8 +386,8 @@ impl Driver {
         if matches!(loss, Cut::Bye(_) | Cut::Done) || self.hold.is_zero() {
             self.give_up();
         } else {
-            self.broken = Some(Instant::now());
-            self.peer.tell_state(LinkState::Gone, self.broken);
+            let absence = self.broken.insert(Absence::begin(Instant::now(), self.hold));
+            self.peer.tell_state(LinkState::Gone, Some(absence.since()));
         }
         self.count();
         self.peer.set_attached(false);
@@ -448,7 +450,7 @@ impl Driver {
             let full = self.line.as_ref().is_some_and(|line| line.full);
             let link = if full { self.link.silent_at() } else { self.link.deadline() };
             let link = link.map(|at| self.hub.moment(at));
-            let broken = self.broken.map(|since| crate::clock::later(since, self.hold));
+            let broken = self.broken.as_ref().map(Absence::due);
             let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
             let lingers = self.line.as_ref().and_then(|line| line.lingers);
             let all = link.into_iter().chain(broken).chain(drain).chain(lingers);
@@ -464,7 +466,9 @@ impl Driver {
             self.set_for = None;
             let now = Instant::now();
             earliest = Some(now + TICK);
-            if broken.is_some_and(|at| at <= now) {
+            if broken.is_some_and(|at| at <= now)
+                && self.broken.as_mut().is_some_and(|absence| absence.is_over(now))
+            {
                 self.give_up();
             }
             if lingers.is_some_and(|at| at <= now) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::backoff::Backoff;
-use super::greet::{GreetError, Side, greet};
+use super::greet::{GreetError, Patience, Side, greet};
 use super::hub::Hub;
 use super::lookup::HostLookup;
 use super::peer::Peer;
@@ -184,12 +184,14 @@ impl fmt::Debug for Dialer {
 
 /// Accepts connections until the listener is closed.
 pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, options: Arc<LinkOptions>) {
+    let patience = Arc::new(Patience::of(&options));
     while let Some(accepted) = poll_fn(|cx| listening.poll_accept(cx)).await {
         match accepted {
             Ok(socket) => {
                 let (greeting, options) = (Arc::clone(&hub), Arc::clone(&options));
+                let patience = Arc::clone(&patience);
                 hub.handshakes.spawn(async move {
-                    match greet(&greeting, socket, Side::Accepted, &options).await {
+                    match greet(&greeting, socket, Side::Accepted, &options, &patience).await {
                         Ok(_) => {}
                         Err(error) => tracing::info!(target: TARGET, %error, "link refused"),
                     }
@@ -239,7 +241,7 @@ pub(super) async fn keep_dialing(
     seen: Arc<Reached>,
     mut way: impl Dial,
 ) {
-    let mut backoff = Backoff::default();
+    let (mut backoff, patience) = (Backoff::default(), Patience::of(&options));
     let mut said = String::new();
     let mut look_again = LOOK_AGAIN;
     loop {
@@ -253,8 +255,9 @@ pub(super) async fn keep_dialing(
         }
         let dialed = rt::timeout(DIAL_LIMIT, way.dial(DIAL_LIMIT)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let side = Side::Dialed(before.as_deref());
         let at_once = match dialed {
-            Ok(socket) => match greet(&hub, socket, Side::Dialed(before.as_deref()), &options).await {
+            Ok(socket) => match greet(&hub, socket, side, &options, &patience).await {
                 Ok((peer, ended)) => {
                     seen.set(peer);
                     said.clear();

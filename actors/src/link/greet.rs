@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mycelium_remote::frame::Decoder;
@@ -21,6 +22,10 @@ use crate::rt;
 
 /// How long a peer that was refused may take to read that.
 pub(super) const LINGER: Duration = Duration::from_millis(200);
+
+/// How long a handshake may take at first, and at most.
+const HANDSHAKE: Duration = Duration::from_nanos(HANDSHAKE_NS);
+const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
 
 /// Control frames may be as long as this, however short values have to be (bytes).
 const CONTROL_MAX: usize = 16 << 10;
@@ -87,6 +92,32 @@ impl From<LinkFault> for GreetError {
     }
 }
 
+/// How long the handshakes of one listener or dialer may take: twice as long after each that was late, up to
+/// a third of the time for which a peer is waited for. Two processes that live are linked on a machine that
+/// is busy too, if not at the first attempt.
+pub(super) struct Patience {
+    late: AtomicU32,
+    most: Duration,
+}
+
+impl Patience {
+    pub(super) fn of(options: &LinkOptions) -> Self {
+        Self { late: AtomicU32::new(0), most: (options.hold / 3).clamp(HANDSHAKE, HANDSHAKE_MAX) }
+    }
+
+    fn limit(&self) -> Duration {
+        let late = self.late.load(Ordering::Relaxed);
+        HANDSHAKE.saturating_mul(1_u32.checked_shl(late).unwrap_or(u32::MAX)).min(self.most)
+    }
+
+    /// A handshake that had this limit was late. Others may have been at the same time.
+    fn grow(&self, limit: Duration) {
+        if limit == self.limit() && limit < self.most {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A link that has a new connection, and what tells how that ends.
 pub(super) type Greeted = (Arc<Peer>, oneshot::Receiver<Ending>);
 
@@ -117,12 +148,17 @@ pub(super) async fn greet(
     mut socket: Box<dyn Socket>,
     side: Side<'_>,
     options: &Arc<LinkOptions>,
+    patience: &Patience,
 ) -> Result<Greeted, GreetError> {
     let mut guest = Guest { hub, peer: None };
-    let limit = Duration::from_nanos(HANDSHAKE_NS);
+    let limit = patience.limit();
     let greeting = shake_hands(hub, &mut *socket, side, options, &mut guest.peer);
     let greeted = rt::timeout(limit, greeting).await;
-    let late = || Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into());
+    let late = || {
+        patience.grow(limit);
+        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        Err(LinkFault::HandshakeLate { limit_ns }.into())
+    };
     let mut rest = None;
     let mut result = match greeted.unwrap_or_else(|_| late()) {
         Ok(found) => hand_over(hub, &mut socket, &mut rest, found).await,
@@ -289,5 +325,23 @@ impl Hub {
     fn hello(&self, nonce: u64) -> Hello<'_> {
         let value_len_max = u32::try_from(self.longest()).unwrap_or(u32::MAX);
         Hello { name: self.name(), nonce, value_len_max, offers: &self.offers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_that_was_late_gives_the_next_one_twice_the_time_up_to_a_bound() {
+        for (hold, limits) in [(30, [5, 10, 10, 10, 10, 10]), (3_600, [5, 10, 20, 40, 60, 60]), (0, [5; 6])] {
+            let patience = Patience::of(&LinkOptions::default().hold(Duration::from_secs(hold)));
+            for limit in limits {
+                let before = patience.limit();
+                assert_eq!(before.as_secs(), limit);
+                // Two at the same time are late once.
+                (0..2).for_each(|_| patience.grow(before));
+            }
+        }
     }
 }

@@ -260,7 +260,8 @@ impl Peer {
     /// Whether it has a connection, or what is for it waits for one.
     pub(super) fn is_waited_for(&self) -> bool {
         let desk = self.desk();
-        !desk.closed && desk.stats.connections > 0 && desk.stats.state != LinkState::Gone
+        let is_there = desk.stats.state != LinkState::Gone || desk.broken.is_some();
+        !desk.closed && desk.stats.connections > 0 && is_there
     }
 
     pub(super) fn is_closed(&self) -> bool {

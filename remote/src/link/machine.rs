@@ -12,6 +12,11 @@ use super::{Agreement, AttachError, Attached, Input, LinkFault, LinkStats, Outpu
 /// By how much a frame that is not whole grows within [`LinkConfig::frame_ns`], in bytes.
 const FRAME_STEP: usize = 64 << 10;
 
+/// How often the time of silence doubles at most, over connections of which nothing was heard for as long.
+const DOUBLED_MAX: u32 = 4;
+/// A connection on which the peer was heard for so many times of silence was a good one.
+const GOOD_SILENCES: u64 = 4;
+
 /// Bounds and times of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkConfig {
@@ -23,7 +28,9 @@ pub struct LinkConfig {
     /// After so long without a word to the peer it gets a heartbeat, in nanoseconds.
     pub heartbeat_ns: u64,
     /// After so long without a word from the peer its connection is dead, in nanoseconds. At least three
-    /// heartbeats.
+    /// heartbeats. After each connection that has died so, or by [`frame_ns`](Self::frame_ns), before it was
+    /// of use for long, both times are twice as long, up to 16 times: a peer that is slow is heard in the
+    /// end.
     pub silence_ns: u64,
     /// A frame that is not whole grows by 64 KiB in this time, or its connection is dead, in nanoseconds: a
     /// damaged length announces bytes that never come, though others do.
@@ -72,6 +79,9 @@ pub struct Link {
     /// The longest value that the peer reads, in bytes.
     pub(super) value_len_max: usize,
     pub(super) ack_at: u64,
+    attached_at: u64,
+    /// How often the times after which a connection is dead have doubled.
+    doubled: u32,
     heard_at: u64,
     framed_at: u64,
     /// Bytes that have come since, up to a step.
@@ -105,6 +115,8 @@ impl Link {
             paused: false,
             value_len_max: 0,
             ack_at: u64::MAX,
+            attached_at: 0,
+            doubled: 0,
             heard_at: 0,
             framed_at: 0,
             unframed: 0,
@@ -167,7 +179,7 @@ impl Link {
     /// A connection begins.
     fn connect(&mut self, now: u64, agreement: &Agreement, stated: &Standing) {
         self.attached = true;
-        self.heard_at = now;
+        (self.attached_at, self.heard_at) = (now, now);
         (self.framed_at, self.unframed) = (now, 0);
         self.wrote_at = now;
         // The Accept has told what was received by then. It may have become more.
@@ -193,7 +205,7 @@ impl Link {
         self.stats.lost += lost;
         self.stats.peer_restarts += 1;
         self.end = self.end.wrapping_add(1).max(1);
-        self.peer_end = 0;
+        (self.peer_end, self.doubled) = (0, 0);
         (self.received, self.told, self.unacked_bytes) = (0, 0, 0);
         self.flows.iter_mut().for_each(|flow| flow.restart(self.config.credit));
         self.mailboxes.restart();
@@ -262,18 +274,36 @@ impl Link {
                 self.tells |= self.probes.ask(self.attached);
                 Ok(Output::Nothing)
             }
-            Input::Tick if self.attached && now >= self.heard_at.saturating_add(self.config.silence_ns) => {
-                Err(LinkFault::Silent { limit_ns: self.config.silence_ns })
-            }
-            Input::Tick if self.attached && now >= self.framed_at.saturating_add(self.config.frame_ns) => {
-                Err(LinkFault::Slow { limit_ns: self.config.frame_ns })
-            }
-            Input::Tick => Ok(Output::Nothing),
+            Input::Tick => self.tick(now),
         };
         if stepped.is_err() {
             self.attached = false;
         }
         stepped
+    }
+
+    /// Whether the connection is dead by now.
+    fn tick(&mut self, now: u64) -> Result<Output, LinkFault> {
+        let (silence_ns, frame_ns) = (self.silence_ns(), self.frame_ns());
+        let fault = match self.attached {
+            true if now >= self.heard_at.saturating_add(silence_ns) => {
+                LinkFault::Silent { limit_ns: silence_ns }
+            }
+            true if now >= self.framed_at.saturating_add(frame_ns) => LinkFault::Slow { limit_ns: frame_ns },
+            _ => return Ok(Output::Nothing),
+        };
+        let was_good =
+            self.heard_at.saturating_sub(self.attached_at) >= silence_ns.saturating_mul(GOOD_SILENCES);
+        self.doubled = if was_good { 0 } else { (self.doubled + 1).min(DOUBLED_MAX) };
+        Err(fault)
+    }
+
+    fn silence_ns(&self) -> u64 {
+        self.config.silence_ns.saturating_mul(1 << self.doubled)
+    }
+
+    fn frame_ns(&self) -> u64 {
+        self.config.frame_ns.saturating_mul(1 << self.doubled)
     }
 
     fn message(&mut self, now: u64, frame: &Frame<'_>) -> Result<Output, LinkFault> {
@@ -433,8 +463,8 @@ impl Link {
     /// The same while the connection takes nothing: there is nothing to fill.
     #[must_use]
     pub fn silent_at(&self) -> Option<u64> {
-        let heard_until = self.heard_at.saturating_add(self.config.silence_ns);
-        self.attached.then(|| heard_until.min(self.framed_at.saturating_add(self.config.frame_ns)))
+        let heard_until = self.heard_at.saturating_add(self.silence_ns());
+        self.attached.then(|| heard_until.min(self.framed_at.saturating_add(self.frame_ns())))
     }
 
     /// How many messages of a type may be sent now, the window aside.

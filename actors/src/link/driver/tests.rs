@@ -48,7 +48,7 @@ impl AsyncWrite for Closed {
 impl Socket for Closed {}
 
 /// The task of a link that has a connection of this kind, and the other end of it.
-fn attached(
+pub(super) fn attached(
     core: &Arc<BusCore>,
     hub: &Arc<Hub>,
     socket: impl FnOnce(&mut Link) -> Box<dyn Socket>,
@@ -138,6 +138,31 @@ fn a_peer_that_is_another_process_than_before_wants_nothing_until_it_says_so() {
         let arrival = Arrival { socket, decoder: Decoder::new(), agreement, stated, theirs, done };
         assert!(matches!(driver.attach(arrival), Err((AttachError::PeerRestarted { .. }, ..))));
         assert!(driver.peer.stats().wants.is_empty());
+    });
+}
+
+#[test]
+fn a_link_whose_task_did_not_run_for_a_while_has_not_waited_for_its_peer_meanwhile() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let hub = Hub::of(&bus).unwrap();
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(tokio::io::empty()));
+        let hold = driver.hold;
+        driver.lose(&Cut::Closed);
+        let mut after = async |time| {
+            poll_fn(|cx| Poll::Ready(driver.turn(cx))).await;
+            tokio::time::advance(time).await;
+            poll_fn(|cx| Poll::Ready(driver.turn(cx))).await;
+            driver.broken.is_some()
+        };
+        assert!(after(100 * hold).await, "it was given up while nobody could see it come");
+        let mut waited = 0;
+        while after(hold / 100).await {
+            waited += 1;
+        }
+        assert!((80..=120).contains(&waited), "{waited} hundredths of the time");
     });
 }
 

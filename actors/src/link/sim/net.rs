@@ -38,6 +38,9 @@ struct NetState {
     next: u64,
     /// Until when nothing arrives in a direction, by the nodes that write and read.
     held: BTreeMap<(usize, usize), Instant>,
+    /// How long it takes a node that is slow to do the next thing.
+    slow: BTreeMap<usize, Duration>,
+    began: Instant,
     /// How often sockets were polled at this instant.
     polls: u32,
     polls_at: Instant,
@@ -107,6 +110,8 @@ impl Net {
             connections: BTreeMap::new(),
             next: 0,
             held: BTreeMap::new(),
+            slow: BTreeMap::new(),
+            began: Instant::now(),
             polls: 0,
             polls_at: Instant::now(),
             moved: 0,
@@ -150,6 +155,11 @@ impl Net {
         let until = Instant::now() + time;
         let before = state.held.entry((from, to)).or_insert(until);
         *before = (*before).max(until);
+    }
+
+    /// From now on this node reads and writes only so often, as one does that has hardly a processor.
+    pub(super) fn slow_down(&self, node: usize, pace: Duration) {
+        self.state().slow.insert(node, pace);
     }
 
     /// Cuts a connection somewhere in what is on its way: each side learns so at once, late or never.
@@ -205,6 +215,7 @@ impl Net {
         let mut state = self.state();
         state.healed = true;
         state.held.clear();
+        state.slow.clear();
         state.connections.values_mut().flat_map(|connection| &mut connection.pipes).for_each(Pipe::wake);
     }
 
@@ -221,6 +232,15 @@ impl Net {
 impl NetState {
     fn held_until(&self, direction: (usize, usize)) -> Option<Instant> {
         self.held.get(&direction).copied().filter(|until| *until > Instant::now())
+    }
+
+    /// When what one of these nodes has written is read by the other, if not before `at`.
+    fn turn_of(&self, nodes: [usize; 2], at: Instant) -> Instant {
+        let turn = |pace: &Duration| {
+            let (since, pace) = ((at - self.began).as_nanos(), pace.as_nanos());
+            self.began + Duration::from_nanos(((since / pace + 1) * pace) as u64)
+        };
+        nodes.iter().filter_map(|node| self.slow.get(node)).map(turn).max().unwrap_or(at)
     }
 
     /// A socket is polled.
@@ -265,6 +285,7 @@ impl NetState {
     /// How much is taken; `None`: nothing now.
     fn write(&mut self, at: u64, side: usize, now: Instant, bytes: &[u8]) -> io::Result<Option<usize>> {
         self.note_poll(now);
+        let turn = self.turn_of(self.connections[&at].nodes, now);
         let Self { random, damage, healed, connections, moved, .. } = self;
         let connection = connections.get_mut(&at).expect("it is open");
         if connection.pipes[side].ends_at.is_some_and(|at| at <= now) {
@@ -297,7 +318,7 @@ impl NetState {
         };
         for piece in bytes.chunks(most.max(count / 50 + 1)) {
             let late = if faulty && random.chance(20) { random.below(DELAY_MAX_MS) } else { 0 };
-            let due = now + Duration::from_millis(late);
+            let due = turn + Duration::from_millis(late);
             let due = pipe.last_at.map_or(due, |last| last.max(due));
             pipe.last_at = Some(due);
             pipe.pieces.push_back((due, piece.to_vec()));

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mycelium_random::Random;
+
 use super::net::Net;
+use super::visitor::{VISITORS_MAX, VisitingSubscriber};
 use crate::link::endpoint::{Dial, Reached, keep_dialing};
-use crate::link::greet::{Side, greet};
+use crate::link::greet::{Patience, Side, greet};
 use crate::link::hub::Hub;
 use crate::link::sockets::Socket;
 use crate::live::Bridge;
@@ -27,6 +30,7 @@ use messages::{Fill, Order, Text, Tick};
 
 number!(Question, 15, "questions");
 number!(Answer, 17, "answers");
+number!(Glimpse, 19, "glimpses");
 
 impl Query for Question {
     type Reply = Answer;
@@ -41,6 +45,7 @@ impl Messages for Contract {
         visitor.typed::<Text>();
         visitor.typed::<Question>();
         visitor.typed::<Answer>();
+        visitor.typed::<Glimpse>();
     }
 }
 
@@ -122,11 +127,15 @@ pub(super) struct PeerOutbox {
     /// Messages of topics that the node wanted when they were published, and orders, in their order.
     pub(super) owed: Vec<u64>,
     pub(super) texts: u64,
+    pub(super) glimpses: u64,
     pub(super) asked: Arc<QuestionCounts>,
 }
 
 /// The listeners of a world, by their nodes.
-pub(super) type Listeners = Arc<Mutex<Vec<Option<(Arc<Hub>, Arc<LinkOptions>)>>>>;
+pub(super) type Listeners = Arc<Mutex<Vec<Option<SimListener>>>>;
+
+/// A node that takes connections.
+type SimListener = (Arc<Hub>, Arc<LinkOptions>, Arc<Patience>);
 
 /// How a node reaches another one.
 struct SimDial {
@@ -142,11 +151,11 @@ impl Dial for SimDial {
             rt::sleep_until(until).await;
         }
         let listener = self.listeners.lock().unwrap()[self.to].clone();
-        let (hub, options) = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let (hub, options, patience) = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
         let [near, far] = self.net.connect(self.from, self.to);
         let greeting = Arc::clone(&hub);
         hub.handshakes.spawn(async move {
-            let _refused = greet(&greeting, Box::new(far), Side::Accepted, &options).await;
+            let _refused = greet(&greeting, Box::new(far), Side::Accepted, &options, &patience).await;
         });
         Ok(Box::new(near))
     }
@@ -174,6 +183,12 @@ pub(super) struct Process {
     ticks: Publisher<Tick>,
     fills: Publisher<Fill>,
     texts: Publisher<Text>,
+    glimpses: Publisher<Glimpse>,
+    /// The last one that it has published.
+    pub(super) last_glimpse: u64,
+    visitors: Vec<VisitingSubscriber>,
+    /// It takes in nothing from outside now.
+    pub(super) is_paused: bool,
     texts_heard: Subscriber<Text>,
     /// How many texts were published, and how many were read here.
     pub(super) texts_published: u64,
@@ -204,7 +219,8 @@ impl Process {
             let path = format!("{}/gate", name(other));
             let gate = bus.recipient::<Order>(&path).unwrap();
             let questions = bus.reply_recipient::<Question>(&path).unwrap();
-            (other, PeerOutbox { gate, questions, owed: Vec::new(), texts: 0, asked: Arc::default() })
+            let (owed, asked) = (Vec::new(), Arc::default());
+            (other, PeerOutbox { gate, questions, owed, texts: 0, glimpses: 0, asked })
         });
         Self {
             id,
@@ -213,6 +229,10 @@ impl Process {
             ticks: bus.publisher().unwrap(),
             fills: bus.publisher().unwrap(),
             texts: bus.publisher().unwrap(),
+            glimpses: bus.publisher().unwrap(),
+            last_glimpse: message(id, 0),
+            visitors: Vec::new(),
+            is_paused: false,
             texts_heard: bus.subscriber_with(room.subscriber).unwrap(),
             texts_published: 0,
             texts_read: 0,
@@ -235,7 +255,8 @@ impl Process {
         options: &LinkOptions,
     ) {
         let options = Arc::new(options.clone());
-        listeners.lock().unwrap()[self.node] = Some((Arc::clone(&self.hub), Arc::clone(&options)));
+        let patience = Arc::new(Patience::of(&options));
+        listeners.lock().unwrap()[self.node] = Some((Arc::clone(&self.hub), Arc::clone(&options), patience));
         for to in dials {
             let (net, listeners) = (Arc::clone(net), Arc::clone(listeners));
             let way = SimDial { net, listeners, from: self.node, to: *to };
@@ -257,8 +278,12 @@ impl Process {
 
     /// The nodes that want ticks now.
     pub(super) fn wanting(&self) -> Vec<usize> {
+        self.wanting_these(Tick::NAME)
+    }
+
+    fn wanting_these(&self, name: &'static str) -> Vec<usize> {
         let links = self.links().into_iter();
-        links.filter(|(_, link)| link.wants.contains(&Tick::NAME)).map(|(node, _)| node).collect()
+        links.filter(|(_, link)| link.wants.contains(&name)).map(|(node, _)| node).collect()
     }
 
     fn next(&mut self) -> u64 {
@@ -281,10 +306,78 @@ impl Process {
 
     /// Publishes a text, for which there is room always.
     pub(super) fn publish_text(&mut self, len: usize) {
+        if self.is_paused {
+            return;
+        }
         let wanting = self.wanting();
         self.texts.try_publish(Text { words: "x".repeat(len) }).expect("its queues drop");
         self.texts_published += 1;
         wanting.iter().for_each(|node| self.to.get_mut(node).expect("a peer").texts += 1);
+    }
+
+    /// Publishes a glimpse, if there is room for it everywhere.
+    pub(super) fn publish_glimpse(&mut self) -> bool {
+        let (n, wanting) = (self.last_glimpse + 1, self.wanting_these(Glimpse::NAME));
+        let published = self.glimpses.try_publish(Glimpse { n }).is_ok();
+        if published {
+            self.last_glimpse = n;
+            wanting.iter().for_each(|node| self.to.get_mut(node).expect("a peer").glimpses += 1);
+        }
+        published
+    }
+
+    /// How many nodes want its glimpses.
+    pub(super) fn glimpsed_by(&self) -> usize {
+        self.wanting_these(Glimpse::NAME).len()
+    }
+
+    /// One comes who subscribes to glimpses, if there are not many of them here. `published`: the last one
+    /// of each process.
+    pub(super) fn be_visited(
+        &mut self,
+        random: &mut Random,
+        published: &BTreeMap<u64, u64>,
+        without_gaps: bool,
+    ) {
+        if self.visitors.len() < VISITORS_MAX {
+            let before = self.visitors.is_empty().then(|| published.clone());
+            self.visitors.push(VisitingSubscriber::come(&self.bus, random, before, without_gaps));
+        }
+    }
+
+    /// One of those leaves, if anybody is here.
+    pub(super) fn be_left(&mut self, random: &mut Random) {
+        if !self.visitors.is_empty() {
+            let at = random.index(self.visitors.len());
+            self.visitors.swap_remove(at);
+        }
+    }
+
+    /// Has each of them read so much. How many glimpses they have heard.
+    pub(super) fn read_glimpses(&mut self, most: u64, published: &BTreeMap<u64, u64>) -> u64 {
+        self.visitors.iter_mut().map(|visitor| visitor.read(most, published)).sum()
+    }
+
+    /// Whether all of them have heard the last one of each of these processes.
+    pub(super) fn has_glimpsed(&self, last: &BTreeMap<u64, u64>) -> bool {
+        self.visitors.iter().all(|visitor| visitor.has_heard(last.iter().map(|(process, n)| (*process, *n))))
+    }
+
+    /// How many glimpses have come over links to those who were here, and to others who had left.
+    pub(super) fn glimpses_received(&self) -> u64 {
+        let topic = self.bus.stats().topics.into_iter().find(|topic| topic.message == Glimpse::NAME);
+        let all = topic.map_or(0, |topic| topic.published + topic.unheard);
+        let outdated: u64 = self.links().values().map(|link| link.outdated).sum();
+        all + outdated - (self.last_glimpse - message(self.id, 0))
+    }
+
+    /// Takes in nothing from outside, or takes it in again.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.is_paused = paused;
+        match paused {
+            true => self.bus.pause_ingress(),
+            false => self.bus.resume_ingress(),
+        }
     }
 
     /// Tells the gate of another node, if it can be told now.

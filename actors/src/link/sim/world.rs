@@ -15,12 +15,15 @@ use crate::{LinkState, LinkStats, Subscription};
 
 /// Longer than a world lasts.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
-/// After so many steps it is looked at what was heard until then (steps).
-const CHECK_EVERY: usize = 8;
 /// How long a healed world may take to come to rest, in virtual time.
 const REST_MAX: Duration = Duration::from_secs(300);
-/// Longer than a peer may be silent.
+/// Longer than a peer may be silent, and than one that was slow may be until it is linked again.
 const SILENCE: Duration = Duration::from_secs(15);
+const LONG_SILENCE: Duration = Duration::from_secs(300);
+/// How long a node that is slow takes for the next thing at most, and for how long it is waited for
+/// (milliseconds; time).
+const PACE_MAX_MS: u64 = 12_000;
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a message takes at most, where nothing is in its way and everybody is awake: it may wait for an
 /// acknowledgement or for credit, and for no heartbeat.
 const AWAKE: Duration = Duration::from_millis(50);
@@ -34,6 +37,10 @@ const IDLE_MOVES: u64 = 10;
 pub(super) enum WorldKind {
     /// Connections alone.
     Connections,
+    /// Some nodes are so slow that all that is done with them takes seconds.
+    Paces,
+    /// Nodes take in nothing from outside for a while.
+    Pauses,
     /// Peers are away for so long that they are given up.
     Absences,
     /// Processes are killed, and others take their place.
@@ -53,6 +60,11 @@ pub(super) struct WorldTally {
     pub(super) deaths: u64,
     pub(super) lost: u64,
     pub(super) unsent: u64,
+    /// What was sent to nodes that have not heard it.
+    pub(super) missed: u64,
+    pub(super) glimpsed: u64,
+    pub(super) outdated: u64,
+    pub(super) pauses: u64,
     /// What was heard, by whom, in which order.
     pub(super) trace: u64,
 }
@@ -69,6 +81,10 @@ impl WorldTally {
         self.deaths += other.deaths;
         self.lost += other.lost;
         self.unsent += other.unsent;
+        self.missed += other.missed;
+        self.glimpsed += other.glimpsed;
+        self.outdated += other.outdated;
+        self.pauses += other.pauses;
         self.trace = self.trace.rotate_left(5) ^ other.trace;
     }
 }
@@ -92,14 +108,24 @@ pub(super) struct World {
     nodes: Vec<Process>,
     dials: Vec<Vec<usize>>,
     graves: Vec<Grave>,
+    /// The last glimpse that each process has published.
+    glimpses: BTreeMap<u64, u64>,
     next_id: u64,
     tally: WorldTally,
+}
+
+impl WorldKind {
+    /// Whether peers may miss something of others that live.
+    fn has_gaps(self) -> bool {
+        matches!(self, Self::Absences | Self::Pauses)
+    }
 }
 
 fn room(kind: WorldKind, random: &mut Random) -> WorldRoom {
     let credit = random.pick(&[1, 4, 32, 1_024]);
     let hold = match kind {
         WorldKind::Absences => Duration::from_millis(random.pick(&[0, 50, 500, 4_000])),
+        WorldKind::Paces => PATIENCE,
         _ => FOR_EVER,
     };
     let lossy = random.chance(50);
@@ -149,6 +175,7 @@ impl World {
             nodes: Vec::new(),
             dials,
             graves: Vec::new(),
+            glimpses: BTreeMap::new(),
             next_id: 1,
             tally: WorldTally::default(),
         };
@@ -169,23 +196,29 @@ impl World {
 
     pub(super) async fn run(mut self, steps: usize) -> WorldTally {
         self.until_all("be linked", |node, nodes| node.wanting().len() == nodes - 1).await;
-        for step in 0..steps {
+        if self.kind == WorldKind::Paces {
+            for _ in 0..2 {
+                let pace = Duration::from_millis(1 + self.random.below(PACE_MAX_MS));
+                self.net.slow_down(self.random.index(self.nodes.len()), pace);
+            }
+        }
+        for _ in 0..steps {
             self.use_links();
             self.disturb();
             let time = match self.random.below(100) {
                 0..60 => self.random.below(10),
                 60..97 => self.random.below(100),
+                _ if self.kind == WorldKind::Paces => self.random.below(10 * PACE_MAX_MS),
                 _ => self.random.below(7_000),
             };
             rt::sleep(Duration::from_millis(time)).await;
-            if step % CHECK_EVERY == 0 {
-                self.check();
-            }
+            self.check();
         }
         self.net.heal();
+        self.nodes.iter_mut().for_each(|node| node.pause(false));
         self.nodes.iter().for_each(Process::be_quick);
         // Until connections of which one side has heard nothing more are found to be silent.
-        rt::sleep(SILENCE).await;
+        rt::sleep(if self.kind == WorldKind::Paces { LONG_SILENCE } else { SILENCE }).await;
         self.come_to_rest().await;
         self.check();
         self.check_counts();
@@ -214,16 +247,27 @@ impl World {
     fn use_links(&mut self) {
         let nodes = self.nodes.len();
         for at in 0..nodes {
-            let Self { nodes: all, random, .. } = self;
+            let Self { nodes: all, random, glimpses, tally, kind, .. } = self;
             let process = &mut all[at];
             for _ in 0..random.below(6) {
                 let other = (at + 1 + random.index(nodes - 1)) % nodes;
                 match random.below(100) {
                     0..45 => _ = process.publish(random.chance(50)),
                     45..65 => _ = process.tell(other),
-                    65..75 if self.kind != WorldKind::Absences => process.ask(other),
+                    65..75 if *kind != WorldKind::Absences => process.ask(other),
                     75..90 => process.publish_text(random.pick(&[3, 3, 40, 40, 2_000])),
                     _ => process.read_texts(1 + random.below(6)),
+                }
+            }
+            for _ in 0..random.below(5) {
+                match random.below(10) {
+                    0..4 if process.publish_glimpse() => {
+                        glimpses.insert(process.id, process.last_glimpse);
+                    }
+                    0..4 => {}
+                    4..6 => process.be_visited(random, glimpses, !kind.has_gaps()),
+                    6..8 => process.be_left(random),
+                    _ => tally.glimpsed += process.read_glimpses(1 + random.below(6), glimpses),
                 }
             }
         }
@@ -251,6 +295,12 @@ impl World {
                     .filter(|to| is_there(*to) != is_there(from))
                     .for_each(|to| self.net.hold(from, to, time));
             }
+        }
+        if self.kind == WorldKind::Pauses && self.random.chance(15) {
+            let node = self.random.index(nodes);
+            let paused = !self.nodes[node].is_paused;
+            self.nodes[node].pause(paused);
+            self.tally.pauses += u64::from(paused);
         }
         if self.kind == WorldKind::Deaths && self.random.chance(3) {
             let node = self.random.index(nodes);
@@ -300,14 +350,14 @@ impl World {
             owed.binary_search(n).unwrap_or_else(|_| panic!("{node} hears {n:#x}, which nobody sent it"))
         };
         let begins = find(first);
-        if self.kind == WorldKind::Absences {
+        if self.kind.has_gaps() {
             assert!(heard.is_sorted_by(|one, next| one < next), "{node} of {from}: {heard:x?}");
             heard.iter().for_each(|n| _ = find(n));
             return;
         }
         let due = owed.get(begins..begins + heard.len()).unwrap_or_default();
         assert_eq!(heard, due, "{node} hears something else of process {from}");
-        if self.kind == WorldKind::Connections {
+        if self.kind != WorldKind::Deaths {
             assert_eq!(begins, 0, "{node} has missed the first ones of process {from}");
         }
     }
@@ -321,25 +371,45 @@ impl World {
 
     /// Everybody who lives has heard the last word of everybody who lives, and all is acknowledged.
     async fn come_to_rest(&mut self) {
-        self.until_all("be linked", |node, nodes| node.wanting().len() == nodes - 1 && node.is_open()).await;
         let since = Instant::now();
+        for node in &mut self.nodes {
+            node.be_visited(&mut self.random, &self.glimpses, false);
+        }
+        let others = self.nodes.len() - 1;
+        let is_linked =
+            |node: &Process| node.wanting().len() == others && node.glimpsed_by() == others && node.is_open();
+        while !self.nodes.iter().all(is_linked) {
+            self.read_all(since).await;
+        }
         for at in 0..self.nodes.len() {
             // There may be no room yet.
             while !self.nodes[at].publish(true) {
-                assert!(since.elapsed() < REST_MAX, "no room: {}", self.state());
-                self.nodes[at].read_texts(u64::MAX);
-                rt::sleep(Duration::from_millis(1)).await;
+                self.read_all(since).await;
             }
+            while !self.nodes[at].publish_glimpse() {
+                self.read_all(since).await;
+            }
+            self.glimpses.insert(self.nodes[at].id, self.nodes[at].last_glimpse);
         }
         while !self.is_at_rest() {
-            assert!(since.elapsed() < REST_MAX, "they do not come to rest: {}", self.state());
-            self.nodes.iter_mut().for_each(|node| node.read_texts(u64::MAX));
-            rt::sleep(Duration::from_millis(1)).await;
+            self.read_all(since).await;
         }
     }
 
+    /// Everybody reads what there is, while all come to rest.
+    async fn read_all(&mut self, since: Instant) {
+        assert!(since.elapsed() < REST_MAX, "they do not come to rest: {}", self.state());
+        for node in &mut self.nodes {
+            node.read_texts(u64::MAX);
+            self.tally.glimpsed += node.read_glimpses(u64::MAX, &self.glimpses);
+        }
+        rt::sleep(Duration::from_millis(1)).await;
+    }
+
     fn is_at_rest(&self) -> bool {
+        let last = self.nodes.iter().map(|node| (node.id, node.last_glimpse)).collect();
         self.has_heard_last()
+            && self.nodes.iter().all(|node| node.has_glimpsed(&last))
             && self.nodes.iter().all(|node| {
                 let idle = |(_, link): (&usize, &LinkStats)| {
                     link.state == LinkState::Linked && link.waiting + link.held == 0
@@ -368,7 +438,20 @@ impl World {
             if self.kind != WorldKind::Deaths {
                 self.check_texts(process, &links);
             }
+            if !self.kind.has_gaps() && self.kind != WorldKind::Deaths {
+                self.check_glimpses(process);
+            }
         }
+    }
+
+    /// Nothing has waited in vain but glimpses, for those who have left.
+    fn check_glimpses(&self, process: &Process) {
+        let from = |peer: &Process| {
+            let links = peer.links();
+            peer.to[&process.node].glimpses - links[&process.node].unsent
+        };
+        let sent: u64 = self.nodes.iter().filter(|peer| peer.id != process.id).map(from).sum();
+        assert_eq!(process.glimpses_received(), sent, "{}", self.state());
     }
 
     /// Each text has come to a queue of each peer that wanted it and of the subscriber here, and so has each
@@ -379,10 +462,10 @@ impl World {
             let (to, peer) = (&process.to[node], &self.nodes[*node]);
             let asks = answered(to) + answered(&peer.to[&process.node]);
             sent += link.sent + link.unsent - asks;
-            entered += to.owed.len() as u64 + to.texts;
+            entered += to.owed.len() as u64 + to.texts + to.glimpses;
             received += link.received - asks - process.heard_of(peer.id);
         }
-        let texts = entered + process.texts_published + received;
+        let texts = entered + process.texts_published + received - process.glimpses_received();
         assert_eq!(sent + process.texts_read + process.texts_dropped(), texts, "{}", self.state());
     }
 
@@ -391,10 +474,12 @@ impl World {
         let heard = peer.heard_of(process.id);
         let missing = to.owed.len() as u64 - heard;
         match self.kind {
-            WorldKind::Connections => {
+            WorldKind::Connections | WorldKind::Paces => {
                 assert_eq!((missing, failed(to)), (0, 0), "each is heard and answered: {link}");
             }
-            WorldKind::Absences => assert!(missing <= link.unsent, "{missing} are missing: {link}"),
+            WorldKind::Absences | WorldKind::Pauses => {
+                assert!(missing <= link.unsent, "{missing} are missing: {link}");
+            }
             WorldKind::Deaths => {
                 let dead = self.graves.iter().filter(|grave| grave.node == node);
                 let counted =
@@ -440,13 +525,15 @@ impl World {
                 self.tally.resent += link.resent;
                 self.tally.lost += link.lost;
                 self.tally.unsent += link.unsent;
+                self.tally.outdated += link.outdated;
                 [link.connections, link.resent, link.sent, link.duplicates].into_iter().for_each(&mut note);
             }
             for heard in process.heard.lock().unwrap().values() {
                 self.tally.heard += heard.len() as u64;
                 heard.iter().copied().for_each(&mut note);
             }
-            for to in process.to.values() {
+            for (node, to) in &process.to {
+                self.tally.missed += to.owed.len() as u64 - self.nodes[*node].heard_of(process.id);
                 self.tally.answered += answered(to);
                 self.tally.failed += failed(to);
             }
