@@ -8,6 +8,8 @@ mod common;
 #[path = "links/kit.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod kit;
+#[path = "links_each/promises.rs"]
+mod promises;
 #[path = "links_each/waiting.rs"]
 mod waiting;
 
@@ -22,6 +24,13 @@ use mycelium::{
 
 use common::{Heard, on_every_runtime};
 use kit::{Fill, Order, Text, Tick, builder, bus, find, link, socket, until, until_wanted};
+use promises::{
+    a_bus_that_pauses_is_sent_nothing_until_it_goes_on,
+    a_drain_handles_all_that_has_come_and_the_peer_counts_what_waits,
+    an_ask_ends_with_its_answer_its_limit_or_its_actor,
+    each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says,
+    many_publishers_on_many_topics_are_each_received_in_order,
+};
 use waiting::{
     a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other,
     long_and_short_messages_travel_also_as_bytes, two_buses_that_flood_each_other_on_one_topic_go_on,
@@ -88,6 +97,11 @@ over_each! {
     two_buses_that_flood_each_other_on_one_topic_go_on
     what_waits_for_room_has_a_bound_in_bytes_and_nothing_of_it_is_lost
     a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other
+    each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says
+    an_ask_ends_with_its_answer_its_limit_or_its_actor
+    many_publishers_on_many_topics_are_each_received_in_order
+    a_drain_handles_all_that_has_come_and_the_peer_counts_what_waits
+    a_bus_that_pauses_is_sent_nothing_until_it_goes_on
 }
 
 /// Two buses that are linked, and what keeps them so.

@@ -8,6 +8,8 @@ mod common;
 #[path = "links/kit.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod kit;
+#[path = "links_shm/whose.rs"]
+mod whose;
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, IoSlice, Lines, Read, Write};

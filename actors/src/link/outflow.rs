@@ -219,12 +219,21 @@ impl Outflow {
         queues.any(|queue| queue.is_of(mailbox) && queue.unread() > 0)
     }
 
-    /// Nobody is behind this mailbox any more.
+    /// Nobody is behind this mailbox any more. Questions that wait for it were put to nobody.
     pub(super) fn close(&mut self, mailbox: u32) {
         if self.ports.remove(&mailbox).is_none() {
             return;
         }
-        self.unsent += self.take(mailbox).map_or(0, Outgoing::leave);
+        let Some(Outgoing::Letters(_, mut inbox)) = self.take(mailbox) else { return };
+        // First closed: a tell that comes later is refused, and not lost between the two.
+        inbox.close();
+        self.unsent += inbox.len() as u64;
+        while inbox.head().is_some() {
+            if let Some(asking) = inbox.take().and_then(|letter| letter.asks) {
+                // An asker that has gone hears nothing.
+                _ = asking.reply.give(Err(AskError::remote(None, RemoteError::NoActor)));
+            }
+        }
     }
 
     fn take(&mut self, mailbox: u32) -> Option<Outgoing> {

@@ -137,3 +137,70 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::super::tests::attached;
+    use super::*;
+    use crate::MessageBus;
+    use crate::link::hub::Hub;
+    use crate::link::sockets::Socket;
+
+    /// Panics when it is written to, and counts how often it was asked whether it is direct.
+    struct Bursting(Arc<AtomicU32>);
+
+    impl AsyncRead for Bursting {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Bursting {
+        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            panic!("a connection of the test")
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Socket for Bursting {
+        fn is_direct(&self) -> bool {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_whose_task_has_panicked_is_driven_by_nobody() {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let (hub, asked) = (Hub::of(&bus).unwrap(), Arc::new(AtomicU32::new(0)));
+        let driver = attached(&bus.core, &hub, |_| Box::new(Bursting(Arc::clone(&asked))));
+        let mut task = DriverTask::new(driver);
+        task.shared.send(Waker::noop());
+        let before = asked.load(Ordering::SeqCst);
+        assert!(before > 0, "a driver is looked at where nobody drives it");
+        // There is an acknowledgement to be written.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut task).poll(&mut cx)));
+        assert!(polled.is_err());
+        task.shared.send(Waker::noop());
+        assert!(Pin::new(&mut task).poll(&mut cx).is_pending());
+        assert_eq!(asked.load(Ordering::SeqCst), before, "it was driven on");
+    }
+}
