@@ -405,9 +405,9 @@ int64_t mycelium_stats_text(MyceliumHandle runtime, char *out, size_t len);
 // The counters of the topic of one message. All are 0 where nobody has used it.
 int64_t mycelium_topic_stats(MyceliumHandle runtime, uint16_t type_id, struct MyceliumTopicStats *stats);
 
-// A publisher of the message with this type id, in the version of the runtime's contract. What
-// `mycelium_publish` looks up for each value is looked up here. Any number of threads may use it, until
-// `mycelium_free`; the runtime may be closed before.
+// A publisher of the message with this type id, in the version of the runtime's contract. The message is
+// looked up here, where `mycelium_publish` looks it up for each value. Any number of threads may use it,
+// until `mycelium_free`; the runtime may be closed before.
 int64_t mycelium_publisher_create(MyceliumHandle runtime, uint16_t type_id, MyceliumHandle *publisher);
 
 // Publishes a value as `mycelium_publish` does, in fewer instructions: it keeps the thread while a `BLOCK`

@@ -8,9 +8,9 @@ use crate::last::{Fault, guard};
 use crate::pointers;
 use crate::runtime::give;
 
-/// A publisher of the message with this type id, in the version of the runtime's contract. What
-/// `mycelium_publish` looks up for each value is looked up here. Any number of threads may use it, until
-/// `mycelium_free`; the runtime may be closed before.
+/// A publisher of the message with this type id, in the version of the runtime's contract. The message is
+/// looked up here, where `mycelium_publish` looks it up for each value. Any number of threads may use it,
+/// until `mycelium_free`; the runtime may be closed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_publisher_create(
     runtime: MyceliumHandle,

@@ -6,8 +6,8 @@ use mycelium::{WirePublishError, WirePublisher};
 
 use crate::{Error, Runtime};
 
-/// Publishes values of one message, in its current version. What [`Runtime::publish`] looks up for each of
-/// them was looked up once. Cloning is cheap.
+/// Publishes values of one message, in its current version. The message was looked up once, where
+/// [`Runtime::publish`] looks it up for each value. Cloning is cheap.
 ///
 /// ```
 /// # let contract = "mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n";

@@ -111,8 +111,8 @@ module Raw = struct
 end
 
 module Runtime = struct
-  (* [left]: handles of what goes on and is out of reach, to be freed when the runtime closes. [publishers]: one
-     for each message that was published, by its type id, freed then as well. *)
+  (* [left]: handles of what goes on and is out of reach, to be freed when the runtime closes. [publishers]:
+     one for each message that was published, by its type id, freed then as well. *)
   type t = {
     handle : int64;
     mutable closed : bool;

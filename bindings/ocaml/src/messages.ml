@@ -3,8 +3,8 @@ open Base
 let topic_of (type a) (module M : MESSAGE with type t = a) = Printf.sprintf "%s,#%d" M.topic M.type_id
 
 module Publisher = struct
-  (* [publisher]: the handle by which nothing is looked up for a message. It is freed when the runtime closes, whose
-     own handle tells what is wrong then. *)
+  (* [publisher]: the handle by which nothing is looked up for a message. It is freed when the runtime closes,
+     whose own handle tells what is wrong then. *)
   type 'a t = { publisher : int64; runtime : int64; type_id : int; size : int; encode : 'a -> bytes }
 
   external try_publish_ : (int64[@unboxed]) -> bytes -> (int[@untagged]) -> (int[@untagged])

@@ -190,8 +190,8 @@ module Runtime : sig
   val check : t -> 'a message -> unit
 end
 
-(** Publishing messages of one type. What is looked up for it is looked up once, where it is made: keep it. Any
-    number of threads and domains may use it. *)
+(** Publishing messages of one type. The message is looked up where the publisher is made: make it once and
+    keep it. Any number of threads and domains may use it. *)
 module Publisher : sig
   type 'a t
 

@@ -54,8 +54,8 @@ let status key =
   in
   Fun.protect ~finally:(fun () -> close_in file) find
 
-(* That the memory of the process has grown by less than [most] KiB. It is said in any case, and not judged where
-   MYCELIUM_MEMORY is `unjudged`: a checker such as valgrind keeps what was freed, and notes beside. *)
+(* That the memory of the process has grown by less than [most] KiB. It is said in any case, and not judged
+   where MYCELIUM_MEMORY is `unjudged`: a checker such as valgrind keeps what was freed, and notes beside. *)
 let grown_since before ~most what =
   let grown = status "VmRSS" - before in
   match Sys.getenv_opt "MYCELIUM_MEMORY" with

@@ -1,5 +1,5 @@
-/* What a message costs: `cost publish|publisher|array|callback|empty MESSAGES SIZE`. docs/c.md has the figures and how they
-   are counted. */
+/* What a message costs: `cost publish|publisher|array|callback|empty MESSAGES SIZE`. docs/c.md has the
+   figures and how they are counted. */
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
