@@ -1,4 +1,4 @@
-//! How far a run may go: the bound on its steps, and the flag that stops it.
+//! How far a run may go: the bound on its steps, and the flag or the function that stops it.
 //!
 //! A step is a message that is handled, or anything else after which code of an actor or service goes on: a
 //! wake-up, a timer, a wait that was over before it began. Each takes one from `left`; at zero the run loop
@@ -37,6 +37,8 @@ pub(crate) struct Bounds {
     /// What the user says; `None`: the defaults.
     limit: Cell<Option<u64>>,
     stop: RefCell<Option<Arc<Leash>>>,
+    /// Asked whether to stop.
+    asked: RefCell<Option<Box<dyn FnMut() -> bool>>>,
     /// How many steps had been taken when input last came, and what was seen of it then.
     input_at: Cell<u64>,
     input_seen: Cell<u64>,
@@ -54,7 +56,7 @@ pub(crate) struct Bounds {
 /// What a look finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
-    /// The stop flag is set.
+    /// The stop flag is set, or the function that is asked says so.
     Stopped,
     /// So many steps were the bound.
     TooMany(u64),
@@ -122,6 +124,19 @@ impl Bounds {
         self.left.set(0);
     }
 
+    /// Stops runs when this returns true.
+    pub(crate) fn stop_when(&self, asked: Box<dyn FnMut() -> bool>) {
+        *self.asked.borrow_mut() = Some(asked);
+        self.allowed.set(self.steps());
+        self.left.set(0);
+    }
+
+    /// Whether the flag or the function says so.
+    fn is_stopped(&self) -> bool {
+        self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped())
+            || self.asked.borrow_mut().as_mut().is_some_and(|asked| asked())
+    }
+
     /// A run begins, with an end of its own (in virtual time) or without: the defaults count from here.
     pub(crate) fn begin(&self, has_end: bool) {
         self.has_end.set(has_end);
@@ -137,7 +152,7 @@ impl Bounds {
     /// Allows further steps, unless the run is over.
     #[cold]
     pub(crate) fn look(&self, seen: &Seen) -> Result<(), Over> {
-        if self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped()) {
+        if self.is_stopped() {
             return Err(Over::Stopped);
         }
         let room = match self.limit.get() {

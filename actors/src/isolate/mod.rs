@@ -204,6 +204,21 @@ impl Isolate {
         self.hold(Leash::new(flag));
     }
 
+    /// Has `asked` called about every thousand steps, between two of them, on the thread that runs the
+    /// isolate. Where it returns true the run ends with [`RunError::Stopped`], and another run goes on. For a
+    /// program that has to look at something by itself meanwhile, such as signals. The last one counts.
+    ///
+    /// ```
+    /// # use mycelium::Isolate;
+    /// # use std::time::{Duration, Instant};
+    /// let mut isolate = Isolate::new(42);
+    /// let begun = Instant::now();
+    /// isolate.stop_when(move || begun.elapsed() > Duration::from_secs(60)); // of the wall clock
+    /// ```
+    pub fn stop_when(&mut self, asked: impl FnMut() -> bool + 'static) {
+        self.core.bounds.stop_when(Box::new(asked));
+    }
+
     pub(crate) fn hold(&mut self, leash: Arc<Leash>) {
         self.core.bounds.stop_on(leash);
     }

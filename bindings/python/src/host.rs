@@ -128,6 +128,11 @@ impl Apart {
         lock(&self.begun).clear();
     }
 
+    /// Notes what is to be raised at once, by whoever runs the isolate.
+    pub(crate) fn interrupts(&self, error: PyErr) {
+        *lock(&self.interrupt) = Some(error);
+    }
+
     /// Forgets what was raised: what is to be raised at once, and what an actor has failed with.
     pub(crate) fn take_raised(&self) -> (Option<PyErr>, Option<PyErr>) {
         (lock(&self.interrupt).take(), lock(&self.failure).take())

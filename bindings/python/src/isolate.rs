@@ -23,6 +23,7 @@ use crate::kind::Kind;
 use crate::plan::{self, Hosting};
 use crate::runtime::Told;
 use crate::rust_actors::RustActors;
+use crate::signals;
 use crate::subscription::topics_of;
 use crate::tree::status;
 use crate::wait;
@@ -32,7 +33,7 @@ use crate::wait;
 pub(crate) struct Isolate {
     host: Arc<Host>,
     inside: Confined<Inside>,
-    /// Ends a run in which `KeyboardInterrupt` was raised; a sweep has its own flag.
+    /// Ends a run in which an actor has raised `KeyboardInterrupt`; a sweep has its own flag.
     stop: Option<StopFlag>,
 }
 
@@ -74,8 +75,13 @@ impl Isolate {
         let mut hosted = HostedIsolate::new(isolate, &loaded);
         let (kinds, rust) = (Arc::clone(&contract.kinds), RustActors::of_process(py)?);
         rust.tell_isolate(hosted.isolate_mut(), &kinds.known);
+        let isolate = Some(Apart::new(stop.clone()));
+        let host = Arc::new(Host { kinds, validate, clock, rust, isolate });
+        if !held {
+            signals::hear(py, hosted.isolate_mut(), &host)?;
+        }
         Ok(Self {
-            host: Arc::new(Host { kinds, validate, clock, rust, isolate: Some(Apart::new(stop.clone())) }),
+            host,
             inside: Confined::new(Inside {
                 hosted: RefCell::new(Some(hosted)),
                 calls_python: Cell::new(false),
@@ -125,6 +131,16 @@ impl Isolate {
         self.stop.iter().for_each(StopFlag::reset);
         let ran = call(&mut hosted);
         drop(hosted);
+        self.outcome(py, ran, error_of)
+    }
+
+    /// What a call that has run the isolate gives back, unless something is to be raised in its place.
+    fn outcome<T, E>(
+        &self,
+        py: Python<'_>,
+        ran: Result<T, E>,
+        error_of: impl FnOnce(&E) -> PyErr,
+    ) -> PyResult<T> {
         let (interrupt, failure) = self.host.isolate.as_ref().map_or((None, None), Apart::take_raised);
         if let Some(interrupt) = interrupt {
             return Err(interrupt);
@@ -156,7 +172,7 @@ impl Isolate {
         // It is as it was a moment ago: this thread alone reaches it.
         let ran =
             ran.ok_or_else(|| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))?;
-        ran.map_err(|error| error_of(&error))
+        self.outcome(py, ran, error_of)
     }
 
     /// Whoever is at this name or path, also while it runs.

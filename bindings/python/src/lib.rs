@@ -32,6 +32,7 @@ mod plan;
 mod publisher;
 mod runtime;
 mod rust_actors;
+mod signals;
 mod subscription;
 mod sweep;
 mod tree;

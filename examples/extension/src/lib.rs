@@ -1,8 +1,10 @@
-//! An extension module for Python with a strategy in Rust: Python makes it by name, with its arguments.
+//! An extension module for Python with a strategy and a source of prices in Rust: Python makes them by name,
+//! with their arguments.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
 
 use mycelium::tree::Factories;
 use mycelium::{Context, Result, actor};
@@ -44,6 +46,38 @@ impl Cross {
     }
 }
 
+/// The arguments: `Rust("saw", every_ms=1000)`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pace {
+    every_ms: NonZeroU64,
+}
+
+/// Makes prices up that rise and fall for ever, for a run without data.
+struct Saw {
+    every: Duration,
+    beats: u32,
+}
+
+#[derive(Clone)]
+struct Beat;
+
+#[actor]
+impl Saw {
+    #[started]
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        ctx.schedule_every(self.every, Beat);
+    }
+
+    #[on(direct)]
+    async fn beat(&mut self, _: &Beat, ctx: &mut Context<Self>) -> Result {
+        self.beats = (self.beats + 1) % 20;
+        let price = 100.0 + f64::from(self.beats.min(20 - self.beats));
+        ctx.publish(Price { at: ctx.now(), price }).await?;
+        Ok(())
+    }
+}
+
 /// The mean of the last prices.
 struct Mean {
     prices: VecDeque<f64>,
@@ -67,10 +101,12 @@ impl Mean {
 
 #[pymodule]
 fn crossing(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let factories = Factories::new().actor_with("cross", |windows: &Windows| Cross {
-        fast: Mean::new(windows.fast),
-        slow: Mean::new(windows.slow),
-        above: None,
-    });
+    let factories = Factories::new()
+        .actor_with("cross", |windows: &Windows| Cross {
+            fast: Mean::new(windows.fast),
+            slow: Mean::new(windows.slow),
+            above: None,
+        })
+        .actor_with("saw", |pace: &Pace| Saw { every: Duration::from_millis(pace.every_ms.get()), beats: 0 });
     mycelium_python::extension(module, CONTRACT, factories)
 }

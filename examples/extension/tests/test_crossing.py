@@ -195,8 +195,8 @@ def test_arguments_are_those_of_python_and_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("rust", "text"),
     [
-        (Rust("corss", fast=1, slow=2), "no actor or service `corss` is registered; did you mean `cross`? There is `cross`"),
-        (Rust("model"), "no actor or service `model` is registered; there is `cross`"),
+        (Rust("corss", fast=1, slow=2), "no actor or service `corss` is registered; did you mean `cross`? There are `cross`, `saw`"),
+        (Rust("model"), "no actor or service `model` is registered; there are `cross`, `saw`"),
         (Rust("cross", fast=1), "`cross` does not take these arguments: `slow`: it is missing"),
         (
             Rust("cross", fsat=1, slow=2),
@@ -247,6 +247,54 @@ def test_what_is_no_argument_is_refused_before_rust_sees_it() -> None:
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+
+
+FOR_EVER = """
+import crossing
+import os, signal, threading
+import crossing_messages, numpy as np
+from crossing_messages import Price
+from mycelium import Isolate, Rust
+
+def sends_soon(number):
+    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+
+def heard(number, frame):
+    print("heard")
+    sends_soon(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGUSR1, heard)
+with Isolate(crossing_messages) as isolate:
+    isolate.spawn(Rust("saw", every_ms=1))
+    isolate.spawn(Rust("cross", fast=3, slow=9))
+    for run in (lambda: isolate.run_until(2**62), lambda: isolate.publish_many(last, of=Price, at="at")):
+        last = np.zeros(1, dtype=Price.DTYPE)
+        last["at"] = 2**62
+        sends_soon(signal.SIGUSR1)
+        begun = isolate.stats()["events"]
+        try:
+            run()
+        except KeyboardInterrupt:
+            print("interrupted", isolate.stats()["events"] > begun)
+    isolate.run_for(1.0)
+    print("goes on")
+
+def on_another_thread():
+    with Isolate(crossing_messages) as isolate:
+        isolate.spawn(Rust("saw", every_ms=1))
+        isolate.run_for(1.0)
+        print("ends")
+
+thread = threading.Thread(target=on_another_thread)
+thread.start()
+thread.join()
+"""
+
+
+def test_ctrl_c_ends_a_run_that_is_all_in_rust_and_other_signals_are_heard_in_it() -> None:
+    told = run(FOR_EVER)
+    assert told.stdout == "heard\ninterrupted True\n" * 2 + "goes on\nends\n", told
 
 
 def test_it_is_imported_before_mycelium() -> None:
