@@ -33,8 +33,8 @@ fn a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave<H: Host>() {
     assert!(matches!(host.ask(&busy, Flush), Err(AskError::Stopped(_))));
 }
 
-/// Is busy with each tick for half a second, and until it is let go: where time is not virtual, what is done to
-/// it may take longer.
+/// Is busy with each tick for half a second, and until it is let go: where time is not virtual, what is done
+/// to it may take longer.
 struct Busy {
     diary: Diary,
     witness: Arc<()>,
