@@ -221,8 +221,8 @@ mod run {
         assert!(sent.unwrap().success());
     }
 
-    /// Whether this process, which is nobody's child any more, has ended within a minute; else it is killed. One
-    /// that is dead stays until somebody reaps it.
+    /// Whether this process, which is nobody's child any more, has ended within a minute; else it is killed.
+    /// One that is dead stays until somebody reaps it.
     fn ends_soon(number: &str) -> bool {
         let kill = |signal| std::process::Command::new("kill").args([signal, number]).output().unwrap();
         let stat = || std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
