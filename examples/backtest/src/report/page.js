@@ -173,7 +173,7 @@
   }
   if (data.figures) {
     section('Figures', table([
-      { title: 'Figure', of: 'title' }, { title: 'Strategy', of: 'value', show: (row) => withUnit(row.value, row.unit) },
+      { title: 'Figure', of: 'title', show: (row) => make('span', { class: 'free' }, row.title) }, { title: 'Strategy', of: 'value', show: (row) => withUnit(row.value, row.unit) },
       { title: 'Buy and hold', of: 'hold', show: (row) => withUnit(row.hold, row.unit) },
     ], data.figures));
   }
