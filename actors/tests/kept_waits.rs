@@ -1,4 +1,5 @@
-//! Waits that a service keeps and polls within a task of its own, or leaves for something else.
+//! Waits that a service keeps and polls within a task of its own, or leaves for something else, and wakers
+//! that run code at once.
 
 #![allow(missing_docs)]
 
@@ -7,15 +8,16 @@ mod common;
 use std::future::{Future as _, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::apart::Apart;
 use common::{Tick, on_both_runtimes};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, MessageBus, Service, ServiceContext, StopReason,
-    Subscriptions, Timestamp,
+    Actor, BoxError, Context, Handler, Isolate, MessageBus, PublishError, Service, ServiceContext,
+    StopReason, Subscriptions, Timestamp,
 };
 use tokio::sync::oneshot;
 
@@ -184,4 +186,42 @@ fn a_tell_that_is_polled_after_it_was_ready_panics_as_an_async_fn_does() {
         assert!(text.contains("polled after it was ready"), "{text}");
         bus.shutdown().await.unwrap();
     });
+}
+
+/// Does something with its bus where it is woken, as an executor that polls its task there.
+struct AtOnce(MessageBus, AtomicU32);
+impl Wake for AtOnce {
+    fn wake(self: Arc<Self>) {
+        if self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.resume_ingress();
+            self.0.pause_ingress();
+            self.0.resume_ingress();
+        }
+    }
+}
+
+#[test]
+fn a_publisher_that_a_pause_wakes_may_pause_and_resume_there() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let bus = MessageBus::builder().topic_capacity(1).build();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let notes = bus.publisher::<common::Note>().unwrap();
+        let _full = bus.subscriber::<Tick>().unwrap();
+        ticks.try_publish(Tick(1)).unwrap();
+        let at_once = Arc::new(AtOnce(bus.clone(), AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&at_once));
+        let mut waits = Box::pin(ticks.publish(Tick(2)));
+        assert!(waits.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+        bus.pause_ingress();
+        assert!(at_once.1.load(Ordering::Relaxed) > 0, "it was woken");
+        // What was said last is what all topics do.
+        notes.try_publish(common::Note("one".into())).unwrap();
+        assert!(matches!(ticks.try_publish(Tick(3)), Err(PublishError::Full(..))));
+        bus.pause_ingress();
+        assert!(notes.try_publish(common::Note("two".into())).is_err());
+        drop(waits);
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(common::WATCHDOG).expect("the test hangs, or has failed");
 }

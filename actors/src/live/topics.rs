@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
@@ -18,7 +18,7 @@ use super::lookout::Wait;
 use super::wire::{ByteDoor, Tap, published_before};
 use crate::clock::LiveClock;
 use crate::subscription::Keep;
-use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Map, Ordering};
 use crate::wire::{Kind, Table, Visitor, Wire};
 use crate::{
     ActorId, Identity, Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats,
@@ -287,6 +287,9 @@ fn ring_room(asked: Option<usize>, topic: u64) -> usize {
     asked.unwrap_or(0).max(usize::try_from(topic).unwrap_or(usize::MAX))
 }
 
+/// Of what topics are told of publishers outside: that they refuse them.
+const PAUSED: u64 = 1;
+
 /// A topic whose message type is not known here.
 trait AnyTopic: Send + Sync {
     fn name(&self) -> &'static str;
@@ -383,12 +386,11 @@ pub(crate) struct Topics {
     /// The messages that may go through as bytes.
     carried: HashSet<u16>,
     retentions: Retentions,
-    /// Whether topics take messages of actors and services only.
-    insiders_only: AtomicBool,
+    /// Whether topics take messages of actors and services only, in the lowest bit, and how often that was
+    /// said.
+    ingress: AtomicU64,
     /// No topic takes anything any more, nor does one that is first used from now on.
     closed: AtomicBool,
-    /// Held while that changes, so that all topics end up alike.
-    changing: Mutex<()>,
     /// Called when a subscriber of a message that may go through as bytes has come or left.
     changed: Arc<OnceLock<Changed>>,
 }
@@ -409,9 +411,8 @@ impl Topics {
             untyped: table.untyped().collect(),
             carried: table.known().iter().map(|known| known.kind.type_id).collect(),
             retentions,
-            insiders_only: AtomicBool::new(false),
+            ingress: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            changing: Mutex::new(()),
             changed: Arc::default(),
         }
     }
@@ -437,7 +438,7 @@ impl Topics {
         let found = self.map.get_or_insert_with(kind.type_id, || {
             let (topic, retains) = self.make::<T>(kind.type_id);
             // Read under the guard of the map: a change that comes later finds this topic in it.
-            if self.insiders_only.load(Ordering::SeqCst) {
+            if self.is_paused() {
                 topic.pause_ingress();
             }
             if self.closed.load(Ordering::SeqCst) {
@@ -507,7 +508,7 @@ impl Topics {
 
     /// Whether topics take messages of actors and services only.
     pub(crate) fn is_paused(&self) -> bool {
-        self.insiders_only.load(Ordering::SeqCst)
+        self.ingress.load(Ordering::SeqCst) & PAUSED != 0
     }
 
     /// The name of the topic with this `TYPE_ID`, and whose full queues hold its publishers up.
@@ -551,10 +552,18 @@ impl Topics {
     }
 
     fn admit_outsiders(&self, admit: bool) {
-        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.insiders_only.store(!admit, Ordering::SeqCst);
-        for topic in self.all() {
-            if admit { topic.resume_ingress() } else { topic.pause_ingress() }
+        let said = |before: u64| Some((before | PAUSED).wrapping_add(if admit { 1 } else { 2 }));
+        let _before = self.ingress.fetch_update(Ordering::SeqCst, Ordering::SeqCst, said);
+        // No lock is held: a pause wakes publishers, whose code may come here. Whoever finds that something
+        // else was said meanwhile does that too, so all topics end up alike.
+        loop {
+            let now = self.ingress.load(Ordering::SeqCst);
+            for topic in self.all() {
+                if now & PAUSED == 0 { topic.resume_ingress() } else { topic.pause_ingress() }
+            }
+            if self.ingress.load(Ordering::SeqCst) == now {
+                return;
+            }
         }
     }
 
@@ -574,6 +583,9 @@ mod tests {
         assert_eq!([None, Some(5), Some(9)].map(|asked| ring_room(asked, 8)), [8, 8, 9]);
         let error = SpawnError::CapacityTooLarge { message: "Tick", capacity: ring_room(None, 1 << 40) };
         let text = error.to_string();
-        assert!(text.contains("1099511627776 Tick") && text.contains("`BusBuilder::topic_capacity`"), "{text}");
+        assert!(
+            text.contains("1099511627776 Tick") && text.contains("`BusBuilder::topic_capacity`"),
+            "{text}"
+        );
     }
 }
