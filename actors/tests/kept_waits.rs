@@ -215,7 +215,7 @@ fn a_publisher_that_a_pause_wakes_may_pause_and_resume_there() {
         assert!(waits.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
         bus.pause_ingress();
         assert!(at_once.1.load(Ordering::Relaxed) > 0, "it was woken");
-        // What was said last is what all topics do.
+        // All topics do what was said last.
         notes.try_publish(common::Note("one".into())).unwrap();
         assert!(matches!(ticks.try_publish(Tick(3)), Err(PublishError::Full(..))));
         bus.pause_ingress();

@@ -225,7 +225,7 @@ fn a_destructor_at_an_end_never_waits_for_its_own_actor_or_service() {
         let words = heard.words();
         assert_eq!(words[0], "Some(PublishError::SelfBlocked)", "{run}");
         assert!(service || words[1].contains("wait for itself"), "{run}: {words:?}");
-        // Whatever is dropped behind it has no queue of its own any more.
+        // The value is dropped behind its queues.
         assert_eq!(words.last().unwrap(), "None", "{run}");
     }
 }

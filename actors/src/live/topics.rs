@@ -554,8 +554,8 @@ impl Topics {
     fn admit_outsiders(&self, admit: bool) {
         let said = |before: u64| Some((before | PAUSED).wrapping_add(if admit { 1 } else { 2 }));
         let _before = self.ingress.fetch_update(Ordering::SeqCst, Ordering::SeqCst, said);
-        // No lock is held: a pause wakes publishers, whose code may come here. Whoever finds that something
-        // else was said meanwhile does that too, so all topics end up alike.
+        // No lock is held: a pause wakes publishers, whose code may come here. A caller that finds that
+        // something else was said meanwhile does that too, so all topics end up alike.
         loop {
             let now = self.ingress.load(Ordering::SeqCst);
             for topic in self.all() {
