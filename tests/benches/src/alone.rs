@@ -25,12 +25,12 @@ pub(crate) fn isolates(report: &mut Report) {
     let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(memory_in_fresh_process))];
     report.contest("isolate", "10,000 alive, two actors each, each has run", "bytes per isolate", contenders);
     let contenders: Vec<(&str, Round)> = vec![
-        (OURS, Box::new(|| stream_cost(Source(EVENTS), 1))),
-        ("mycelium, to four", Box::new(|| stream_cost(Source(EVENTS), 4))),
-        ("mycelium, one in each moment", Box::new(|| stream_cost(Clockwork(EVENTS), 1))),
+        (OURS, Box::new(|| stream_cost(EVENTS, Source(EVENTS), 1))),
+        ("mycelium, to four", Box::new(|| stream_cost(EVENTS, Source(EVENTS), 4))),
+        ("mycelium, one in each moment", Box::new(|| stream_cost(EVENTS, Clockwork(EVENTS), 1))),
     ];
     report.contest("isolate", "publish to handled, 64 B, a stream", "ns per event", contenders);
-    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(chain_cost))];
+    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(|| chain_cost(EVENTS)))];
     report.contest("isolate", "publish to handled, 64 B, each causes the next", "ns per event", contenders);
 }
 
@@ -74,8 +74,8 @@ fn creation(actors: bool) -> f64 {
     begin.elapsed().as_secs_f64() * 1e6 / ISOLATES as f64
 }
 
-/// A service publishes to actors. Per publish, however many hear it.
-fn stream_cost(source: impl Service, actors: usize) -> f64 {
+/// A service publishes so many events to actors. Per publish, however many hear it.
+pub(crate) fn stream_cost(events: u64, source: impl Service, actors: usize) -> f64 {
     let mut isolate = Isolate::new(1);
     isolate.limit_events(u64::MAX);
     let sums: Vec<_> =
@@ -86,21 +86,21 @@ fn stream_cost(source: impl Service, actors: usize) -> f64 {
     let elapsed = begin.elapsed();
     for sum in sums {
         let sum = isolate.take(&sum).expect("the actor is idle").0;
-        assert_eq!(sum, EVENTS * (EVENTS - 1) / 2, "every event is handled");
+        assert_eq!(sum, events * (events - 1) / 2, "every event is handled");
     }
-    elapsed.as_nanos() as f64 / EVENTS as f64
+    elapsed.as_nanos() as f64 / events as f64
 }
 
 /// Two actors send a number to and fro: no event can begin before the one that causes it has ended.
-fn chain_cost() -> f64 {
+pub(crate) fn chain_cost(events: u64) -> f64 {
     let (mut isolate, (left, right)) = with_actors(1);
     isolate.limit_events(u64::MAX);
-    isolate.publish(Ping([EVENTS / 2; 8])).expect("there is room");
+    isolate.publish(Ping([events / 2; 8])).expect("there is room");
     let begin = Instant::now();
     isolate.run().expect("the run ends");
     let elapsed = begin.elapsed();
     let left = isolate.take(&left).expect("the actor is idle").0;
     let right = isolate.take(&right).expect("the actor is idle").0;
-    assert_eq!((left, right), (EVENTS / 2 + 1, EVENTS / 2 + 1), "every event is handled");
+    assert_eq!((left, right), (events / 2 + 1, events / 2 + 1), "every event is handled");
     elapsed.as_nanos() as f64 / (left + right) as f64
 }

@@ -7,6 +7,7 @@
 
 use std::process::ExitCode;
 
+use crate::alone::{chain_cost, stream_cost};
 use crate::ask::{Bare, ask_once};
 use crate::carrier::flow_once;
 use crate::crowd::{Kameo, come_and_go};
@@ -16,9 +17,10 @@ use crate::heard::one_of;
 use crate::links::written_to;
 use crate::links::{Kind, beside, on_one_thread};
 use crate::load::{Flavour, Large, Small};
-use crate::ours::{Ask, Idle, Tell, Topic};
+use crate::ours::{Ask, AskWithin, Asserted, Idle, Tell, Topic};
 use crate::pool::pooled_by_key;
 use crate::supervised::crashes;
+use crate::to_and_fro::Source;
 
 /// Makes this program do one thing so many times, on one thread, and end.
 pub(crate) const FLAG: &str = "--count";
@@ -34,11 +36,15 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     let time = Flavour::Current.run(async move {
         Some(match wanted.as_str() {
             "publish" => flow_once::<Topic<Small>, Small>(1, 1, number).await,
+            "publish-assert" => flow_once::<Asserted<Small>, Small>(1, 1, number).await,
             "publish-to-16" => flow_once::<Topic<Small>, Small>(1, 16, number).await,
             "publish-large" => flow_once::<Topic<Large>, Large>(1, 1, number).await,
             "tell" => flow_once::<Tell<Small>, Small>(1, 1, number).await,
             "ask" => ask_once::<Ask>(0.0, number).await,
+            "ask-within" => ask_once::<AskWithin>(0.0, number).await,
             "bare-ask" => ask_once::<Bare>(0.0, number).await,
+            "isolate-stream" => stream_cost(number, Source(number), 1),
+            "isolate-chain" => chain_cost(number),
             "spawn" => come_and_go::<Idle>(actors).await,
             "link" => on_one_thread(Kind::Unix, number).await,
             "link-tcp" => on_one_thread(Kind::Tcp, number).await,
@@ -61,7 +67,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, publish-large, tell, ask, bare-ask, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
+            "error: `{what}` is none of publish, publish-assert, publish-to-16, publish-large, tell, ask, ask-within, bare-ask, isolate-stream, isolate-chain, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
         );
         return ExitCode::from(2);
     };

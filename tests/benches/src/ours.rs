@@ -1,6 +1,7 @@
 //! Mycelium: topics, `tell`, `ask`, idle actors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, Publisher, Responder, Subscriptions,
@@ -88,6 +89,29 @@ impl<M: Load> Carrier<M> for Topic<M> {
     }
 }
 
+/// The same by a publisher who looks at the outcome and lets it go.
+pub(crate) struct Asserted<M: Load>(Topic<M>);
+
+impl<M: Load> Carrier<M> for Asserted<M> {
+    type Sender = Publisher<M>;
+
+    async fn start(counters: Vec<Counter>) -> Self {
+        Self(Topic::spawn(counters))
+    }
+
+    fn sender(&self) -> Publisher<M> {
+        self.0.sender()
+    }
+
+    async fn send(sender: &mut Publisher<M>, message: M) {
+        assert!(sender.publish(message).await.is_ok(), "the bus is open");
+    }
+
+    async fn stop(self) {
+        self.0.end().await;
+    }
+}
+
 /// Sending to an actor's own inbox.
 pub(crate) struct Tell<M: Load>(Topic<M>);
 
@@ -140,6 +164,23 @@ impl Asked for Ask {
 
     async fn stop(self) {
         self.1.shutdown().await.expect("the bus ends in time");
+    }
+}
+
+/// `ask_within` a limit that is never reached.
+pub(crate) struct AskWithin(Ask);
+
+impl Asked for AskWithin {
+    async fn start() -> Self {
+        Self(Ask::start().await)
+    }
+
+    async fn ask(&mut self, number: u64) -> u64 {
+        self.0.0.ask_within(number, Duration::from_secs(5)).await.expect("the actor answers in time")
+    }
+
+    async fn stop(self) {
+        self.0.stop().await;
     }
 }
 
