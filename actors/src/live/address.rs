@@ -7,12 +7,12 @@ use std::time::Duration;
 use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 
-use super::asking::PendingAsk;
+use super::asking::{LimitedAsk, PendingAsk};
 use super::current;
 use super::envelope::Envelope;
 use super::lookout::{Lookout, NOTHING, Noted, PackedNote, Wait, Waits, waiting};
 use super::monitor::Watchers;
-use super::runtime::sleep_on;
+use super::runtime::{Limit, sleep_on};
 use super::topics::QueueOwner;
 use super::watch::{Pulse, Watch};
 use crate::error::Asked;
@@ -412,24 +412,13 @@ impl<A: Actor> Address<A> {
         PendingAsk::new(self, query)
     }
 
-    /// Queues a query, at once if there is room.
-    pub(crate) async fn put<Q>(&self, query: Q) -> Result<ReplyReceiver<A::Reply>, AskError>
+    #[inline]
+    pub(crate) fn ask_within<Q>(&self, query: Q, limit: Duration) -> LimitedAsk<'_, A, Q>
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        current::turn().await;
-        if current::is(self) {
-            return Err(self.asked_itself());
-        }
-        let (reply, answer) = mycelium_mailbox::reply();
-        // First without waiting, as with a tell.
-        match self.inbox.offer(Envelope::query(query, reply)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(asked)) => self.wait_to_ask(asked).await?,
-            Err(_) => return Err(self.unasked()),
-        }
-        Ok(answer)
+        LimitedAsk::new(self, query, limit)
     }
 
     /// Queues a query.
@@ -455,6 +444,11 @@ impl<A: Actor> Address<A> {
     /// The limit of somebody who asks, on a runtime or outside.
     pub(crate) fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
         sleep_on(self.runtime.clone(), limit)
+    }
+
+    /// The same, which begins now.
+    pub(super) fn limit(&self, limit: Duration) -> Limit {
+        Limit::on(&self.runtime, limit)
     }
 }
 

@@ -6,14 +6,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use mycelium_mailbox::{ReplyReceiver, TrySendError};
 
-use super::address::Address;
+use super::address::{Address, Member};
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::envelope::Envelope;
 use super::lookout::{Wait, WaitingWork, waiting};
+use super::runtime::Limit;
+use crate::error::Asked;
 use crate::recipient::BoxFuture;
 use crate::reference::rare;
 use crate::{Actor, AskError, Replies};
@@ -32,8 +35,8 @@ enum AskStage<'a, Q, R> {
     Begin(Q),
     /// The query is in the inbox.
     Queued(WaitingWork<ReplyReceiver<R>>),
-    /// The inbox is full: what waits for room, and then for the answer.
-    Full(BoxFuture<'a, Result<R, AskError>>),
+    /// The inbox is full: what waits for room.
+    Full(BoxFuture<'a, Result<ReplyReceiver<R>, AskError>>),
     Over,
 }
 
@@ -61,8 +64,19 @@ where
         let TrySendError::Full(asked) = refused else { return Err(to.unasked()) };
         Ok(AskStage::Full(rare(move || async move {
             to.wait_to_ask(asked).await?;
-            to.answered(answer).await
+            Ok(answer)
         })))
+    }
+
+    /// Waits for the answer of an inbox that was full, once there is room.
+    #[cold]
+    #[inline(never)]
+    fn poll_full(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), AskError>> {
+        let AskStage::Full(waits) = &mut self.stage else { return Poll::Ready(Ok(())) };
+        let queued = ready!(waits.as_mut().poll(cx));
+        self.stage = AskStage::Over;
+        self.stage = AskStage::Queued(waiting(self.to.wait(Wait::Answer), queued?));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -75,7 +89,8 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Self { to, stage, at } = self.get_mut();
+        let this = self.get_mut();
+        let Self { to, stage, at } = this;
         if let AskStage::Begin(_) = stage {
             ready!(poll_turn(cx, at));
             // It waits there no more.
@@ -92,16 +107,70 @@ where
                 };
             }
         }
-        match stage {
-            AskStage::Queued(answer) => {
-                let answered = ready!(Pin::new(answer).poll(cx));
-                // Now, not when this is dropped: who does something else in the same poll waits no more.
-                *stage = AskStage::Over;
-                Poll::Ready(answered.ok_or_else(|| to.unanswered()))
-            }
-            AskStage::Full(waits) => waits.as_mut().poll(cx),
-            // Pending would keep a `select!` without a guard for ever.
-            AskStage::Begin(_) | AskStage::Over => panic!("an ask was polled after it was ready"),
+        if let AskStage::Full(_) = stage {
+            ready!(this.poll_full(cx))?;
         }
+        // Pending would keep a `select!` without a guard for ever.
+        let AskStage::Queued(answer) = &mut this.stage else {
+            panic!("an ask was polled after it was ready")
+        };
+        let answered = ready!(Pin::new(answer).poll(cx));
+        // Now, not when this is dropped: who does something else in the same poll waits no more.
+        this.stage = AskStage::Over;
+        Poll::Ready(answered.ok_or_else(|| this.to.unanswered()))
+    }
+}
+
+/// An ask with a limit, which counts from its first poll on.
+///
+/// Its timer is made when the answer does not come with that poll.
+#[must_use = "nothing is asked before this is awaited"]
+pub(crate) struct LimitedAsk<'a, A: Actor + Replies<Q>, Q> {
+    ask: PendingAsk<'a, A, Q>,
+    limit: Duration,
+    timer: Option<Limit>,
+}
+
+// Nothing in it is pinned.
+impl<A: Actor + Replies<Q>, Q> Unpin for LimitedAsk<'_, A, Q> {}
+
+impl<'a, A, Q> LimitedAsk<'a, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    #[inline]
+    pub(super) fn new(to: &'a Address<A>, query: Q, limit: Duration) -> Self {
+        Self { ask: PendingAsk::new(to, query), limit, timer: None }
+    }
+
+    /// The error of the limit, which says whether the query was queued.
+    #[cold]
+    fn late(&self) -> AskError {
+        let late = Asked::of(self.ask.to.identity()).limit(Some(self.limit));
+        AskError::timeout(if let AskStage::Queued(_) = self.ask.stage { late.sent() } else { late })
+    }
+}
+
+impl<A, Q> Future for LimitedAsk<'_, A, Q>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    type Output = Result<A::Reply, AskError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let answered = Pin::new(&mut this.ask).poll(cx);
+        if answered.is_ready() {
+            return answered;
+        }
+        let timer = this.timer.get_or_insert_with(|| this.ask.to.limit(this.limit));
+        ready!(timer.poll(cx));
+        let late = this.late();
+        // Given up now, not when this is dropped.
+        (this.ask.stage, this.ask.at) = (AskStage::Over, None);
+        Poll::Ready(Err(late))
     }
 }

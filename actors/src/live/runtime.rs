@@ -16,7 +16,8 @@ use super::bus::BusCore;
 use super::members::Members;
 use super::thread::is_own;
 use crate::SpawnError;
-use crate::rt::{self, Instant};
+use crate::recipient::BoxFuture;
+use crate::rt::{self, Instant, Sleep};
 use crate::sync::oneshot;
 
 /// Whether this runtime takes no more tasks: one that has ended, or is about to, drops them at once.
@@ -87,6 +88,32 @@ pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
     if (&mut alarm.0).await.is_err() {
         let rest = until.map_or(duration, |until| until.saturating_duration_since(Instant::now()));
         sleep_on_a_thread(rest).await;
+    }
+}
+
+/// A limit on a wait: what [`sleep_on`] waits for, from when this was made.
+pub(super) enum Limit {
+    /// On the runtime of the one who waits, as nearly always.
+    Here(Pin<Box<Sleep>>),
+    Elsewhere(BoxFuture<'static, ()>),
+}
+
+impl Limit {
+    /// On this runtime, where the one who waits has no timers.
+    pub(super) fn on(runtime: &Handle, duration: Duration) -> Self {
+        if Handle::try_current().is_ok_and(|current| current.id() == runtime.id()) {
+            Self::Here(Box::pin(rt::sleep(duration)))
+        } else {
+            Self::Elsewhere(Box::pin(sleep_on(runtime.clone(), duration)))
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        match self {
+            Self::Here(sleep) => sleep.as_mut().poll(cx),
+            Self::Elsewhere(waits) => waits.as_mut().poll(cx),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Live(live) => match live.ask_limit() {
                 None => AskFuture::Live(live.ask(query)),
-                Some(limit) => AskFuture::Rare(rare(move || self.ask_within(query, limit))),
+                Some(limit) => AskFuture::Rare(rare(move || live.ask_within(query, limit))),
             },
             ReferenceBackend::Isolate(isolate) => AskFuture::Isolate(isolate.ask(query)),
             ReferenceBackend::Nowhere(_) => {
@@ -142,18 +142,12 @@ impl<A: Actor> ActorRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let mut timer = pin!(self.timer(limit));
-        let late = || self.whom().limit(Some(limit));
-        // First for room and then for the answer, so that the error says which of them did not come.
         match &self.backend {
-            ReferenceBackend::Live(live) => {
-                let Some(put) = within(timer.as_mut(), live.put(query)).await else {
-                    return Err(AskError::timeout(late()));
-                };
-                let answered = within(timer, live.answered(put?)).await;
-                answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
-            }
+            ReferenceBackend::Live(live) => live.ask_within(query, limit).await,
             ReferenceBackend::Isolate(isolate) => {
+                let mut timer = pin!(isolate.timer(limit));
+                let late = || self.whom().limit(Some(limit));
+                // First for room and then for the answer, so that the error says which of them did not come.
                 let answer = match isolate.send_query(query) {
                     Ok(answer) => answer,
                     Err(unqueued) => {
