@@ -2,9 +2,8 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -27,6 +26,16 @@ struct Folder(PathBuf);
 impl Drop for Folder {
     fn drop(&mut self) {
         let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Ended when the test fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
     }
 }
 
@@ -54,12 +63,6 @@ fn topology(ports: [u16; 2]) -> String {
          [[nodes]]\nname = \"desk\"\nservices = [\"means\"]\nendpoint.kind = \"tcp\"\nport = {desk}\n\
          [[nodes]]\nname = \"market\"\nservices = [\"feed\"]\nendpoint.kind = \"tcp\"\nport = {market}\n"
     )
-}
-
-/// Ports that were free a moment ago.
-fn ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// The next mean, and of how many ticks it is.
@@ -93,7 +96,7 @@ fn a_program_in_c_is_linked_with_one_in_rust_over_tls() {
     fs::create_dir_all(&folder).unwrap();
     let folder = Folder(folder);
     let file = folder.0.join("topology.toml");
-    fs::write(&file, topology(ports())).unwrap();
+    fs::write(&file, topology(mycelium_random::ports())).unwrap();
     let mut certs = Command::new(env!("CARGO_BIN_EXE_mycelium"));
     let made = certs.args(["certs", "certs", "--topology", "topology.toml"]).current_dir(&folder.0).output();
     assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
@@ -101,26 +104,28 @@ fn a_program_in_c_is_linked_with_one_in_rust_over_tls() {
     let yaml = ffi().join("examples/ticks.yaml");
     let mut command = Command::new(compiled(&folder.0));
     command.arg(&yaml).arg(&file).arg("means").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut means = command.spawn().unwrap();
+    let mut means = Killed(command.spawn().unwrap());
 
     let table = mycelium_contract::Contract::read(&yaml).unwrap().table();
     let contract = Contract::parse(&table).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let fed = runtime.block_on(async {
         let bus = MessageBus::builder().contract(contract).build_from(&file, "feed").unwrap();
-        let fed = tokio::time::timeout(WATCHDOG, feed(&bus, 1_000)).await;
         // Whoever still sends is waited for.
-        if fed.is_ok() {
-            means.wait().unwrap();
-        }
+        let work = async {
+            let fed = feed(&bus, 1_000).await;
+            while means.0.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            fed
+        };
+        let fed = tokio::time::timeout(WATCHDOG, work).await;
+        _ = means.0.kill();
         bus.shutdown().await.unwrap();
         fed
     });
-    if fed.is_err() {
-        means.kill().unwrap();
-    }
-    let said = io::read_to_string(means.stdout.take().unwrap()).unwrap();
-    let wrong = io::read_to_string(means.stderr.take().unwrap()).unwrap();
+    let said = io::read_to_string(means.0.stdout.take().unwrap()).unwrap();
+    let wrong = io::read_to_string(means.0.stderr.take().unwrap()).unwrap();
     assert_eq!((fed, said.as_str(), wrong.as_str()), (Ok((499.5, 1_000)), "answered 1000 ticks\n", ""));
-    assert!(means.wait().unwrap().success());
+    assert!(means.0.wait().unwrap().success());
 }
