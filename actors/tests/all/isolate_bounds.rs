@@ -1,8 +1,6 @@
 //! How far an isolate runs: its bounds on events and resumptions, its moments, and the flag that stops it.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
@@ -459,24 +457,6 @@ fn a_stop_flag_ends_a_run_between_two_events_and_it_can_go_on() {
             assert!(matches!(isolate.run(), Err(RunError::TooManyEvents { .. })), "{way:?} goes on");
         });
     }
-}
-
-#[test]
-fn a_run_asks_now_and_then_whether_it_goes_on() {
-    watched(|| {
-        let (mut isolate, asked) = (endless(Loop::Beats), Rc::new(Cell::new(0)));
-        let count = Rc::clone(&asked);
-        isolate.stop_when(move || {
-            count.set(count.get() + 1);
-            count.get() % 3 == 0
-        });
-        for often in [3, 6] {
-            assert!(matches!(isolate.run(), Err(RunError::Stopped { .. })));
-            assert_eq!(asked.get(), often);
-        }
-        let steps = isolate.stats().resumptions;
-        assert!((3_000..6_000).contains(&steps), "about a thousand between two of them: {steps}");
-    });
 }
 
 #[test]
