@@ -132,6 +132,12 @@ fn the_collector_of_ocaml_moves_what_mycelium_keeps_and_nothing_is_lost() {
     passes("stress");
 }
 
+/// Under OCaml 5; before it there are none.
+#[test]
+fn domains_of_ocaml_publish_poll_and_ask_at_the_same_time() {
+    passes("domains");
+}
+
 #[test]
 fn processes_in_ocaml_are_linked_as_a_topology_says() {
     passes("topology");

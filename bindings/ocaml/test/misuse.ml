@@ -261,7 +261,7 @@ let signals_end_every_wait () =
 (* More than there are handles, if none of them came back. *)
 let what_is_out_of_reach_is_freed () =
   for _ = 1 to 34 do
-    Runtime.run (Check.runtime ()) (fun rt ->
+    Runtime.run ~deadline:Check.watchdog (Check.runtime ()) (fun rt ->
         for at = 1 to 1000 do
           ignore (Mycelium.subscribe rt (module News) ignore);
           ignore (Supervisor.start rt (Supervisor.create (string_of_int at) []))

@@ -1,0 +1,2 @@
+(* In place of ../ocaml5/domains.ml. *)
+let () = print_endline "domains, which this OCaml has not: fine"
