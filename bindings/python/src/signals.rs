@@ -24,10 +24,10 @@ pub(crate) fn hear(py: Python<'_>, isolate: &mut mycelium::Isolate, host: &Arc<H
         if looked.elapsed() < LOOK {
             return false;
         }
-        let heard = Python::attach(|py| py.check_signals());
+        let raised = Python::attach(|py| py.check_signals().err());
         looked = Instant::now();
-        match (heard, &host.isolate) {
-            (Err(error), Some(apart)) => {
+        match (raised, &host.isolate) {
+            (Some(error), Some(apart)) => {
                 apart.interrupts(error);
                 true
             }
