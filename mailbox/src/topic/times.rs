@@ -171,7 +171,7 @@ mod tests {
     fn messages_that_have_the_time_of_the_one_before_share_its_entry_wherever_that_is() {
         let mut given = [Some(10), None, None, Some(20), None, None].into_iter();
         let mut times = StampTimes::new(2, move || given.next().flatten());
-        [2, 4, 6, 8, 9].map(|stamp| times.put(stamp));
+        [2, 4, 6, 8, 9].into_iter().for_each(|stamp| times.put(stamp));
         assert_eq!([0, 2, 4, 5, 6, 8, 9].map(|stamp| times.find(stamp)), [10, 10, 10, 10, 10, 20, 20]);
         times.forget_below(6);
         assert_eq!([4, 6, 8].map(|stamp| times.find(stamp)), [10, 10, 20]);
