@@ -22,8 +22,8 @@ use crate::{Message, PublishError};
 pub struct Publish<'a, M: Message> {
     message: Held<M, Through<'a>>,
     /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after
-    /// each publish in an isolate as well.
-    live: Option<Aside<Live<'a, M>>>,
+    /// each publish in an isolate as well, and would copy the outcome if it unwound.
+    live: Option<Aside<Live<'a, M>, M>>,
 }
 
 /// A live publish that was polled.

@@ -156,7 +156,9 @@ impl<A: Actor> fmt::Debug for RouteSeat<A> {
 }
 
 /// The half of a [`Context`] that belongs to direct calls.
+// In C's order, as that of a live actor.
+#[repr(C)]
 pub(crate) struct DirectContext {
-    pub(crate) id: ActorId,
     pub(crate) published: Published,
+    pub(crate) id: ActorId,
 }

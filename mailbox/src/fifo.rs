@@ -18,7 +18,7 @@ use std::mem::needs_drop;
 use std::rc::Rc;
 
 use crate::batch::{Batch, Lent};
-use crate::{Held, Shared};
+use crate::{Present, Shared};
 
 /// A batch that is begun anew is made larger up to this size (bytes).
 const BATCH_AGAIN_BYTES_MAX: usize = 2_048;
@@ -96,21 +96,17 @@ impl<M> Fifo<M> {
     pub fn push(&self, message: M) {
         match self.open_head() {
             Some(head) => head.write(message),
-            None => self.push_behind(&mut Held::new(message, ())),
+            None => self.push_behind(|| message),
         }
     }
 
-    /// Takes the message out of `message`, if there is one, and puts it at the end.
+    /// Takes the message out of where it is held, and puts it at the end.
     #[inline(always)]
-    pub fn push_from(&self, message: &mut Held<M, impl Sized>) {
+    pub fn push_from(&self, message: Present<'_, M, impl Sized>) {
         match self.open_head() {
-            Some(head) => {
-                // Taken no earlier, so that it is moved once.
-                if let Some(message) = message.take() {
-                    head.write(message);
-                }
-            }
-            None => self.push_behind(message),
+            // Taken no earlier, so that it is moved once.
+            Some(head) => head.write(message.take()),
+            None => self.push_behind(|| message.take()),
         }
     }
 
@@ -175,8 +171,8 @@ impl<M> Fifo<M> {
     /// Writes into a batch with room: the head again if all of it was read, or one behind it.
     #[cold]
     #[inline(never)]
-    fn push_behind(&self, message: &mut Held<M, impl Sized>) {
-        let Some(message) = message.take() else { return };
+    fn push_behind(&self, message: impl FnOnce() -> M) {
+        let message = message();
         if !self.split.get() && self.begin_anew() {
             // SAFETY: as in `open_head`.
             unsafe { &*self.head.get() }.write(message);
@@ -301,6 +297,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Held;
 
     #[test]
     fn what_is_lent_can_be_shared_from_outside_while_it_is_lent() {
@@ -334,9 +331,8 @@ mod tests {
                     2..5 => for _ in 0..count {
                         number += 1;
                         let mut message = Held::new(number, ());
-                        queue.push_from(&mut message);
-                        // Now there is none.
-                        queue.push_from(&mut message);
+                        message.present().into_iter().for_each(|message| queue.push_from(message));
+                        prop_assert!(!message.is_held());
                         model.push_back(number);
                     },
                     _ => for _ in 0..count {

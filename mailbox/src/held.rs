@@ -1,8 +1,8 @@
 //! A message on its way into a queue.
 //!
 //! # Protocol
-//! The message is initialised while `with` is something; every way out (`take`, `take_all` and the drop)
-//! clears that first.
+//! The message is initialised while `with` is something; every way out (`take`, `take_all`, that of
+//! [`Present`] and the drop) clears that first. There is a [`Present`] only while `with` is something.
 
 use std::mem::{MaybeUninit, needs_drop};
 
@@ -49,12 +49,38 @@ impl<M, W> Held<M, W> {
         Some(self.take_all()?.0)
     }
 
+    /// The message, if it is still here, to be taken without another look.
+    #[inline(always)]
+    pub fn present(&mut self) -> Option<Present<'_, M, W>> {
+        if self.is_held() { Some(Present(self)) } else { None }
+    }
+
     /// Takes out the message and what came with it.
     #[inline(always)]
     pub fn take_all(&mut self) -> Option<(M, W)> {
         let with = self.with.take()?;
         // SAFETY: it was held, and will not be read again, because it is not held any more.
         Some((unsafe { self.message.assume_init_read() }, with))
+    }
+}
+
+/// A message that was seen to be held; dropped, it still is.
+///
+/// ```
+/// let mut held = mycelium_mailbox::Held::new(7, ());
+/// assert_eq!(held.present().map(|message| message.take()), Some(7));
+/// assert!(held.present().is_none());
+/// ```
+pub struct Present<'a, M, W = ()>(&'a mut Held<M, W>);
+
+impl<M, W> Present<'_, M, W> {
+    /// Takes the message out.
+    #[inline(always)]
+    pub fn take(self) -> M {
+        self.0.with = None;
+        // SAFETY: it was held when this was made, nobody else could reach it since, and it will not be read
+        // again, because it is not held any more.
+        unsafe { self.0.message.assume_init_read() }
     }
 }
 
@@ -80,8 +106,9 @@ mod tests {
         drop(Held::new(Rc::clone(&count), ()));
         assert_eq!(Rc::strong_count(&count), 1);
         let mut held = Held::new(Rc::clone(&count), ());
-        let taken = held.take();
-        assert!(taken.is_some() && !held.is_held() && held.take().is_none());
+        drop(held.present());
+        let taken = held.present().map(Present::take);
+        assert!(taken.is_some() && !held.is_held() && held.take().is_none() && held.present().is_none());
         drop(held);
         assert_eq!(Rc::strong_count(&count), 2);
         drop(taken);

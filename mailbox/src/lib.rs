@@ -130,7 +130,7 @@ pub use discard::discard;
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};
-pub use held::Held;
+pub use held::{Held, Present};
 pub use inbox::{
     INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, LinePlace, Port,
     QUEUE_CAPACITY_MAX, SendError, Sending, TrySendError,

@@ -13,7 +13,7 @@ use mycelium_mailbox::{
 mod common;
 #[path = "common/heap.rs"]
 mod heap;
-use heap::{allocations, peak_bytes};
+use heap::{allocations, live_bytes, peak_bytes};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -251,4 +251,32 @@ fn a_queue_of_large_messages_that_are_read_one_by_one_stays_small() {
         }
     });
     assert!(peak < 8_192, "{peak} bytes for one message of 512 bytes at a time");
+}
+
+/// Bytes that stay of a publish that is dropped before its first poll, and of one that is dropped while it
+/// waits for room, in a second round: the list of those who wait has its memory then.
+fn left_of_given_up<M: Clone + Send + Sync + 'static>(message: impl Fn() -> M) -> i64 {
+    let topic = Topic::<M>::new(Arc::new(Stamps::new()), 1);
+    let options = SubscribeOptions { capacity: Some(1), ..SubscribeOptions::default() };
+    let _full = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    assert!(topic.try_publish(message(), 0).is_ok());
+    let give_up = || {
+        drop(topic.publish(message(), 0));
+        let mut waits = topic.publish(message(), 0);
+        assert!(pin!(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_ne!(waits.ticket(), 0);
+        drop(waits);
+    };
+    give_up();
+    let before = live_bytes();
+    give_up();
+    live_bytes() - before
+}
+
+#[test]
+fn a_publish_that_is_given_up_leaves_nothing_in_whatever_form_its_message_lies() {
+    assert_eq!(left_of_given_up(|| [7_u64; 8]), 0, "in its slot");
+    assert_eq!(left_of_given_up(|| vec![7_u8; 100]), 0, "in its slot, with a destructor");
+    assert_eq!(left_of_given_up(|| [7_u64; 128]), 0, "in memory of its own");
+    assert_eq!(left_of_given_up(|| ([7_u64; 128], vec![7_u8; 100])), 0, "in that, with a destructor");
 }

@@ -105,8 +105,6 @@ pub(crate) struct IsolateCore {
     pub(crate) running: Cell<u32>,
     /// The service that went on last, since the bounds were looked at.
     pub(crate) went_on: Cell<u32>,
-    /// Set where the seat whose code runs is asked to stop: what its handler returns to looks there.
-    pub(crate) looks_back: Cell<bool>,
     pub(super) closed: Cell<bool>,
     pub(crate) on_failure: Cell<OnFailure>,
     pub(crate) names: SeatNames,
@@ -172,7 +170,6 @@ impl IsolateCore {
             trees: OnceCell::new(),
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
-            looks_back: Cell::new(false),
             closed: Cell::new(false),
             on_failure: Cell::default(),
             names: SeatNames::default(),

@@ -10,7 +10,7 @@ mod receivers;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use mycelium_mailbox::{Fifo, Held, Lent, Shared};
+use mycelium_mailbox::{Fifo, Lent, Present, Shared};
 
 pub(crate) use self::receive::{HandsOn, LaneReceiving, Receive};
 use self::receivers::{PolicyKind, Receiver, Receivers};
@@ -190,9 +190,9 @@ impl<M: 'static> Lane<M> {
         self.gauge.is_open()
     }
 
-    /// Takes the message out of `message`, where there is one, whoever is full.
+    /// Takes the message out of where it is held, whoever is full.
     #[inline(always)]
-    pub(crate) fn write_from(&self, message: &mut Held<M, impl Sized>) {
+    pub(crate) fn write_from(&self, message: Present<'_, M, impl Sized>) {
         self.messages.push_from(message);
     }
 

@@ -85,6 +85,8 @@ pub(crate) struct ActorCell<A: Actor> {
     /// Whether it handles what comes at once then: nothing that was retained is to come first. All that each
     /// message looks at.
     is_open: Cell<bool>,
+    /// It was asked to stop while its code runs: what its handler returns to looks there.
+    looks_back: Cell<bool>,
     hook: Cell<Option<Hook>>,
     /// What a handler of its waits for, while one does.
     wait: Cell<SeatWait>,
@@ -120,6 +122,7 @@ impl<A: Actor> ActorCell<A> {
             life: RefCell::new(Lifecycle::new(ward.is_some())),
             is_at_work: Cell::new(false),
             is_open: Cell::new(false),
+            looks_back: Cell::new(false),
             hook: Cell::new(Some(Hook::Started)),
             ward,
             core,
@@ -200,7 +203,7 @@ impl<A: Actor> ActorCell<A> {
         // memory.
         match played {
             Some(Poll::Ready(Ok(()))) => {
-                if self.core.looks_back.get() {
+                if self.looks_back.get() {
                     self.did_not_simply_return(way(), Poll::Ready(Ok(())));
                 }
             }
@@ -235,7 +238,7 @@ impl<A: Actor> ActorCell<A> {
     #[cold]
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
         self.wait.set(self.core.take_wait(self.index));
-        self.core.looks_back.set(false);
+        self.looks_back.set(false);
         if matches!(played, Poll::Ready(Ok(()))) {
             drop(self.hand.take());
         }
@@ -508,7 +511,7 @@ impl<A: Actor> AnySeat for ActorCell<A> {
                 self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
             }
             // The code that its handler returns to looks there.
-            Phase::Busy => self.core.looks_back.set(true),
+            Phase::Busy => self.looks_back.set(true),
             _ => {}
         }
     }
@@ -522,7 +525,7 @@ impl<A: Actor> AnySeat for ActorCell<A> {
         if self.stage.phase() == Phase::Busy {
             // It kills itself: its handler goes as soon as it waits or returns.
             self.kill_asked.set(true);
-            self.core.looks_back.set(true);
+            self.looks_back.set(true);
             return;
         }
         self.stage.cancel();

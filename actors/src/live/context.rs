@@ -25,13 +25,14 @@ use crate::{
 };
 
 /// What a handler reaches through its context.
+// In C's order, with the outlet first: it lies where the place of an actor of an isolate lies, so that a
+// publish does not look which of them it goes through.
+#[repr(C)]
 pub(crate) struct LiveContext<A: Actor> {
-    pub(crate) address: Arc<Address<A>>,
     pub(crate) outlet: Outlet,
+    pub(crate) address: Arc<Address<A>>,
     /// Where the actor says that it is ready, if that is waited for.
     pub(crate) readiness: Option<Arc<Readiness>>,
-    /// Whether `changes` has any. The body is nudged then.
-    changed: bool,
     /// What it receives, each topic once.
     topics: Vec<HeardTopic>,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler
@@ -40,6 +41,8 @@ pub(crate) struct LiveContext<A: Actor> {
     changes: Mutex<Changes<A>>,
     /// Empty until the actor watches somebody.
     pub(crate) watching: Option<Box<Watching<A>>>,
+    /// Whether `changes` has any. The body is nudged then.
+    changed: bool,
 }
 
 /// A topic that an actor receives.

@@ -1,7 +1,12 @@
 //! Waiting for room in a topic.
+//!
+//! # Protocol
+//! A [`Publishing`] holds the [`Attempt`] that the form of its message type says, which is a constant, from
+//! when it is made. It alone drops it, once.
 
 use std::fmt;
 use std::future::Future;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -21,10 +26,35 @@ pub struct Publishing<'a, M: Clone + Send + Sync + 'static, O: Origin = u64> {
     attempt: Attempt<'a, M, O>,
 }
 
-enum Attempt<'a, M: Clone + Send + Sync + 'static, O: Origin> {
-    Inline(Waiting<'a, Inline<M>, O>),
-    Owned(Waiting<'a, Owned<M>, O>),
-    Boxed(Waiting<'a, Boxed<M>, O>),
+/// One of these, as the form of the message type says.
+///
+/// No enum: what is there for other types would be part of each drop, and unwind out of it. See the drop of a
+/// [`Ticket`] for what that costs.
+union Attempt<'a, M: Clone + Send + Sync + 'static, O: Origin> {
+    inline: ManuallyDrop<Waiting<'a, Inline<M>, O>>,
+    owned: ManuallyDrop<Waiting<'a, Owned<M>, O>>,
+    boxed: ManuallyDrop<Waiting<'a, Boxed<M>, O>>,
+}
+
+/// What `$body` makes of the attempt that is there.
+macro_rules! attempt {
+    (&mut $attempt:expr, $waiting:ident => $body:expr) => { attempt!([&mut] $attempt, $waiting => $body) };
+    (& $attempt:expr, $waiting:ident => $body:expr) => { attempt!([&] $attempt, $waiting => $body) };
+    ([$($by:tt)+] $attempt:expr, $waiting:ident => $body:expr) => {
+        if const { Form::<M>::IS_INLINE } {
+            // SAFETY: `new` has put it there, by the same constant, and nothing else does.
+            let $waiting = unsafe { $($by)+ $attempt.inline };
+            $body
+        } else if const { Form::<M>::IS_OWNED } {
+            // SAFETY: as above.
+            let $waiting = unsafe { $($by)+ $attempt.owned };
+            $body
+        } else {
+            // SAFETY: as above.
+            let $waiting = unsafe { $($by)+ $attempt.boxed };
+            $body
+        }
+    };
 }
 
 struct Waiting<'a, V: Payload, O: Origin> {
@@ -43,13 +73,13 @@ impl<'a, M: Clone + Send + Sync + 'static, O: Origin> Publishing<'a, M, O> {
     pub(super) fn new(form: &'a Form<M>, message: M, origin: O) -> Self {
         let attempt = match form {
             Form::Inline(core) if const { Form::<M>::IS_INLINE } => {
-                Attempt::Inline(Waiting::new(core, Inline::wrap(message), origin))
+                Attempt { inline: ManuallyDrop::new(Waiting::new(core, Inline::wrap(message), origin)) }
             }
             Form::Owned(core) if const { Form::<M>::IS_OWNED } => {
-                Attempt::Owned(Waiting::new(core, Owned::wrap(message), origin))
+                Attempt { owned: ManuallyDrop::new(Waiting::new(core, Owned::wrap(message), origin)) }
             }
             Form::Boxed(core) if const { Form::<M>::IS_BOXED } => {
-                Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), origin))
+                Attempt { boxed: ManuallyDrop::new(Waiting::new(core, Boxed::wrap(message), origin)) }
             }
             _ => unreachable!("the form is a constant of the message type"),
         };
@@ -59,28 +89,64 @@ impl<'a, M: Clone + Send + Sync + 'static, O: Origin> Publishing<'a, M, O> {
     /// Which of those that wait, or have waited, for room in this topic it is; 0: it has not begun to.
     #[must_use]
     pub fn ticket(&self) -> u64 {
-        match &self.attempt {
-            Attempt::Inline(waiting) => waiting.ticket.number(),
-            Attempt::Owned(waiting) => waiting.ticket.number(),
-            Attempt::Boxed(waiting) => waiting.ticket.number(),
-        }
+        attempt!(&self.attempt, waiting => waiting.ticket.number())
     }
 
     /// See [`Topic::badge_of`](super::Topic::badge_of).
     #[must_use]
     pub fn badge_of(&self, by: Blocker) -> Option<Badge> {
-        match &self.attempt {
-            Attempt::Inline(waiting) => waiting.core.badge_of(by),
-            Attempt::Owned(waiting) => waiting.core.badge_of(by),
-            Attempt::Boxed(waiting) => waiting.core.badge_of(by),
-        }
+        attempt!(&self.attempt, waiting => waiting.core.badge_of(by))
     }
+}
+
+impl<M: Clone + Send + Sync + 'static, O: Origin> Drop for Publishing<'_, M, O> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        attempt!(&mut self.attempt, waiting => {
+            // Without a destructor of its own no drop of a message unwinds, and it is seldom still here.
+            if const { !needs_drop::<M>() } && waiting.has_memory() {
+                give_back(&mut waiting.payload);
+            }
+            // SAFETY: this is the drop of its owner, after which nothing reaches it.
+            unsafe { Waiting::drop_rest(waiting) };
+        });
+    }
+}
+
+/// Drops a payload without foreign code, in the ABI of C, out of which nothing unwinds: see the drop of a
+/// [`Ticket`].
+#[cold]
+#[inline(never)]
+#[allow(improper_ctypes_definitions, reason = "no other language calls it")]
+extern "C" fn give_back<V: Payload>(payload: &mut Option<V>) {
+    discard(payload.take());
 }
 
 impl<'a, V: Payload, O: Origin> Waiting<'a, V, O> {
     #[inline]
     fn new(core: &'a Core<V>, payload: V, origin: O) -> Self {
         Self { core, ticket: Ticket::new(&core.waiters), payload: Some(payload), origin }
+    }
+
+    /// Whether it has a message that lies in memory of its own.
+    #[inline(always)]
+    fn has_memory(&self) -> bool {
+        needs_drop::<V>() && self.payload.is_some()
+    }
+
+    /// Drops the ticket, and the message if that has a destructor.
+    ///
+    /// # Safety
+    /// Nothing reaches it afterwards.
+    #[inline(always)]
+    unsafe fn drop_rest(waiting: &mut ManuallyDrop<Self>) {
+        if const { needs_drop::<V::Message>() } {
+            // SAFETY: the caller says so.
+            unsafe { ManuallyDrop::drop(waiting) };
+        } else {
+            // SAFETY: as above; a payload that was not given back has nothing to drop.
+            unsafe { (&raw mut waiting.ticket).drop_in_place() };
+        }
     }
 
     #[inline(always)]
@@ -144,12 +210,7 @@ impl<M: Clone + Send + Sync + 'static, O: Origin> Future for Publishing<'_, M, O
     /// When polled after it was ready.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.get_mut().attempt {
-            Attempt::Inline(waiting) if const { Form::<M>::IS_INLINE } => waiting.poll(cx),
-            Attempt::Owned(waiting) if const { Form::<M>::IS_OWNED } => waiting.poll(cx),
-            Attempt::Boxed(waiting) if const { Form::<M>::IS_BOXED } => waiting.poll(cx),
-            _ => unreachable!("the form is a constant of the message type"),
-        }
+        attempt!(&mut self.get_mut().attempt, waiting => waiting.poll(cx))
     }
 }
 

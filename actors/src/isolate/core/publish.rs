@@ -71,7 +71,7 @@ impl IsolateCore {
         if !topic.is_open() {
             return self.publish_refused(topic, sender, message);
         }
-        if message.is_held() {
+        if let Some(message) = message.present() {
             if !self.order.try_push(Event { lane: index, of: sender }) {
                 return Err(Refusal::Full(None));
             }

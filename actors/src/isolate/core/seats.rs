@@ -147,14 +147,12 @@ impl IsolateCore {
         self.seats.with(seat, |_, seat| Rc::clone(seat))
     }
 
-    /// Whoever runs calls code of others, up to the drop of this: afterwards its own code runs again, and it
-    /// is looked at whether it was asked to stop.
+    /// Whoever runs calls code of others, up to the drop of this: afterwards its own code runs again.
     pub(crate) fn calls_others(&self) -> impl Drop + use<'_> {
         struct Caller<'a>(&'a IsolateCore, u32);
         impl Drop for Caller<'_> {
             fn drop(&mut self) {
                 self.0.running.set(self.1);
-                self.0.looks_back.set(true);
             }
         }
         Caller(self, self.running.get())
