@@ -89,7 +89,9 @@ impl Listing {
         self.before = self.latest.number;
         let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());
         self.steps_ns = [self.steps_ns[1], if self.has_price() { step_ns } else { 0 }];
-        let before = std::mem::replace(&mut self.latest, *passing);
+        let shown = [true, false].map(|buy| self.latest.path(buy).close);
+        let (kind, volume) = (self.latest.kind, self.latest.volume);
+        self.latest = *passing;
         if self.spread_varies {
             let said = self.terms.spread.share(&MarketState::of(self.asset, passing));
             let asset = usize::from(self.asset);
@@ -98,9 +100,9 @@ impl Listing {
         if self.is_limited() {
             for at in 0..self.room.len() {
                 let stands = passing.kind == Kind::Quote
-                    && before.kind == Kind::Quote
-                    && passing.path(at == 0).close == before.path(at == 0).close
-                    && passing.volume[at] == before.volume[at];
+                    && kind == Kind::Quote
+                    && passing.path(at == 0).close == shown[at]
+                    && passing.volume[at] == volume[at];
                 if !stands {
                     self.room[at] = self.displayed_lots(passing.volume[at], fault);
                 }
@@ -263,8 +265,8 @@ impl Engine {
         (power - self.late).max(0.0)
     }
 
-    /// What could be bought for on a side after `closing` lots of the position were closed at the price, which
-    /// costs so much.
+    /// What could be bought for on a side when `closing` lots of the position were closed at the price,
+    /// which costs so much.
     pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64, side: f64, cost: f64) -> f64 {
         let listing = &self.listings[asset];
         let Some(leverage) = self.constants.leverage else {

@@ -45,6 +45,12 @@ impl Calm {
 }
 
 impl Engine {
+    /// Whether there are prices between which nothing happens in the next event.
+    #[inline]
+    pub(crate) fn may_be_calm(&self) -> bool {
+        !self.told && self.calm.is_some()
+    }
+
     /// Whether nothing can happen in the next event, which is this one.
     #[inline]
     pub(crate) fn is_calm(&self, data: &MarketData<'_>) -> bool {

@@ -27,6 +27,12 @@ impl Carry {
         Self { wanted, known_ns: i64::MIN, paid_ns: i64::MIN }
     }
 
+    /// Whether positions may pay or be paid at all.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// When the latest event became known.
     pub(super) fn known_ns(&self) -> i64 {
         self.known_ns

@@ -243,9 +243,10 @@ impl Engine {
     fn advance(&mut self, at: usize, buy: bool, mut queue: Queue) {
         let order = self.book[at].order;
         let (asset, limit) = (usize::from(order.asset), order.limit);
-        let Some(book) = self.listings[asset].ladder.as_ref().map(|ladder| ladder.book) else { return };
+        let Some(Ladder { book, .. }) = self.listings[asset].ladder.as_deref() else { return };
+        let (trade, now) = (book.trade(), book.size_at(buy, limit));
         let at_limit = Reached { bound: Some(limit), maker: true, ..Reached::at(limit, Entered::AtOpen) };
-        if let Some(trade) = book.trade() {
+        if let Some(trade) = trade {
             let lots = self.lots_of_trade(asset, buy, limit, trade, &mut queue);
             let filled = if lots > 0 {
                 self.fill_up_to(at, buy, lots, Reached { passed: true, ..at_limit })
@@ -256,9 +257,7 @@ impl Engine {
                 ladder.trade_lots = ladder.trade_lots.saturating_add(filled);
             }
         }
-        let traded =
-            book.trade().filter(|trade| same_price(trade.price, limit)).map_or(0.0, |trade| trade.size);
-        let now = book.size_at(buy, limit);
+        let traded = trade.filter(|trade| same_price(trade.price, limit)).map_or(0.0, |trade| trade.size);
         if let Some(now) = now {
             let moved = |before: f64| self.market.queue.ahead(queue.ahead, (before - traded).max(0.0), now);
             // What is no number moves nothing.

@@ -66,6 +66,7 @@ pub(crate) use self::latency::parse_duration;
 pub use self::latency::{Jitter, Latency};
 pub use self::margin::{Exposure, Leverage, Maintenance, MarginTier, MarginTiers};
 pub use self::models::{AssetTerms, AtEnd, Funding, FundingEvery, Intrabar, Market, MarketError, Ready};
+pub(crate) use self::orders::are_prices;
 pub use self::session::{Session, SessionError, SessionHours};
 pub use self::terms::{FillModel, LendingRate, Loan, MarketState, Spread};
 pub use crate::config::FillAt;

@@ -59,8 +59,10 @@ impl Engine {
         }
         for Begun { asset, passing, .. } in &*events {
             self.number = passing.number;
-            self.charge_until(usize::from(*asset), passing.timestamp.as_nanos());
-            self.pay_dividends(usize::from(*asset), passing.timestamp.as_nanos());
+            if self.carry.is_wanted() {
+                self.charge_until(usize::from(*asset), passing.timestamp.as_nanos());
+                self.pay_dividends(usize::from(*asset), passing.timestamp.as_nanos());
+            }
             self.carry.see(passing.known_ns);
             self.correct_arrivals(passing, *asset);
             self.listings[usize::from(*asset)].see(passing, &self.fault);
@@ -78,6 +80,12 @@ impl Engine {
             *open = hours.contain(passing.timestamp);
         }
         self.pass_opens(events);
+        self.number = events.last().map_or(self.number, |event| event.passing.number);
+        if self.book.iter().all(|working| working.ended) {
+            // Most often the opens fill all that waits.
+            self.book.clear();
+            return;
+        }
         let free = self.has_several().then(|| self.free_power());
         for event in events.iter_mut().filter(|event| event.open) {
             if event.passing.kind == Kind::Bar {
@@ -103,20 +111,25 @@ impl Engine {
     }
 
     /// Fills what was sent for the latest closes.
+    #[inline]
     pub(super) fn fill_closes(&mut self) {
         if self.book.iter().any(|working| working.on_close) {
-            self.late = 0.0;
-            for at in 0..self.book.len() {
-                if self.book[at].on_close && !self.book[at].ended {
-                    self.fill_on_close(at);
-                    if self.book[at].order.time_in_force == TimeInForce::ImmediateOrCancel {
-                        self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
-                    }
+            self.fill_all_on_close();
+        }
+    }
+
+    fn fill_all_on_close(&mut self) {
+        self.late = 0.0;
+        for at in 0..self.book.len() {
+            if self.book[at].on_close && !self.book[at].ended {
+                self.fill_on_close(at);
+                if self.book[at].order.time_in_force == TimeInForce::ImmediateOrCancel {
+                    self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
                 }
             }
-            self.book.retain(|working| !working.ended);
-            self.unnoted = true;
         }
+        self.book.retain(|working| !working.ended);
+        self.unnoted = true;
     }
 
     /// Fills a market order at the price at which it was decided.

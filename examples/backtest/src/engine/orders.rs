@@ -8,6 +8,14 @@ use crate::account::floor_div;
 use crate::limits::LOTS_MAX;
 use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate, SizeUnit, TimeInForce};
 
+/// Whether each is a price, or zero for none. The bits of what is below zero, infinite or no number are
+/// above those of every price, so that one comparison tells of all. The sum makes a zero of one below zero.
+#[inline]
+pub(crate) fn are_prices<const N: usize>(prices: &[f64; N]) -> bool {
+    let largest = prices.iter().fold(0, |largest, price| (price + 0.0).to_bits().max(largest));
+    largest < f64::INFINITY.to_bits()
+}
+
 /// What is wrong with an order, apart from the account. `price` is the latest close.
 pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
     let prices = [order.limit, order.stop, order.trail, order.stop_loss, order.take_profit];
@@ -18,7 +26,7 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
         OrderType::StopLimit => order.limit > 0.0 && order.stop > 0.0,
         OrderType::TrailingStop => order.trail > 0.0 && order.limit == 0.0,
     };
-    if !needed || !prices.iter().all(|price| price.is_finite() && *price >= 0.0) {
+    if !needed || !are_prices(&prices) {
         return Some(OrderCause::BadPrice);
     }
     let target = is_target(order);
@@ -533,4 +541,19 @@ fn within_purpose(working: &WorkingOrder, buy: bool, position: i64, lots: i64) -
 
 fn is_target(order: &NewOrder) -> bool {
     matches!(order.unit, SizeUnit::TargetLots | SizeUnit::TargetEquity | SizeUnit::TargetValue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_finite_and_not_below_zero() {
+        for price in [0.0, -0.0, f64::MIN_POSITIVE, 5e-324, 1.0, f64::MAX] {
+            assert!(are_prices(&[1.0, price, 2.0]), "{price}");
+        }
+        for price in [-5e-324, -1.0, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN] {
+            assert!(!are_prices(&[1.0, price, 2.0]), "{price}");
+        }
+    }
 }

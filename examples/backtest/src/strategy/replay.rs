@@ -31,7 +31,8 @@ impl Replay {
     /// Whether nothing can happen in the next event, which is this one, though something waits.
     #[inline]
     pub(super) fn is_calm(&self, number: usize) -> bool {
-        self.tape.event(number).is_some_and(|event| self.engine.is_calm(&event.data))
+        self.engine.may_be_calm()
+            && self.tape.event(number).is_some_and(|event| self.engine.is_calm(&event.data))
     }
 
     /// Takes what was decided on an event.
@@ -50,8 +51,15 @@ impl Replay {
 
     /// Catches up with the event on which something was decided: since the latest one nothing could be
     /// filled.
+    #[inline]
     fn catch_up(&mut self, until: usize) {
-        if self.tape.assets() == 1 && until >= self.passed && !self.engine.sees_each() {
+        if self.passed <= until {
+            self.look_until(until);
+        }
+    }
+
+    fn look_until(&mut self, until: usize) {
+        if self.tape.assets() == 1 && !self.engine.sees_each() {
             // The latest is all that is needed.
             self.passed = until;
         }

@@ -1,5 +1,6 @@
 //! What a strategy asks for: orders with their sizes, prices, protection and time.
 
+use crate::engine::are_prices;
 use crate::limits::LOTS_MAX;
 use crate::messages::{NewOrder, OrderCause, OrderType, SizeUnit, TimeInForce};
 
@@ -271,7 +272,7 @@ impl Ticket {
         let too_many = matches!(self.size, Size::Lots(_)) && size.abs() > LOTS_MAX;
         if !size.is_finite() || size <= 0.0 && !self.target || too_many {
             Some(OrderCause::BadSize)
-        } else if self.prices().iter().any(|price| !price.is_finite() || *price < 0.0)
+        } else if !are_prices(&self.prices())
             || self.trailing && (self.limit != 0.0 || self.loss_trail != 0.0)
         {
             Some(OrderCause::BadPrice)

@@ -472,6 +472,10 @@ fn length_ns(bars: &[Bar], at: usize) -> i64 {
     let at = if at + 1 == bars.len() { at.saturating_sub(1) } else { at };
     let Some(next_ns) = step_ns(at) else { return NS_PER_DAY };
     let before_ns = at.checked_sub(1).and_then(step_ns);
+    if before_ns == Some(next_ns) {
+        // Most often: what comes behind makes it no longer, and no shorter.
+        return next_ns;
+    }
     let beside_ns = before_ns.max(step_ns(at + 1)).filter(|ns| *ns > 0).unwrap_or(next_ns);
     if next_ns as f64 <= beside_ns as f64 * UNEVEN_MAX { next_ns } else { beside_ns }
 }
