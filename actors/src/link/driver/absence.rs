@@ -40,7 +40,7 @@ impl Absence {
         let passed = now.saturating_duration_since(self.looked);
         self.left = self.left.saturating_sub(passed.min(self.part));
         self.looked = now;
-        // What a division has left over is none of the time.
+        // The division may have left less than this over.
         self.left.as_nanos() < u128::from(PARTS)
     }
 }
