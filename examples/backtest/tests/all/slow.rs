@@ -53,8 +53,9 @@ pub(crate) struct SlowAsset {
 pub(crate) struct SlowExchange {
     pub(crate) terms: SlowTerms,
     pub(crate) assets: Vec<SlowAsset>,
-    /// Whether there was a bar.
-    began: bool,
+    /// Whether interest is due for the night before the bars to come, and the fee for what is short of each
+    /// asset.
+    pub(crate) due: (bool, Vec<bool>),
     /// What can be bought for and could not when the bar at hand began.
     pub(crate) late: f64,
     pub(crate) fills: Vec<SlowFill>,
@@ -75,7 +76,7 @@ impl SlowExchange {
         Self {
             terms,
             assets: vec![asset; assets],
-            began: false,
+            due: (false, vec![false; assets]),
             late: 0.0,
             fills: Vec::new(),
             fees: 0.0,
@@ -122,10 +123,9 @@ impl SlowExchange {
             return;
         }
         self.late = 0.0;
-        if std::mem::replace(&mut self.began, true) {
-            self.pay_for_the_night(|_| true);
-            self.fill_at_close();
-        }
+        self.fill_at_close();
+        (0..self.assets.len()).for_each(|asset| self.pay_for_the_night(asset));
+        self.due = (true, vec![true; self.assets.len()]);
         let day = bars[0].index;
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent < day) {
             waiting.first_bar.get_or_insert(day);
@@ -224,22 +224,18 @@ impl SlowExchange {
 
     /// No bar follows: what was sent for the last closes is filled at them.
     pub(crate) fn end(&mut self) {
-        let concerned: Vec<usize> =
-            self.waiting.iter().filter(|w| w.at_close).map(|w| w.spec.asset).collect();
-        if !concerned.is_empty() {
-            self.late = 0.0;
-            self.pay_for_the_night(|asset| concerned.contains(&asset));
-            self.fill_at_close();
-        }
+        self.late = 0.0;
+        self.fill_at_close();
     }
 
-    /// Fills what was sent for the close of the latest bars, with what is left of their volume. The rest goes
-    /// on at the next open.
+    /// Fills what was sent for the close of the latest bars, with what is left of their volume. Each asset
+    /// pays for the night first. The rest goes on at the next open.
     fn fill_at_close(&mut self) {
         for at in 0..self.waiting.len() {
             let w = &mut self.waiting[at];
             if std::mem::take(&mut w.at_close) && !w.ended {
-                let bar = self.assets[w.spec.asset].latest;
+                let (asset, bar) = (w.spec.asset, self.assets[w.spec.asset].latest);
+                self.pay_for_the_night(asset);
                 self.fill(at, Hit::at(bar.close), How::Open, &bar);
                 let w = &mut self.waiting[at];
                 w.ended |= w.spec.immediate;

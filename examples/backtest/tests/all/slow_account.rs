@@ -123,16 +123,17 @@ impl SlowExchange {
         self.traded = self.fills.iter().map(|&(_, _, units, price)| units.abs() as f64 * price).sum();
     }
 
-    /// Pays for the night before the bars: interest on what all positions cost beyond the money, and for what
-    /// was sold short of these assets.
-    pub(crate) fn pay_for_the_night(&mut self, concerned: impl Fn(usize) -> bool) {
+    /// Pays for the night, once: the first asset also interest on what all positions cost beyond the money,
+    /// and each for what was sold short of it.
+    pub(crate) fn pay_for_the_night(&mut self, asset: usize) {
         let (credit, short) = self.terms.carry;
         let value = |at: usize| self.position(at) as f64 * self.assets[at].mark;
-        let assets = 0..self.assets.len();
-        let long: f64 = assets.clone().map(|at| value(at).max(0.0)).sum();
-        let sold: f64 = assets.filter(|at| concerned(*at)).map(|at| (-value(at)).max(0.0)).sum();
-        let lent = (long - self.equity()).max(0.0);
-        self.fees += (lent * credit + sold * short) / 365.0;
+        let long: f64 = (0..self.assets.len()).map(|at| value(at).max(0.0)).sum();
+        let (lent, sold) = ((long - self.equity()).max(0.0), (-value(asset)).max(0.0));
+        let fee = |is_due: bool, amount: f64, rate: f64| if is_due { amount * rate / 365.0 } else { 0.0 };
+        let fees = fee(self.due.0, lent, credit) + fee(self.due.1[asset], sold, short);
+        self.fees += fees;
+        (self.due.0, self.due.1[asset]) = (false, false);
     }
 
     pub(crate) fn pays(&self, units: i64, price: f64, closed: (i64, f64), power: f64) -> bool {
