@@ -90,7 +90,9 @@ mod tests {
         assert_eq!(Rc::strong_count(&count), 1);
     }
 
-    struct Loud(Rc<()>);
+    struct Loud {
+        _count: Rc<()>,
+    }
     impl Drop for Loud {
         fn drop(&mut self) {
             panic!("for whoever drops it, or for the panic hook alone");
@@ -100,9 +102,9 @@ mod tests {
     #[test]
     fn a_panic_of_its_drop_ends_there_unless_others_have_a_destructor_in_it() {
         let count = Rc::new(());
-        drop(Aside::<_, u64>::new(Loud(Rc::clone(&count))));
+        drop(Aside::<_, u64>::new(Loud { _count: Rc::clone(&count) }));
         assert_eq!(Rc::strong_count(&count), 1);
-        let aside = Aside::<_>::new(Loud(Rc::clone(&count)));
+        let aside = Aside::<_>::new(Loud { _count: Rc::clone(&count) });
         assert!(catch_unwind(AssertUnwindSafe(|| drop(aside))).is_err());
         assert_eq!(Rc::strong_count(&count), 1);
     }

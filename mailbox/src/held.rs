@@ -106,7 +106,7 @@ mod tests {
         drop(Held::new(Rc::clone(&count), ()));
         assert_eq!(Rc::strong_count(&count), 1);
         let mut held = Held::new(Rc::clone(&count), ());
-        drop(held.present());
+        assert!(held.present().is_some() && held.is_held());
         let taken = held.present().map(Present::take);
         assert!(taken.is_some() && !held.is_held() && held.take().is_none() && held.present().is_none());
         drop(held);
