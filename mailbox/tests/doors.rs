@@ -83,23 +83,38 @@ impl Wake for Woken {
 }
 
 #[test]
-fn who_went_to_sleep_last_is_woken_behind_all_others() {
+fn who_is_apart_is_woken_behind_all_others_whenever_it_went_to_sleep() {
     // More than are woken at once.
-    for sleepers in [1, 2, 50] {
-        let (topic, woken) = (topic::<u64>(8), Arc::default());
-        let queues: Vec<_> = (1..=sleepers)
-            .map(|number| {
+    for (others, links) in [(0, 1), (1, 1), (2, 1), (1, 2), (20, 3), (3, 40)] {
+        for first in 0..=others {
+            let (topic, woken) = (topic::<u64>(8), Arc::default());
+            let sleeps = |number: u32| {
+                let is_link = (first..first + links).contains(&number);
                 let bell = Arc::new(Doorbell::new());
-                let mut queue = topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap();
+                let options = SubscribeOptions { apart: is_link, ..SubscribeOptions::default() };
+                let mut queue = topic.subscribe(Arc::clone(&bell), options).unwrap();
                 assert!(queue.head().is_none());
-                assert!(bell.prepare(&Arc::new(Woken(number, Arc::clone(&woken))).into()) && !queue.arm());
+                let waker = Woken(number, Arc::clone(&woken));
+                assert!(bell.prepare(&Arc::new(waker).into()) && !queue.arm());
                 queue
-            })
-            .collect();
-        topic.try_publish(1, 0).unwrap();
-        let woken = woken.lock().unwrap();
-        // A link is often the one, and works where it is woken.
-        assert_eq!((woken.len(), woken.last()), (queues.len(), Some(&sleepers)), "{woken:?}");
+            };
+            let mut queues: Vec<_> = (0..others + links).map(sleeps).collect();
+            // One of each leaves, from the midst of the beds, where there are several.
+            let mut gone = Vec::new();
+            for of in [first..first + links, first + links..others + links] {
+                if of.len() > 1 {
+                    gone.push(of.start + 1);
+                }
+            }
+            for at in gone.iter().rev() {
+                drop(queues.remove(*at as usize));
+            }
+            topic.try_publish(1, 0).unwrap();
+            let woken: Vec<u32> = std::mem::take(&mut woken.lock().unwrap());
+            let is_link = |number: &u32| (first..first + links).contains(number);
+            assert_eq!(woken.len(), queues.len(), "{woken:?}");
+            assert!(woken.is_sorted_by_key(is_link), "{others} {links} {first}: {woken:?}");
+        }
     }
 }
 

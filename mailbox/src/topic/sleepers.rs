@@ -19,12 +19,17 @@ use crate::sync::Arc;
 const RING_CHUNK: usize = 16;
 
 /// All seats of a topic, and those among them that are armed.
+///
+/// Who is apart is woken behind all others: such a one is a link, which does work of its own where it is
+/// woken, and has its peer wait rather than the actors of its process.
 #[derive(Default)]
 pub(super) struct Sleepers {
     /// All seats, each at its place.
     roster: Vec<Arc<SubscriberState>>,
-    /// The places of the armed seats, each seat's at its bed, with room for all.
+    /// The places of the armed seats, each seat's at its bed, with room for all. They are taken from the end.
     asleep: Vec<u32>,
+    /// How many of those are apart. They lie before the others.
+    apart: usize,
     /// How many of those have tags.
     tagged: usize,
 }
@@ -43,7 +48,13 @@ impl Sleepers {
     }
 
     pub(super) fn strike(&mut self, seat: &SubscriberState) {
-        if let Some(bed) = seat.bed() {
+        if let Some(mut bed) = seat.bed() {
+            if bed < self.apart {
+                // Its bed becomes one between those apart and the others.
+                self.apart -= 1;
+                self.exchange(bed, self.apart);
+                bed = self.apart;
+            }
             seat.set_bed(None);
             self.tagged -= usize::from(seat.set_tag(None));
             self.asleep.swap_remove(bed);
@@ -66,11 +77,24 @@ impl Sleepers {
     /// Puts the seat on the list, unless it is there.
     fn arm(&mut self, seat: &SubscriberState, tag: Option<u32>) {
         if seat.bed().is_none() {
-            seat.set_bed(Some(self.asleep.len()));
+            let bed = self.asleep.len();
+            seat.set_bed(Some(bed));
             self.asleep.push(seat.place());
+            if seat.apart {
+                self.exchange(self.apart, bed);
+                self.apart += 1;
+            }
         }
         self.tagged += usize::from(tag.is_some());
         self.tagged -= usize::from(seat.set_tag(tag));
+    }
+
+    /// The seats of these two beds exchange them.
+    fn exchange(&mut self, one: usize, other: usize) {
+        self.asleep.swap(one, other);
+        for bed in [one, other] {
+            self.roster[self.asleep[bed] as usize].set_bed(Some(bed));
+        }
     }
 
     /// Tells the doorbells of all seats with tags that there will be a message. Before anybody can see it:
@@ -93,6 +117,7 @@ impl Sleepers {
     #[inline]
     fn take(&mut self) -> Option<Waker> {
         while let Some(place) = self.asleep.pop() {
+            self.apart = self.apart.min(self.asleep.len());
             let seat = &self.roster[place as usize];
             seat.set_bed(None);
             self.tagged -= usize::from(seat.tell_tag());
@@ -102,6 +127,12 @@ impl Sleepers {
             }
         }
         None
+    }
+
+    /// The same, for those behind the first.
+    #[inline(never)]
+    fn take_another(&mut self) -> Option<Waker> {
+        self.take()
     }
 }
 
@@ -120,15 +151,18 @@ impl<V: Payload> Core<V> {
         let sleepers = &mut section.producer().sleepers;
         sleepers.tell();
         let first = sleepers.take();
+        // An actor and a link are so common that the link takes no second section.
+        let second = if sleepers.is_empty() { None } else { sleepers.take_another() };
         let more = !sleepers.is_empty();
         drop(section);
-        // The others before the one who went to sleep last: a link, which is often that one, does work of its
-        // own where it is woken.
-        if more {
-            self.wake_others();
-        }
         if let Some(waker) = first {
             waker.wake();
+        }
+        if let Some(waker) = second {
+            waker.wake();
+        }
+        if more {
+            self.wake_others();
         }
     }
 

@@ -24,6 +24,8 @@ const TRIPS: u64 = 10_000;
 /// Bursts to a local actor per round, and the messages of one.
 const BURSTS: u64 = 200;
 const BURST: u64 = 128;
+/// How long a link has nothing to do before a burst.
+const SETTLED: Duration = Duration::from_millis(5);
 /// What a bare socket writes and reads at once, in bytes.
 const BATCH_LEN: usize = 64 << 10;
 /// The length of a message without a frame, in bytes.
@@ -321,6 +323,8 @@ fn local(linked: bool, bursts: u64) -> f64 {
             while market.stats().links.iter().any(|link| link.acknowledged < burst * BURST) {
                 tokio::time::sleep(Duration::from_micros(100)).await;
             }
+            // What the peer says of this burst would have the link awake before the next one.
+            tokio::time::sleep(SETTLED).await;
         }
         market.shutdown().await.expect("nothing is left");
         median(&samples)
