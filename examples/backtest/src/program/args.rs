@@ -86,9 +86,9 @@ pub(super) struct FigureFlags {
 
 impl FigureFlags {
     /// The search with the figures that were chosen.
-    pub(super) fn chosen_by(&self, search: Search) -> Result<Search, CommandError> {
+    pub(super) fn chosen_by(&self, search: Search, program: &dyn Tunable) -> Result<Search, CommandError> {
         let Some(text) = &self.figures else { return Ok(search) };
-        let chosen = parse_figures(text).map_err(|reason| refused("figures", reason))?;
+        let chosen = parse_figures(text, program).map_err(|reason| refused("figures", reason))?;
         Ok(Search { chosen, ..search })
     }
 }

@@ -38,21 +38,29 @@ pub(super) struct Scored {
     pub(super) events: u64,
 }
 
-/// Reads the names of figures, with commas between them.
+/// Reads the names of figures, with commas between them. None is a column that each row has already, as those
+/// of the program's parameters are.
 ///
 /// # Errors
 /// The names that there are.
-pub(super) fn parse_figures(text: &str) -> Result<Vec<FigureRow>, String> {
+pub(super) fn parse_figures(text: &str, program: &dyn Tunable) -> Result<Vec<FigureRow>, String> {
+    let is_parameter = |name: &str| program.parameters().iter().any(|parameter| parameter.name == name);
     let mut rows: Vec<FigureRow> = Vec::new();
     for name in text.split(',').map(str::trim) {
         if COLUMNS.contains(&name) {
             return Err(format!("names `{name}`, which each row has"));
         }
+        if is_parameter(name) {
+            return Err(format!(
+                "names `{name}`, which is a parameter of the strategy: call the parameter otherwise"
+            ));
+        }
         if rows.iter().any(|row| row.name == name) {
             return Err(format!("names `{name}` twice"));
         }
         let Some(row) = Figures::TABLE.iter().find(|row| row.name == name) else {
-            let names: Vec<&str> = Figures::names().filter(|name| !COLUMNS.contains(name)).collect();
+            let names: Vec<&str> =
+                Figures::names().filter(|name| !COLUMNS.contains(name) && !is_parameter(name)).collect();
             return Err(format!("has `{name}`, and may have: {}", names.join(", ")));
         };
         rows.push(*row);

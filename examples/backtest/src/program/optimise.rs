@@ -39,7 +39,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         let reason = "is for `sweep`; here --runs says how many points are tried".to_owned();
         return Err(ConfigError { flag: "--samples", reason }.into());
     }
-    let search = flags.figures.chosen_by(flags.explore.search.search(program, matches)?)?;
+    let search = flags.figures.chosen_by(flags.explore.search.search(program, matches)?, program)?;
     let mut cloud = Cloud::over(program, &axes(program, matches)?)?;
     let traded = flags.explore.market.open()?;
     make_folder(&flags.output.out)?;

@@ -21,7 +21,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let flags: ReportFlags = flags(matches)?;
     check_blocks(flags.overfitting)?;
     let ExploreFlags { market, search: how } = &flags.explore;
-    let search = flags.figures.chosen_by(how.search(program, matches)?)?;
+    let search = flags.figures.chosen_by(how.search(program, matches)?, program)?;
     let traded = market.open()?;
     let backtest = &traded.backtest;
     let all: Vec<usize> = (0..search.points.count()).collect();

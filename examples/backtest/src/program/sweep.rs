@@ -23,7 +23,7 @@ use crate::search::BlockSums;
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: SweepFlags = flags(matches)?;
     check_blocks(flags.overfitting)?;
-    let search = flags.figures.chosen_by(flags.explore.search.search(program, matches)?)?;
+    let search = flags.figures.chosen_by(flags.explore.search.search(program, matches)?, program)?;
     let traded = flags.explore.market.open()?;
     let out = &flags.output.out;
     make_folder(out)?;

@@ -170,6 +170,14 @@ fn mistakes_name_the_flag_and_what_can_be_written() {
         let error = refused("sweep", &[&out[..], flags].concat());
         assert!(error.contains(part), "{flags:?}: {error}");
     }
+    let named = backtest::program!(Crossing::new(fast: usize = 10, beta: usize = 50));
+    for command in ["sweep", "optimise", "report"] {
+        let flags = [&out[..], &["--figures", "sortino,beta"]].concat();
+        let error = on_goog(&named, command, &flags).expect_err("two columns of one name");
+        let part =
+            "--figures names `beta`, which is a parameter of the strategy: call the parameter otherwise";
+        assert!(error.contains(part), "{command}: {error}");
+    }
     let taken = backtest::program!(Crossing::new(fast: usize = 1, out: usize = 2));
     let error = on_goog(&taken, "run", &[]).expect_err("a name that is taken");
     assert!(error.contains("--out is a parameter of the strategy and has this name already"), "{error}");
