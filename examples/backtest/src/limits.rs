@@ -49,8 +49,9 @@ pub const LOTS_MAX: f64 = 9_007_199_254_740_992.0;
 /// 7 MB for each asset.
 pub const LOOKBACK_BARS: usize = 10_000;
 
-/// Most events that a trader on a bus keeps for an exchange that has not answered: some seconds of a busy
-/// feed, and more than the assets of one moment. Books, the largest, come to 30 MB.
+/// Most events that a trader on a bus keeps for an exchange that has not answered, and it fails at the next
+/// one: some seconds of a busy feed, and more than the assets of one moment. Books, the largest, come to
+/// 30 MB. The capacity of the venue's subscriptions has to be below it.
 pub const EVENTS_WAITING_MAX: usize = 1 << 16;
 
 /// Most points of one search over parameters.

@@ -2,6 +2,7 @@
 //! strategy has seen.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::engine::{Announced, Placed};
 use crate::limits::{EVENTS_WAITING_MAX, LOOKBACK_BARS};
@@ -49,8 +50,14 @@ pub(super) struct HeardPast {
     number: u32,
     /// How many events were passed over, and why the first was.
     passed_over: (u64, &'static str),
-    /// How many came while too many waited.
-    refused: u64,
+}
+
+/// An event came while [`EVENTS_WAITING_MAX`] waited for an exchange that does not answer. Results without it
+/// would be those of other prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManyWait {
+    number: u32,
+    asset: u16,
 }
 
 impl HeardPast {
@@ -61,7 +68,6 @@ impl HeardPast {
             announced: Announced::default(),
             number: 0,
             passed_over: (0, ""),
-            refused: 0,
         }
     }
 
@@ -73,7 +79,10 @@ impl HeardPast {
 
     /// An event has come, for the strategy to see when its fills are known. The exchange passes over the same
     /// ones.
-    pub(super) fn push(&mut self, heard: Heard) {
+    ///
+    /// # Errors
+    /// Too many wait already: this one is lost.
+    pub(super) fn push(&mut self, heard: Heard) -> Result<(), TooManyWait> {
         let (asset, data) = heard.data();
         let is_named = usize::from(asset) < self.assets.len();
         let fault = if is_named { data.fault() } else { None };
@@ -90,27 +99,15 @@ impl HeardPast {
                 let (count, first) = self.passed_over;
                 self.passed_over = (count + 1, if count == 0 { fault } else { first });
             }
-            return;
+            return Ok(());
         }
         if self.queue.len() >= EVENTS_WAITING_MAX {
-            if ends_moment {
-                self.end_moment();
-            }
-            self.refused += 1;
-            if self.refused.is_power_of_two() {
-                tracing::warn!(
-                    target: "backtest::trader",
-                    refused = self.refused,
-                    waiting = EVENTS_WAITING_MAX,
-                    "the exchange does not answer, and the strategy will not see what comes meanwhile: look whether the \
-                     venue is alive and keeps up"
-                );
-            }
-            return;
+            return Err(TooManyWait { number: heard.number(), asset });
         }
         // Nobody knew it before it began.
         let known = known.map(|known| known.max(begin));
         self.queue.push_back(Waiting { heard, known, ends_moment });
+        Ok(())
     }
 
     /// The exchange is done with all up to this event, and its moment is over. A moment of whose events some
@@ -125,11 +122,6 @@ impl HeardPast {
     /// How many events were passed over because nobody could trade on them, and why the first was.
     pub(super) fn passed_over(&self) -> (u64, &'static str) {
         self.passed_over
-    }
-
-    /// How many events came while too many waited for the exchange.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused
     }
 
     /// No more is to come of the moment at hand, though its last event was never heard of.
@@ -230,6 +222,20 @@ impl Heard {
         }
     }
 }
+
+impl fmt::Display for TooManyWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, asset } = self;
+        write!(
+            f,
+            "{EVENTS_WAITING_MAX} events wait for the exchange, and the strategy would never see event \
+             {number} of asset {asset}: look whether the venue is alive and keeps up, and let the capacity of \
+             its subscriptions be below {EVENTS_WAITING_MAX}, so that the feed waits for it"
+        )
+    }
+}
+
+impl std::error::Error for TooManyWait {}
 
 /// Keeps the latest: when there are twice as many as are wanted, the older half goes.
 fn keep<T>(past: &mut Vec<T>, next: T) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mycelium::sweep::SharedSlice;
 
-use super::heard::{Heard, HeardPast};
+use super::heard::{Heard, HeardPast, TooManyWait};
 use crate::messages::{Bar, Depth, Moment, Quote, Tick, Timestamp};
 use crate::tape::{Prices, Tape};
 
@@ -51,9 +51,13 @@ impl Past {
     }
 
     /// An event has come, for the strategy to see when its fills are known.
-    pub(super) fn push(&mut self, heard: Heard) {
-        if let Store::Heard(past) = &mut self.store {
-            past.push(heard);
+    ///
+    /// # Errors
+    /// Too many wait already: this one is lost.
+    pub(super) fn push(&mut self, heard: Heard) -> Result<(), TooManyWait> {
+        match &mut self.store {
+            Store::Heard(past) => past.push(heard),
+            Store::Bars(_) | Store::Tape(..) => Ok(()),
         }
     }
 
@@ -76,14 +80,6 @@ impl Past {
         match &self.store {
             Store::Heard(past) => past.passed_over(),
             Store::Bars(_) | Store::Tape(..) => (0, ""),
-        }
-    }
-
-    /// How many events came while too many waited for the exchange.
-    pub(super) fn refused(&self) -> u64 {
-        match &self.store {
-            Store::Heard(past) => past.refused(),
-            Store::Bars(_) | Store::Tape(..) => 0,
         }
     }
 

@@ -33,6 +33,12 @@ use crate::messages::{
 };
 
 /// Hosts a strategy. Its type ends here: there is one actor for all of them.
+///
+/// On a bus it keeps events until the venue has said what was filled in them,
+/// [`EVENTS_WAITING_MAX`](crate::limits::EVENTS_WAITING_MAX) at most. It fails at the next one, because
+/// statistics of a part of the prices would pass for those of all. This happens if the venue is gone or far
+/// behind: the capacity of its subscriptions has to be below that number, as
+/// [`DEFAULT_CAPACITY`](mycelium::DEFAULT_CAPACITY) is, so that the feed waits for the venue first.
 pub struct Trader {
     strategy: Box<dyn Situation>,
     pub(super) seat: Seat,
@@ -95,15 +101,6 @@ impl Trader {
         self.seat.desk.past.passed_over().0
     }
 
-    /// How many events the strategy will never see, because they came while
-    /// [`EVENTS_WAITING_MAX`](crate::limits::EVENTS_WAITING_MAX) of them waited for an exchange that did not
-    /// answer. The first is logged as a warning, and so is each power of two of them. Over prices in memory
-    /// there are none.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.seat.desk.past.refused()
-    }
-
     /// Lets the strategy decide on what came whole before this event, of which the exchange tells: had there
     /// been anything to tell of that, it would have come before.
     async fn decide_before(&mut self, number: u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
@@ -157,28 +154,28 @@ impl Handler<Moment> for Trader {
 
 impl Handler<Bar> for Trader {
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.seat.desk.past.push(Heard::Bar(*bar));
+        self.seat.desk.past.push(Heard::Bar(*bar))?;
         self.go_on(ctx).await
     }
 }
 
 impl Handler<Quote> for Trader {
     async fn handle(&mut self, quote: &Quote, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.seat.desk.past.push(Heard::Quote(*quote));
+        self.seat.desk.past.push(Heard::Quote(*quote))?;
         self.go_on(ctx).await
     }
 }
 
 impl Handler<Tick> for Trader {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.seat.desk.past.push(Heard::Tick(*tick));
+        self.seat.desk.past.push(Heard::Tick(*tick))?;
         self.go_on(ctx).await
     }
 }
 
 impl Handler<Depth> for Trader {
     async fn handle(&mut self, book: &Depth, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.seat.desk.past.push(Heard::Depth(Box::new(*book)));
+        self.seat.desk.past.push(Heard::Depth(Box::new(*book)))?;
         self.go_on(ctx).await
     }
 }

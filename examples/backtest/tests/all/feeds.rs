@@ -152,19 +152,26 @@ fn a_quote_or_a_book_whose_middle_is_no_number_is_passed_over() {
 }
 
 #[test]
-fn a_trader_whose_exchange_is_gone_keeps_a_bounded_number_of_events() {
+fn a_trader_whose_exchange_does_not_answer_fails_when_too_many_events_wait() {
     let market = Market::default();
     let strategy = |ctx: &mut StrategyContext<'_>| _ = ctx.buy(1);
-    let mut isolate = Isolate::new(0);
-    let trader = isolate.spawn(Trader::on_bus(strategy, &market, &[])).expect("it is spawned");
-    let more = 100;
     let tick = |index| Say::Tick(Tick { timestamp: at(index), price: 10.0, size: 1.0, index, asset: 0 });
+    let run = |events: u32| {
+        let mut isolate = Isolate::new(0);
+        let trader = isolate.spawn(Trader::on_bus(strategy, &market, &[])).expect("it is spawned");
+        isolate.spawn_service(Script((0..events).map(tick).collect())).expect("it is spawned");
+        (isolate.run(), isolate.take(&trader).map(|trader| trader.passed_over()))
+    };
     // The first is decided on, and nobody answers the order.
-    let feed = (0..1 + EVENTS_WAITING_MAX as u32 + more).map(tick).collect();
-    isolate.spawn_service(Script(feed)).expect("it is spawned");
-    isolate.run().expect("it runs");
-    let trader = isolate.take(&trader).expect("it has not ended");
-    assert_eq!((trader.refused(), trader.passed_over()), (u64::from(more), 0));
+    let most = 1 + EVENTS_WAITING_MAX as u32;
+    let (ran, passed_over) = run(most);
+    ran.expect("all of them wait");
+    assert_eq!(passed_over, Some(0));
+    let (ran, _) = run(most + 1);
+    let error = ran.expect_err("one more would be lost").to_string();
+    for part in ["65536 events wait", "event 65537 of asset 0", "is alive", "below 65536"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 #[test]
