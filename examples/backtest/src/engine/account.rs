@@ -270,7 +270,8 @@ impl Engine {
     pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64, side: f64, cost: f64) -> f64 {
         let listing = &self.listings[asset];
         let Some(leverage) = self.constants.leverage else {
-            let left = listing.holdings.lots.abs() - closing;
+            let held = listing.holdings.lots;
+            let left = held - closing * held.signum();
             return self.power_by_model(asset, price, side, left, self.equity_at(asset, price) - cost);
         };
         let freed = listing.terms.units(closing) * price;

@@ -6,7 +6,7 @@ use super::Engine;
 use super::account::Listing;
 use super::fault::{CostKind, sound};
 
-/// Most times its money that an account can buy, whatever a model says.
+/// Most times its equity that all positions of an account are worth at an entry, whatever a model says.
 pub(super) const LEVERAGE_MAX: f64 = 1_000.0;
 
 /// A share by which the equity may be too little: rounding of a model's sums refuses no round lot.
@@ -38,6 +38,12 @@ impl Exposure {
 /// The equity that an account has to have to enter: the initial margin. An order for more than it allows buys
 /// less or is refused, and what has been entered is not touched by it.
 ///
+/// An order that turns a position closes first, which needs nothing, and is asked for with what is left. Only
+/// the size of an order for a share of what can be bought, [`Size::All`](crate::strategy::Size::All) or
+/// [`Size::Cash`](crate::strategy::Size::Cash), is found before anything is closed: against a position it is
+/// what could be added on the order's side beside the position, and the model is asked of both, the position
+/// first.
+///
 /// A number is how many times its money an account can buy, and each function of the [`Exposure`]s to the
 /// equity that they need is a model:
 ///
@@ -54,7 +60,10 @@ impl Exposure {
 /// ```
 pub trait Leverage: Send + Sync {
     /// The equity that these positions need, in units of the currency, at least zero. It must not fall where
-    /// a position grows. An account buys for 1,000 times its equity at most.
+    /// a position grows. It is asked at each entry, of what is held and would be added; and where there are
+    /// several assets, at each moment, of all positions that are open.
+    ///
+    /// An entry leaves all positions together worth 1,000 times the equity at most, whatever it says.
     fn required(&self, positions: &[Exposure]) -> f64;
 
     /// How many times its money an account can buy, if that is always the same: from 1, no credit, to 1,000.
@@ -236,22 +245,28 @@ impl Engine {
         (equity - self.initial_of(&self.exposures(None, |listing| listing.mark))).max(0.0)
     }
 
-    /// The largest value that can be added to a position of so many lots, on this side, with so much equity.
+    /// The largest value that can be added on this side to a position of so many lots of either sign, or
+    /// beside one on the other side, with so much equity.
     pub(super) fn power_by_model(&self, asset: usize, price: f64, side: f64, lots: i64, equity: f64) -> f64 {
         let mut positions = self.exposures(Some(asset), |listing| listing.mark);
-        let held = self.listings[asset].exposure(lots.abs(), price);
+        let mut held = self.listings[asset].exposure(lots, price);
+        let free = (equity - self.late).max(0.0);
+        let bound = held.value() + positions.iter().map(Exposure::value).sum::<f64>();
+        if held.units * side < 0.0 {
+            // What it closes needs nothing: both are beside each other, each on its own side.
+            positions.push(held);
+            held.units = 0.0;
+        }
         let mut needs = |value: f64| {
-            let units = side * (held.units + value / price);
-            positions.push(Exposure { units, ..held });
+            positions.push(Exposure { units: held.units + side * value / price, ..held });
             let needed = self.initial_of(&positions);
             positions.pop();
             needed
         };
-        let free = (equity - self.late).max(0.0);
         let enough = free * (1.0 + ROUNDING);
-        let (mut fits, mut exceeds) = (0.0, free * LEVERAGE_MAX);
+        let (mut fits, mut exceeds) = (0.0, free * LEVERAGE_MAX - bound);
         if exceeds <= 0.0 || needs(exceeds) <= enough {
-            return exceeds;
+            return exceeds.max(0.0);
         }
         for _ in 0..HALVINGS {
             let middle = 0.5 * (fits + exceeds);

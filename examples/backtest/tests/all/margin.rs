@@ -85,6 +85,74 @@ fn what_turns_a_position_has_the_money_that_its_closing_frees() {
 }
 
 #[test]
+fn all_positions_together_are_bounded_whatever_a_model_says() {
+    let nothing = |_: &[Exposure]| 0.0;
+    let buy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 | 1 => _ = ctx.buy(Size::All),
+        2 => _ = ctx.sell(Size::Units(150_000.0)),
+        _ => {}
+    };
+    // A thousand times the equity of 10,000; the third order closes all and sells half as much short.
+    for report in [run(&flat(&[100.0; 5]).leverage(nothing), buy), run(&flat(&[100.0; 5]).leverage(1e3), buy)]
+    {
+        let sizes: Vec<f64> = report.trades.iter().map(|trade| trade.size).collect();
+        assert_eq!((sizes, report.open_trades[0].size), (vec![100_000.0], -50_000.0));
+        assert_eq!(
+            (report.orders[1].status, report.orders[1].cause),
+            (OrderStatus::Cancelled, OrderCause::NoLot)
+        );
+    }
+    let prices = || bars(&[(100.0, 100.0, 100.0, 100.0); 4]);
+    let two = Backtest::of([("A", prices()), ("B", prices())]).at_end(AtEnd::Keep).leverage(nothing);
+    let report = run(&two, |ctx| match ctx.bar().index {
+        0 => _ = ctx.asset("A").sell(60_000),
+        1 => _ = ctx.asset("B").buy(Size::All),
+        _ => {}
+    });
+    let sizes: Vec<f64> = report.open_trades.iter().map(|trade| trade.size).collect();
+    assert_eq!(sizes, [-60_000.0, 40_000.0]);
+}
+
+#[test]
+fn an_order_against_a_position_is_asked_for_beside_it_and_each_on_its_own_side() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let run_with = |sell: Ticket, long: f64, short: f64| {
+        let log = std::sync::Arc::clone(&asked);
+        let model = move |positions: &[Exposure]| -> f64 {
+            log.lock().expect("nobody panics").push(positions.to_vec());
+            let share = |held: &Exposure| if held.units < 0.0 { short } else { long };
+            positions.iter().map(|held| share(held) * held.value()).sum()
+        };
+        run(&flat(&[100.0; 4]).leverage(model), move |ctx| match ctx.bar().index {
+            0 => _ = ctx.buy(100),
+            1 => _ = ctx.sell(sell),
+            _ => {}
+        })
+    };
+    // 5,000 are bound, and the 5,000 that are left pay for 3,333 short.
+    let report = run_with(Ticket::new(Size::Cash(1.0)), 0.5, 1.5);
+    assert_eq!((report.trades[0].size, report.open_trades[0].size), (33.0, 67.0));
+    let asked_for = std::mem::take(&mut *asked.lock().expect("nobody panics"));
+    let (mut together, short_alone) = (0, |held: &[Exposure]| held.len() == 1 && held[0].units < 0.0);
+    for positions in &asked_for {
+        assert!(!short_alone(positions), "nobody has only {positions:?}");
+        if let [held, added] = positions[..] {
+            assert_eq!((held.units, added.units < 0.0), (100.0, true));
+            together += 1;
+        }
+    }
+    assert!(together > 0);
+    // The number of both sides sells all.
+    let report = run_with(Ticket::new(Size::Cash(1.0)), 0.5, 0.5);
+    assert_eq!((report.trades[0].size, report.open_trades.len()), (100.0, 0));
+    // Units and whole positions are closed whatever a short would need.
+    for sell in [Ticket::new(100), Ticket::new(100).reduce_only(), Ticket::new(100).fill_or_kill()] {
+        let report = run_with(sell, 1.0, 1e9);
+        assert_eq!((report.trades[0].size, report.open_trades.len()), (100.0, 0));
+    }
+}
+
+#[test]
 fn a_function_that_says_the_same_as_a_number_trades_the_same() {
     let mut trades = 0;
     for seed in seeds(CASES) {
