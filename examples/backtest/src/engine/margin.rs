@@ -70,6 +70,15 @@ pub trait Leverage: Send + Sync {
     fn constant(&self) -> Option<f64> {
         None
     }
+
+    /// Looks at the model before anything is traded. A model has no mistake that can be told without asking
+    /// it, unless it says otherwise.
+    ///
+    /// # Errors
+    /// The mistake, where it is and what is allowed: it follows the name of the term.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The equity that an account has to keep. Below it all orders are cancelled, and all positions closed at the
@@ -97,22 +106,32 @@ pub trait Maintenance: Send + Sync {
     fn constant(&self) -> Option<f64> {
         None
     }
+
+    /// Looks at the model before anything is traded. A model has no mistake that can be told without asking
+    /// it, unless it says otherwise.
+    ///
+    /// # Errors
+    /// The mistake, where it is and what is allowed: it follows the name of the term.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A step of [`MarginTiers`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MarginTier {
-    /// From which value of a position on, in units of the currency. That of the first step counts as zero.
+    /// From which value of a position on, in units of the currency: finite, at least zero, and another one in
+    /// each step. That of the first step counts as zero.
     pub from: f64,
-    /// Share of the value that an entry needs.
+    /// Share of the value that an entry needs: finite, at least zero.
     pub initial: f64,
-    /// Share of the value that is to be kept.
+    /// Share of the value that is to be kept: finite, at least zero.
     pub maintenance: f64,
 }
 
 /// Margin that grows with the size of a position, as futures exchanges and brokers publish it: the shares of
 /// a step hold for the part of the value that lies within it. Each asset has the same steps, or its own; the
-/// needs of all positions add up.
+/// needs of all positions add up. A run with steps that are none ends with an error before it begins.
 ///
 /// ```
 /// use backtest::engine::{MarginTier, MarginTiers};
@@ -143,6 +162,14 @@ impl MarginTiers {
         self
     }
 
+    /// Looks whether each step has a begin of its own and such a share.
+    fn check_all(&self, share: impl Fn(&MarginTier) -> f64) -> Result<(), String> {
+        check_steps(&self.all, &share).map_err(|mistake| format!("of all assets has {mistake}"))?;
+        self.own.iter().try_for_each(|(asset, tiers)| {
+            check_steps(tiers, &share).map_err(|mistake| format!("of asset {asset} has {mistake}"))
+        })
+    }
+
     fn sum(&self, positions: &[Exposure], share: impl Fn(&MarginTier) -> f64, without: f64) -> f64 {
         let of = |position: &Exposure| -> f64 {
             let (tiers, value) = (self.own.get(&position.asset).unwrap_or(&self.all), position.value());
@@ -168,15 +195,43 @@ fn ascending(tiers: impl IntoIterator<Item = MarginTier>) -> Vec<MarginTier> {
     tiers
 }
 
+/// The first mistake of steps that ascend.
+fn check_steps(tiers: &[MarginTier], share: impl Fn(&MarginTier) -> f64) -> Result<(), String> {
+    let sound = |number: f64| number.is_finite() && number >= 0.0;
+    for tier in tiers {
+        let (from, said) = (tier.from, share(tier));
+        if !sound(from) {
+            return Err(format!("a step from {from}, must be from a finite value of at least 0"));
+        }
+        if !sound(said) {
+            return Err(format!(
+                "a share of {said} in its step from {from}, must be a finite share of at least 0: 0.1 is 10 %"
+            ));
+        }
+    }
+    match tiers.windows(2).find(|pair| pair[0].from == pair[1].from) {
+        Some(pair) => Err(format!("two steps from {}: leave one of them out", pair[0].from)),
+        None => Ok(()),
+    }
+}
+
 impl Leverage for MarginTiers {
     fn required(&self, positions: &[Exposure]) -> f64 {
         self.sum(positions, |tier| tier.initial, 1.0)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check_all(|tier| tier.initial)
     }
 }
 
 impl Maintenance for MarginTiers {
     fn required(&self, positions: &[Exposure]) -> f64 {
         self.sum(positions, |tier| tier.maintenance, 0.0)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check_all(|tier| tier.maintenance)
     }
 }
 

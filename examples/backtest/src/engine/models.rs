@@ -183,7 +183,8 @@ impl Default for Market {
 }
 
 impl Market {
-    /// Checks every range. A model of one's own is checked whenever it says something.
+    /// Checks every range. A model of one's own is checked whenever it says something, and one of margin also
+    /// looks at itself here: [`Leverage::check`], [`Maintenance::check`].
     ///
     /// # Errors
     /// The first term that is out of range.
@@ -231,7 +232,9 @@ impl Market {
                 return Err(MarketError { term, reason: format!("is {value}, must be {allowed}") });
             }
         }
-        Ok(())
+        let refuse = |term| move |reason| MarketError { term, reason };
+        self.leverage.check().map_err(refuse("leverage"))?;
+        self.maintenance.check().map_err(refuse("maintenance"))
     }
 
     /// The terms of assets that have none of their own.

@@ -1,7 +1,7 @@
 //! What each kind of order does, bar by bar.
 
 use crate::common::{bars, on_bar};
-use backtest::engine::{AtEnd, Fixed, Intrabar, PerUnit, Share};
+use backtest::engine::{AtEnd, Fixed, Intrabar, MarginTier, MarginTiers, PerUnit, Share};
 use backtest::messages::{OrderCause, OrderStatus};
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket};
 
@@ -421,6 +421,45 @@ fn terms_out_of_range_are_refused_with_the_remedy() {
     assert!(text(backtest(&[CALM]).lot(f64::NAN)).contains("0.001 is a thousandth"));
     assert!(text(backtest(&[CALM]).leverage(0.5)).contains("from 1 (no credit)"));
     assert!(text(backtest(&[CALM]).spread(2.0)).contains("5 bp is 0.0005"));
+}
+
+#[test]
+fn steps_of_margin_that_are_none_are_refused_before_anything_is_traded() {
+    let tier = |from, initial, maintenance| MarginTier { from, initial, maintenance };
+    let sound = || tier(0.0, 0.5, 0.25);
+    let text = |tiers: MarginTiers, term: &str| {
+        // Nothing is traded, so that no model is asked.
+        let idle = |_: &mut StrategyContext<'_>| {};
+        let market = backtest(&[CALM]);
+        let market = if term == "leverage" { market.leverage(tiers) } else { market.maintenance(tiers) };
+        market.run(idle).expect_err("it is refused").to_string()
+    };
+    let (from, share) = ("from a finite value of at least 0", "a finite share of at least 0");
+    for term in ["leverage", "maintenance"] {
+        for (wrong, what, remedy) in [
+            (tier(-5.0, 0.5, 0.25), "a step from -5", from),
+            (tier(f64::NAN, 0.5, 0.25), "a step from NaN", from),
+            (tier(f64::INFINITY, 0.5, 0.25), "a step from inf", from),
+            (tier(7.0, f64::NAN, f64::NAN), "a share of NaN in its step from 7", share),
+            (tier(7.0, -0.1, -0.1), "a share of -0.1 in its step from 7", share),
+            (tier(7.0, f64::INFINITY, f64::INFINITY), "a share of inf in its step from 7", share),
+            (sound(), "two steps from 0", "leave one of them out"),
+        ] {
+            for tiers in [MarginTiers::new([sound(), wrong]), MarginTiers::new([wrong, sound()])] {
+                let error = text(tiers, term);
+                let expected = format!("`{term}` of all assets has {what}");
+                assert!(error.contains(&expected) && error.contains(remedy), "{wrong:?}: {error}");
+            }
+            let error = text(MarginTiers::new([sound()]).asset(3, [sound(), wrong]), term);
+            let expected = format!("`{term}` of asset 3 has {what}");
+            assert!(error.contains(&expected) && error.contains(remedy), "{wrong:?}: {error}");
+        }
+    }
+    // Each model has its own shares, and one of both is checked as a whole.
+    let negative = MarginTiers::new([tier(0.0, 0.5, -0.25)]);
+    assert!(backtest(&[CALM]).leverage(negative.clone()).run(buy(1)).is_ok());
+    let error = backtest(&[CALM]).margin(negative).run(buy(1)).expect_err("it is refused").to_string();
+    assert!(error.starts_with("`maintenance` of all assets has a share of -0.25"), "{error}");
 }
 
 #[test]
