@@ -131,6 +131,11 @@ impl Bounds {
         self.left.set(0);
     }
 
+    /// Gives back what stops runs, at the isolate's end: code of the user, which may hold the isolate.
+    pub(crate) fn let_go(&self) -> impl Sized + use<> {
+        (self.stop.take(), self.asked.take())
+    }
+
     /// Whether the flag or the function says so.
     fn is_stopped(&self) -> bool {
         self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped())

@@ -102,6 +102,9 @@ impl IsolateCore {
         for seat in seats {
             parts.run(|| seat.clear());
         }
+        // Actors are looked on, and runs ask, up to here: both may hold a clock, and so the isolate.
+        parts.run(|| drop(self.bounds.let_go()));
+        parts.run(|| drop(self.probe.take()));
         parts.finish();
     }
 }
