@@ -290,11 +290,13 @@ def test_an_ask_that_is_not_answered_in_time(rt) -> None:  # type: ignore[no-unt
             return query
 
     rt.start(Supervisor(children=[Child("asleep", Asleep)]))
-    with pytest.raises(mycelium.AskTimeoutError):
-        rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
-    with pytest.raises(TimeoutError):
-        rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
-    answers.set()
+    try:
+        with pytest.raises(mycelium.AskTimeoutError):
+            rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
+        with pytest.raises(TimeoutError):
+            rt.ask("root/asleep", Tick(1), Tick, timeout=0.01)
+    finally:
+        answers.set()
 
 
 def test_two_actors_work_beside_each_other_while_one_computes(rt) -> None:  # type: ignore[no-untyped-def]

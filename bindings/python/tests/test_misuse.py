@@ -147,11 +147,13 @@ def test_two_readers_of_one_subscription_are_told(rt: mycelium.Runtime) -> None:
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    while not told:
+    end = time.monotonic() + 60
+    while not told and time.monotonic() < end:
         time.sleep(0.001)
     waiting.set()
     for reader in readers:
         reader.join()
+    assert told, "none of the two was told within a minute"
     assert "a subscription of its own" in str(told[0])
     rt.publish(Tick(1))
     assert ticks.recv() == Tick(1)
