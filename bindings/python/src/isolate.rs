@@ -134,24 +134,6 @@ impl Isolate {
         self.outcome(py, ran, error_of)
     }
 
-    /// What a call that has run the isolate gives back, unless something is to be raised in its place.
-    fn outcome<T, E>(
-        &self,
-        py: Python<'_>,
-        ran: Result<T, E>,
-        error_of: impl FnOnce(&E) -> PyErr,
-    ) -> PyResult<T> {
-        let (interrupt, failure) = self.host.isolate.as_ref().map_or((None, None), Apart::take_raised);
-        if let Some(interrupt) = interrupt {
-            return Err(interrupt);
-        }
-        ran.map_err(|error| {
-            let error = error_of(&error);
-            error.set_cause(py, failure);
-            error
-        })
-    }
-
     /// The same. Other threads of Python go on meanwhile where no actor of it needs Python, and so do other
     /// isolates in them.
     fn driven_apart<T: Send, E: Send>(
@@ -173,6 +155,24 @@ impl Isolate {
         let ran =
             ran.ok_or_else(|| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))?;
         self.outcome(py, ran, error_of)
+    }
+
+    /// What a call that has run the isolate gives back, unless something is to be raised in its place.
+    fn outcome<T, E>(
+        &self,
+        py: Python<'_>,
+        ran: Result<T, E>,
+        error_of: impl FnOnce(&E) -> PyErr,
+    ) -> PyResult<T> {
+        let (interrupt, failure) = self.host.isolate.as_ref().map_or((None, None), Apart::take_raised);
+        if let Some(interrupt) = interrupt {
+            return Err(interrupt);
+        }
+        ran.map_err(|error| {
+            let error = error_of(&error);
+            error.set_cause(py, failure);
+            error
+        })
     }
 
     /// Whoever is at this name or path, also while it runs.
