@@ -374,11 +374,17 @@ impl WireTable {
         let at = self.table.place_of(header, len)?;
         match self.topics[at].get() {
             Some(topic) => Ok(&**topic),
-            None => self.topic_at(topics, at).map(|topic| &**topic).map_err(|_| {
-                let Kind { name: message, type_id, .. } = self.table.known()[at].kind;
-                WirePublishError::DuplicateTypeId { message, type_id }
-            }),
+            None => self.topic_to(topics, at).map(|topic| &**topic),
         }
+    }
+
+    /// The topic at this place, for a publisher.
+    #[cold]
+    fn topic_to(&self, topics: &Topics, at: usize) -> Result<&Arc<dyn LiveWire>, WirePublishError> {
+        self.topic_at(topics, at).map_err(|_| {
+            let Kind { name: message, type_id, .. } = self.table.known()[at].kind;
+            WirePublishError::DuplicateTypeId { message, type_id }
+        })
     }
 
     #[cold]

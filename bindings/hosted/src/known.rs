@@ -67,13 +67,12 @@ impl Visitor for Collect {
 
     fn untyped(&mut self, message: Untyped) {
         let offer = message.offer();
-        let root_len = offer.layouts.last().map_or(0, |layout| layout.root_len);
         let described = Described {
             type_id: message.type_id(),
             name: message.name(),
             topic: message.topic(),
             version: offer.version,
-            root_len,
+            root_len: offer.root_len(),
             fixed: message.is_fixed(),
             digest: message.digest(),
         };

@@ -30,6 +30,13 @@ pub struct GrownEnum<'a> {
 }
 
 impl<'a> Offer<'a> {
+    /// How long the root of [`version`](Self::version) is, in bytes: that of the newest layout, and 0 where
+    /// there is none.
+    #[must_use]
+    pub fn root_len(&self) -> u32 {
+        self.layouts.last().map_or(0, |layout| layout.root_len)
+    }
+
     /// The layout of `version`; `None` when it is newer than this side, or older than any it knows.
     pub(in crate::wire) fn layout(&self, version: u16) -> Option<&'a Layout> {
         if version > self.version {

@@ -44,11 +44,9 @@ impl MessageBus {
         let at = wire.table().place_of(&header, 0)?;
         let known = &wire.table().known()[at];
         let (message, offer) = (known.kind.name, known.offer);
-        let topic = wire.topic_at(&self.core.topics, at);
-        let topic = topic.map_err(|_| WirePublishError::DuplicateTypeId { message, type_id })?;
-        let root_len = offer.layouts.last().map_or(0, |layout| layout.root_len);
-        let header = Header { version: offer.version, root_len, ..header };
-        Ok(WirePublisher { topic: Arc::clone(topic), header, message, len_max: wire.table().longest() })
+        let topic = Arc::clone(wire.topic_to(&self.core.topics, at)?);
+        let header = Header { version: offer.version, root_len: offer.root_len(), ..header };
+        Ok(WirePublisher { topic, header, message, len_max: wire.table().longest() })
     }
 }
 

@@ -54,7 +54,7 @@ fn golden_and_hostile_vectors_have_one_verdict() {
         let (model, loaded) = (Model::new(contract), loaded(contract));
         for message in &contract.messages {
             let untyped = loaded.message(message.type_id).expect("it is in the table");
-            let root_len = untyped.offer().layouts.last().expect("a layout").root_len;
+            let root_len = untyped.offer().root_len();
             for vector in golden::vectors(&model, message).expect("boundary values fit their types") {
                 let encoded = &vector.encoded;
                 assert!(compare(&untyped, &encoded.bytes, vector.version, encoded.root_len as u32));
