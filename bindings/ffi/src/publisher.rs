@@ -1,7 +1,6 @@
 //! Publishers: many values of one message.
 
-use mycelium::WirePublishError;
-use mycelium_hosted::{Error, HostedPublisher};
+use mycelium_hosted::HostedPublisher;
 
 use crate::handles::{MyceliumHandle, Object, with_publisher, with_runtime};
 use crate::last::{Fault, guard};
@@ -35,16 +34,23 @@ pub unsafe extern "C" fn mycelium_publisher_publish(
     guard(|| {
         // SAFETY: the caller passes so many bytes.
         let bytes = unsafe { pointers::bytes(bytes, len, "bytes") }?;
-        match with_publisher(publisher, |publisher| Ok(publisher.try_publish(bytes)?)) {
-            Ok(()) => Ok(0),
-            // It may wait: the handle is not held meanwhile.
-            Err(Fault::Hosted(Error::Publish(WirePublishError::Full { .. }))) => {
-                let publisher = with_publisher(publisher, |publisher| Ok(HostedPublisher::clone(publisher)))?;
-                Ok(publisher.publish(bytes).map(|()| 0)?)
-            }
-            Err(fault) => Err(fault),
-        }
+        let tried = with_publisher(publisher, |publisher| Ok(publisher.try_publish(bytes)?));
+        or_wait(tried, || {
+            let publisher = with_publisher(publisher, |publisher| Ok(HostedPublisher::clone(publisher)))?;
+            Ok(publisher.publish_waiting(bytes)?)
+        })
     })
+}
+
+/// Publishes by `waits` what found no room when it was `tried`, with no handle held meanwhile.
+pub(crate) fn or_wait(
+    tried: Result<(), Fault>,
+    waits: impl FnOnce() -> Result<(), Fault>,
+) -> Result<usize, Fault> {
+    match tried {
+        Err(Fault::Hosted(error)) if error.is_full() => waits().map(|()| 0),
+        done => done.map(|()| 0),
+    }
 }
 
 /// The same without waiting: `MYCELIUM_ERROR_FULL` instead.

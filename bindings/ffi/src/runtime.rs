@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium::ThreadHooks;
 use mycelium::frame::Header;
-use mycelium::{ThreadHooks, WirePublishError};
 use mycelium_hosted::{Error, Runtime, RuntimeBuilder};
 
 use crate::handles::{MyceliumHandle, Object, put, runtime, with_runtime};
 use crate::last::{Fault, guard};
 use crate::pointers;
+use crate::publisher::or_wait;
 
 /// The version of this interface: it rises when something that was there changes.
 pub const MYCELIUM_ABI: u32 = 1;
@@ -336,14 +337,12 @@ pub unsafe extern "C" fn mycelium_publish(
     guard(|| {
         // SAFETY: the caller passes so many bytes.
         let bytes = unsafe { pointers::bytes(bytes, len, "bytes") }?;
-        match with_runtime(runtime, |runtime| Ok(runtime.try_publish(type_id, bytes)?)) {
-            Ok(()) => Ok(0),
-            // It may wait: the handle is not held meanwhile.
-            Err(Fault::Hosted(Error::Publish(WirePublishError::Full { .. }))) => {
-                Ok(self::runtime(runtime)?.publish(type_id, bytes).map(|()| 0)?)
-            }
-            Err(fault) => Err(fault),
-        }
+        let tried = with_runtime(runtime, |runtime| Ok(runtime.try_publish(type_id, bytes)?));
+        or_wait(tried, || {
+            let runtime = self::runtime(runtime)?;
+            let header = runtime.known().get(type_id)?.header();
+            Ok(runtime.publish_waiting(&header, bytes)?)
+        })
     })
 }
 

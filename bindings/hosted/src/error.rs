@@ -171,6 +171,12 @@ impl Failure {
 }
 
 impl Error {
+    /// Whether a publish that does not wait has found no room: nobody has received the message.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Publish(WirePublishError::Full { .. }))
+    }
+
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

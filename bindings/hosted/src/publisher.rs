@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mycelium::{WirePublishError, WirePublisher};
+use mycelium::WirePublisher;
 
 use crate::{Error, Runtime};
 
@@ -46,9 +46,18 @@ impl HostedPublisher {
     #[inline]
     pub fn publish(&self, bytes: &[u8]) -> Result<(), Error> {
         match self.try_publish(bytes) {
-            Err(Error::Publish(WirePublishError::Full { .. })) => self.runtime.publish(self.type_id, bytes),
+            Err(error) if error.is_full() => self.publish_waiting(bytes),
             done => done,
         }
+    }
+
+    /// The same for a value that [`try_publish`](Self::try_publish) has just found no room for: it is not
+    /// tried once more before this waits.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::publish`]; nobody has received it.
+    pub fn publish_waiting(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.runtime.publish_waiting(&self.runtime.known().get(self.type_id)?.header(), bytes)
     }
 
     /// The same without waiting.

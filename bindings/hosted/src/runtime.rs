@@ -168,12 +168,20 @@ impl Runtime {
     /// Those of [`publish`](Self::publish).
     pub fn publish_as(&self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
         match self.try_publish_as(header, bytes) {
-            Err(Error::Publish(WirePublishError::Full { .. })) => {
-                self.check_not_own(header.type_id)?;
-                block_looking(async { Ok(self.shared.bus.publish_wire(header, bytes).await?) })
-            }
+            Err(error) if error.is_full() => self.publish_waiting(header, bytes),
             done => done,
         }
+    }
+
+    /// The same for a value that [`try_publish_as`](Self::try_publish_as) has just found no room for: it is
+    /// not tried once more before this waits.
+    ///
+    /// # Errors
+    /// Those of [`publish`](Self::publish).
+    pub fn publish_waiting(&self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
+        self.check_open()?;
+        self.check_not_own(header.type_id)?;
+        block_looking(async { Ok(self.shared.bus.publish_wire(header, bytes).await?) })
     }
 
     /// That the thread of the callbacks does not wait for room in a queue that it reads itself.
@@ -217,7 +225,7 @@ impl Runtime {
                     published += some.len().div_ceil(each);
                     together = together.saturating_mul(2);
                 }
-                Err((before, Error::Publish(WirePublishError::Full { .. }))) => {
+                Err((before, error)) if error.is_full() => {
                     published += before;
                     let next = &some[before * each..some.len().min((before + 1) * each)];
                     self.publish(type_id, next).map_err(|error| PublishedSome { published, error })?;

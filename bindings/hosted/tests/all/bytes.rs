@@ -111,6 +111,7 @@ fn a_publish_waits_for_room_and_a_try_says_that_there_is_none() {
             Err(error) => break error,
         }
     };
+    assert!(full.is_full());
     assert_eq!(
         (full.kind(), &full),
         (ErrorKind::Full, &Error::Publish(WirePublishError::Full { message: "Tick", whose: None }))
@@ -253,7 +254,10 @@ fn a_publisher_of_one_message_publishes_as_the_runtime_does_and_waits_for_room()
     assert_eq!(ticks.try_publish(&tick(2)).unwrap_err().kind(), ErrorKind::Full);
     std::thread::scope(|scope| {
         let more = ticks.clone();
-        scope.spawn(move || (2..1_000).try_for_each(|at| more.publish(&tick(at))).unwrap());
+        scope.spawn(move || {
+            more.publish_waiting(&tick(2)).unwrap();
+            (3..1_000).try_for_each(|at| more.publish(&tick(at))).unwrap();
+        });
         let mut seen = Vec::new();
         while seen.len() < 1_000 {
             assert!(reader.wait(Some(WATCHDOG)).unwrap());
@@ -263,5 +267,6 @@ fn a_publisher_of_one_message_publishes_as_the_runtime_does_and_waits_for_room()
     });
     runtime.close(WATCHDOG).unwrap();
     assert_eq!(ticks.publish(&tick(0)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(ticks.publish_waiting(&tick(0)).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(runtime.publisher(7).unwrap_err().kind(), ErrorKind::Closed);
 }
