@@ -28,21 +28,21 @@ module Publisher = struct
       encode = M.encode;
     }
 
-  let publish_encoded to_ bytes =
-    let code = try_publish_ to_.publisher bytes (Bytes.length bytes) in
-    if code < 0 then if code = full || code = freed then publish_ to_.runtime to_.type_id bytes else fail code
-
-  let publish to_ value = publish_encoded to_ (to_.encode value)
-
-  let try_publish to_ value =
-    let bytes = to_.encode value in
+  (* Whether there was room: publishes without waiting. *)
+  let try_publish_encoded to_ bytes =
     let code = try_publish_ to_.publisher bytes (Bytes.length bytes) in
     if code >= 0 then true
     else if code = full then false
-    else if code = freed then (
-      publish_ to_.runtime to_.type_id bytes;
-      true)
-    else fail code
+    else (
+      (* To make another one raises what the runtime's handle says, as that it is closed. *)
+      if code = freed then ignore (free (Runtime.publisher_ to_.runtime to_.type_id));
+      fail code)
+
+  let publish_encoded to_ bytes =
+    if not (try_publish_encoded to_ bytes) then publish_ to_.runtime to_.type_id bytes
+
+  let publish to_ value = publish_encoded to_ (to_.encode value)
+  let try_publish to_ value = try_publish_encoded to_ (to_.encode value)
 
   (* Values of fixed size go in one call for so many. *)
   let together = 256
