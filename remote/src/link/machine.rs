@@ -14,7 +14,8 @@ const FRAME_STEP: usize = 64 << 10;
 
 /// How often the time of silence doubles at most, over connections of which nothing was heard for as long.
 const DOUBLED_MAX: u32 = 4;
-/// A connection on which the peer was heard for so many times of silence was a good one.
+/// A connection on which the peer was heard for so many times of silence was a good one. Its time of silence
+/// is judged anew then, and whenever as much time has passed again.
 const GOOD_SILENCES: u64 = 4;
 
 /// Bounds and times of a link.
@@ -30,7 +31,7 @@ pub struct LinkConfig {
     /// After so long without a word from the peer its connection is dead, in nanoseconds. At least three
     /// heartbeats. After each connection that has died so, or by [`frame_ns`](Self::frame_ns), before it was
     /// of use for long, both times are twice as long, up to 16 times: a peer that is slow is heard in the
-    /// end.
+    /// end. They fall again while a connection is of use, down to twice the longest silence on it of late.
     pub silence_ns: u64,
     /// A frame that is not whole grows by 64 KiB in this time, or its connection is dead, in nanoseconds: a
     /// damaged length announces bytes that never come, though others do.
@@ -83,6 +84,9 @@ pub struct Link {
     /// How often the times after which a connection is dead have doubled.
     doubled: u32,
     heard_at: u64,
+    /// Since when the longest silence is looked for, to let those times fall, and how long it was.
+    judged_at: u64,
+    longest_ns: u64,
     framed_at: u64,
     /// Bytes that have come since, up to a step.
     unframed: usize,
@@ -118,6 +122,8 @@ impl Link {
             attached_at: 0,
             doubled: 0,
             heard_at: 0,
+            judged_at: 0,
+            longest_ns: 0,
             framed_at: 0,
             unframed: 0,
             wrote_at: 0,
@@ -180,6 +186,7 @@ impl Link {
     fn connect(&mut self, now: u64, agreement: &Agreement, stated: &Standing) {
         self.attached = true;
         (self.attached_at, self.heard_at) = (now, now);
+        (self.judged_at, self.longest_ns) = (now, 0);
         (self.framed_at, self.unframed) = (now, 0);
         self.wrote_at = now;
         // The Accept has told what was received by then. It may have become more.
@@ -222,7 +229,7 @@ impl Link {
         let stepped = match input {
             Input::Frame(_) if !self.attached => Ok(Output::Nothing),
             Input::Frame(frame) => {
-                self.heard_at = now;
+                self.heard(now);
                 (self.framed_at, self.unframed) = (now, 0);
                 if frame.header.flags.contains(Flags::CONTROL) {
                     self.control(frame)
@@ -233,7 +240,7 @@ impl Link {
                 }
             }
             Input::Heard { bytes } => {
-                self.heard_at = now;
+                self.heard(now);
                 // From the first bytes of a frame on, and anew after each step.
                 let begins = self.unframed == 0;
                 self.unframed += bytes;
@@ -243,7 +250,8 @@ impl Link {
                 Ok(Output::Nothing)
             }
             Input::Busy => {
-                (self.heard_at, self.framed_at) = (now, now);
+                self.heard(now);
+                self.framed_at = now;
                 Ok(Output::Nothing)
             }
             Input::Detach => {
@@ -282,6 +290,28 @@ impl Link {
         stepped
     }
 
+    fn heard(&mut self, now: u64) {
+        if self.doubled > 0 {
+            self.judge(now);
+        }
+        self.heard_at = now;
+    }
+
+    /// Lets the times after which a connection is dead fall, once they were long without need. All that ends
+    /// a connection later finds them so.
+    #[cold]
+    fn judge(&mut self, now: u64) {
+        self.longest_ns = self.longest_ns.max(now.saturating_sub(self.heard_at));
+        if now.saturating_sub(self.judged_at) < self.silence_ns().saturating_mul(GOOD_SILENCES) {
+            return;
+        }
+        let enough = self.longest_ns.saturating_mul(2);
+        while self.doubled > 0 && self.config.silence_ns.saturating_mul(1 << (self.doubled - 1)) >= enough {
+            self.doubled -= 1;
+        }
+        (self.judged_at, self.longest_ns) = (now, 0);
+    }
+
     /// Whether the connection is dead by now.
     fn tick(&mut self, now: u64) -> Result<Output, LinkFault> {
         let (silence_ns, frame_ns) = (self.silence_ns(), self.frame_ns());
@@ -294,7 +324,9 @@ impl Link {
         };
         let was_good =
             self.heard_at.saturating_sub(self.attached_at) >= silence_ns.saturating_mul(GOOD_SILENCES);
-        self.doubled = if was_good { 0 } else { (self.doubled + 1).min(DOUBLED_MAX) };
+        if !was_good {
+            self.doubled = (self.doubled + 1).min(DOUBLED_MAX);
+        }
         Err(fault)
     }
 
