@@ -26,10 +26,11 @@ use common::{Heard, on_every_runtime};
 use kit::{Fill, Order, Text, Tick, builder, bus, find, link, socket, until, until_wanted};
 use promises::{
     a_bus_that_pauses_is_sent_nothing_until_it_goes_on,
-    a_drain_handles_all_that_has_come_and_the_peer_counts_what_waits,
+    a_drain_handles_all_that_has_come_and_is_sent_nothing_more,
     an_ask_ends_with_its_answer_its_limit_or_its_actor,
     each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says,
     many_publishers_on_many_topics_are_each_received_in_order,
+    questions_that_wait_for_an_actor_that_fails_were_put_to_nobody,
 };
 use waiting::{
     a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other,
@@ -99,8 +100,9 @@ over_each! {
     a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other
     each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says
     an_ask_ends_with_its_answer_its_limit_or_its_actor
+    questions_that_wait_for_an_actor_that_fails_were_put_to_nobody
     many_publishers_on_many_topics_are_each_received_in_order
-    a_drain_handles_all_that_has_come_and_the_peer_counts_what_waits
+    a_drain_handles_all_that_has_come_and_is_sent_nothing_more
     a_bus_that_pauses_is_sent_nothing_until_it_goes_on
 }
 

@@ -1,5 +1,6 @@
 //! Promises of one bus, with the other half of it behind each transport.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::{
@@ -7,8 +8,10 @@ use mycelium::{
     Subscriptions, Supervisor,
 };
 
+use tokio::sync::Notify;
+
 use crate::common::Heard;
-use crate::kit::{Fill, Order, Text, Tick, bus, link, until, until_wanted};
+use crate::kit::{Fill, Order, Text, Tick, bus, find, link, until, until_wanted};
 use crate::{Both, Transport, linked};
 
 pub(crate) async fn each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says<T: Transport>() {
@@ -35,11 +38,14 @@ pub(crate) async fn each_policy_of_a_subscriber_keeps_of_what_comes_what_it_says
     }
 }
 
-/// Answers fills with orders, but for those that it never answers and those that it fails over.
-struct Moody;
+/// Answers fills with orders, but for those that it never answers and those that it fails over, at once or
+/// when it is let go.
+#[derive(Default)]
+struct Moody(Arc<Notify>);
 impl Moody {
     const NEVER: Fill = Fill { n: 1 };
     const FATAL: Fill = Fill { n: 2 };
+    const HELD: Fill = Fill { n: 3 };
 }
 impl Actor for Moody {
     type Error = BoxError;
@@ -50,7 +56,10 @@ impl Responder<Fill> for Moody {
         if *fill == Self::NEVER {
             std::future::pending::<()>().await;
         }
-        assert_ne!(*fill, Self::FATAL, "a question of the test");
+        if *fill == Self::HELD {
+            self.0.notified().await;
+        }
+        assert!(![Self::FATAL, Self::HELD].contains(fill), "a question of the test");
         Order { n: fill.n }
     }
 }
@@ -58,7 +67,7 @@ impl Responder<Fill> for Moody {
 pub(crate) async fn an_ask_ends_with_its_answer_its_limit_or_its_actor<T: Transport>() {
     let (market, desk, _kept) = linked::<T>().await;
     for name in ["waits", "fails"] {
-        let actor = desk.spawn(Moody).unwrap();
+        let actor = desk.spawn(Moody::default()).unwrap();
         desk.expose(name, Exposed::new().answers::<Fill>(actor)).unwrap();
     }
     let waits = market.reply_recipient::<Fill>("desk/waits").unwrap();
@@ -78,6 +87,33 @@ pub(crate) async fn an_ask_ends_with_its_answer_its_limit_or_its_actor<T: Transp
     fails.ended().await;
     let error = fails.ask(Fill { n: 7 }).await.unwrap_err();
     assert!(matches!(error, AskError::Remote(_, RemoteError::NoActor)), "{error}");
+}
+
+pub(crate) async fn questions_that_wait_for_an_actor_that_fails_were_put_to_nobody<T: Transport>() {
+    let (market, desk) = (bus("market"), bus("desk"));
+    // A question uses up the credit until it has ended, so others wait where they were asked.
+    let _kept = T::link(&market, &desk, LinkOptions::default().credit(1)).await;
+    until(|| find(&market, "desk").is_some()).await;
+    let go = Arc::<Notify>::default();
+    let actor = desk.spawn(Moody(Arc::clone(&go))).unwrap();
+    desk.expose("fails", Exposed::new().answers::<Fill>(actor)).unwrap();
+    let fails = market.reply_recipient::<Fill>("desk/fails").unwrap();
+    assert_eq!(fails.ask(Fill { n: 7 }).await, Ok(Order { n: 7 }));
+    let held = tokio::spawn({
+        let fails = fails.clone();
+        async move { fails.ask(Moody::HELD).await }
+    });
+    until(|| link(&desk, "market").received == 2).await;
+    // In this order: both wait in their queue before the actor fails.
+    let (one, other, ()) =
+        tokio::join!(fails.ask(Fill { n: 7 }), fails.ask(Fill { n: 7 }), async { go.notify_one() });
+    let error = held.await.unwrap().unwrap_err();
+    assert!(matches!(error, AskError::Stopped(_)), "{error}");
+    for ended in [one, other] {
+        let error = ended.unwrap_err();
+        assert!(matches!(error, AskError::Remote(_, RemoteError::NoActor)), "{error}");
+    }
+    assert_eq!((link(&market, "desk").unsent, link(&desk, "market").received), (2, 2));
 }
 
 pub(crate) async fn many_publishers_on_many_topics_are_each_received_in_order<T: Transport>() {
@@ -111,7 +147,7 @@ pub(crate) async fn many_publishers_on_many_topics_are_each_received_in_order<T:
     }
 }
 
-pub(crate) async fn a_drain_handles_all_that_has_come_and_the_peer_counts_what_waits<T: Transport>() {
+pub(crate) async fn a_drain_handles_all_that_has_come_and_is_sent_nothing_more<T: Transport>() {
     let (market, desk, _kept) = linked::<T>().await;
     let heard = Heard::default();
     let child = heard.clone();
