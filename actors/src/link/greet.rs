@@ -93,8 +93,8 @@ impl From<LinkFault> for GreetError {
 }
 
 /// How long the handshakes of one listener or dialer may take: twice as long after each that was late, up to
-/// a third of the time for which a peer is waited for. Two processes that live are linked on a machine that
-/// is busy too, if not at the first attempt.
+/// a third of the time for which a peer is waited for, and half as long after each for which half would have
+/// been enough. Two processes that live are linked on a machine that is busy too, if not at the first attempt.
 pub(super) struct Patience {
     late: AtomicU32,
     most: Duration,
@@ -106,16 +106,45 @@ impl Patience {
     }
 
     fn limit(&self) -> Duration {
-        let late = self.late.load(Ordering::Relaxed);
+        self.limit_after(self.late.load(Ordering::Relaxed))
+    }
+
+    fn limit_after(&self, late: u32) -> Duration {
         HANDSHAKE.saturating_mul(1_u32.checked_shl(late).unwrap_or(u32::MAX)).min(self.most)
     }
 
-    /// A handshake that had this limit was late. Others may have been at the same time.
-    fn grow(&self, limit: Duration) {
-        if limit == self.limit() && limit < self.most {
-            self.late.fetch_add(1, Ordering::Relaxed);
+    /// A handshake that had this limit has ended after so long a time.
+    fn learn<T>(&self, limit: Duration, took: Duration, result: &Result<T, GreetError>) {
+        let is_late = match result {
+            Ok(_) if took < limit / 2 => return self.change(limit, |late| late.checked_sub(1)),
+            Err(GreetError::Fault(LinkFault::HandshakeLate { .. })) => true,
+            // The other side was late first, and begins with more time: so does this one, or the two would
+            // grow in turns.
+            Err(GreetError::Io(error)) => is_closed(error) && took >= limit / 2,
+            _ => false,
+        };
+        if is_late && limit < self.most {
+            self.change(limit, |late| late.checked_add(1));
         }
     }
+
+    /// Goes a step from this limit, unless another handshake has meanwhile.
+    fn change(&self, from: Duration, step: impl FnOnce(u32) -> Option<u32>) {
+        let late = self.late.load(Ordering::Relaxed);
+        if self.limit_after(late) == from
+            && let Some(next) = step(late)
+        {
+            let (this, other) = (Ordering::Relaxed, Ordering::Relaxed);
+            // Of several at the same time one counts.
+            let _changed = self.late.compare_exchange(late, next, this, other);
+        }
+    }
+}
+
+/// Whether an error says that the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// A link that has a new connection, and what tells how that ends.
@@ -151,16 +180,17 @@ pub(super) async fn greet(
     patience: &Patience,
 ) -> Result<Greeted, GreetError> {
     let mut guest = Guest { hub, peer: None };
-    let limit = patience.limit();
+    let (limit, began) = (patience.limit(), rt::Instant::now());
     let greeting = shake_hands(hub, &mut *socket, side, options, &mut guest.peer);
     let greeted = rt::timeout(limit, greeting).await;
     let late = || {
-        patience.grow(limit);
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         Err(LinkFault::HandshakeLate { limit_ns }.into())
     };
+    let greeted = greeted.unwrap_or_else(|_| late());
+    patience.learn(limit, began.elapsed(), &greeted);
     let mut rest = None;
-    let mut result = match greeted.unwrap_or_else(|_| late()) {
+    let mut result = match greeted {
         Ok(found) => hand_over(hub, &mut socket, &mut rest, found).await,
         Err(error) => Err(error),
     };
@@ -332,6 +362,16 @@ impl Hub {
 mod tests {
     use super::*;
 
+    const HALF: Duration = Duration::from_millis(2_500);
+
+    fn late() -> Result<(), GreetError> {
+        Err(LinkFault::HandshakeLate { limit_ns: 1 }.into())
+    }
+
+    fn closed() -> Result<(), GreetError> {
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+    }
+
     #[test]
     fn a_handshake_that_was_late_gives_the_next_one_twice_the_time_up_to_a_bound() {
         for (hold, limits) in [(30, [5, 10, 10, 10, 10, 10]), (3_600, [5, 10, 20, 40, 60, 60]), (0, [5; 6])] {
@@ -340,8 +380,36 @@ mod tests {
                 let before = patience.limit();
                 assert_eq!(before.as_secs(), limit);
                 // Two at the same time are late once.
-                (0..2).for_each(|_| patience.grow(before));
+                (0..2).for_each(|_| patience.learn(before, before, &late()));
             }
         }
+    }
+
+    #[test]
+    fn one_whose_peer_was_late_first_has_more_time_for_the_next_handshake_too() {
+        let patience = Patience::of(&LinkOptions::default());
+        let limit = patience.limit();
+        patience.learn(limit, HALF - Duration::from_millis(1), &closed());
+        assert_eq!(patience.limit(), limit, "it was refused");
+        patience.learn(limit, HALF, &closed());
+        assert_eq!(patience.limit(), 2 * limit);
+    }
+
+    #[test]
+    fn a_handshake_for_which_half_the_time_was_enough_leaves_the_next_one_half() {
+        let patience = Patience::of(&LinkOptions::default().hold(Duration::from_secs(90)));
+        for limit in [5, 10, 20].map(Duration::from_secs) {
+            patience.learn(limit, limit, &late());
+        }
+        let most = Duration::from_secs(30);
+        for (limit, took, next) in
+            [(30, 15, 30), (30, 14, 20), (20, 10, 20), (20, 9, 10), (10, 1, 5), (5, 0, 5)]
+        {
+            assert_eq!(patience.limit().as_secs(), limit);
+            patience.learn(patience.limit(), Duration::from_secs(took), &Ok(()));
+            assert_eq!(patience.limit().as_secs(), next);
+        }
+        patience.learn(most, Duration::ZERO, &Ok(()));
+        assert_eq!(patience.limit(), HANDSHAKE, "it had another limit");
     }
 }

@@ -18,7 +18,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use crate::rt::{self, Instant};
@@ -49,6 +49,8 @@ pub(super) struct ShmSocket {
     stream: UnixStream,
     /// `None`: the side that listens waits for them.
     rings: Option<Rings>,
+    /// Whether both sides have mapped them.
+    ready: bool,
     spin: Spin,
 }
 
@@ -81,8 +83,9 @@ struct Rings {
     ended: bool,
 }
 
-/// Makes both rings, each of so many bytes, and hands them over.
-pub(super) async fn dial(mut stream: UnixStream, ring: u64, spin: Duration) -> io::Result<ShmSocket> {
+/// Makes both rings, each of so many bytes, and hands them over. The other side has not answered yet: it may
+/// be slow, and whoever reads or writes first waits for that, with the patience of a handshake.
+pub(super) async fn dial(stream: UnixStream, ring: u64, spin: Duration) -> io::Result<ShmSocket> {
     let make = || ShmSegment::create(ring).map_err(io::Error::other);
     let (there, back) = (make()?, make()?);
     // Before the other side can write.
@@ -94,12 +97,7 @@ pub(super) async fn dial(mut stream: UnixStream, ring: u64, spin: Duration) -> i
             sent => break sent?,
         }
     }
-    let mut answer = [0];
-    let count = stream.read(&mut answer).await?;
-    if count == 0 || answer != [READY] {
-        return Err(invalid("nobody listens there for links through shared memory (`bind_shm`)"));
-    }
-    Ok(ShmSocket { stream, rings: Some(rings), spin: Spin::new(spin) })
+    Ok(ShmSocket { stream, rings: Some(rings), ready: false, spin: Spin::new(spin) })
 }
 
 fn hand_over(stream: &UnixStream, there: &ShmSegment, back: &ShmSegment) -> io::Result<()> {
@@ -152,7 +150,7 @@ impl Rings {
 impl ShmSocket {
     /// The side that listens. Bytes that the other one sends are looked at when it is first read.
     pub(super) fn accepted(stream: UnixStream, spin: Duration) -> Self {
-        Self { stream, rings: None, spin: Spin::new(spin) }
+        Self { stream, rings: None, ready: false, spin: Spin::new(spin) }
     }
 
     /// Whether there is something to read; `None`: its reader does not spin.
@@ -162,6 +160,29 @@ impl ShmSocket {
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.rings {
+            _ if self.ready => Poll::Ready(Ok(())),
+            Some(_) => self.poll_answer(cx),
+            None => self.poll_rings(cx),
+        }
+    }
+
+    /// The side that dials waits until its rings are mapped.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut answer = [0];
+        let mut space = ReadBuf::new(&mut answer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        if space.filled() != [READY] {
+            return Poll::Ready(Err(invalid(
+                "nobody listens there for links through shared memory (`bind_shm`)",
+            )));
+        }
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// The side that listens waits for the rings.
+    fn poll_rings(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.rings.is_none() {
             ready!(self.stream.poll_read_ready(cx))?;
             let stream = &self.stream;
@@ -171,6 +192,7 @@ impl ShmSocket {
             };
             let segment = |file| ShmSegment::from_fd(file, SEGMENT_MAX).map_err(invalid);
             self.rings = Some(Rings::new(&segment(inbound)?, &segment(outbound)?)?);
+            self.ready = true;
             tell(&self.stream, READY);
         }
         Poll::Ready(Ok(()))
@@ -277,6 +299,9 @@ impl AsyncWrite for ShmSocket {
         if from.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if socket.rings.is_some() {
+            ready!(socket.poll_open(cx))?;
+        }
         for _ in 0..LOOKS_PER_POLL {
             let Some(rings) = &mut socket.rings else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
@@ -335,6 +360,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::{Wake, Waker};
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[derive(Default)]
@@ -347,6 +374,34 @@ mod tests {
     }
 
     #[test]
+    fn one_who_dials_waits_in_the_handshake_and_not_before_until_the_rings_are_mapped() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (stream, other) = UnixStream::pair().unwrap();
+            let dialed = rt::timeout(Duration::from_secs(5), dial(stream, 4_096, Duration::ZERO)).await;
+            let mut dialed = dialed.expect("it waits for nobody").unwrap();
+            let (mut listens, mut read) = (ShmSocket::accepted(other, Duration::ZERO), [0; 5]);
+            let written = rt::timeout(Duration::from_millis(1), dialed.write_all(b"hello")).await;
+            assert!(written.is_err(), "nobody has mapped them");
+            let both = async { tokio::join!(dialed.write_all(b"hello"), listens.read_exact(&mut read)) };
+            let (written, got) = rt::timeout(Duration::from_secs(60), both).await.expect("they are mapped");
+            written.unwrap();
+            assert_eq!((got.unwrap(), &read), (5, b"hello"));
+            // One who gets another answer says why, and one whom nobody answers too.
+            for answer in [&b"x"[..], b""] {
+                let (stream, mut other) = UnixStream::pair().unwrap();
+                let mut dialed = dial(stream, 4_096, Duration::ZERO).await.unwrap();
+                let mut greeting = [0; GREETING.len()];
+                other.read_exact(&mut greeting).await.unwrap();
+                other.write_all(answer).await.unwrap();
+                drop(other);
+                let error = dialed.write_all(b"hello").await.unwrap_err();
+                assert!(error.to_string().contains("bind_shm"), "{error}");
+            }
+        });
+    }
+
+    #[test]
     fn a_side_that_spins_is_polled_again_when_all_others_have_had_their_turn() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -354,7 +409,7 @@ mod tests {
                 let (stream, _other) = UnixStream::pair().unwrap();
                 let [there, back] = [(); 2].map(|()| ShmSegment::create(4_096).unwrap());
                 let rings = Some(Rings::new(&back, &there).unwrap());
-                let mut socket = ShmSocket { stream, rings, spin: Spin::new(spin) };
+                let mut socket = ShmSocket { stream, rings, ready: true, spin: Spin::new(spin) };
                 let wakes = Arc::new(Wakes::default());
                 let waker = Waker::from(Arc::clone(&wakes));
                 let mut bytes = [0; 8];

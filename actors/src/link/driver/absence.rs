@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::clock::later;
 use crate::rt::Instant;
 
-/// In how many parts the time is waited for.
+/// In how many parts the time is waited for, and how long one is at least: a timer rounds up.
 const PARTS: u32 = 8;
+const PART_MIN: Duration = Duration::from_millis(10);
 
 /// A peer that has no connection.
 pub(super) struct Absence {
@@ -23,7 +24,7 @@ pub(super) struct Absence {
 impl Absence {
     /// It begins now, and ends after so long a time.
     pub(super) fn begin(now: Instant, hold: Duration) -> Self {
-        Self { since: now, looked: now, part: hold / PARTS, left: hold }
+        Self { since: now, looked: now, part: (hold / PARTS).max(PART_MIN).min(hold), left: hold }
     }
 
     pub(super) fn since(&self) -> Instant {
@@ -61,6 +62,12 @@ mod tests {
         }
         assert!(absence.is_over(absence.due()) && absence.since() == begin);
         assert!(Absence::begin(begin, Duration::from_nanos(7)).is_over(begin));
+        // One part, and two.
+        let millis = Duration::from_millis;
+        assert!(Absence::begin(begin, millis(1)).is_over(begin + millis(1)));
+        let mut short = Absence::begin(begin, millis(20));
+        assert_eq!(short.due(), begin + millis(10));
+        assert!(!short.is_over(begin + millis(15)) && short.is_over(begin + millis(25)));
         let mut for_ever = Absence::begin(begin, Duration::MAX);
         assert!(!for_ever.is_over(for_ever.due()));
     }
