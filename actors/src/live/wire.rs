@@ -379,7 +379,6 @@ impl WireTable {
     }
 
     /// The topic at this place, for a publisher.
-    #[cold]
     fn topic_to(&self, topics: &Topics, at: usize) -> Result<&Arc<dyn LiveWire>, WirePublishError> {
         self.topic_at(topics, at).map_err(|_| {
             let Kind { name: message, type_id, .. } = self.table.known()[at].kind;
