@@ -508,7 +508,8 @@ async fn is_noticed_by_its_end(spin: Duration) -> bool {
 }
 
 fn on_one_thread(work: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(WATCHDOG, work).await }).expect("the test hangs");
 }
 
 /// The publisher's thread runs the task of the link too, and nothing else of it runs until the peer has
