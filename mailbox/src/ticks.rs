@@ -86,16 +86,21 @@ impl Ticks {
         if self.counts != Some(true) {
             return Some(self.now(system));
         }
-        let count = counter();
+        self.later_at(counter(), || (system(), counter()))
+    }
+
+    /// The same at this count, with `look` as [`at`](Self::at) has it.
+    #[inline]
+    fn later_at(&mut self, count: u64, look: impl FnOnce() -> (i64, u64)) -> Option<i64> {
         if count.wrapping_sub(self.given) < self.grain {
             return None;
         }
-        Some(self.give(count, system))
+        Some(self.give(count, look))
     }
 
     #[cold]
-    fn give(&mut self, count: u64, system: impl FnOnce() -> i64) -> i64 {
-        let time = self.at(count, || (system(), counter()));
+    fn give(&mut self, count: u64, look: impl FnOnce() -> (i64, u64)) -> i64 {
+        let time = self.at(count, look);
         // As long as the speed is not known, each time is given.
         (self.given, self.grain) = (count, (GRAIN_NS << 32).checked_div(self.speed).unwrap_or(0));
         time
@@ -217,6 +222,12 @@ mod tests {
             at - *time
         }
 
+        /// Whether a time is given now.
+        fn gives(&mut self) -> bool {
+            let Self { ticks, count, time, .. } = self;
+            ticks.later_at(*count, || (*time, count.wrapping_add(100))).is_some()
+        }
+
         /// After a second of use, in steps of 100 ns: how often it has looked, and the largest error.
         fn second(&mut self) -> (u64, i64) {
             let before = self.looks;
@@ -243,6 +254,22 @@ mod tests {
 
     #[test]
     fn a_time_that_is_given_is_later_by_a_microsecond_or_is_not_given() {
+        let mut machine = Machine::new();
+        for _ in 0..2 {
+            machine.pass(2 * WINDOW_NS).gives();
+            // The speed is not known, at first and once the clock was set.
+            assert!((0..1_000).all(|_| machine.pass(100).gives()));
+            assert!(machine.pass(BASE_MIN_NS).gives());
+            for (ns, gives) in [(999, false), (1, true), (1_000, true), (500, false), (499, false), (7, true)]
+            {
+                assert_eq!(machine.pass(ns).gives(), gives, "{ns} ns later");
+            }
+            machine.time += 3_600_000_000_000;
+        }
+    }
+
+    #[test]
+    fn the_times_that_are_given_of_this_machine_are_those_of_its_clock() {
         let begin = Instant::now();
         let system = || begin.elapsed().as_nanos() as i64;
         let (mut ticks, mut last, mut given) = (Ticks::new(), None, 0);
