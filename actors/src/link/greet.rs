@@ -94,7 +94,8 @@ impl From<LinkFault> for GreetError {
 
 /// How long the handshakes of one listener or dialer may take: twice as long after each that was late, up to
 /// a third of the time for which a peer is waited for, and half as long after each for which half would have
-/// been enough. Two processes that live are linked on a machine that is busy too, if not at the first attempt.
+/// been enough. Two processes that live are linked on a machine that is busy too, if not at the first
+/// attempt.
 pub(super) struct Patience {
     late: AtomicU32,
     most: Duration,

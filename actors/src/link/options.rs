@@ -106,10 +106,11 @@ impl LinkOptions {
         self
     }
 
-    /// For how long messages wait for a peer without a connection, 30 seconds unless set. It counts only while
-    /// the link's task runs: a process that is stopped or starved waits longer by the clock. Then the peer is
-    /// given up ([`LinkState::Gone`](crate::LinkState::Gone)): what waited in queues is dropped and counted,
-    /// publishers wait for it no more, and it gets what is published after it is back. Zero: at once.
+    /// For how long messages wait for a peer without a connection, 30 seconds unless set. It counts only
+    /// while the link's task runs: a process that is stopped or starved waits longer by the clock. Then the
+    /// peer is given up ([`LinkState::Gone`](crate::LinkState::Gone)): what waited in queues is dropped and
+    /// counted, publishers wait for it no more, and it gets what is published after it is back. Zero: at
+    /// once.
     pub fn hold(mut self, time: Duration) -> Self {
         self.hold = time;
         self

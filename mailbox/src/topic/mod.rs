@@ -89,7 +89,7 @@ pub struct SubscribeOptions<M> {
     /// Of a `Block` subscriber: it has a queue of its own rather than a place in the topic's ring, so that
     /// messages which it skips, those with its own id, take none of its room, and whoever publishes them
     /// never waits for it. Each message costs a clone more. Others have such a queue anyway.
-    /// Whatever its policy, it is woken behind all who are not apart.
+    /// It is woken behind all who are not apart, whatever its policy.
     pub apart: bool,
     /// By what it is known to publishers that it has no room for: see [`Topic::badge_of`].
     pub badge: Option<Badge>,

@@ -20,8 +20,8 @@ const RING_CHUNK: usize = 16;
 
 /// All seats of a topic, and those among them that are armed.
 ///
-/// Who is apart is woken behind all others: such a one is a link, which does work of its own where it is
-/// woken, and has its peer wait rather than the actors of its process.
+/// Seats apart are woken behind all others: they are those of links, which do work of their own where they
+/// are woken, and have their peers wait rather than the actors of their process.
 #[derive(Default)]
 pub(super) struct Sleepers {
     /// All seats, each at its place.
