@@ -109,11 +109,18 @@ pub(crate) async fn questions_that_wait_for_an_actor_that_fails_were_put_to_nobo
         tokio::join!(fails.ask(Fill { n: 7 }), fails.ask(Fill { n: 7 }), async { go.notify_one() });
     let error = held.await.unwrap().unwrap_err();
     assert!(matches!(error, AskError::Stopped(_)), "{error}");
+    let mut nobodys = 0;
     for ended in [one, other] {
-        let error = ended.unwrap_err();
-        assert!(matches!(error, AskError::Remote(_, RemoteError::NoActor)), "{error}");
+        match ended.unwrap_err() {
+            AskError::Remote(_, RemoteError::NoActor) => nobodys += 1,
+            // The end of the one in hand gave its credit back before it was known here that the actor is gone.
+            AskError::Stopped(_) => {}
+            error => panic!("{error}"),
+        }
     }
-    assert_eq!((link(&market, "desk").unsent, link(&desk, "market").received), (2, 2));
+    let unsent = || link(&market, "desk").unsent;
+    until(|| unsent() + link(&desk, "market").received == 4).await;
+    assert!(unsent() <= nobodys, "{} of {nobodys}", unsent());
 }
 
 pub(crate) async fn many_publishers_on_many_topics_are_each_received_in_order<T: Transport>() {
