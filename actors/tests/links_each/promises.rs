@@ -113,7 +113,7 @@ pub(crate) async fn questions_that_wait_for_an_actor_that_fails_were_put_to_nobo
     for ended in [one, other] {
         match ended.unwrap_err() {
             AskError::Remote(_, RemoteError::NoActor) => nobodys += 1,
-            // The end of the one in hand gave its credit back before it was known here that the actor is gone.
+            // The end of the one in hand gave its credit back before the end of the actor was known here.
             AskError::Stopped(_) => {}
             error => panic!("{error}"),
         }
