@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycelium::{ActorRef, Context, Isolate, Probe, RunError, actor};
+use mycelium::{ActorRef, Context, Isolate, Message, Probe, Result, RunError, actor};
 
 #[derive(Clone)]
 struct Beat;
@@ -44,6 +44,54 @@ fn a_run_asks_now_and_then_whether_it_goes_on_and_a_later_one_goes_on() {
     let stats = isolate.stats();
     let steps = stats.events + stats.resumptions;
     assert!((2_000..8_000).contains(&steps), "about a thousand between two of them: {steps}");
+}
+
+/// Publishes what nobody hears: the publish may be the step before which the run asks.
+struct Talker;
+
+#[actor]
+impl Talker {
+    #[started]
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        ctx.schedule_every(Duration::from_secs(1), Beat);
+    }
+
+    #[on(direct)]
+    async fn beat(&mut self, _: &Beat, ctx: &mut Context<Self>) -> Result {
+        Ok(ctx.publish(Unheard).await?)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Unheard;
+
+impl Message for Unheard {
+    const NAME: &'static str = "Unheard";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "unheard";
+}
+
+#[test]
+fn a_function_says_it_once_whoever_asks_it() {
+    // A look finds each of them in turn before its step: the beat, the publish of it, and what resumes both.
+    for before in 0..8 {
+        let (mut isolate, said) = (Isolate::new(1), Rc::new(Cell::new(0)));
+        for _ in 0..before {
+            isolate.spawn(Heart::default()).unwrap();
+        }
+        isolate.spawn(Talker).unwrap();
+        let (mut asked, count) = (0, Rc::clone(&said));
+        isolate.stop_when(move || {
+            asked += 1;
+            let says = asked % 5 == 0;
+            count.set(count.get() + u32::from(says));
+            says
+        });
+        for runs in 1..20 {
+            assert!(matches!(isolate.run(), Err(RunError::Stopped { .. })), "{before} hearts");
+            assert_eq!(said.get(), runs, "{before} hearts: it was not heard");
+        }
+    }
 }
 
 #[test]

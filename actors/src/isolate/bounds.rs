@@ -39,6 +39,9 @@ pub(crate) struct Bounds {
     stop: RefCell<Option<Arc<Leash>>>,
     /// Asked whether to stop.
     asked: RefCell<Option<Box<dyn FnMut() -> bool>>>,
+    /// Whether it has said so in this run. The one who asked may leave it to the next look to end the run, and
+    /// the function need not say so again.
+    said_stop: Cell<bool>,
     /// How many steps had been taken when input last came, and what was seen of it then.
     input_at: Cell<u64>,
     input_seen: Cell<u64>,
@@ -127,6 +130,7 @@ impl Bounds {
     /// Stops runs when this returns true.
     pub(crate) fn stop_when(&self, asked: Box<dyn FnMut() -> bool>) {
         *self.asked.borrow_mut() = Some(asked);
+        self.said_stop.set(false);
         self.allowed.set(self.steps());
         self.left.set(0);
     }
@@ -136,15 +140,20 @@ impl Bounds {
         (self.stop.take(), self.asked.take())
     }
 
-    /// Whether the flag or the function says so.
+    /// Whether the flag says so, or the function does or has in this run.
     fn is_stopped(&self) -> bool {
-        self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped())
-            || self.asked.borrow_mut().as_mut().is_some_and(|asked| asked())
+        if self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped()) || self.said_stop.get() {
+            return true;
+        }
+        let says_stop = self.asked.borrow_mut().as_mut().is_some_and(|asked| asked());
+        self.said_stop.set(says_stop);
+        says_stop
     }
 
     /// A run begins, with an end of its own (in virtual time) or without: the defaults count from here.
     pub(crate) fn begin(&self, has_end: bool) {
         self.has_end.set(has_end);
+        self.said_stop.set(false);
         self.count_from_here();
         self.moved_at.set(self.steps());
     }
