@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use mycelium_codegen::{ocaml, ocaml_library};
 use mycelium_contract::Contract;
+use mycelium_tests::linked::over_tls;
 
 fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
@@ -106,8 +107,13 @@ fn program(name: &str) -> Command {
 }
 
 fn passes(name: &str) {
+    passes_with(name, |program| program);
+}
+
+fn passes_with(name: &str, given: impl Fn(&mut Command) -> &mut Command) {
     for parameters in ["", "v=0,s=4k"] {
-        let told = said(program(&format!("test/{name}.exe")).env("OCAMLRUNPARAM", parameters));
+        let mut program = program(&format!("test/{name}.exe"));
+        let told = said(given(program.env("OCAMLRUNPARAM", parameters)));
         assert!(told.ends_with(": fine\n"), "{told}");
     }
 }
@@ -140,7 +146,8 @@ fn domains_of_ocaml_publish_poll_and_ask_at_the_same_time() {
 
 #[test]
 fn processes_in_ocaml_are_linked_as_a_topology_says() {
-    passes("topology");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml-tls");
+    passes_with("topology", |program| program.env("MYCELIUM_TLS_TOPOLOGY", over_tls(&folder)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use mycelium_codegen::{PythonFile, python, python_msgspec};
 use mycelium_contract::Contract;
+use mycelium_tests::linked::over_tls;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -40,10 +41,14 @@ fn venv() -> PathBuf {
 
 /// What Python says with the package in `folder`.
 fn run(folder: &Path, args: &[&str]) -> String {
+    said(&mut python_in(folder, args))
+}
+
+fn python_in(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(venv());
     command.args(args).current_dir(root().join("bindings/python"));
     command.env("PYTHONPATH", folder).env("MYPYPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1");
-    said(&mut command)
+    command
 }
 
 /// Lays the package out in `folder`, with the native half from `library`.
@@ -88,7 +93,9 @@ fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
     stage(&folder, &beside("libmycelium_native.so"));
     let run = |args: &[&str]| run(&folder, args);
-    let told = run(&["-m", "pytest", "-p", "no:cacheprovider", "tests"]);
+    let topology = over_tls(&folder.join("tls"));
+    let mut tests = python_in(&folder, &["-m", "pytest", "-p", "no:cacheprovider", "tests"]);
+    let told = said(tests.env("MYCELIUM_TLS_TOPOLOGY", topology));
     assert!(told.contains(" passed"), "{told}");
     let cache = folder.join("mypy-cache").display().to_string();
     let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "tests/typed.py"]);

@@ -82,11 +82,9 @@ let as_feed path =
   feed rt (Mycelium.reader rt (module Total)) (Mycelium.reader rt (module News));
   Publisher.publish (Mycelium.publisher rt (module News)) { News.text = "done" }
 
-let two_processes () =
-  with_topology "bundled" @@ fun path ->
-  let socket = Filename.concat (Filename.dirname path) "run/desk.sock" in
+let two_processes_of path listens =
   Runtime.run (of_topology "model" path) (fun rt ->
-      Check.true_ "it listens" (Sys.file_exists socket);
+      Check.true_ "it listens" (listens ());
       let news = Mycelium.reader rt (module News) in
       ignore (model rt);
       let exe = Sys.executable_name in
@@ -98,8 +96,20 @@ let two_processes () =
           pid = child);
       Check.true_ "the feed is content" (!ended = Some (Unix.WEXITED 0));
       let rec last text = match Reader.poll news with Some news -> last news.text | None -> text in
-      Check.string "what it has published before its close has come" "done" (last ""));
-  Check.true_ "it listens no more" (not (Sys.file_exists socket))
+      Check.string "what it has published before its close has come" "done" (last ""))
+
+let two_processes () =
+  with_topology "bundled" @@ fun path ->
+  let socket = Filename.concat (Filename.dirname path) "run/desk.sock" in
+  let listens () = Sys.file_exists socket in
+  two_processes_of path listens;
+  Check.true_ "it listens no more" (not (listens ()))
+
+(* Whoever runs this has made the certificates. *)
+let over_tls () =
+  match Sys.getenv_opt "MYCELIUM_TLS_TOPOLOGY" with
+  | Some path -> two_processes_of path (fun () -> true)
+  | None -> print_endline "without MYCELIUM_TLS_TOPOLOGY links over TLS are not tested"
 
 let a_monolith () =
   with_topology "monolith" @@ fun path ->
@@ -137,4 +147,5 @@ let () =
       Check.run "topology" @@ fun () ->
       mistakes ();
       a_monolith ();
-      two_processes ()
+      two_processes ();
+      over_tls ()

@@ -70,12 +70,12 @@ FEED = """
 """
 
 
-def test_two_processes_talk_over_one_topology_and_close_in_order(topology: Path) -> None:
+def two_processes_talk(topology: Path, socket: Path | None = None) -> None:
     text = textwrap.dedent(FEED.format(count=COUNT))
     with mycelium.Runtime(contract=CONTRACT, topology_path=topology, service_name="model") as rt:
         notes = rt.subscribe(Note)
         rt.start(Supervisor(children=[Child("doubles", Doubles)]))
-        assert (topology.parent / "run" / "desk.sock").exists(), "it listens"
+        assert socket is None or socket.exists(), "it listens"
         told = subprocess.run(
             [sys.executable, "-X", "faulthandler", "-c", text, str(topology)], capture_output=True, text=True, timeout=120
         )
@@ -83,7 +83,28 @@ def test_two_processes_talk_over_one_topology_and_close_in_order(topology: Path)
         # What the feed has published before it closed has come.
         last = next(note for note in notes if note.text != "begin")
         assert last == Note(1, "done", [])
-    assert not (topology.parent / "run" / "desk.sock").exists()
+
+
+def test_two_processes_talk_over_one_topology_and_close_in_order(topology: Path) -> None:
+    socket = topology.parent / "run" / "desk.sock"
+    two_processes_talk(topology, socket)
+    assert not socket.exists()
+
+
+@pytest.mark.skipif("MYCELIUM_TLS_TOPOLOGY" not in os.environ, reason="cargo makes the certificates: tests/tests/python.rs")
+def test_two_processes_talk_over_tls() -> None:
+    two_processes_talk(Path(os.environ["MYCELIUM_TLS_TOPOLOGY"]))
+
+
+def test_tls_wants_certificates_and_says_which(topology: Path) -> None:
+    encrypted = TOPOLOGY.format(mode="distributed").replace("[[nodes]]", 'tls = "certs"\n[[nodes]]', 1)
+    for port, name in enumerate(("desk", "market")):
+        encrypted = encrypted.replace(f'name = "{name}"', f'name = "{name}"\nendpoint.kind = "tcp"\nport = {45_500 + port}')
+    topology.write_text(encrypted)
+    with pytest.raises(mycelium.TopologyError) as told:
+        mycelium.Runtime(contract=CONTRACT, topology_path=topology, service_name="feed")
+    assert "market.crt" in str(told.value) or "ca.crt" in str(told.value), told.value
+    assert "mycelium certs" in str(told.value), told.value
 
 
 def test_in_a_monolith_the_same_program_is_one_process(topology: Path) -> None:
