@@ -39,8 +39,8 @@ pub(crate) struct Bounds {
     stop: RefCell<Option<Arc<Leash>>>,
     /// Asked whether to stop.
     asked: RefCell<Option<Box<dyn FnMut() -> bool>>>,
-    /// Whether it has said so in this run. The one who asked may leave it to the next look to end the run, and
-    /// the function need not say so again.
+    /// Whether it has said so in this run. A look may leave the end of the run to the next one, to which the
+    /// function need not say so again.
     said_stop: Cell<bool>,
     /// How many steps had been taken when input last came, and what was seen of it then.
     input_at: Cell<u64>,
