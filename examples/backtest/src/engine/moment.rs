@@ -120,6 +120,7 @@ impl Engine {
 
     fn fill_all_on_close(&mut self) {
         self.late = 0.0;
+        self.pay_at_closes();
         for at in 0..self.book.len() {
             if self.book[at].on_close && !self.book[at].ended {
                 self.fill_on_close(at);
@@ -132,14 +133,28 @@ impl Engine {
         self.unnoted = true;
     }
 
+    /// All positions pay for the time up to the latest closes before the first order is filled at them: it is
+    /// sized by what is left. A bar that runs pays when it has come, as its begin may be where the position
+    /// ends.
+    fn pay_at_closes(&mut self) {
+        if !self.carry.is_wanted() {
+            return;
+        }
+        let now_ns = self.carry.known_ns();
+        for asset in 0..self.listings.len() {
+            if !self.listings[asset].may_have_begun(now_ns) {
+                self.charge_until(asset, now_ns);
+                // One that falls due when the bar is over belongs to who holds the asset behind the fills.
+                self.pay_dividends(asset, now_ns.saturating_sub(1));
+            }
+        }
+    }
+
     /// Fills a market order at the price at which it was decided.
     fn fill_on_close(&mut self, at: usize) {
         let order = self.book[at].order;
         let asset = usize::from(order.asset);
         let latest = self.listings[asset].latest;
-        self.charge_until(asset, latest.known_ns);
-        // One that falls due when the bar is over belongs to who holds the asset behind this fill.
-        self.pay_dividends(asset, latest.known_ns.saturating_sub(1));
         let buy = self.buys(&order, latest.buy.close);
         self.book[at].on_close = false;
         let number = std::mem::replace(&mut self.number, latest.number);

@@ -228,14 +228,16 @@ impl SlowExchange {
         self.fill_at_close();
     }
 
-    /// Fills what was sent for the close of the latest bars, with what is left of their volume. Each asset
-    /// pays for the night first. The rest goes on at the next open.
+    /// Fills what was sent for the close of the latest bars, with what is left of their volume. All assets pay
+    /// for the night first. The rest goes on at the next open.
     fn fill_at_close(&mut self) {
+        if self.waiting.iter().any(|w| w.at_close && !w.ended) {
+            (0..self.assets.len()).for_each(|asset| self.pay_for_the_night(asset));
+        }
         for at in 0..self.waiting.len() {
             let w = &mut self.waiting[at];
             if std::mem::take(&mut w.at_close) && !w.ended {
-                let (asset, bar) = (w.spec.asset, self.assets[w.spec.asset].latest);
-                self.pay_for_the_night(asset);
+                let bar = self.assets[w.spec.asset].latest;
                 self.fill(at, Hit::at(bar.close), How::Open, &bar);
                 let w = &mut self.waiting[at];
                 w.ended |= w.spec.immediate;
