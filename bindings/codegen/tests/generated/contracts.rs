@@ -1109,8 +1109,8 @@ mod generated_contracts {
 
     /// The events that follow, up to the last, become known together. A feed says it before them; one that comes without it is a moment of its own.
     ///
-    /// Topic `market.moments`, type id 106, version 1, domain `market_data`.
-    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    /// Topic `market.moments`, type id 106, version 2, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct Moment {
@@ -1118,29 +1118,84 @@ mod generated_contracts {
         pub known: Timestamp,
         /// Number of the last of them: its `index`.
         pub last: u32,
+        /// The time to which the account is booked with them, from the begin of the last up to `known`. Any other, as zero, leaves it to who hears of them: of bars of several assets the last instant before they are known.
+        pub booked: Timestamp,
+    }
+
+    impl Default for Moment {
+        fn default() -> Self {
+            Self {
+                known: Default::default(),
+                last: Default::default(),
+                booked: Timestamp::from_nanos(0),
+            }
+        }
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedMoment>() == 16);
+        assert!(size_of::<ArchivedMoment>() == 24);
         assert!(align_of::<ArchivedMoment>() == 8);
         assert!(::std::mem::offset_of!(ArchivedMoment, known) == 0);
         assert!(::std::mem::offset_of!(ArchivedMoment, last) == 8);
+        assert!(::std::mem::offset_of!(ArchivedMoment, booked) == 16);
     };
+
+    impl Moment {
+        /// A message with the contract's default in every field that has one.
+        #[must_use]
+        pub fn new(known: Timestamp, last: u32) -> Self {
+            Self {
+                known,
+                last,
+                booked: Timestamp::from_nanos(0),
+            }
+        }
+    }
 
     impl mycelium::Message for Moment {
         const NAME: &'static str = "Moment";
         const TYPE_ID: u16 = 106;
         const TOPIC: &'static str = "market.moments";
-        const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x2fef7318e8aea599;
+        const VERSION: u16 = 2;
+        const DIGEST: u64 = 0x7e56db732b6d619d;
     }
 
     impl wire::Wire for Moment {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 16, digest: 0x2fef7318e8aea599 },
+            wire::Layout { version: 2, root_len: 24, digest: 0x7e56db732b6d619d },
         ];
+
+        fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
+            match version {
+                1 => {
+                    let old: Moment_V1 = wire::decode_fixed_layout(Self::NAME, bytes)?;
+                    Ok(Self {
+                        known: old.known,
+                        last: old.last,
+                        booked: Timestamp::from_nanos(0),
+                    })
+                }
+                _ => Err(wire::unknown_version::<Self>(version)),
+            }
+        }
     }
+
+    /// `Moment` as its version 1 was laid out.
+    #[derive(rkyv::Archive, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv)]
+    struct Moment_V1 {
+        known: Timestamp,
+        last: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedMoment_V1>() == 16);
+        assert!(align_of::<ArchivedMoment_V1>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedMoment_V1, known) == 0);
+        assert!(::std::mem::offset_of!(ArchivedMoment_V1, last) == 8);
+    };
 
     /// An order at the market, to be filled on the next bar.
     ///

@@ -1,6 +1,6 @@
 //! Which events that come as messages are one moment.
 
-use crate::messages::{Moment, Timestamp};
+use crate::messages::Moment;
 
 /// The moment that was announced, until its last event has come, or something that is not of it. Trader and
 /// venue hear the same messages and decide by this, each for itself, where a moment ends.
@@ -12,10 +12,10 @@ pub(crate) struct Announced {
 }
 
 /// What is known of an event that has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Placed {
-    /// When it became known, if somebody has said so.
-    pub(crate) known: Option<Timestamp>,
+    /// The moment that it was announced with, if it was.
+    pub(crate) moment: Option<Moment>,
     /// Whether it is the last of its moment.
     pub(crate) ends_moment: bool,
 }
@@ -39,29 +39,30 @@ impl Announced {
     pub(crate) fn place(&mut self, number: u32, counts: bool) -> Placed {
         let Some(moment) = self.moment.filter(|_| self.goes_on(number)) else {
             self.moment = None;
-            return Placed { known: None, ends_moment: true };
+            return Placed { moment: None, ends_moment: true };
         };
         self.left -= usize::from(counts);
         let ends_moment = number == moment.last || self.left == 0;
         if ends_moment {
             self.moment = None;
         }
-        Placed { known: Some(moment.known), ends_moment }
+        Placed { moment: Some(moment), ends_moment }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::Timestamp;
 
     /// Whether each of these is of the moment, and whether it ends it. Those above a hundred do not count.
     fn places(last: u32, assets: usize, numbers: &[u32]) -> Vec<(bool, bool)> {
         let mut announced = Announced::default();
-        announced.announce(Moment { known: Timestamp::from_nanos(7), last }, assets);
+        announced.announce(Moment { known: Timestamp::from_nanos(7), last, ..Moment::default() }, assets);
         let place = |number: &u32| {
             let goes_on = announced.goes_on(*number);
             let placed = announced.place(*number, *number <= 100);
-            assert_eq!(placed.known.is_some(), goes_on);
+            assert_eq!(placed.moment.is_some(), goes_on);
             (goes_on, placed.ends_moment)
         };
         numbers.iter().map(place).collect()

@@ -325,17 +325,17 @@ impl Engine {
         let is_listed = usize::from(asset) < self.listings.len();
         let fault = if is_listed { data.fault() } else { None };
         let is_sound = fault.is_none();
-        let Placed { known, ends_moment } = self.announced.place(number, is_listed && is_sound);
+        let Placed { moment, ends_moment } = self.announced.place(number, is_listed && is_sound);
         if !is_listed || !is_sound {
             if let Some(fault) = fault {
                 self.passed_over = (self.passed_over.0 + 1, fault);
             }
             return (ends_moment && self.is_within_moment()).then(|| self.finish());
         }
-        self.by_message = known.is_none();
-        let known = match known {
+        self.by_message = moment.is_none();
+        let known = match moment {
             // Nobody knew it before it began.
-            Some(known) => known.max(data.timestamp()),
+            Some(moment) => moment.known.max(data.timestamp()),
             None => self.known(asset, &data),
         };
         if self.is_quiet() {

@@ -60,9 +60,10 @@ impl MarketFeed {
         known: Timestamp,
         ctx: &ServiceContext,
     ) -> Result<(), BoxError> {
-        let own_time = |number| self.tape.event(number).map(|event| event.data.timestamp());
-        if last > first || own_time(last) != Some(known) {
-            ctx.publish(Moment { known, last: last as u32 }).await?;
+        let ends = self.tape.event(last).filter(|event| last > first || event.data.timestamp() != known);
+        if let Some(event) = ends {
+            let booked = self.tape.time_of(&event);
+            ctx.publish(Moment { known, last: last as u32, booked }).await?;
         }
         for event in (first..=last).filter_map(|number| self.tape.event(number)) {
             let (index, asset) = (event.number as u32, event.asset);
@@ -108,11 +109,9 @@ impl Backtest {
     /// In an isolate the strategy does as in [`run`](Backtest::run); on a live bus it does, for as long as
     /// its orders are at the exchange before the next event.
     ///
-    /// Two things a bus cannot tell. Which event is the last one of its asset: with
+    /// One thing a bus cannot tell: which event is the last one of its asset. With
     /// [`FillAt::OnClose`](crate::engine::FillAt::OnClose), an order on the last close of an asset that ends
-    /// before the others may open there, and in memory it does not. And when a bar was over that was heard of
-    /// later: with [`feed_latency`](Backtest::feed_latency), bars of several assets are booked to when they
-    /// were heard of, and figures that go by days, as the Sharpe ratios, may differ.
+    /// before the others may open there, and in memory it does not.
     ///
     /// ```
     /// use backtest::strategy::{Backtest, OnBus, StrategyContext};

@@ -23,8 +23,8 @@ pub(super) enum Heard {
 #[derive(Clone, Debug)]
 struct Waiting {
     heard: Heard,
-    /// When it became known, if somebody has said so.
-    known: Option<Timestamp>,
+    /// The moment that it was announced with, if it was.
+    moment: Option<Moment>,
     ends_moment: bool,
 }
 
@@ -86,9 +86,9 @@ impl HeardPast {
         let (asset, data) = heard.data();
         let is_named = usize::from(asset) < self.assets.len();
         let fault = if is_named { data.fault() } else { None };
-        let begin = data.timestamp();
-        let Placed { known, ends_moment } = self.announced.place(heard.number(), is_named && fault.is_none());
-        if known.is_none() {
+        let Placed { moment, ends_moment } =
+            self.announced.place(heard.number(), is_named && fault.is_none());
+        if moment.is_none() {
             self.end_moment();
         }
         if !is_named || fault.is_some() {
@@ -104,9 +104,7 @@ impl HeardPast {
         if self.queue.len() >= EVENTS_WAITING_MAX {
             return Err(TooManyWait { number: heard.number(), asset });
         }
-        // Nobody knew it before it began.
-        let known = known.map(|known| known.max(begin));
-        self.queue.push_back(Waiting { heard, known, ends_moment });
+        self.queue.push_back(Waiting { heard, moment, ends_moment });
         Ok(())
     }
 
@@ -140,10 +138,10 @@ impl HeardPast {
     /// come whole.
     pub(super) fn see(&mut self, mut price: impl FnMut(usize, f64)) -> Option<Timestamp> {
         self.next_number()?;
-        while let Some(Waiting { heard, known, ends_moment }) = self.queue.pop_front() {
+        while let Some(Waiting { heard, moment, ends_moment }) = self.queue.pop_front() {
             self.number = heard.number();
             let (asset, data) = heard.data();
-            let time = self.booked(&data, known);
+            let time = self.booked(&data, moment);
             let counts_assets = self.assets.len() > 1;
             if let Some(past) = self.assets.get_mut(usize::from(asset)) {
                 let heard = if counts_assets { heard.at_place(past.seen as u32) } else { heard };
@@ -157,14 +155,16 @@ impl HeardPast {
         None
     }
 
-    /// The time to which an event is booked, as that of a tape: a bar beside other assets to its last
-    /// instant.
-    fn booked(&self, data: &MarketData<'_>, known: Option<Timestamp>) -> Timestamp {
-        match (data, known) {
-            (MarketData::Bar(_), Some(known)) if self.assets.len() > 1 => {
-                Timestamp::from_nanos(known.as_nanos().saturating_sub(1)).max(data.timestamp())
+    /// The time to which an event is booked, as that of a tape: the one that was said, or of a bar beside
+    /// other assets its last instant.
+    fn booked(&self, data: &MarketData<'_>, moment: Option<Moment>) -> Timestamp {
+        let begin = data.timestamp();
+        match (data, moment) {
+            (_, Some(Moment { known, booked, .. })) if (begin..=known).contains(&booked) => booked,
+            (MarketData::Bar(_), Some(Moment { known, .. })) if self.assets.len() > 1 => {
+                Timestamp::from_nanos(known.as_nanos().saturating_sub(1)).max(begin)
             }
-            _ => data.timestamp(),
+            _ => begin,
         }
     }
 

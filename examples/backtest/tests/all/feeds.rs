@@ -93,7 +93,11 @@ fn bar(index: u32, asset: u16, close: f64) -> Say {
 
 /// The bars up to this one are one moment.
 fn moment(last: u32) -> Say {
-    Say::Moment(Moment { known: Timestamp::from_nanos(i64::from(last) * 1_000 + 1), last })
+    Say::Moment(Moment {
+        known: Timestamp::from_nanos(i64::from(last) * 1_000 + 1),
+        last,
+        ..Moment::default()
+    })
 }
 
 fn depth(index: u32, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Say {
@@ -292,7 +296,8 @@ fn assets_that_nobody_has_named_are_not_heard_of() {
 
 #[test]
 fn no_order_is_filled_in_a_bar_that_began_before_it_though_its_moment_says_otherwise() {
-    let known = |ns: i64, last| Say::Moment(Moment { known: Timestamp::from_nanos(ns), last });
+    let known =
+        |ns: i64, last| Say::Moment(Moment { known: Timestamp::from_nanos(ns), last, ..Moment::default() });
     let begins = |ns: i64, say: Say| match say {
         Say::Bar(bar) => Say::Bar(Bar { timestamp: Timestamp::from_nanos(ns), ..bar }),
         other => other,

@@ -148,7 +148,8 @@ async fn live(backtest: &Backtest, tape: &Tape, strategy: impl Strategy) -> (Vec
     bus.spawn(trader).expect("it is spawned");
     let mut first = 0;
     while let Some(last) = tape.event(tape.moment_end(first)) {
-        publish(&bus, Moment { known: tape.known(&last), last: last.number as u32 }).await;
+        publish(&bus, Moment { known: tape.known(&last), last: last.number as u32, ..Moment::default() })
+            .await;
         for event in (first..=last.number).filter_map(|number| tape.event(number)) {
             let index = event.number as u32;
             match event.data {
