@@ -35,6 +35,9 @@ pub const TICKS_PATH_MAX: i64 = 1 << 60;
 /// Most orders of one account that wait for their price at once; one more is rejected, and says so.
 pub const ORDERS_WORKING_MAX: usize = 1_000;
 
+/// Most steps of the file of `--margin-tiers`.
+pub const MARGIN_TIERS_MAX: usize = 1_000;
+
 /// Most bytes of the file of a calendar.
 pub const CALENDAR_BYTES_MAX: u64 = 1 << 20;
 

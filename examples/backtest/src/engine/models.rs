@@ -14,17 +14,17 @@ use crate::config::FillAt;
 use crate::messages::Timestamp;
 
 /// What is assumed of the path of the price within a bar, of which only four prices are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Intrabar {
     /// The worst for the account: stops are reached before limits. A position that was entered within the bar
-    /// may be stopped out in it, and takes no profit in it unless that must have come after the entry.
+    /// may be stopped out in it, and takes no profit in it unless that must have come after the entry
     #[default]
     Pessimistic,
     /// As backtesting.py does: stops before limits; but a position that a limit or stop entered keeps its
-    /// protective orders for the next bar, unless only its profit was in reach of a stop entry.
+    /// protective orders for the next bar, unless only its profit was in reach of a stop entry
     NextBar,
-    /// The best for the account: limits are reached before stops. For comparison with
-    /// [`Intrabar::Pessimistic`]: the truth lies between.
+    /// The best for the account: limits are reached before stops. For comparison with the worst: the truth
+    /// lies between
     Optimistic,
 }
 

@@ -47,6 +47,7 @@ mod run;
 mod sheet;
 mod space;
 mod sweep;
+mod tiers;
 mod trade;
 mod traded;
 mod walk;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::tiers::TierFile;
 use crate::config::ConfigError;
 use crate::data::AssetPrices;
-use crate::engine::{Calendar, Jitter, Queueing, Ready, Session, Share, parse_duration};
+use crate::engine::{
+    Calendar, FillAt, Intrabar, Jitter, MarginTiers, Queueing, Ready, Session, Share, parse_duration,
+};
 use crate::named::Named;
 use crate::strategy::Backtest;
 
@@ -33,6 +36,29 @@ pub(super) struct TradeArgs {
     /// How many times its money the account can buy
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     leverage: f64,
+    /// Share of the value of all positions that is to be kept: below it at a close all are closed, with costs
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    maintenance: f64,
+    /// File with the shares that positions need by their size, instead of `--leverage` and `--maintenance`:
+    /// tables `[[tier]]` with `from`, `initial`, `maintenance`, and `asset` where they are of one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["leverage", "maintenance"])]
+    margin_tiers: Option<String>,
+    /// Interest a year on what positions cost beyond the money of the account: 0.05 is 5 %
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    interest: f64,
+    /// Fee a year on the value of what was sold short
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    borrow: f64,
+    /// Where orders at the market are filled: `on-close` is the close on which they were decided
+    #[arg(long, value_enum, default_value = "next-open", value_name = "WHEN")]
+    fill: FillAt,
+    /// The path of the price that is assumed within a bar
+    #[arg(long, value_enum, default_value = "pessimistic", value_name = "PATH")]
+    intrabar: Intrabar,
+    /// Most of the volume of a bar or of the size of a quote that orders are filled with: 0.1 is a tenth.
+    /// The rest waits; all that is asked for unless given
+    #[arg(long, value_name = "[NAME:]X")]
+    participation: Vec<String>,
     /// How long the news of an event takes to the strategy: `5ms`, or `1ms..5ms` at random
     #[arg(long, value_name = "TIME")]
     pub(super) feed_latency: Option<Jitter>,
@@ -61,11 +87,20 @@ pub(super) struct AssetCosts {
     spread: f64,
     slippage: f64,
     lot: f64,
+    participation: f64,
     session: Session,
 }
 
-/// The costs of assets that none are named for, and those of each asset.
-pub(super) type Costs = (AssetCosts, Vec<AssetCosts>);
+/// What the flags that may name an asset, or read a file, have said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Costs {
+    /// Of assets that none are named for.
+    all: AssetCosts,
+    /// Of each asset.
+    own: Vec<AssetCosts>,
+    /// Margin by size, and its steps in words.
+    margin: Option<(MarginTiers, String)>,
+}
 
 impl TradeArgs {
     /// What the flags say of each asset. `names` are all that may stand before a value, `own` those of each.
@@ -80,6 +115,7 @@ impl TradeArgs {
         let spread = Named::read("--spread", &self.spread, names, number)?;
         let slippage = Named::read("--slippage", &self.slippage, names, share)?;
         let lot = Named::read("--lot", &self.lot, names, number)?;
+        let participation = Named::read("--participation", &self.participation, names, number)?;
         let session = Named::read("--session", &self.session, names, hours)?;
         let days = |text: &str| {
             let read = Calendar::read(text.as_ref()).map(Session::from);
@@ -100,13 +136,21 @@ impl TradeArgs {
             spread: spread.of(own).copied().unwrap_or(0.0),
             slippage: slippage.of(own).copied().unwrap_or(0.0),
             lot: lot.of(own).copied().unwrap_or(1.0),
+            participation: participation.of(own).copied().unwrap_or(f64::INFINITY),
             session: session.of(own).or(calendar.of(own)).cloned().unwrap_or_default(),
         };
-        Ok((of(&[]), own.iter().map(|own| of(own)).collect()))
+        let margin = self.margin_tiers.as_deref().map(|file| TierFile::read(file, names)).transpose();
+        let margin = margin.map_err(|reason| ConfigError { flag: "--margin-tiers", reason })?;
+        Ok(Costs {
+            all: of(&[]),
+            own: own.iter().map(|own| of(own)).collect(),
+            margin: margin.map(|file| (file.model(own), file.describe())),
+        })
     }
 
     /// A backtest of these prices on these terms.
-    pub(super) fn backtest(&self, assets: &[AssetPrices], (all, own): &Costs) -> Backtest {
+    pub(super) fn backtest(&self, assets: &[AssetPrices], costs: &Costs) -> Backtest {
+        let Costs { all, own, margin } = costs;
         let prices = assets.iter().map(|asset| (asset.symbol.clone(), asset.prices.clone()));
         let mut backtest = Backtest::of(prices);
         for (asset, costs) in assets.iter().zip(own) {
@@ -119,6 +163,7 @@ impl TradeArgs {
                     terms.commission = Arc::new(Share(costs.commission));
                     terms.slippage = Arc::new(Share(costs.slippage));
                     (terms.spread, terms.lot) = (Arc::new(costs.spread), costs.lot);
+                    terms.participation = Arc::new(costs.participation);
                     terms.session = costs.session.clone();
                 });
             }
@@ -126,6 +171,10 @@ impl TradeArgs {
         if let Some(latency) = self.feed_latency {
             backtest = backtest.feed_latency(latency);
         }
+        backtest = match margin {
+            Some((tiers, _)) => backtest.margin(tiers.clone()),
+            None => backtest.leverage(self.leverage).maintenance(self.maintenance),
+        };
         backtest
             .latency(self.latency.unwrap_or_default())
             .cash(self.cash)
@@ -133,14 +182,18 @@ impl TradeArgs {
             .spread(all.spread)
             .slippage(Share(all.slippage))
             .lot(all.lot)
-            .leverage(self.leverage)
+            .participation(all.participation)
+            .interest(self.interest, self.borrow)
+            .fill_at(self.fill)
+            .intrabar(self.intrabar)
             .queue(self.queue)
             .ready_when(self.ready)
             .session(all.session.clone())
     }
 
     /// The terms in words: equal for equal terms.
-    pub(super) fn describe(&self, assets: &[AssetPrices], (all, own): &Costs) -> String {
+    pub(super) fn describe(&self, assets: &[AssetPrices], costs: &Costs) -> String {
+        let Costs { all, own, margin } = costs;
         // Those that are named for an asset stand behind that for all.
         let with_named = |value: &dyn Fn(&AssetCosts) -> String| {
             let others = assets.iter().zip(own).filter(|(_, costs)| value(costs) != value(all));
@@ -150,14 +203,36 @@ impl TradeArgs {
             if named.is_empty() { all } else { format!("{all} ({})", named.join(", ")) }
         };
         let mut terms = format!(
-            "cash {}, commission {}, spread {}, slippage {}, lot {}, leverage {}",
+            "cash {}, commission {}, spread {}, slippage {}, lot {}, ",
             self.cash,
             with_named(&|costs| costs.commission.to_string()),
             with_named(&|costs| costs.spread.to_string()),
             with_named(&|costs| costs.slippage.to_string()),
             with_named(&|costs| costs.lot.to_string()),
-            self.leverage
         );
+        match margin {
+            Some((_, steps)) => terms.push_str(&format!("margin {steps}")),
+            None => terms.push_str(&format!("leverage {}", self.leverage)),
+        }
+        for (name, value) in
+            [("maintenance", self.maintenance), ("interest", self.interest), ("borrow", self.borrow)]
+        {
+            if value != 0.0 {
+                terms.push_str(&format!(", {name} {value}"));
+            }
+        }
+        if self.fill == FillAt::OnClose {
+            terms.push_str(", filled on the close");
+        }
+        match self.intrabar {
+            Intrabar::Pessimistic => {}
+            Intrabar::NextBar => terms.push_str(", protective orders from the next bar on"),
+            Intrabar::Optimistic => terms.push_str(", limits before stops within a bar"),
+        }
+        if !self.participation.is_empty() {
+            let participation = with_named(&|costs| costs.participation.to_string());
+            terms.push_str(&format!(", participation {participation}"));
+        }
         if let Some(latency) = &self.feed_latency {
             terms.push_str(&format!(", feed latency {latency}"));
         }

@@ -267,12 +267,14 @@ pub(super) fn to_json(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> Value
             .parameters()
             .iter()
             .zip(&result.point)
-            .map(|(parameter, value)| (parameter.name.to_owned(), (*value).into()))
+            .map(|(parameter, value)| (parameter.name.to_owned(), parameter.to_json(*value)))
             .collect();
         json!({
             "train": [day(result.fold.train.start), day(result.fold.train.end - 1)],
             "test": [day(result.fold.test.start), day(result.fold.test.end - 1)],
             "point": point,
+            // In the sequence of their declaration, which an object of JSON does not keep.
+            "chosen": args::show(program, &result.point),
             "score": result.score,
             "inside_return_pct": result.inside.return_pct,
             "outside_return_pct": result.outside_pct,

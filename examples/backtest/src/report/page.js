@@ -155,12 +155,12 @@
     section('Months and years, %', make('div', { class: 'scroll' }, make('table', { class: 'months' }, make('thead', {}, head), make('tbody', {}, ...rows))));
   }
   if (data.folds) {
-    const folds = data.folds.folds.map((fold, at) => ({ ...fold, at: at + 1, values: Object.entries(fold.point).map(([name, value]) => `${name} ${value}`).join(', ') }));
+    const folds = data.folds.folds.map((fold, at) => ({ ...fold, at: at + 1 }));
     section('Walk-forward', make('p', { class: 'hint' },
-      `Chosen on the first stretch, traded on the second. Growth a year outside over inside: ${number(data.folds.walk_forward_efficiency)}.`),
+      `Chosen on the first stretch, traded on the second. Growth outside over growth inside, each for a moment: ${number(data.folds.walk_forward_efficiency)}.`),
     table([
       { title: 'Fold', of: 'at' }, { title: 'Trained', of: 'train', show: (f) => f.train.join(' – ') },
-      { title: 'Traded', of: 'test', show: (f) => f.test.join(' – ') }, { title: 'Chosen', of: 'values' },
+      { title: 'Traded', of: 'test', show: (f) => f.test.join(' – ') }, { title: 'Chosen', of: 'chosen' },
       { title: 'Inside %', of: 'inside_return_pct', show: (f) => signed(f.inside_return_pct, number(f.inside_return_pct)) },
       { title: 'Outside %', of: 'outside_return_pct', show: (f) => signed(f.outside_return_pct, number(f.outside_return_pct)) },
       { title: 'Trades', of: 'trades' },
@@ -209,7 +209,7 @@
   if (data.notes.length) section('Remarks', make('ul', { class: 'notes' }, ...data.notes.map((note) => make('li', {}, note))));
 
   // Any two parameters against each other: each cell is the best run that has both values.
-  function heatMap({ parameters, figures, rows, total }) {
+  function heatMap({ parameters, switches, figures, rows, total }) {
     if (!parameters.length) return;
     const varied = parameters.map((name, at) => [name, at]).filter(([, at]) => new Set(rows.map((row) => row[at])).size > 1);
     if (!varied.length) return;
@@ -222,6 +222,7 @@
     const across = choose(varied, other), up = choose(varied, one);
     const what = choose(figures.map((name, at) => [name, at]), 0);
     const canvas = make('canvas', { class: 'map', role: 'img', 'aria-label': 'heat map' }), read = make('p', { class: 'hint' });
+    const shownAs = (at, value) => switches.includes(at) ? String(value !== 0) : String(value);
     const low = make('span'), high = make('span');
     const colours = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
     const scale = make('div', { class: 'scale', style: `background:linear-gradient(90deg,${colours.map((c) => `rgb(${c})`).join()})` });
@@ -239,7 +240,7 @@
         if (!held || (row[score] ?? -Infinity) > (held[score] ?? -Infinity)) cells.set(key, row);
       }
       const values = [...cells.values()].map((row) => row[z]).filter((value) => value != null);
-      grid = { xs, ys, z, cells, min: Math.min(...values), max: Math.max(...values) };
+      grid = { x, y, xs, ys, z, cells, min: Math.min(...values), max: Math.max(...values) };
       low.textContent = number(grid.min);
       high.textContent = number(grid.max);
       paint();
@@ -252,7 +253,7 @@
     // Room for the labels of the axes, in pixels of the page.
     const left = 52, under = 20;
     const paint = () => {
-      const { xs, ys, z, cells, min, max } = grid, ratio = devicePixelRatio || 1;
+      const { x, y, xs, ys, z, cells, min, max } = grid, ratio = devicePixelRatio || 1;
       const width = canvas.clientWidth, height = under + Math.round(Math.min(width * .55, Math.max(ys.length * 14, 80)));
       canvas.style.height = height + 'px';
       canvas.width = width * ratio;
@@ -272,11 +273,11 @@
       const every = (count, room) => Math.max(1, Math.ceil(count / Math.max(1, Math.floor(room))));
       paper.textAlign = 'right';
       for (let at = 0; at < ys.length; at += every(ys.length, (height - under) / 18)) {
-        paper.fillText(String(ys[at]), left - 6, (ys.length - 1 - at + .5) * h);
+        paper.fillText(shownAs(y, ys[at]), left - 6, (ys.length - 1 - at + .5) * h);
       }
       paper.textAlign = 'center';
       for (let at = 0; at < xs.length; at += every(xs.length, (width - left) / 48)) {
-        paper.fillText(String(xs[at]), left + (at + .5) * w, height - under / 2);
+        paper.fillText(shownAs(x, xs[at]), left + (at + .5) * w, height - under / 2);
       }
     };
     const point = (event) => {
@@ -284,7 +285,7 @@
       const column = Math.floor((event.clientX - box.left - left) / (box.width - left) * xs.length);
       const line = ys.length - 1 - Math.floor((event.clientY - box.top) / (box.height - under) * ys.length);
       const row = column < 0 || line < 0 ? null : cells.get(column + line * xs.length);
-      read.textContent = !row ? 'No run has these values.' : [...parameters.map((name, at) => `${name} ${row[at]}`),
+      read.textContent = !row ? 'No run has these values.' : [...parameters.map((name, at) => `${name} ${shownAs(at, row[at])}`),
         ...figures.map((name, at) => `${name} ${number(row[parameters.length + at])}`)].join(', ');
     };
     canvas.addEventListener('pointermove', point);

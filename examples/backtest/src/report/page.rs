@@ -113,6 +113,8 @@ impl<'a> PageAsset<'a> {
 pub(crate) struct SearchPanel {
     /// Names of the parameters.
     pub(crate) parameters: Vec<String>,
+    /// Places of those that are `true` or `false`.
+    pub(crate) switches: Vec<usize>,
     /// Names of the figures, the first of which is what was searched for.
     pub(crate) figures: Vec<String>,
     /// For each run the values of its parameters and its figures.
@@ -188,6 +190,7 @@ fn data(page: &Page<'_>) -> io::Result<Value> {
         "facts": page.facts,
         "search": page.search.as_ref().map(|search| json!({
             "parameters": search.parameters,
+            "switches": search.switches,
             "figures": search.figures,
             "rows": search.rows,
             "total": search.total,

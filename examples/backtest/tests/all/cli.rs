@@ -222,6 +222,10 @@ fn the_built_in_strategy_walks_forward_and_has_a_page() {
     let walked =
         json(&on_goog("walk-forward", &[&["--fast", "5..=20:5", "--slow", "50,100"], &lengths[..]].concat()));
     assert_eq!(walked["folds"].as_array().map(Vec::len), Some((2148 - 500_usize).div_ceil(400)));
+    let fold = &walked["folds"][0];
+    assert_eq!(fold["point"]["flip"], serde_json::Value::Bool(false), "{fold}");
+    let chosen = fold["chosen"].as_str().expect("text");
+    assert!(chosen.starts_with("fast ") && chosen.ends_with(", flip false"), "{chosen}");
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("page.html");
     let out = ["--fast", "20", "--out", page.to_str().expect("a plain path")];

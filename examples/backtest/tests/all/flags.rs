@@ -154,3 +154,55 @@ fn a_calendar_holds_for_all_assets_or_for_one() {
     let error = execute(folder.path(), "run", &["--calendar", &wrong]).expect_err("it is no calendar");
     assert!(error.contains("no calendar: line 2") && error.contains("`closed`"), "{error}");
 }
+
+#[test]
+fn margin_is_said_by_switches_or_by_a_file_of_tiers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tiers = |text: &str| {
+        let path = folder.path().join("margin.toml");
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    // Ten of 100 are more than there is, and ten of 50 are not. In and out of the first cost 20.
+    let end =
+        |more: &[&str]| end(folder.path(), &[&["--cash", "600", "--commission", "es:0.01"], more].concat());
+    assert_eq!(end(&[]), 600.0);
+    assert!((end(&["--leverage", "4"]) - 580.0).abs() < 1e-9);
+    assert!(end(&["--leverage", "4", "--maintenance", "0.5"]) < 580.0, "all are closed, again and again");
+    let all = "[[tier]]\ninitial = 0.1\nmaintenance = 0.05\n";
+    assert!((end(&["--margin-tiers", &tiers(all)]) - 580.0).abs() < 1e-9);
+    let own = format!("{all}[[tier]]\nasset = \"es\"\ninitial = 1\nmaintenance = 0\n");
+    assert_eq!(end(&["--margin-tiers", &tiers(&own)]), 600.0);
+    let out = folder.path().join("out");
+    let flags = ["--out", out.to_str().expect("a plain path"), "--margin-tiers", &tiers(&own)];
+    execute(folder.path(), "sweep", &flags).expect("it runs");
+    let rows = std::fs::read_to_string(out.join("results.csv")).expect("written");
+    assert!(rows.contains("lot 1, margin 0.1/0.05 from 0, es 1/0 from 0"), "{rows}");
+    let error = |flags: &[&str]| execute(folder.path(), "run", flags).expect_err("refused");
+    let both = error(&["--margin-tiers", &tiers(all), "--leverage", "2"]);
+    assert!(both.contains("cannot be used with"), "{both}");
+    let missing = error(&["--margin-tiers", "none.toml"]);
+    assert!(missing.contains("--margin-tiers is `none.toml`, which cannot be read"), "{missing}");
+    let file = tiers("[[tier]]\ninitial = 50\nmaintenence = 1");
+    let wrong = error(&["--margin-tiers", &file]);
+    let place = format!("is `{file}`, which is no table of margins: line 3, column 1: unknown key");
+    assert!(wrong.contains(&place) && wrong.contains("did you mean `maintenance`?"), "{wrong}");
+}
+
+#[test]
+fn further_terms_have_switches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let end = |more: &[&str]| end(folder.path(), more);
+    // A tenth of a volume of 5 is no lot.
+    assert_eq!(end(&["--commission", "es:0.01", "--participation", "es:0.1"]), 10_000.0);
+    assert_eq!(end(&["--fill", "on-close", "--intrabar", "optimistic"]), 10_000.0);
+    let out = folder.path().join("out");
+    let out = out.to_str().expect("a plain path");
+    let flags = ["--out", out, "--interest", "0.05", "--borrow", "0.03", "--participation", "0.5"];
+    let flags = [&flags[..], &["--fill", "on-close", "--intrabar", "next-bar"]].concat();
+    execute(folder.path(), "sweep", &flags).expect("it runs");
+    let rows = std::fs::read_to_string(Path::new(out).join("results.csv")).expect("written");
+    let terms = "leverage 1, interest 0.05, borrow 0.03, filled on the close, protective orders from the next bar \
+                 on, participation 0.5";
+    assert!(rows.contains(terms), "{rows}");
+}

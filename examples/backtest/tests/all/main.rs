@@ -39,3 +39,4 @@ mod slow;
 mod slow_account;
 mod slow_terms;
 mod streaming;
+mod together;
