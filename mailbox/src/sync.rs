@@ -259,6 +259,12 @@ impl<T> Shared<T> {
         Self { inner }
     }
 
+    /// The content, of whoever owns the cell.
+    #[inline(always)]
+    pub(crate) fn into_inner(self) -> T {
+        self.inner.into_inner()
+    }
+
     /// Hands out a pointer for reading; the caller upholds that nobody writes meanwhile.
     #[inline(always)]
     pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {

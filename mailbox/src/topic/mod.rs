@@ -3,8 +3,8 @@
 //!
 //! `Block` subscribers read from the ring in place, each with a cursor; a slot is overwritten only when all
 //! cursors are past it. A subscriber with another policy has a lane of its own, into which each publish
-//! clones the message. Messages up to 64 bytes lie in the slots themselves, larger ones in one `Arc` that
-//! ring and lanes share.
+//! clones the message. Messages up to 64 bytes lie in the slots themselves, larger ones in one
+//! allocation that ring and lanes share.
 //!
 //! A message with a destructor is dropped by the last `Block` subscriber that is done with it, as soon as it
 //! is. The protocol between producers and subscribers is described in `core.rs`, that of the slots in
@@ -18,6 +18,7 @@ mod error;
 mod few;
 mod front;
 mod lane;
+mod lean_arc;
 mod membership;
 mod origin;
 mod payload;

@@ -9,13 +9,13 @@
 //! it. One that finds the number at 1 is alone and need not write. The slot is used again only after every
 //! cursor is past it, and a cursor is told after that.
 
-use std::sync::Arc;
-
+use super::lean_arc::LeanArc;
 use super::ring::RingEntry;
 use super::visible::{Entries, Visible};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Messages up to this size are stored in place; larger ones travel as one `Arc` shared by all subscribers.
+/// Messages up to this size are stored in place; larger ones travel as one allocation that all subscribers
+/// share.
 pub const INLINE_BYTES_MAX: usize = 64;
 
 /// Messages without a destructor up to this size stay in their slots until those are used again: at the
@@ -66,7 +66,7 @@ pub(crate) struct Owned<M> {
 #[derive(Debug)]
 pub(crate) struct Boxed<M> {
     readers: Readers,
-    message: Arc<M>,
+    message: LeanArc<M>,
 }
 
 /// How many subscribers have not passed a message.
@@ -193,7 +193,7 @@ impl<M: Clone + Send + Sync + 'static> Payload for Owned<M> {
 
 impl<M> Clone for Boxed<M> {
     fn clone(&self) -> Self {
-        Self { readers: Readers::new(), message: Arc::clone(&self.message) }
+        Self { readers: Readers::new(), message: self.message.clone() }
     }
 }
 
@@ -205,7 +205,7 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
 
     #[inline(always)]
     fn wrap(message: M) -> Self {
-        Self { readers: Readers::new(), message: Arc::new(message) }
+        Self { readers: Readers::new(), message: LeanArc::new(message) }
     }
 
     #[inline(always)]
@@ -214,11 +214,11 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
     }
 
     fn unwrap(self) -> M {
-        Arc::unwrap_or_clone(self.message)
+        self.message.unwrap_or_clone()
     }
 
     fn is_sole(&self) -> bool {
-        Arc::strong_count(&self.message) == 1
+        self.message.is_sole()
     }
 
     #[inline(always)]

@@ -39,6 +39,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "publish-assert" => flow_once::<Asserted<Small>, Small>(1, 1, number).await,
             "publish-to-16" => flow_once::<Topic<Small>, Small>(1, 16, number).await,
             "publish-large" => flow_once::<Topic<Large>, Large>(1, 1, number).await,
+            "publish-large-to-4" => flow_once::<Topic<Large>, Large>(1, 4, number).await,
             "tell" => flow_once::<Tell<Small>, Small>(1, 1, number).await,
             "ask" => ask_once::<Ask>(0.0, number).await,
             "ask-within" => ask_once::<AskWithin>(0.0, number).await,
@@ -67,7 +68,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-assert, publish-to-16, publish-large, tell, ask, ask-within, bare-ask, isolate-stream, isolate-chain, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
+            "error: `{what}` is none of publish, publish-assert, publish-to-16, publish-large, publish-large-to-4, tell, ask, ask-within, bare-ask, isolate-stream, isolate-chain, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
         );
         return ExitCode::from(2);
     };
