@@ -19,6 +19,15 @@ pub use self::shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 pub use self::tell::{TellError, Undelivered};
 use crate::Identity;
 
+/// So many of a kind are named in the text of an error; its fields have them all.
+const NAMED_MAX: usize = 10;
+
+/// Those of `all` that the text of an error names, and how many more there are, if any.
+pub(crate) fn first_named<T>(all: &[T]) -> (&[T], Option<usize>) {
+    let (first, others) = all.split_at(all.len().min(NAMED_MAX));
+    (first, Some(others.len()).filter(|more| *more > 0))
+}
+
 /// Why an actor or a service ended.
 ///
 /// Supervisors have a reason of their own, [`ExitReason`](crate::tree::ExitReason), which tells apart what

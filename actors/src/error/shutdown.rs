@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::first_named;
 use crate::{Identity, LinkLoss};
 
 /// How long the shutdown of a bus ([`MessageBus::shutdown`](crate::MessageBus::shutdown)) or of an isolate
@@ -16,6 +17,8 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
 /// Actors and services did not end in time and were killed, or links were not drained.
+///
+/// Its fields name all of them, its text the first ten of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownError {
@@ -45,25 +48,53 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("did not end in time:")?;
         let mut between = "";
-        for path in &self.children {
-            write!(f, "{between} {path} (killed)")?;
-            between = ",";
-        }
-        for path in &self.stuck {
-            write!(f, "{between} {path} (goes on: code that never awaits keeps its supervisor)")?;
-            between = ",";
-        }
-        for Missed { actor, killed } in &self.missed {
+        tell(f, &mut between, &self.children, "children (killed)", |f, path| write!(f, "{path} (killed)"))?;
+        tell(f, &mut between, &self.stuck, "trees (go on)", |f, path| {
+            write!(f, "{path} (goes on: code that never awaits keeps its supervisor)")
+        })?;
+        tell(f, &mut between, &self.missed, "actors or services", |f, Missed { actor, killed }| {
             let fate = if *killed { "killed" } else { "stuck in code that never awaits" };
-            write!(f, "{between} {actor} ({fate})")?;
-            between = ",";
-        }
-        for loss in &self.links {
-            write!(f, "{between} {loss}")?;
-            between = ",";
-        }
-        Ok(())
+            write!(f, "{actor} ({fate})")
+        })?;
+        tell(f, &mut between, &self.links, "links", |f, loss| write!(f, "{loss}"))
     }
 }
 
 impl std::error::Error for ShutdownError {}
+
+/// Tells the first of a kind, and how many more there are.
+fn tell<T>(
+    f: &mut fmt::Formatter<'_>,
+    between: &mut &str,
+    all: &[T],
+    kind: &str,
+    one: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    let (first, more) = first_named(all);
+    for named in first {
+        write!(f, "{between} ")?;
+        one(f, named)?;
+        *between = ",";
+    }
+    more.map_or(Ok(()), |more| write!(f, " and {more} more {kind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shutdown_that_gives_up_names_the_first_and_counts_the_others() {
+        let paths = |kind, count| (0..count).map(|n| format!("{kind}{n}").into()).collect();
+        let many = ShutdownError {
+            children: paths("child", 11),
+            stuck: paths("tree", 836),
+            ..ShutdownError::default()
+        };
+        let text = many.to_string();
+        assert!(text.contains(" child9 (killed) and 1 more children (killed), tree0 (goes on:"), "{text}");
+        assert!(text.ends_with(" and 826 more trees (go on)") && text.len() < 1_000, "{text}");
+        let few = ShutdownError { children: paths("child", 10), ..ShutdownError::default() };
+        assert!(few.to_string().ends_with(", child9 (killed)"), "{few}");
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::waits::WaitsFor;
+use crate::error::first_named;
 use crate::{Identity, ShutdownError, StopReason, Timestamp};
 
 /// Counters of one isolate since it was made.
@@ -41,9 +42,6 @@ impl fmt::Display for Waiting {
         write!(f, "{} for {}", self.actor, self.waits_for)
     }
 }
-
-/// So many handlers and services that wait are named in a text; [`RunError::Stuck`] has them all.
-const NAMED_MAX: usize = 10;
 
 const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel on which nobody sends: none of them goes on while \
                               the isolate runs, so bring their answers in with `Isolate::tell` between two runs, and wait for \
@@ -238,12 +236,13 @@ impl fmt::Display for RunError {
     }
 }
 
-/// Names who waits, up to a bound.
+/// Names who waits, up to a bound; [`RunError::Stuck`] has them all.
 fn tell_waiting(f: &mut fmt::Formatter<'_>, waiting: &[Waiting]) -> fmt::Result {
-    for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
+    let (first, more) = first_named(waiting);
+    for (at, one) in first.iter().enumerate() {
         write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;
     }
-    if let Some(more) = waiting.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+    if let Some(more) = more {
         write!(f, " and {more} more")?;
     }
     if waiting.iter().any(|one| one.waits_for == WaitsFor::Outside) {

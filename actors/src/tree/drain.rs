@@ -13,6 +13,7 @@ use super::handle::{CallError, GOES_ON, TREE_SHUTDOWN_DEADLINE, Tree, TreeBacken
 use super::live::LiveTree;
 use super::shell::TreeShared;
 use crate::dead_letters::Account;
+use crate::error::first_named;
 use crate::live::{Member, Work, sleep_anywhere, within_anywhere};
 use crate::rt::Instant;
 use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, clock};
@@ -33,6 +34,8 @@ pub struct Drained {
 }
 
 /// A tree or a bus has ended, and not everything was done by then.
+///
+/// Its fields name all of it, its text the first ten of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainError {
@@ -95,12 +98,16 @@ impl fmt::Display for DrainError {
             (&self.busy, "was still at work"),
             (&self.killed, "was killed, because it missed its shutdown time"),
         ] {
-            paths.iter().try_for_each(|path| write!(f, "\n  {path} {what}"))?;
+            let (first, more) = first_named(paths);
+            first.iter().try_for_each(|path| write!(f, "\n  {path} {what}"))?;
+            more.map_or(Ok(()), |more| write!(f, "\n  and {more} more: {what}"))?;
         }
         if self.stuck {
             write!(f, "\n  the tree {GOES_ON}")?;
         }
-        self.left.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
+        let (first, more) = first_named(&self.left);
+        first.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
+        more.map_or(Ok(()), |more| write!(f, "\n  and {more} more actors and messages"))?;
         write!(f, "\n  {} messages were not handled; they are dead letters", self.messages)
     }
 }

@@ -10,6 +10,7 @@ use pure::{ChildInfo, Counts, ExitReason, SpecError};
 use super::child::Child;
 use super::launch::Launcher;
 use super::live::LiveTree;
+use crate::error::first_named;
 use crate::isolate::IsolateTree;
 use crate::{Actor, ActorRef, PendingRestart};
 
@@ -146,7 +147,7 @@ fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result 
 }
 
 /// Some children of a tree had to be killed because they missed their shutdown time. The tree has ended,
-/// unless it is [`stuck`](Self::stuck).
+/// unless it is [`stuck`](Self::stuck). The text names ten of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TreeShutdownError {
@@ -163,7 +164,9 @@ impl fmt::Display for TreeShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tree, missed, stuck } = self;
         if !missed.is_empty() {
-            write!(f, "killed because they missed their shutdown time: {}", missed.join(", "))?;
+            let (first, more) = first_named(missed);
+            write!(f, "killed because they missed their shutdown time: {}", first.join(", "))?;
+            more.map_or(Ok(()), |more| write!(f, " and {more} more"))?;
         }
         let between = if missed.is_empty() { "" } else { "; " };
         if *stuck { write!(f, "{between}the tree {tree} {GOES_ON}") } else { Ok(()) }
