@@ -147,10 +147,12 @@ impl Isolate {
         Self::starting_at(seed, Timestamp::ZERO)
     }
 
-    /// An empty isolate whose clock starts at `now`.
+    /// An empty isolate whose clock starts at `now`; a nanosecond before the end of time, if that is meant,
+    /// for it does not come.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
         let (woken, foreign, ways) = Default::default();
-        Self { core: Rc::new(IsolateCore::new(seed, now.as_nanos())), woken, foreign, ways }
+        let now = now.as_nanos().min(FOREVER);
+        Self { core: Rc::new(IsolateCore::new(seed, now)), woken, foreign, ways }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs:

@@ -1,6 +1,6 @@
 //! The end of an isolate in order: trees first, then everybody else.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::core::IsolateCore;
 use super::handle::Place;
 use super::seat::AnySeat;
 use super::steps::enter;
-use super::{Isolate, IsolateStats, IsolateTree, OUTSIDE, RunError};
-use crate::StopReason;
+use super::{FOREVER, Isolate, IsolateStats, IsolateTree, OUTSIDE, RunError};
 use crate::error::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
+use crate::{StopReason, Timestamp};
 
 impl Isolate {
     /// Ends everybody, with [`SHUTDOWN_DEADLINE`] of virtual time to do so.
@@ -28,7 +28,8 @@ impl Isolate {
     /// all other actors and services are asked at once: each actor finishes the message in hand and runs
     /// `stopping`, with [`StopReason::Shutdown`], and each service ends where it waits, or by its own hand.
     /// The clock moves as far as they need it. After `limit` of virtual time those still alive are killed; if
-    /// the trees have taken all of it, the others have half a second, or `limit` if that is less.
+    /// the trees have taken all of it, the others have half a second, or `limit` if that is less. Where time
+    /// ends before that, those are killed that wait for longer than there is time.
     ///
     /// ```
     /// # use mycelium::{Context, Isolate, Result, actor};
@@ -61,7 +62,9 @@ impl Isolate {
         for tree in self.core.trees().iter().rev() {
             let tree = IsolateTree::new(&self.core, tree);
             let left = deadline.saturating_since(self.now());
-            self.block_on(tree.stop_within(left))?;
+            if !self.has_come(tree.stop_within(left), left)? {
+                self.block_on(tree.kill())?;
+            }
             late.children.extend(tree.missed());
         }
         let left = deadline.saturating_since(self.now()).max(limit.min(KILL_GRACE));
@@ -76,13 +79,14 @@ impl Isolate {
             })
         });
         let time = Place::new(&self.core, OUTSIDE).sleep(left);
-        self.block_on(async {
+        let until = async {
             tokio::select! {
                 biased;
                 () = all_over => {}
                 () = time => {}
             }
-        })?;
+        };
+        self.has_come(until, left)?;
         for (number, seat) in alive.iter().filter(|(_, seat)| !seat.is_over()) {
             let actor = self.core.identity(*number, seat.name());
             late.missed.push(Missed { actor, killed: true });
@@ -93,6 +97,16 @@ impl Isolate {
         drop(alive);
         self.run_to(self.now().as_nanos())?;
         if late == ShutdownError::default() { Ok(self.stats()) } else { Err(RunError::Late(late)) }
+    }
+
+    /// Whether this is ready, which it is in `limit` at the latest, before the end of time.
+    fn has_come(&mut self, what: impl Future<Output = ()>, limit: Duration) -> Result<bool, RunError> {
+        let comes = self.now() + limit <= Timestamp::from_nanos(FOREVER);
+        match self.block_on(what) {
+            Ok(()) => Ok(true),
+            Err(RunError::NeverReady { .. }) if !comes => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

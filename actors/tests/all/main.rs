@@ -14,6 +14,7 @@ mod cooperation;
 mod declare;
 mod destructors;
 mod drain;
+mod ends_of_time;
 mod factories;
 mod health;
 mod in_hand;

@@ -249,12 +249,17 @@ impl IsolateTree {
             () = self.place.sleep(limit) => false,
         };
         if !ended {
-            if let Some((core, tree)) = self.here() {
-                tree.kill();
-                tree.tend(core);
-            }
-            self.ended().await;
+            self.kill().await;
         }
+    }
+
+    /// Ends it now.
+    pub(crate) async fn kill(&self) {
+        if let Some((core, tree)) = self.here() {
+            tree.kill();
+            tree.tend(core);
+        }
+        self.ended().await;
     }
 
     /// Its path; on another thread none.

@@ -372,7 +372,6 @@ impl RunState {
     /// The earliest time at which the tree itself has something to do, on the isolate's clock.
     fn next_due(&self) -> Option<i64> {
         let at = self.engine.next_due()?.max(self.now);
-        let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
-        Some(self.epoch.saturating_add(nanos))
+        Some((Timestamp::from_nanos(self.epoch) + at).as_nanos())
     }
 }
