@@ -38,6 +38,7 @@ const HELD: &[(&str, &str, usize, &str)] = &[
     ("docs/supervision.md", "toml", 2, "actors/tests/page_code/supervision.rs"),
     ("docs/supervision.md", "toml", 1, "supervisor/tests/scenarios.rs"),
     ("docs/topology.md", "toml", 2, "actors/tests/page_code/topology.rs"),
+    ("examples/backtest/README.md", "toml", 1, "examples/backtest/tests/all/flags.rs"),
 ];
 
 /// Languages of what is no code: what programs print.

@@ -48,6 +48,7 @@ pub struct StrategyArgs {
 
 /// Which prices to read.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Prices")]
 pub struct DataArgs {
     /// CSV, Parquet or Arrow file with a date or timestamp column and Open, High, Low, Close, or Bid and Ask,
     /// or Price, or the levels of a book; again for another asset

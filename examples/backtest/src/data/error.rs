@@ -346,11 +346,15 @@ impl fmt::Display for RowError {
                 "`{}` may be a date with its hour, or seconds since 1970; say which: --date-format '%Y%m%d%H', or '%s'",
                 Quoted(text)
             ),
-            Self::BadTimestamp(text) => write!(
-                f,
-                "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format '%d.%m.%Y'",
-                Quoted(text)
-            ),
+            Self::BadTimestamp(text) => {
+                // Months come first in some countries, and days in others.
+                let format = if text.contains('/') { "'%m/%d/%Y' or '%d/%m/%Y'" } else { "'%d.%m.%Y'" };
+                write!(
+                    f,
+                    "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format {format}",
+                    Quoted(text)
+                )
+            }
             Self::NotAsSaid { text, format } => {
                 write!(f, "`{}` is not written as `{}`; see --date-format", Quoted(text), Quoted(format))
             }

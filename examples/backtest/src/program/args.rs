@@ -57,6 +57,7 @@ pub(super) struct RunFlags {
 
 /// What is searched, and for what.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Search")]
 pub(super) struct SearchFlags {
     /// Points that are to be tried: comparisons joined by `and`, such as `fast < slow`
     #[arg(long = "where", value_name = "CONDITION")]

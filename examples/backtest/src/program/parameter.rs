@@ -111,13 +111,9 @@ impl Parameter {
         }
     }
 
-    /// A value as JSON: a switch is `true` or `false`, and a whole number has no point.
+    /// A value as JSON: a switch is `true` or `false`, and all else a number.
     pub(super) fn to_json(&self, value: f64) -> serde_json::Value {
-        match self.kind {
-            ParameterKind::Switch => (value != 0.0).into(),
-            ParameterKind::Whole(..) => (value as i64).into(),
-            ParameterKind::Number => value.into(),
-        }
+        if self.kind == ParameterKind::Switch { (value != 0.0).into() } else { value.into() }
     }
 
     fn value(&self, text: &str) -> Result<f64, String> {

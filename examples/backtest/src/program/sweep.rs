@@ -197,11 +197,8 @@ pub(super) fn results(
     if flags.json {
         let row = |row: &&SheetRow| {
             let mut object = serde_json::json!({ "index": row.index, "score": row.score });
-            for (at, (name, value)) in sheet.parameters.iter().zip(&row.point).enumerate() {
-                // Merged parts have names alone.
-                let known = parameters.get(at);
-                object[name.as_str()] =
-                    known.map_or_else(|| (*value).into(), |parameter| parameter.to_json(*value));
+            for (name, value) in sheet.parameters.iter().map(String::as_str).zip(&row.point) {
+                object[name] = (*value).into();
             }
             let names = COLUMNS.into_iter().chain(sheet.chosen.iter().map(String::as_str));
             for (name, value) in names.zip(row.figures.iter().chain(&row.chosen)) {

@@ -16,6 +16,7 @@ use crate::strategy::Backtest;
 
 /// On which terms a strategy trades.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Terms")]
 pub(super) struct TradeArgs {
     /// Initial cash
     #[arg(long, value_name = "X", default_value_t = 10_000.0)]

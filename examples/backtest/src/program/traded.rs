@@ -2,7 +2,9 @@
 
 use super::args::MarketFlags;
 use crate::commands::{CommandError, read_all};
+use crate::config::ConfigError;
 use crate::data::{AssetPrices, format_timestamp};
+use crate::instance::InstanceError;
 use crate::results::Digest;
 use crate::strategy::Backtest;
 use crate::tape::MarketData;
@@ -26,8 +28,24 @@ impl MarketFlags {
         );
         let costs = self.trade.costs(&names, &own)?;
         let backtest = self.trade.backtest(&assets, &costs);
+        // Here, and not once for each point of a search.
+        backtest.check().map_err(refused)?;
         let terms = self.trade.describe(&assets, &costs);
         Ok(Traded { assets, backtest, terms })
+    }
+}
+
+/// Terms that have a flag of their name.
+const FLAGS: [&str; 8] =
+    ["cash", "lot", "leverage", "spread", "participation", "maintenance", "interest", "borrow"];
+
+/// Terms that nobody can trade on, by the flag that has said them.
+fn refused(error: InstanceError) -> CommandError {
+    match error {
+        InstanceError::Market(error) if FLAGS.contains(&error.term) => {
+            ConfigError { flag: error.term, reason: error.reason }.into()
+        }
+        error => error.into(),
     }
 }
 

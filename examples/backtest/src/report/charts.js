@@ -5,8 +5,9 @@ const charts = (() => {
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (name) => { const value = css(name); return /^\d/.test(value) ? `rgb(${value})` : value; };
   const faint = (name, alpha) => `rgba(${css(name)},${alpha})`;
+  // No zero below zero: `negative` drops the sign where nothing but zeros is left.
   const number = (value, digits = 2) => value == null || !Number.isFinite(value) ? '–'
-    : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: 'negative' });
   const axis = (more) => ({ stroke: colour('--soft'), grid: { stroke: colour('--grid'), width: 1 },
     ticks: { stroke: colour('--line'), width: 1 }, font: '12px system-ui', ...more });
 
@@ -23,7 +24,18 @@ const charts = (() => {
     entry.time = options.time !== false;
     options.width = Math.max(entry.host.clientWidth, 200);
     entry.chart = new uPlot(options, data, entry.host);
+    fingers(entry.chart.over);
     if (range && range.min != null) entry.chart.setScale('x', { min: range.min, max: range.max });
+  };
+  // The library hears of a mouse alone: a finger that moves sideways is one, and up and down it scrolls the page.
+  const fingers = (over) => {
+    const mice = { pointerdown: 'mousedown', pointermove: 'mousemove', pointerup: 'mouseup', pointercancel: 'mouseup' };
+    for (const [finger, mouse] of Object.entries(mice)) {
+      over.addEventListener(finger, ({ pointerType, clientX, clientY }) => {
+        if (pointerType !== 'touch') return;
+        over.dispatchEvent(new MouseEvent(mouse, { bubbles: true, button: 0, clientX, clientY, movementX: 1 }));
+      });
+    }
   };
   const redraw = () => all.forEach(draw);
   let width = window.innerWidth;

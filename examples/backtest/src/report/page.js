@@ -19,7 +19,7 @@
     add(host, build);
   };
   const withUnit = (value, unit) => value == null || !Number.isFinite(value) ? '–'
-    : unit === '%' ? number(value) + ' %' : unit === 'days' ? number(value, 1) + ' d'
+    : unit === '%' ? number(value) + '\u00a0%' : unit === 'days' ? number(value, 1) + '\u00a0d'
     : unit === 'count' ? number(value, 0) : number(value);
   const signed = (value, text) => make('span', { class: value > 0 ? 'plus' : value < 0 ? 'minus' : '' }, text);
 
@@ -99,7 +99,7 @@
     const title = several ? `${asset.symbol}: price and trades` : 'Price and trades';
     const names = { quotes: ['Ask', 'Bid', 'Middle'], ticks: ['High', 'Low', 'Price'] }[asset.kind] || ['High', 'Low', 'Close'];
     const aggregated = asset.step > 1 ? ` One point stands for ${asset.step} ${asset.kind}.` : '';
-    const hint = at ? '' : 'Filled: entry; hollow: exit. Drag to zoom, double-click to zoom out.';
+    const hint = at ? '' : 'Filled: entry; hollow: exit. Drag sideways to zoom, double-click to zoom out.';
     chart(title, (hint + aggregated).trim(), () => ({
       options: overTime(several ? 240 : 320, [
         { label: names[0], stroke: 'transparent', points: { show: false } },

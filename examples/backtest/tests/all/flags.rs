@@ -100,7 +100,9 @@ fn a_name_that_nobody_has_is_an_error_that_lists_the_names() {
     for (flags, part) in [
         (["--commission", "es:0.7"], "--commission is 0.7"),
         (["--lot", "es:x"], "--lot is `x`, must be a number"),
-        (["--lot", "es:0"], "`lot` is 0"),
+        (["--lot", "es:0"], "--lot is 0, must be a number above 0"),
+        (["--cash", "nan"], "--cash is NaN, must be above 0"),
+        (["--maintenance", "1"], "--maintenance is 1, must be a share from 0 to below 1"),
         (["--session", "es:9-17"], "--session "),
         (["--kind", "es:candles"], "must be one of bars, quotes, ticks and depth"),
     ] {
@@ -205,4 +207,16 @@ fn further_terms_have_switches() {
     let terms = "leverage 1, interest 0.05, borrow 0.03, filled on the close, protective orders from the next bar \
                  on, participation 0.5";
     assert!(rows.contains(terms), "{rows}");
+}
+
+#[test]
+fn the_tiers_of_the_page_are_sound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let page = page.expect("the page").replace("\"SPY\"", "\"spy\"");
+    let tiers = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("its tiers");
+    let file = folder.path().join("margin.toml");
+    std::fs::write(&file, tiers).expect("written");
+    let flags = ["--cash", "600", "--margin-tiers", file.to_str().expect("a plain path")];
+    assert_eq!(end(folder.path(), &flags), 600.0);
 }

@@ -146,7 +146,7 @@ fn mistakes_name_the_flag_and_what_can_be_written() {
     let refused = |command: &str, flags: &[&str]| on_goog(&crossing(), command, flags).expect_err("refused");
     for (flags, part) in [
         (&["--commission", "2"][..], "--commission is 2"),
-        (&["--lot", "0"], "`lot` is 0"),
+        (&["--lot", "0"], "--lot is 0, must be a number above 0"),
         (&["--fast", "x"], "--fast `x` is no whole number; write `14`, `5..=30`"),
         (&["--fast", "5..=9"], "--fast takes one value here; `sweep` takes ranges"),
         (&["--fast", "60"], "`fast < slow` is wanted"),

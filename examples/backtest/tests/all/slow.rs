@@ -228,8 +228,8 @@ impl SlowExchange {
         self.fill_at_close();
     }
 
-    /// Fills what was sent for the close of the latest bars, with what is left of their volume. All assets pay
-    /// for the night first. The rest goes on at the next open.
+    /// Fills what was sent for the close of the latest bars, with what is left of their volume. All assets
+    /// pay for the night first. The rest goes on at the next open.
     fn fill_at_close(&mut self) {
         if self.waiting.iter().any(|w| w.at_close && !w.ended) {
             (0..self.assets.len()).for_each(|asset| self.pay_for_the_night(asset));

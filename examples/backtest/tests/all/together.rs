@@ -1,5 +1,6 @@
 //! All terms at once, over the days on which clocks change: margin by tiers, funding, loans, dividends,
-//! calendars, parts of the volume, brackets and orders on the close, on bars of two lengths, quotes and books.
+//! calendars, parts of the volume, brackets and orders on the close, on bars of two lengths, quotes and
+//! books.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
