@@ -3,9 +3,14 @@
 //! A step is a message that is handled, or anything else after which code of an actor or service goes on: a
 //! wake-up, a timer, a wait that was over before it began. Each takes one from `left`; at zero the run loop
 //! [looks](Bounds::look) at everything else, which costs nothing in between.
+//!
+//! Where a flag or a function may stop the run there are looks in between, which look at nothing else: the
+//! more often, the longer steps take by the wall clock. All that a run comes to but for its stop depends on
+//! the other looks, which come after so many steps.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::stop::Leash;
 
@@ -25,11 +30,21 @@ const SECOND: i64 = 1_000_000_000;
 /// Steps between two looks.
 const STEPS_PER_LOOK: u64 = 1_024;
 
+/// The same at most, where the run may be stopped: so many long steps are taken before it shows that they are
+/// long (steps).
+const STEPS_PER_WATCH: u64 = 256;
+
+/// How often by the wall clock the flag and the function are asked, if steps are not longer than that.
+const WATCH_EVERY: Duration = Duration::from_millis(10);
+
 /// The steps of one isolate.
 #[derive(Default)]
 pub(crate) struct Bounds {
     /// Steps that may be taken before the next look.
     left: Cell<u64>,
+    /// Steps behind those, before which only the flag and the function are asked.
+    granted: Cell<u64>,
+    pace: Pace,
     /// Steps that were allowed so far: those taken, and those left.
     allowed: Cell<u64>,
     /// Steps that handled no message.
@@ -116,23 +131,27 @@ impl Bounds {
     /// Bounds all steps, in place of the defaults.
     pub(crate) fn limit(&self, steps_max: u64) {
         self.limit.set(Some(steps_max));
-        self.allowed.set(self.steps());
-        self.left.set(0);
+        self.look_next();
     }
 
     /// Stops runs when the flag says so.
     pub(crate) fn stop_on(&self, leash: Arc<Leash>) {
         *self.stop.borrow_mut() = Some(leash);
-        self.allowed.set(self.steps());
-        self.left.set(0);
+        self.look_next();
     }
 
     /// Stops runs when this returns true.
     pub(crate) fn stop_when(&self, asked: Box<dyn FnMut() -> bool>) {
         *self.asked.borrow_mut() = Some(asked);
         self.said_stop.set(false);
+        self.look_next();
+    }
+
+    /// There is a look at everything before the next step.
+    fn look_next(&self) {
         self.allowed.set(self.steps());
         self.left.set(0);
+        self.granted.set(0);
     }
 
     /// Gives back what stops runs, at the isolate's end: code of the user, which may hold the isolate.
@@ -140,14 +159,18 @@ impl Bounds {
         (self.stop.take(), self.asked.take())
     }
 
-    /// Whether the flag says so, or the function does or has in this run.
-    fn is_stopped(&self) -> bool {
+    /// Whether the flag says so, or the function has in this run, or does, if that `is_asked`.
+    fn is_stopped(&self, is_asked: bool) -> bool {
         if self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped()) || self.said_stop.get() {
             return true;
         }
-        let says_stop = self.asked.borrow_mut().as_mut().is_some_and(|asked| asked());
+        let says_stop = is_asked && self.asked.borrow_mut().as_mut().is_some_and(|asked| asked());
         self.said_stop.set(says_stop);
         says_stop
+    }
+
+    fn may_be_stopped(&self) -> bool {
+        self.stop.borrow().is_some() || self.asked.borrow().is_some()
     }
 
     /// A run begins, with an end of its own (in virtual time) or without: the defaults count from here.
@@ -163,22 +186,38 @@ impl Bounds {
         self.resumptions_at.set(self.resumptions());
     }
 
-    /// Allows further steps, unless the run is over.
+    /// Allows further steps, unless the run is over. Whether it has looked at everything.
     #[cold]
-    pub(crate) fn look(&self, seen: &Seen) -> Result<(), Over> {
-        if self.is_stopped() {
-            return Err(Over::Stopped);
-        }
-        let room = match self.limit.get() {
-            Some(limit) => {
-                limit.checked_sub(self.steps()).filter(|room| *room > 0).ok_or(Over::TooMany(limit))?
+    pub(crate) fn look(&self, seen: &Seen) -> Result<bool, Over> {
+        let is_whole = self.granted.get() == 0;
+        let mut most = STEPS_PER_LOOK;
+        if self.may_be_stopped() {
+            let (steps, is_due) = self.pace.next(Instant::now(), is_whole);
+            most = steps;
+            if self.is_stopped(is_due) {
+                // The next run asks first.
+                self.pace.asked_at.set(None);
+                return Err(Over::Stopped);
             }
-            None => self.look_at_defaults(seen)?,
-        };
-        let more = room.min(STEPS_PER_LOOK);
+        }
+        if is_whole {
+            self.granted.set(self.room(seen)?.min(STEPS_PER_LOOK));
+        }
+        let more = self.granted.get().min(most);
+        self.granted.set(self.granted.get() - more);
         self.allowed.set(self.steps() + more);
         self.left.set(more);
-        Ok(())
+        Ok(is_whole)
+    }
+
+    /// How many further steps the bounds allow.
+    fn room(&self, seen: &Seen) -> Result<u64, Over> {
+        match self.limit.get() {
+            Some(limit) => {
+                limit.checked_sub(self.steps()).filter(|room| *room > 0).ok_or(Over::TooMany(limit))
+            }
+            None => self.look_at_defaults(seen),
+        }
     }
 
     fn look_at_defaults(&self, seen: &Seen) -> Result<u64, Over> {
@@ -204,6 +243,33 @@ impl Bounds {
     }
 }
 
+/// How many steps lie between two looks, by what they take.
+#[derive(Default)]
+struct Pace {
+    steps: Cell<u64>,
+    looked_at: Cell<Option<Instant>>,
+    asked_at: Cell<Option<Instant>>,
+}
+
+impl Pace {
+    /// How many steps may be taken before the next look, and whether the function is to be asked now.
+    fn next(&self, now: Instant, is_whole: bool) -> (u64, bool) {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let (before, looked_at) = (self.steps.get().max(1), self.looked_at.replace(Some(now)));
+        // The first step of all may be a long one.
+        let steps = looked_at.map_or(1, |then| {
+            let fitting = u128::from(before) * WATCH_EVERY.as_nanos() / since(then).as_nanos().max(1);
+            u64::try_from(fitting).unwrap_or(u64::MAX).min(2 * before)
+        });
+        self.steps.set(steps.clamp(1, STEPS_PER_WATCH));
+        let is_due = is_whole || self.asked_at.get().is_none_or(|then| since(then) >= WATCH_EVERY);
+        if is_due {
+            self.asked_at.set(Some(now));
+        }
+        (self.steps.get(), is_due)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +291,61 @@ mod tests {
             step(bounds);
         }
         (steps_max, None)
+    }
+
+    #[test]
+    fn looks_come_as_often_as_steps_are_long() {
+        let (pace, begin) = (Pace::default(), Instant::now());
+        let mut now = begin;
+        let mut next = |took| {
+            now += took;
+            pace.next(now, false)
+        };
+        let (short, long) = (Duration::from_micros(10), Duration::from_millis(1));
+        assert_eq!(next(Duration::ZERO), (1, true), "the first may be long");
+        for steps in [2, 4, 8, 16, 32, 64, 128, 256, 256, 256] {
+            assert_eq!(next(short), (steps, false));
+        }
+        assert_eq!(next(long * 256), (10, true));
+        for _ in 0..5 {
+            assert_eq!(next(long * 10), (10, true));
+        }
+        assert_eq!(next(WATCH_EVERY * 100), (1, true));
+        assert_eq!(next(WATCH_EVERY / 2), (2, false));
+        assert_eq!(next(WATCH_EVERY / 2), (4, true), "it is as long ago as that");
+        assert_eq!(pace.next(begin, true), (8, true), "a look at everything, and a clock that goes back");
+    }
+
+    #[test]
+    fn a_run_that_may_be_stopped_comes_to_its_bounds_at_the_same_step() {
+        let all = SPINS_MAX * 2;
+        let spins = |bounds: &Bounds| run(bounds, all, nothing, Bounds::count_resumption);
+        let (alone, watched) = (Bounds::default(), Bounds::default());
+        watched.stop_when(Box::new(|| false));
+        assert_eq!(spins(&watched), spins(&alone));
+        watched.limit(watched.steps() + 1_500);
+        let steps = std::cell::Cell::new(0);
+        let sleepy = |bounds: &Bounds| {
+            steps.set(steps.get() + 1);
+            if steps.get() % 100 == 0 {
+                std::thread::sleep(WATCH_EVERY);
+            }
+            bounds.count_event();
+        };
+        assert!(matches!(run(&watched, all, nothing, sleepy), (1_500, Some(Over::TooMany(_)))));
+    }
+
+    #[test]
+    fn long_steps_are_few_between_two_calls_of_the_function() {
+        let bounds = Bounds::default();
+        let count = std::rc::Rc::new(Cell::new(0));
+        let asked = std::rc::Rc::clone(&count);
+        bounds.stop_when(Box::new(move || asked.replace(asked.get() + 1) == 3));
+        let sleepy = |bounds: &Bounds| {
+            std::thread::sleep(2 * WATCH_EVERY);
+            bounds.count_event();
+        };
+        assert_eq!(run(&bounds, 1_000, nothing, sleepy), (3, Some(Over::Stopped)));
     }
 
     fn nothing(_: u64) -> Seen {

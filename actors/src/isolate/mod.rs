@@ -181,9 +181,9 @@ impl Isolate {
         self.core.on_failure.set(on_failure);
     }
 
-    /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at about every thousand
-    /// steps, between two of them. The isolates of a sweep ([`Trial::isolate`](crate::sweep::Trial::isolate))
-    /// look at the sweep's flag.
+    /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at every few hundred steps,
+    /// between two of them, or about every ten milliseconds, if steps take so long. The isolates of a sweep
+    /// ([`Trial::isolate`](crate::sweep::Trial::isolate)) look at the sweep's flag.
     ///
     /// ```
     /// # use mycelium::{Isolate, RunError, sweep::StopFlag};
@@ -207,8 +207,9 @@ impl Isolate {
     }
 
     /// Has `asked` called about every thousand steps, between two of them, on the thread that runs the
-    /// isolate. Where it returns true the run ends with [`RunError::Stopped`], and another run goes on. For a
-    /// program that has to look at something by itself meanwhile, such as signals. The last one counts.
+    /// isolate, or about every ten milliseconds, if steps take so long. Where it returns true the run ends
+    /// with [`RunError::Stopped`], and another run goes on. For a program that has to look at something by
+    /// itself meanwhile, such as signals. The last one counts.
     ///
     /// ```
     /// # use mycelium::Isolate;

@@ -57,8 +57,9 @@ impl IsolateCore {
     #[cold]
     pub(crate) fn look(&self) -> Result<(), Over> {
         let (now, unheard, replayed) = (self.now.get(), self.unheard.get(), self.replayed.get());
-        self.bounds.look(&Seen { now, unheard, replayed })?;
-        self.went_on.set(OUTSIDE);
+        if self.bounds.look(&Seen { now, unheard, replayed })? {
+            self.went_on.set(OUTSIDE);
+        }
         Ok(())
     }
 
