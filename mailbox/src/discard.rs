@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
 
 /// Drops what nobody will handle: a displaced message, one that a receiver leaves behind, a copy too many.
 ///
@@ -24,8 +25,36 @@ pub fn discard<T>(value: T) {
     }
 }
 
+/// Wakes whoever waits, for code that has nothing else to do with it.
+///
+/// The waker may be code of a stranger: of an executor or a combinator of the user's. One that panics has
+/// been reported by the panic hook, and is not let through: it would end whoever answers, receives or makes
+/// room, and leave those unwoken that wait behind it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Wake, Waker};
+///
+/// struct Loud;
+/// impl Wake for Loud {
+///     fn wake(self: Arc<Self>) {
+///         panic!("for the panic hook alone");
+///     }
+/// }
+/// mycelium_mailbox::wake(Waker::from(Arc::new(Loud)));
+/// ```
+#[inline]
+pub fn wake(waker: Waker) {
+    caught(|| waker.wake());
+}
+
 /// Runs foreign code. No panic gets out, which the panic hook has reported.
-pub(crate) fn caught(code: impl FnOnce()) {
+///
+/// ```
+/// mycelium_mailbox::caught(|| panic!("for the panic hook alone"));
+/// ```
+#[inline]
+pub fn caught(code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         let_go(payload);
     }

@@ -25,6 +25,7 @@
 use std::fmt;
 use std::task::Waker;
 
+use crate::discard::wake;
 use crate::sync::{AtomicBool, AtomicU8, Ordering, Shared, Spin, model_fence};
 
 const AWAKE: u8 = 0;
@@ -107,7 +108,7 @@ impl Doorbell {
     #[inline]
     pub fn ring(&self) {
         if let Some(waker) = self.take_waker() {
-            waker.wake();
+            wake(waker);
         }
     }
 

@@ -126,7 +126,7 @@ pub use backlog::{Backlog, Offered, WhenFull};
 pub use batch::{Lent, Shared};
 pub use checksum::crc32c_short;
 pub use confined::{Confined, enter, this_thread};
-pub use discard::discard;
+pub use discard::{caught, discard, wake};
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};

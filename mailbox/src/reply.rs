@@ -28,7 +28,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use crate::discard::discard;
+use crate::discard::{discard, wake};
 use crate::reuse::{place, take_out};
 use crate::sync::{AtomicU8, Backoff, Freed, Ordering, Shared};
 
@@ -160,13 +160,13 @@ unsafe fn leave<R>(at: NonNull<Desk<R>>, answer: Option<R>) -> Option<R> {
     if seen & LEFT != 0 {
         // SAFETY: the receiver has gone before.
         let back = unsafe { free(at) };
-        drop(waker);
+        discard(waker);
         return back;
     }
     if let Some(waker) = waker {
         // Release: the memory is the receiver's, from here on.
         desk.state.fetch_or(OUT, Ordering::Release);
-        waker.wake();
+        wake(waker);
     }
     None
 }

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::task::Waker;
 
-use crate::discard::caught;
+use crate::discard::{caught, wake};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock, model_fence};
 
 /// How many producers may wait in one list; further ones poll again instead of sleeping.
@@ -111,7 +111,7 @@ impl WaitList {
                 return;
             }
             left -= take;
-            wakers.into_iter().flatten().for_each(Waker::wake);
+            wakers.into_iter().flatten().for_each(wake);
         }
     }
 
@@ -172,7 +172,7 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// What the drop of a waiter that was not served does. A waker that panics is reported by the panic hook.
+/// What the drop of a waiter that was not served does.
 ///
 /// It is in the drop of every publish, which is small without it. The compiler takes the ABI of C as a
 /// promise that nothing unwinds out of here. Without that promise each publish copies its outcome, with room

@@ -43,6 +43,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use mycelium_mailbox::wake;
+
 use self::core::{Idle, IsolateCore};
 use self::handle::seat_of;
 use self::lane::LaneWay;
@@ -455,7 +457,7 @@ impl Isolate {
                             return Err(core.over(over));
                         }
                     },
-                    Idle::Wake(waker) => waker.wake(),
+                    Idle::Wake(waker) => wake(waker),
                     Idle::Done => return Ok(()),
                 }
                 continue;

@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
 
+use mycelium_mailbox::wake;
+
 use super::core::QUEUE_CAPACITY;
 
 /// When so many wait for the first time, all are woken (wakers).
@@ -142,7 +144,7 @@ impl RoomLines {
         };
         drop(before);
         called.sort_unstable_by_key(|(ticket, _)| *ticket);
-        called.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        called.iter().for_each(|(_, waker)| wake(Waker::clone(waker)));
         !called.is_empty()
     }
 

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop};
+use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop, wake};
 
 pub(crate) use self::any::AnySeat;
 use self::supervised::SeatWard;
@@ -149,7 +149,7 @@ impl<A: Actor> ActorCell<A> {
         let actor = self.stage.take()?.actor;
         self.end_quietly(Happening::Stop(Stop::Life));
         self.core.seat_ended(self.index);
-        self.watchers.take().into_iter().for_each(Waker::wake);
+        self.watchers.take().into_iter().for_each(wake);
         self.end_watches();
         self.core.may_be_free(self.index);
         Some(actor)
@@ -308,7 +308,7 @@ impl<A: Actor> ActorCell<A> {
                 self.say_last_words(polite);
             }
             Act::Finish => {
-                self.watchers.take().into_iter().for_each(Waker::wake);
+                self.watchers.take().into_iter().for_each(wake);
                 self.end_watches();
                 self.is_gone();
                 self.core.may_be_free(self.index);

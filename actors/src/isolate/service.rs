@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::Stop;
+use mycelium_mailbox::{Stop, wake};
 
 use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
@@ -140,7 +140,7 @@ impl<S: Service> ServiceSeat<S> {
         } else {
             *self.ended.borrow_mut() = Some(reason.clone());
             self.core.left_alone(S::name(), self.index, reason);
-            self.watchers.take().into_iter().for_each(Waker::wake);
+            self.watchers.take().into_iter().for_each(wake);
             self.core.may_be_free(self.index);
         }
     }
@@ -227,7 +227,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn ask_stop(&self, stop: Stop) {
         self.is_to_go(ServiceEvent::Told(stop));
-        self.stop_watchers.take().into_iter().for_each(Waker::wake);
+        self.stop_watchers.take().into_iter().for_each(wake);
         // One that has not begun comes to its first wait.
         if self.begun.get() {
             self.may_go();

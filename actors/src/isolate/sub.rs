@@ -27,6 +27,7 @@ use super::retained::PublishedAt;
 use super::seat::{ActorCell, AnySeat, Bundle};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
+use crate::sync::answer;
 use crate::{Actor, Handler, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
@@ -101,7 +102,7 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, PendingRequest<Q, A::Reply>> for Answer
         let reply = life::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
         if let Some(back) = back {
             // The asker may have stopped waiting.
-            let _ = back.send(reply);
+            answer(back, reply);
         }
         Ok(())
     }

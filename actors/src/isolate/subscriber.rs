@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Confined, Lent, Loan, Shared};
+use mycelium_mailbox::{Confined, Lent, Loan, Shared, wake};
 
 use super::gauge::Gauge;
 use super::handle::{Place, id_of};
@@ -78,7 +78,7 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
             drop(self.rest.take());
-            waker.wake();
+            wake(waker);
         }
         let_go(old);
         true
@@ -195,7 +195,7 @@ impl<M: 'static> SubscriberQueue<M> {
         // A waiting reader learns that nothing more comes.
         let waker = self.waker.borrow_mut().take();
         drop(self.rest.take());
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(wake);
         let left = (self.given.take(), self.queue.close());
         self.queue.gauge.left_with((left.0.len() + left.1.len()) as u64);
         let_go(left);

@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::backoff::Backoff;
 use super::greet::{GreetError, Patience, Side, greet};
 use super::hub::Hub;
@@ -18,6 +16,7 @@ use super::sockets::{AcceptedSocket, OpenSocket, Socket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
 use crate::live::cancellable;
 use crate::rt::{self, AbortHandle};
+use crate::sync::Notify;
 
 /// How long it may take to be connected.
 const DIAL_LIMIT: Duration = Duration::from_secs(5);

@@ -16,7 +16,6 @@ use mycelium_mailbox::wire::Wire;
 use mycelium_mailbox::{Port, ReplyReceiver, ReplySender, SendError, TrySendError};
 use mycelium_remote::link::Taken;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use super::expose::{AnswerTo, DoorRefusal, WayBack, failure_of, write};
 use super::hub::Hub;
@@ -26,6 +25,7 @@ use crate::live::{CancelPoint, Watched, Watchers, block_on, cancellable, poll_tu
 use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
 use crate::reference::{Target, sealed};
 use crate::rt::Instant;
+use crate::sync::Notify;
 use crate::wire::{Carried, Kind, WireValue};
 use crate::{
     ActorId, AskError, Down, Identity, Monitor, Recipient, RemoteError, ReplyRecipient, StopReason, TellError,

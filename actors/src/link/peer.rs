@@ -8,10 +8,11 @@ use std::time::Duration;
 use mycelium_mailbox::Doorbell;
 use mycelium_remote::frame::Decoder;
 use mycelium_remote::link::{Agreement, AttachError, Failure, Question, Standing, TOOL_PREFIX};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::sockets::Socket;
 use crate::rt::Instant;
+use crate::sync::{Notify, quiet};
 use crate::wire::WireValue;
 use crate::{LinkLoss, LinkState, LinkStats};
 
@@ -128,7 +129,7 @@ impl Peer {
         let (reply, answered) = oneshot::channel();
         let asked = Instant::now();
         self.ask(Ask::Ping(reply));
-        answered.await.ok()?;
+        quiet(answered).await.ok()?;
         Some(asked.elapsed())
     }
 
@@ -150,14 +151,14 @@ impl Peer {
     pub(super) async fn standing(&self) -> Option<Standing> {
         let (reply, standing) = oneshot::channel();
         self.ask(Ask::Standing(reply));
-        standing.await.ok()
+        quiet(standing).await.ok()
     }
 
     /// Has the connection become that of the link; `None`: that has ended.
     pub(super) async fn attach(&self, arrival: Arrival) -> Option<Result<(), HandedBack>> {
         let (reply, attached) = oneshot::channel();
         self.ask(Ask::Attach(Box::new(arrival), reply));
-        attached.await.ok()
+        quiet(attached).await.ok()
     }
 
     fn ask(&self, ask: Ask) {

@@ -488,7 +488,7 @@ impl BusCore {
     /// Refuses new members from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        let _ = self.closing.set(());
+        self.closing.set(());
         self.lookout.stop();
     }
 

@@ -13,6 +13,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use mycelium_mailbox::wake;
+
 use super::runtime::sleep_anywhere;
 use crate::rt::Instant;
 
@@ -67,7 +69,7 @@ impl Metronome {
         let beating = move || {
             while dropped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 let waker = beats.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                waker.into_iter().for_each(Waker::wake);
+                waker.into_iter().for_each(wake);
             }
         };
         // Without a thread to be had, the runtime's timers are what there is.

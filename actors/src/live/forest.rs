@@ -161,14 +161,14 @@ impl ForestPlace {
         // First: whoever hears of the end may take its names.
         let standing = self.core.forest.lock().standing.remove(&self.number);
         drop(standing);
-        let _ = self.ended.set(reason);
+        self.ended.set(reason);
     }
 }
 
 impl Drop for ForestPlace {
     fn drop(&mut self) {
         // Unless its end was told.
-        let _ = self.ended.set(ExitReason::Killed);
+        self.ended.set(ExitReason::Killed);
         let mut trees = self.core.forest.lock();
         let gone = (trees.running.remove(&self.number), trees.standing.remove(&self.number));
         drop(trees);

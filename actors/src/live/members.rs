@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::StopReason;
     use crate::live::address::Work;
-    use tokio::sync::SetOnce;
+    use crate::sync::SetOnce;
 
     struct Anybody(u64, SetOnce<StopReason>);
     impl Member for Anybody {

@@ -69,7 +69,7 @@ impl Member for Post {
     }
 
     fn stop(&self, stop: Stop) {
-        let _ = self.ending.stop.set(stop);
+        self.ending.stop.set(stop);
     }
 
     fn kill(&self) {
@@ -231,7 +231,7 @@ impl Drop for Exit {
         if self.post.supervision.is_none() {
             self.post.log_failure(&reason);
         }
-        let _ = self.post.ended.set(reason);
+        self.post.ended.set(reason);
     }
 }
 
@@ -314,7 +314,7 @@ impl BusCore {
         if post.ended.initialized() && has_ended(runtime) {
             return Err(SpawnError::RuntimeEnded);
         }
-        let _ = post.task.set(task.abort_handle());
+        post.task.set(task.abort_handle());
         fence(Ordering::SeqCst);
         if post.ending.is_killed() {
             task.abort();

@@ -3,6 +3,8 @@
 //! A worker may wait at its gate for any other one. So in a pool with keys none of them waits for one that
 //! leaves, and none waits for the turn of a resize: whoever has that may be waiting for it.
 
+use std::pin::pin;
+
 use tokio::sync::MutexGuard;
 
 use super::pool_ref::PoolError;
@@ -10,13 +12,14 @@ use super::roster::PoolPhase;
 use super::state::{Fenced, PoolState};
 use super::{FEED_ID, POOL_WORKERS_MAX, worker_id};
 use crate::Actor;
+use crate::sync::quiet;
 use crate::tree::{CallError, WeakTree};
 
 impl<A: Actor> PoolState<A> {
     /// The turn of a resize or a stop.
     async fn take_turn(&self, caller: Option<usize>) -> Result<MutexGuard<'_, bool>, PoolError> {
         match caller {
-            None => Ok(self.resizing.lock().await),
+            None => Ok(quiet(pin!(self.resizing.lock())).await),
             Some(_) => self.resizing.try_lock().map_err(|_| PoolError::Itself),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::ReplyReceiver;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::Dispatch;
 use super::feed::PoolFeed;
@@ -17,7 +17,9 @@ use crate::error::Asked;
 use crate::isolate::stepped;
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
-use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{
+    AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
 use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
 

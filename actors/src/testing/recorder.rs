@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use crate::error::short_type_name;
+use crate::sync::Notify;
 use crate::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Recipient, SpawnError, Subscription,
     Subscriptions, rt,
@@ -262,7 +261,6 @@ impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
         loop {
             let mut changed = pin!(self.record.changed.notified());
             // Before the look: what is recorded after it is told.
-            changed.as_mut().enable();
             if let Some(next) = self.try_next() {
                 return next;
             }

@@ -12,7 +12,7 @@ use super::launch::Launcher;
 use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
 use crate::error::KILL_GRACE;
 use crate::live::{ForestPlace, Standing, cancellable, has_ended, within_anywhere};
-use crate::sync::{SetOnce, oneshot};
+use crate::sync::{SetOnce, oneshot, quiet};
 use crate::{Actor, ActorRef};
 
 /// When its last clone is dropped, the tree is shut down.
@@ -63,7 +63,7 @@ impl LiveTree {
             leash.stop(true);
         }
         let tree = Self { shared, leash, ended };
-        match is_ready.await {
+        match quiet(is_ready).await {
             Ok(()) => Ok(tree),
             Err(_) if has_ended(&runtime) => Err(StartError::RuntimeEnded),
             Err(_) => Err(StartError::Failed(tree.ended().await)),

@@ -46,3 +46,4 @@ mod stops;
 mod subscribing;
 mod timers;
 mod trees;
+mod wakers;

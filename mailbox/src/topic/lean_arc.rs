@@ -210,7 +210,9 @@ mod models {
             });
             assert_eq!(*first, 7);
             drop(first);
-            threads.map(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         });
     }
 

@@ -13,6 +13,7 @@ use super::core::{Core, Section};
 use super::membership::give_back;
 use super::payload::Payload;
 use super::seat::SubscriberState;
+use crate::discard::wake;
 use crate::sync::Arc;
 
 /// How many sleepers are taken from the list under one lock, after the first.
@@ -145,7 +146,7 @@ impl<V: Payload> Core<V> {
         section
     }
 
-    /// Ends the section and wakes everybody who sleeps. Wakers run foreign code: no lock is held.
+    /// Ends the section and wakes everybody who sleeps. Wakers may be foreign code: no lock is held.
     #[inline]
     pub(super) fn wake_after(&self, mut section: Section<'_, V>) {
         let sleepers = &mut section.producer().sleepers;
@@ -156,10 +157,10 @@ impl<V: Payload> Core<V> {
         let more = !sleepers.is_empty();
         drop(section);
         if let Some(waker) = first {
-            waker.wake();
+            wake(waker);
         }
         if let Some(waker) = second {
-            waker.wake();
+            wake(waker);
         }
         if more {
             self.wake_others();
@@ -176,7 +177,7 @@ impl<V: Payload> Core<V> {
             wakers.fill_with(|| sleepers.take());
             more = !sleepers.is_empty();
             drop(section);
-            wakers.into_iter().flatten().for_each(Waker::wake);
+            wakers.into_iter().flatten().for_each(wake);
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
-use mycelium_mailbox::Stop;
+use mycelium_mailbox::{Stop, wake};
 use mycelium_supervisor::engine::LifeId;
 
 use super::{ServiceSeat, run_in};
@@ -77,7 +76,7 @@ impl<S: Service> ServiceSeat<S> {
     pub(super) fn has_ended_as_child(&self, reason: StopReason) {
         *self.ended.borrow_mut() = Some(reason);
         self.core.seat_ended(self.index);
-        self.watchers.take().into_iter().for_each(Waker::wake);
+        self.watchers.take().into_iter().for_each(wake);
         self.core.may_be_free(self.index);
     }
 }

@@ -18,6 +18,7 @@ use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::retained::PublishedAt;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
+use crate::sync::answer;
 use crate::tree::{CallError, Launcher, Pools, take_below};
 
 /// What gives the value of each life.
@@ -100,8 +101,8 @@ impl TreeAsk {
     pub(super) fn refuse(self) {
         let error = CallError::NoSupervisor((*self.path).into());
         match self.what {
-            TreeQuestion::Call(_, to) => drop(to.send(Err(error))),
-            TreeQuestion::Child(_, to) => drop(to.send(Err(error))),
+            TreeQuestion::Call(_, to) => answer(to, Err(error)),
+            TreeQuestion::Child(_, to) => answer(to, Err(error)),
         }
     }
 }

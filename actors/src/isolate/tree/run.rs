@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use mycelium_mailbox::wake;
 use mycelium_supervisor as pure;
 use pure::engine::{Body, Engine, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
 use pure::{CallId, ChildInfo, Event, ExitReason};
@@ -21,6 +22,7 @@ use crate::isolate::seat::AnySeat;
 use crate::isolate::steps::enter;
 use crate::isolate::{RunError, remember};
 use crate::life::MissedMark;
+use crate::sync::answer;
 use crate::tree::{Builder, CallError, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
@@ -251,7 +253,7 @@ impl TreeRun {
             self.post.has_ended();
         }
         if is_news {
-            self.watchers.take().into_iter().for_each(Waker::wake);
+            self.watchers.take().into_iter().for_each(wake);
         }
         if self.due.replace(due) != due {
             core.list_feed(self);
@@ -333,7 +335,7 @@ impl RunState {
             }
             TreeQuestion::Child(id, to) => {
                 // The asker may have left.
-                let _ = to.send(Ok(there.core().child(&id)));
+                answer(to, Ok(there.core().child(&id)));
             }
         }
     }

@@ -13,6 +13,7 @@ use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
 use crate::life::MissedLog;
+use crate::sync;
 use crate::tree::{Builder, CallError, Health, Launcher, Observer, Sources, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
@@ -214,7 +215,7 @@ impl Host for Seats {
     fn reply(&mut self, _: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
         if let Some((_, to)) = self.replies.remove(&call) {
             // The caller may have left.
-            let _ = to.send(answer.map_err(CallError::Refused));
+            sync::answer(to, answer.map_err(CallError::Refused));
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::binary_heap::PeekMut;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::Confined;
+use mycelium_mailbox::{Confined, wake};
 use mycelium_remote::frame::Header;
 
 use crate::isolate::gauge::Gauge;
@@ -54,7 +54,7 @@ impl EarFronts {
 
     fn wake(&self) {
         let waker = self.waker.borrow_mut().take();
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(wake);
     }
 
     /// The number of the queue whose oldest message is next; of two with one stamp, the lower one.

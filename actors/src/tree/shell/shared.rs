@@ -11,7 +11,7 @@ use pure::{CALLS_MAX, ChildInfo, Jitter};
 use super::{Mail, Tasks};
 use crate::live::{MissedLog, MissedMark, Standing};
 use crate::rt::Instant;
-use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, Quiet, mpsc, oneshot, quiet};
 use crate::tree::below::take_below;
 use crate::tree::builder::Builder;
 use crate::tree::handle::CallError;
@@ -49,16 +49,22 @@ impl Mailbox {
     pub(crate) fn call(
         &self,
         call: pure::Call<Launcher>,
-    ) -> Result<oneshot::Receiver<Answer<Tasks>>, CallError> {
+    ) -> Result<Quiet<oneshot::Receiver<Answer<Tasks>>>, CallError> {
         self.send(|reply| Mail::Call(call, reply))
     }
 
     /// Looks at the child of this id when this has its turn, whatever the supervisor is doing then.
-    pub(crate) fn look(&self, id: Arc<str>) -> Result<oneshot::Receiver<Option<ChildInfo>>, CallError> {
+    pub(crate) fn look(
+        &self,
+        id: Arc<str>,
+    ) -> Result<Quiet<oneshot::Receiver<Option<ChildInfo>>>, CallError> {
         self.send(|reply| Mail::Look(id, reply))
     }
 
-    fn send<T>(&self, mail: impl FnOnce(Replier<T>) -> Mail) -> Result<oneshot::Receiver<T>, CallError> {
+    fn send<T>(
+        &self,
+        mail: impl FnOnce(Replier<T>) -> Mail,
+    ) -> Result<Quiet<oneshot::Receiver<T>>, CallError> {
         let (to, answer) = oneshot::channel();
         let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
         let reply = Replier { to: Some(to), unanswered: Arc::clone(&self.unanswered) };
@@ -66,7 +72,7 @@ impl Mailbox {
             return Err(CallError::Refused(pure::CallError::Busy));
         }
         self.post.send(mail(reply)).map_err(|_| CallError::Ended)?;
-        Ok(answer)
+        Ok(quiet(answer))
     }
 }
 
