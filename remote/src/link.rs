@@ -92,7 +92,7 @@ pub use handshake::{Greeting, Handshake};
 pub(crate) use hello::is_name;
 pub use hello::{Agreement, Disagreement, Hello, HelloError, PeerHello};
 pub use machine::{Link, LinkConfig};
-pub use outgoing::Row;
+pub use outgoing::{Row, RowKind};
 pub use probe::PINGS_MAX;
 pub use stats::LinkStats;
 

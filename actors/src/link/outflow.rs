@@ -19,6 +19,8 @@ use crate::{AskError, RemoteError, StopReason};
 
 /// How many of one topic are taken before the others of its channel are looked at.
 const RUN_MAX: usize = 256;
+/// How many messages begin a frame of several (messages).
+const BEGIN_ROW: usize = 2;
 /// Channels of actors that receive no topic of this bus begin here: above those of topics.
 const OWN_CHANNELS: u32 = 1 << 16;
 
@@ -374,30 +376,43 @@ fn send_messages(
     let mut row = link.row(queue.kind().type_id);
     let credit = usize::try_from(row.credit()).unwrap_or(usize::MAX);
     let (message, mut waits) = (queue.kind().name, credit == 0);
-    let mut send = |header: &Header, bytes: &[u8]| match row.send(header, bytes) {
-        Ok(_) => true,
-        Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
-            *too_long += 1;
-            if too_long.is_power_of_two() {
-                tracing::error!(target: TARGET, message, %error, so_far = *too_long, "a message cannot be sent");
+    let (most, mut taken) = (credit.min(most), 0);
+    let mut send_all = || {
+        while taken < most {
+            let in_row = queue.send_row(below, most - taken, &mut row);
+            taken += in_row.unwrap_or(0);
+            let mut send = |header: &Header, bytes: &[u8]| match row.send(header, bytes) {
+                Ok(_) => true,
+                Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
+                    *too_long += 1;
+                    if too_long.is_power_of_two() {
+                        tracing::error!(target: TARGET, message, %error, so_far = *too_long, "a message cannot be sent");
+                    }
+                    true
+                }
+                Err(_) => {
+                    waits = true;
+                    false
+                }
+            };
+            // The next ones begin the next frame of a row.
+            let apart = in_row.map_or(usize::MAX, |_| BEGIN_ROW).min(most - taken);
+            let sent = queue.take_while(below, apart, &mut send);
+            taken += sent;
+            if sent < apart {
+                break;
             }
-            true
-        }
-        Err(_) => {
-            waits = true;
-            false
         }
     };
     // Foreign code: the message is encoded.
-    let taken = StopReason::catch(|| queue.take_while(below, credit.min(most), &mut send));
-    let taken = taken.unwrap_or_else(|panicked| {
+    if let Err(panicked) = StopReason::catch(&mut send_all) {
         *too_long += 1;
         if too_long.is_power_of_two() {
             tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
         }
         queue.discard();
-        1
-    });
+        return (1, waits);
+    }
     (taken, waits)
 }
 

@@ -12,6 +12,7 @@ use mycelium_mailbox::{
     QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError, SubscribeOptions, SubscriberInfo,
     Subscription as Queue, Topic, TryPublishError,
 };
+use mycelium_remote::frame::Run;
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
@@ -136,19 +137,19 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         self.topic.try_publish_as_of(message, origin).map_err(|error| self.refused_at_once(error))
     }
 
-    /// Publishes these, each with the time at which it took its place elsewhere, without waiting, up to the
-    /// first that is not taken, and empties both. Counts in `published` those that were, also if the code of
-    /// a subscriber panics. Whether the others are not outdated.
+    /// Publishes these, which are the first of `run` that says when each took its place elsewhere, without
+    /// waiting, up to the first that is not taken, and empties them. Counts in `published` those that were,
+    /// also if the code of a subscriber panics. Whether the others are not outdated.
     pub(super) fn try_publish_all(
         &self,
-        (messages, times): (&mut Vec<M>, &mut Vec<i64>),
+        messages: &mut Vec<M>,
+        run: &Run<'_>,
         origin: AsOf,
         published: &mut usize,
     ) -> Result<bool, PublishError<M>> {
         *published = self.topic.try_publish_row_as_of(messages, origin);
-        let times = times.drain(..).skip(*published);
-        for (message, at) in messages.drain(..).zip(times) {
-            if !published_before(at, || self.try_publish_as_of(message, origin))? {
+        for (message, entry) in messages.drain(..).zip(run.clone().skip(*published)) {
+            if !published_before(entry.publish_ns, || self.try_publish_as_of(message, origin))? {
                 return Ok(false);
             }
             *published += 1;

@@ -21,6 +21,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use mycelium_mailbox::wire::WireError;
 use mycelium_mailbox::{AsOf, Source};
 use mycelium_remote::frame::{Flags, Header, Run, RunEntry};
+use mycelium_remote::link::Row;
 
 use super::blocking::block_on;
 use super::bus::BusCore;
@@ -143,9 +144,11 @@ pub(crate) trait WireQueue: Source + Send {
         self.tell();
         (seen, goes_on)
     }
-    /// The same for a header and bytes alone, up to the first message that `take` does not take: that one
-    /// stays in front.
+    /// The same for a header and bytes alone, up to the first that `take` does not take: it stays in front.
     fn take_while(&mut self, below: u64, most: usize, take: &mut dyn FnMut(&Header, &[u8]) -> bool) -> usize;
+    /// What `take_while` does, for less: gives a link messages of a fixed length while nobody else listens in
+    /// bytes, up to the first that it leaves to `take_while`. How many; `None`: there are no such ones here.
+    fn send_row(&mut self, below: u64, most: usize, row: &mut Row<'_>) -> Option<usize>;
     /// Copies roots to `out`, one behind the other, as many as fit, up to the first message that is none of
     /// these: how many.
     fn read_array(&mut self, below: u64, of: &WireArray, out: &mut [u8]) -> usize {
@@ -178,7 +181,7 @@ impl<T: Carried> TopicEntry<T> {
         &self,
         run: &mut Run<'_>,
         len_max: usize,
-        (messages, times): (&mut Vec<T>, &mut Vec<i64>),
+        messages: &mut Vec<T>,
     ) -> Result<bool, WirePublishError> {
         let kind = self.kind();
         while messages.len() < ROW_MAX {
@@ -191,10 +194,7 @@ impl<T: Carried> TopicEntry<T> {
             }
             let made = WireValue::made(|| self.door.now(self.clock()));
             match T::from_wire(kind, &header_of(&entry), entry.value, made) {
-                Ok(message) => {
-                    messages.push(message);
-                    times.push(entry.publish_ns);
-                }
+                Ok(message) => messages.push(message),
                 Err(error) => return Err(WirePublishError::Value(error)),
             }
         }
@@ -262,15 +262,15 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         origin: AsOf,
         published: &mut u64,
     ) -> Result<bool, WirePublishError> {
-        let (mut row, mut times) = (Vec::with_capacity(ROW_MAX), Vec::with_capacity(ROW_MAX));
+        let mut row = Vec::with_capacity(ROW_MAX);
         loop {
             // Without the first that cannot be decoded, which is in front then. Foreign code: it may panic.
             let mut ahead = run.clone();
-            let decode = || self.decode_row(&mut ahead, len_max, (&mut row, &mut times));
+            let decode = || self.decode_row(&mut ahead, len_max, &mut row);
             let decoded = catch_unwind(AssertUnwindSafe(decode));
             // Foreign code too: what was published before it panicked is not to come again.
             let mut gone = 0;
-            let publish = || self.try_publish_all((&mut row, &mut times), origin, &mut gone);
+            let publish = || self.try_publish_all(&mut row, run, origin, &mut gone);
             let tried = catch_unwind(AssertUnwindSafe(publish));
             run.by_ref().take(gone).for_each(drop);
             *published += gone as u64;

@@ -1,8 +1,11 @@
 //! What lies in a topic that bytes enter and leave.
 
+use std::mem::needs_drop;
+
 use mycelium_mailbox::Releases;
 use mycelium_mailbox::wire::{Encoder, VALUE_ALIGN, ValueError, Wire, WireError, valid};
 use mycelium_remote::frame::{Flags, Header};
+use mycelium_remote::link::RowKind;
 use rkyv::util::AlignedVec;
 
 use crate::Message;
@@ -81,6 +84,10 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
     /// Whether its bytes are made of it, and not itself.
     const ENCODED: bool;
 
+    /// What all its messages say of themselves, and their length in bytes, where that is the same for all
+    /// and they are plain data.
+    const FIXED_ROW: Option<(RowKind, usize)> = None;
+
     /// Itself, where it is bytes already.
     fn as_value(&self) -> Option<&WireValue> {
         None
@@ -100,6 +107,11 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
 
 impl<M: Wire> Carried for M {
     const ENCODED: bool = true;
+    const FIXED_ROW: Option<(RowKind, usize)> = if M::FIXED && !needs_drop::<M>() {
+        Some((RowKind { version: M::VERSION, root_len: M::ROOT_LEN }, M::ROOT_LEN as usize))
+    } else {
+        None
+    };
 
     #[inline(always)]
     fn from_wire(

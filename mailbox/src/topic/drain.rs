@@ -125,6 +125,14 @@ pub(super) trait DrainQueue {
     const IN_PLACE: bool;
     /// Passes the first `messages` of the last run.
     fn pass(&mut self, messages: usize);
+    /// As [`run`](Self::run), for messages that are passed together, by `pass_row`.
+    fn row(&mut self, most: u32) -> &[RingEntry<Self::Payload>] {
+        self.run(most)
+    }
+    /// Passes the first `messages` of the last `row`.
+    fn pass_row(&mut self, messages: usize) {
+        self.pass(messages);
+    }
     /// Passes the message in front, which is in the last run: itself, if nobody else is to read it.
     fn pass_next(&mut self) -> Option<Self::Payload>;
     /// Whether the last drain was cut short by the drop of a message that was handled.
@@ -187,6 +195,14 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
 
     fn pass(&mut self, messages: usize) {
         (0..messages).for_each(|_| self.advance());
+    }
+
+    fn row(&mut self, most: u32) -> &[RingEntry<V>] {
+        self.batch(most)
+    }
+
+    fn pass_row(&mut self, messages: usize) {
+        self.pass_together(messages);
     }
 
     fn pass_next(&mut self) -> Option<V> {
@@ -409,6 +425,37 @@ pub(super) fn take_runs<R: DrainQueue>(
                 shared => drop(shared),
             }
         }
+        if taken < shown {
+            return;
+        }
+    }
+}
+
+/// The same for those who do not keep messages: as many as were taken are passed and dropped together.
+#[inline]
+pub(super) fn pass_runs<R: DrainQueue>(
+    reader: &mut R,
+    (below, most): (u64, u32),
+    handled: &mut u64,
+    mut take: impl FnMut(Visible<'_, MessageOf<R>>) -> usize,
+) {
+    let begun = *handled;
+    loop {
+        let left = u64::from(most).saturating_sub(*handled - begun);
+        let skips = reader.skipped();
+        let run = within(reader.row(u32::try_from(left).unwrap_or(0)), below);
+        let own = |entry: &RingEntry<R::Payload>| skips != 0 && entry.sender == skips;
+        let run = if skips == 0 { run } else { &run[..run.iter().position(own).unwrap_or(run.len())] };
+        let shown = run.len();
+        if shown == 0 {
+            if !skip_own(reader, below, skips) {
+                return;
+            }
+            continue;
+        }
+        let taken = take(R::Payload::visible(run)).min(shown);
+        reader.pass_row(taken);
+        *handled += taken as u64;
         if taken < shown {
             return;
         }

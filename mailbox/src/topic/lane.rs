@@ -243,6 +243,23 @@ impl<V: Payload> LaneReader<V> {
         self.hand.front()
     }
 
+    /// Messages of the batch that lie one behind the other, from the one in front, at most `most`.
+    #[inline]
+    pub(crate) fn batch(&self, most: u32) -> &[RingEntry<V>] {
+        let (front, _) = self.hand.as_slices();
+        &front[..front.len().min(usize::try_from(most).unwrap_or(usize::MAX))]
+    }
+
+    /// Passes so many messages of the batch, and drops them.
+    pub(crate) fn pass_together(&mut self, messages: usize) {
+        if const { std::mem::needs_drop::<V>() } {
+            (0..messages).for_each(|_| self.advance());
+            return;
+        }
+        self.hand.drain(..messages.min(self.hand.len()));
+        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn advance(&mut self) {
         let passed = self.take();

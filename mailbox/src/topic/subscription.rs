@@ -5,7 +5,7 @@ use std::task::Context;
 
 use super::core::Core;
 use super::cursor::Cursor;
-use super::drain::{Consume, Drained, Span, drain, for_each, take_runs};
+use super::drain::{Consume, Drained, Span, drain, for_each, pass_runs, take_runs};
 use super::error::{Obstacle, SubscribeError};
 use super::front::Front;
 use super::lane::LaneReader;
@@ -216,6 +216,22 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         gone: impl FnMut(M),
     ) {
         each_reader!(&mut self.reader, reader => take_runs(reader, (below, most), handled, take, gone));
+    }
+
+    /// As [`take_runs`](Self::take_runs), without the messages themselves: those that are taken are passed
+    /// and dropped together, which costs less.
+    ///
+    /// # Panics
+    /// When `take` does: nothing of what it was shown is passed. When the destructor of a message does, which
+    /// is passed then.
+    #[inline]
+    pub fn pass_runs(
+        &mut self,
+        (below, most): (u64, u32),
+        handled: &mut u64,
+        take: impl FnMut(Visible<'_, M>) -> usize,
+    ) {
+        each_reader!(&mut self.reader, reader => pass_runs(reader, (below, most), handled, take));
     }
 
     /// Messages published and not passed yet; for a ring, the subscriber's own among them.

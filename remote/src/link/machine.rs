@@ -370,12 +370,9 @@ impl Link {
         self.owe_ack(now);
         // At most as many as the frame has bytes.
         let skip = usize::try_from(expected - first).unwrap_or(usize::MAX);
-        let all = run.clone().count();
-        let new = all.saturating_sub(skip) as u64;
-        if new > 0 {
-            self.take_rows(&rows(run, skip))?;
-        }
-        self.stats.duplicates += all as u64 - new;
+        let new = self.take_rows(&run, skip)?;
+        let all = if new > 0 { skip as u64 + new } else { run.count() as u64 };
+        self.stats.duplicates += all - new;
         self.received += new;
         self.stats.received += new;
         if new == 0 {
@@ -385,16 +382,21 @@ impl Link {
         Ok(Output::Run { skip })
     }
 
-    /// Takes all of these messages of topics, or none.
-    fn take_rows(&mut self, rows: &(impl Iterator<Item = (u16, u64)> + Clone)) -> Result<(), LinkFault> {
-        for (at, (type_id, count)) in rows.clone().enumerate() {
-            let Err(fault) = self.of_topic(type_id, count) else { continue };
-            for (type_id, count) in rows.clone().take(at) {
+    /// Takes all of these messages of topics but for the first `skip`, or none. How many.
+    fn take_rows(&mut self, run: &Run<'_>, skip: usize) -> Result<u64, LinkFault> {
+        let rows = || Rows::new(run.clone(), skip);
+        let mut all = 0;
+        for (at, (type_id, count)) in rows().enumerate() {
+            let Err(fault) = self.of_topic(type_id, count) else {
+                all += count;
+                continue;
+            };
+            for (type_id, count) in rows().take(at) {
                 self.flow_mut(type_id).taken -= count;
             }
             return Err(fault);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Something has come that the peer waits to hear of.
@@ -550,15 +552,28 @@ impl Link {
     }
 }
 
-/// The types of a run's messages, but for the first `skip`: each with how many of it come in a row.
-fn rows(run: Run<'_>, skip: usize) -> impl Iterator<Item = (u16, u64)> + Clone + '_ {
-    let mut types = run.skip(skip).map(|entry| entry.type_id).peekable();
-    std::iter::from_fn(move || {
-        let type_id = types.next()?;
+/// The types of a run's messages, each with how many of it come in a row.
+struct Rows<'a>(Run<'a>);
+
+impl<'a> Rows<'a> {
+    /// But for the first `skip`.
+    fn new(mut run: Run<'a>, skip: usize) -> Self {
+        run.by_ref().take(skip).for_each(drop);
+        Self(run)
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = (u16, u64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u16, u64)> {
+        let type_id = self.0.next()?.type_id;
         let mut count = 1;
-        while types.next_if_eq(&type_id).is_some() {
+        while self.0.next_type() == Some(type_id) {
+            self.0.next();
             count += 1;
         }
         Some((type_id, count))
-    })
+    }
 }

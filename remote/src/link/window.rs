@@ -65,6 +65,14 @@ struct Open {
     left: usize,
 }
 
+impl Open {
+    /// By how much later than its first message one was published, if a run can say that (nanoseconds).
+    #[inline(always)]
+    fn later_ns(&self, publish_ns: i64) -> Option<u32> {
+        publish_ns.checked_sub(self.header.publish_ns)?.try_into().ok()
+    }
+}
+
 impl Window {
     /// The sequence of the last message.
     pub(super) fn last(&self) -> u64 {
@@ -162,23 +170,40 @@ impl Window {
     #[inline]
     fn extend(&mut self, header: &Header, value: &[u8], value_len: u32, run_max: usize) -> bool {
         let Some(open) = &self.open else { return false };
-        let Some(Ok(later_ns)) = header.publish_ns.checked_sub(open.header.publish_ns).map(u32::try_from)
-        else {
-            return false;
-        };
-        let more = RUN_ENTRY_LEN + value.len().next_multiple_of(ALIGN);
+        let Some(later_ns) = open.later_ns(header.publish_ns) else { return false };
+        let more = entry_len(value);
         let is_run = open.messages > 1 && open.run_max == run_max;
-        if !is_run && !self.make_run(run_max, more) {
-            return false;
-        }
+        (is_run || self.make_run(run_max, more)) && self.append(kind(header), value_len, later_ns, value)
+    }
+
+    /// Adds a message to the open frame if that is a run already and takes it; whether it does.
+    #[inline(always)]
+    pub(super) fn extend_run(
+        &mut self,
+        kind: (u16, u16, u32),
+        publish_ns: i64,
+        value: &[u8],
+        run_max: usize,
+    ) -> bool {
+        let Some(open) = &self.open else { return false };
+        let Some(later_ns) = open.later_ns(publish_ns) else { return false };
+        let Ok(value_len) = u32::try_from(value.len()) else { return false };
+        let is_run = open.messages > 1 && open.run_max == run_max;
+        let fits = value.len() <= RUN_VALUE_MAX && kind.2 <= value_len;
+        is_run && fits && self.append(kind, value_len, later_ns, value)
+    }
+
+    /// Adds a message to the open frame, which is a run, or was made one for it; whether there is room.
+    #[inline(always)]
+    fn append(&mut self, kind: (u16, u16, u32), value_len: u32, later_ns: u32, value: &[u8]) -> bool {
+        let more = entry_len(value);
         let Some(open) = self.open.as_mut().filter(|open| more <= open.left) else { return false };
         open.left -= more;
         open.len += more;
         open.messages += 1;
         self.messages += 1;
-        let space = self.space(more);
-        let (head, rest) = space.split_at_mut(RUN_ENTRY_LEN);
-        head.copy_from_slice(&entry_head(kind(header), value_len, later_ns));
+        let (head, rest) = self.space(more).split_at_mut(RUN_ENTRY_LEN);
+        head.copy_from_slice(&entry_head(kind, value_len, later_ns));
         put(rest, value);
         true
     }
@@ -324,8 +349,14 @@ impl Window {
     }
 }
 
+/// What a message takes in a run, in bytes.
+#[inline(always)]
+fn entry_len(value: &[u8]) -> usize {
+    RUN_ENTRY_LEN + value.len().next_multiple_of(ALIGN)
+}
+
 /// Writes a value and its padding.
-#[inline]
+#[inline(always)]
 fn put(to: &mut [u8], value: &[u8]) {
     let (to, padding) = to.split_at_mut(value.len());
     to.copy_from_slice(value);

@@ -1,5 +1,8 @@
 //! Messages that share a frame.
 
+use mycelium_random::cases;
+use mycelium_remote::link::RowKind;
+
 use super::*;
 
 /// A run of messages, each with its type id.
@@ -57,4 +60,39 @@ fn a_run_is_taken_as_its_messages_would_be_or_not_at_all() {
     let credit = LinkFault::Credit { type_id: 9, limit: 1_024 };
     assert_eq!(again(&[9, 7].repeat(1_023)), (Err(credit), 4, 4), "two of each have come");
     assert_eq!(again(&[9, 7].repeat(1_022)), (Ok(Output::Run { skip: 0 }), 2_048, 2_048));
+}
+
+#[test]
+fn what_is_added_to_an_open_run_is_written_and_refused_as_if_it_was_sent() {
+    let mut random = Random::new(seed());
+    for _ in 0..cases(200) {
+        let [mut sends, mut extends] = [(); 2].map(|()| {
+            let mut link = linked();
+            written(&mut link, 0);
+            link
+        });
+        let (kind, mut time, mut added) = (RowKind { version: 1, root_len: 8 }, 1_000_i64, 0);
+        for _ in 0..random.below(3_000) {
+            let (usual, short) = (random.chance(98), random.chance(99));
+            time += [0, 3, -40, 1 << 33][random.index(if usual { 2 } else { 4 })];
+            let value = vec![7; 8 * (1 + random.index(if short { 2 } else { 200 }))];
+            let type_id = if random.chance(95) { 7 } else { 9 };
+            let header = Header { type_id, version: 1, root_len: 8, publish_ns: time, ..Header::default() };
+            let mut row = extends.row(type_id);
+            let is_added = row.extend(kind, time, &value);
+            added += usize::from(is_added);
+            let extended = if is_added { None } else { Some(row.send(&header, &value)) };
+            let sent = sends.send(&header, &value);
+            assert_eq!(extended.unwrap_or(sent), sent);
+            assert!(!is_added || sent.is_ok(), "{sent:?} and yet it was added");
+            if random.chance(1) {
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                sends.fill(0, &mut one);
+                extends.fill(0, &mut other);
+                assert!(one == other, "other bytes");
+            }
+        }
+        assert_eq!((sends.stats(), sends.credit(7)), (extends.stats(), extends.credit(7)));
+        println!("{added} were added");
+    }
 }

@@ -1,11 +1,13 @@
 //! One who listens to one topic in bytes.
 
 use std::mem::needs_drop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use mycelium_mailbox::wire::{Encoder, WireError};
 use mycelium_mailbox::{Delivery, Releases, Source, Subscription as Queue, Visible};
 use mycelium_remote::frame::Header;
+use mycelium_remote::link::Row;
 
 use super::WireQueue;
 use super::tap::TimeLog;
@@ -166,6 +168,45 @@ impl<T: Carried> WireQueue for Ear<T> {
             seen += 1;
         }
         self.seen(seen)
+    }
+
+    fn send_row(&mut self, below: u64, most: usize, row: &mut Row<'_>) -> Option<usize> {
+        let (kind, _) = T::FIXED_ROW?;
+        let Self { queue, tally, encoder, times, passed, place, .. } = self;
+        if place.at.is_none() || !tally.entry.tap.is_alone() {
+            return None;
+        }
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let (mut sent, mut panicked) = (0, None);
+        let take = |run: Visible<'_, T>| {
+            let mut taken = 0;
+            let send = || {
+                for Delivery { message, stamp, .. } in run {
+                    let published = tally.entry.tap.published(tally.entry.topic(), times, stamp, 0);
+                    // A constant, so that it is no call to copy so many bytes.
+                    let len = const { if let Some((_, len)) = T::FIXED_ROW { len } else { 0 } };
+                    let bytes = message.to_wire(tally.entry.kind(), published, encoder).ok();
+                    let bytes = bytes.map(|(_, bytes)| bytes).filter(|bytes| bytes.len() == len);
+                    let Some(bytes) = bytes.and_then(|bytes| bytes.get(..len)) else { return };
+                    if !row.extend(kind, published, bytes) {
+                        return;
+                    }
+                    (taken, *passed) = (taken + 1, Some(stamp));
+                }
+            };
+            // Foreign code: what the link has before it panics is not to be sent again.
+            panicked = catch_unwind(AssertUnwindSafe(send)).err();
+            taken
+        };
+        queue.pass_runs((below, most), &mut sent, take);
+        tally.passed_together(sent);
+        if sent > 0 {
+            self.tell();
+        }
+        if let Some(panicked) = panicked {
+            resume_unwind(panicked);
+        }
+        Some(usize::try_from(sent).unwrap_or(usize::MAX))
     }
 
     fn read_array(&mut self, below: u64, of: &WireArray, out: &mut [u8]) -> usize {
