@@ -8,6 +8,7 @@ use mycelium_mailbox::shm::{
     SHM_READERS_MAX, SHM_WRITERS_MAX, ShmAccess, ShmError, ShmFault, ShmMode, ShmReadError, ShmReader,
     ShmSegment, ShmSendError, ShmWriter,
 };
+use mycelium_random::{Random, cases, seed};
 
 fn ring(access: ShmAccess) -> (ShmSegment, ShmWriter, ShmReader) {
     let segment = ShmSegment::create(4_096).unwrap();
@@ -84,6 +85,34 @@ fn a_stream_is_read_in_pieces_of_any_length() {
     writer.send(b"ask 43").unwrap();
     assert_eq!(reader.read_bytes(&mut piece), Ok(4));
     assert_eq!(reader.read(), Ok(Some(&b"ask 43"[..])));
+}
+
+#[test]
+fn a_stream_is_the_same_bytes_whatever_is_written_and_read_at_once() {
+    let mut random = Random::new(seed());
+    for _ in 0..cases(30) {
+        let (_segment, mut writer, mut reader) = ring(ShmAccess::Sole);
+        let (mut sent, mut got, mut next) = (Vec::new(), Vec::new(), 0_u8);
+        // Some times around the ring.
+        for _ in 0..600 {
+            let longest = if random.chance(90) { 100 } else { writer.longest() };
+            let record: Vec<u8> = (0..=random.index(longest)).map(|n| next.wrapping_add(n as u8)).collect();
+            if random.chance(60) && writer.send(&record).is_ok() {
+                next = next.wrapping_add(record.len() as u8);
+                sent.extend(record);
+            }
+            let pieces = if random.chance(90) { 300 } else { 9 };
+            let mut piece = vec![0; 1 + random.index(pieces)];
+            let count = reader.read_bytes(&mut piece).unwrap();
+            got.extend_from_slice(&piece[..count]);
+        }
+        let mut piece = [0; 1_000];
+        while let count @ 1.. = reader.read_bytes(&mut piece).unwrap() {
+            got.extend_from_slice(&piece[..count]);
+        }
+        assert!(got == sent && !got.is_empty(), "{} bytes of {}", got.len(), sent.len());
+        assert!(!reader.has_news());
+    }
 }
 
 #[test]

@@ -124,3 +124,27 @@ pub(super) fn get(words: &[Word], geometry: Geometry, at: u64, to: &mut [[u8; 8]
         *to = word.load(Ordering::Relaxed).to_le_bytes();
     }
 }
+
+/// Copies bytes out of the ring, from this position on: into memory of any length, from the beginning of a
+/// word.
+#[inline]
+pub(super) fn get_bytes(words: &[Word], geometry: Geometry, at: u64, to: &mut [u8]) {
+    let ring = &words[DATA..];
+    let first = geometry.index(at);
+    let run = to.len().min((ring.len() - first) * 8);
+    let (now, wrapped) = to.split_at_mut(run);
+    get_run(&ring[first..], now);
+    get_run(ring, wrapped);
+}
+
+#[inline]
+fn get_run(words: &[Word], to: &mut [u8]) {
+    let (whole, rest) = to.as_chunks_mut::<8>();
+    for (to, word) in whole.iter_mut().zip(words) {
+        *to = word.load(Ordering::Relaxed).to_le_bytes();
+    }
+    if !rest.is_empty() {
+        let last = words[whole.len()].load(Ordering::Relaxed).to_le_bytes();
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}

@@ -7,7 +7,7 @@ use super::layout::{
     CALL, CLAIM, CLOSED, FUTEX, GATES, Geometry, LAST, ROOM_BELL, ROOM_WAITS, ReaderState, ReaderWords,
     SLEEPERS, TAIL, WORD, reader_words,
 };
-use super::memory::{Point, SharedWords, get};
+use super::memory::{Point, SharedWords, get, get_bytes};
 use super::write::BEAT;
 use crate::sync::{Ordering, Word, word_fence};
 
@@ -44,6 +44,17 @@ pub(super) struct ReaderCore<M> {
     fault: Option<ShmReadError>,
     /// A copy of the last record.
     copy: Vec<[u8; 8]>,
+    /// The record at `at`, as far as it is read in parts.
+    part: RecordPart,
+}
+
+/// What is left of a record: where that begins, and how many bytes it has. None: it was not begun.
+#[derive(Clone, Copy, Default)]
+struct RecordPart {
+    at: u64,
+    left: u64,
+    /// The record behind it.
+    next: u64,
 }
 
 impl<M: SharedWords> ReaderCore<M> {
@@ -84,6 +95,7 @@ impl<M: SharedWords> ReaderCore<M> {
             calls: false,
             fault: None,
             copy: Vec::new(),
+            part: RecordPart::default(),
         };
         // A writer may have found the ring full behind the cursor of before.
         reader.tell_writers();
@@ -94,7 +106,7 @@ impl<M: SharedWords> ReaderCore<M> {
         &self.memory.words()[at]
     }
 
-    fn is_lossy(&self) -> bool {
+    pub(super) fn is_lossy(&self) -> bool {
         self.state.kind() == ReaderState::LOSSY
     }
 
@@ -121,6 +133,92 @@ impl<M: SharedWords> ReaderCore<M> {
         let fault = ShmFault::Empty { at: self.at - Geometry::room(0) }.into();
         self.fault = Some(fault);
         fault
+    }
+
+    /// Copies bytes of the next record, or of the one that was begun, straight to where they are to be: as
+    /// many as `to` takes, or zero where there are none. For readers that writers wait for: the record stays
+    /// in the ring until all of it is read. A record that is longer than `to` is left at the end of a word,
+    /// so zero is returned too where `to` is shorter than a word and the rest of the record.
+    pub(super) fn read_part(&mut self, to: &mut [u8]) -> Result<usize, ShmReadError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if self.part.left == 0
+            && let Err(fault) = self.begin_part()
+        {
+            self.fault = Some(fault);
+            return Err(fault);
+        }
+        let mut count = self.part.left.min(to.len() as u64);
+        if count < self.part.left {
+            count -= count % WORD;
+        }
+        if count > 0 {
+            // At most the length of `to`.
+            get_bytes(self.memory.words(), self.geometry, self.part.at, &mut to[..count as usize]);
+            self.part.at += count;
+            self.part.left -= count;
+            self.end_part();
+        }
+        Ok(count as usize)
+    }
+
+    /// Copies what is left of the record that was begun to where [`last`](Self::last) has it: how much.
+    pub(super) fn read_rest(&mut self) -> usize {
+        let RecordPart { at, left, .. } = self.part;
+        let count = left.div_ceil(WORD) as usize;
+        if self.copy.len() < count {
+            self.copy.resize(count, [0; 8]);
+        }
+        get(self.memory.words(), self.geometry, at, &mut self.copy[..count]);
+        self.part.left = 0;
+        if count > 0 {
+            self.end_part();
+        }
+        left as usize
+    }
+
+    /// What is left of the record that was begun is not read.
+    pub(super) fn skip_part(&mut self) {
+        if std::mem::take(&mut self.part.left) > 0 {
+            self.end_part();
+        }
+    }
+
+    /// Finds the next record, if there is one.
+    fn begin_part(&mut self) -> Result<(), ShmReadError> {
+        if self.at == self.seen {
+            self.commit();
+            self.look()?;
+            if self.at == self.seen {
+                return Ok(());
+            }
+        } else if self.at - self.committed >= self.geometry.capacity / 8 {
+            self.commit();
+        }
+        let at = self.at;
+        let mut head = [[0; 8]; 2];
+        get(self.memory.words(), self.geometry, at, &mut head);
+        let [head, sequence] = head.map(u64::from_le_bytes);
+        let len = self.geometry.len_of(at, head).filter(|len| Geometry::room(*len) <= self.seen - at);
+        let len = len.ok_or(ShmFault::Record { at, found: head })?;
+        if let Some(expected) = self.expected.filter(|expected| *expected != sequence) {
+            return Err(ShmFault::Sequence { expected, found: sequence }.into());
+        }
+        if len == 0 {
+            return Err(ShmFault::Empty { at }.into());
+        }
+        self.expected = Some(sequence.wrapping_add(1));
+        self.part = RecordPart { at: at + 2 * WORD, left: len, next: at + Geometry::room(len) };
+        Ok(())
+    }
+
+    /// Goes on behind the record, if all of it is read.
+    fn end_part(&mut self) {
+        if self.part.left == 0 {
+            self.at = self.part.next;
+            self.memory.reach(Point::Copied);
+        }
     }
 
     #[inline]

@@ -237,6 +237,7 @@ impl ShmReader {
     #[inline]
     pub fn read(&mut self) -> Result<Option<&[u8]>, ShmReadError> {
         self.rest = 0..0;
+        self.core.skip_part();
         self.core.read()
     }
 
@@ -247,7 +248,14 @@ impl ShmReader {
     /// As [`ShmReader::read`], and where a message is empty ([`ShmFault::Empty`](super::ShmFault::Empty)),
     /// which none of a stream is.
     pub fn read_bytes(&mut self, to: &mut [u8]) -> Result<usize, ShmReadError> {
-        if self.rest.is_empty() {
+        if self.rest.is_empty() && !self.core.is_lossy() {
+            let count = self.core.read_part(to)?;
+            if count > 0 || to.is_empty() {
+                return Ok(count);
+            }
+            // There is nothing, or a rest for which `to` is too short.
+            self.rest = 0..self.core.read_rest();
+        } else if self.rest.is_empty() {
             let Some(len) = self.core.read()?.map(<[u8]>::len) else { return Ok(0) };
             if len == 0 {
                 return Err(self.core.refuse_empty());
