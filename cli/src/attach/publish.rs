@@ -17,7 +17,8 @@ use crate::outcome::{self, Outcome, complain, say};
 /// subscribes to, and this command ends when it has acknowledged all of it.
 ///
 /// Exit code 0 when the node has the messages, 1 when nobody there subscribes to them, or nobody did when
-/// some of them came, or the link is lost, 2 when there is no link, or a value is none of the contract.
+/// some of them came, or the node does not say who does, or the link is lost, 2 when there is no link, or a
+/// value is none of the contract.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PublishArgs {
     /// The topic.
@@ -35,6 +36,9 @@ pub(crate) struct PublishArgs {
 
 /// One that is interrupted waits so long for what it has sent.
 const INTERRUPTED_TIME: Duration = Duration::from_secs(1);
+
+/// How long somebody at a node may take to subscribe that has said what it wants.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A message of a contract, to be written.
 pub(crate) struct Writer<'c> {
@@ -120,7 +124,13 @@ pub(super) async fn is_wanted(
     within: Duration,
 ) -> Result<bool, Box<dyn std::error::Error>> {
     attached.check_enabled(std::iter::once(name))?;
-    let wanted = until_wanted(name, attached, within).await;
+    let wanted = match until_wanted(name, attached, within).await {
+        Ok(wanted) => wanted,
+        Err(cause) => {
+            complain(format_args!("error: {cause}"));
+            return Ok(false);
+        }
+    };
     if !wanted {
         let wants = attached.link().map(|link| link.wants.join(", ")).unwrap_or_default();
         let wants =
@@ -249,13 +259,38 @@ fn lines() -> tokio::sync::mpsc::Receiver<(u64, std::io::Result<String>)> {
     take
 }
 
-/// Whether the node wants such messages, or soon does.
-async fn until_wanted(name: &str, attached: &Attached, within: Duration) -> bool {
-    let wanted = async {
+/// Whether the node wants such messages, or soon does. `Err`: it has not said what it wants.
+async fn until_wanted(name: &str, attached: &Attached, within: Duration) -> Result<bool, String> {
+    let wanted = async || {
         while !attached.link().is_some_and(|link| link.wants.contains(&name)) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    // A node says what it wants at once, behind the handshake.
-    tokio::time::timeout(within.min(Duration::from_secs(1)), wanted).await.is_ok()
+    // A node says what it wants at once, behind the handshake, and so before its answer to the second word:
+    // that one is asked for when the first answer has come.
+    let said = async {
+        for _ in 0..2 {
+            attached.dialer.round_trip().await?;
+        }
+        Some(())
+    };
+    let said = tokio::select! {
+        biased;
+        () = wanted() => return Ok(true),
+        said = tokio::time::timeout(within, said) => said,
+    };
+    let node = &attached.node;
+    match said {
+        // A node that has just begun may have no subscriber yet.
+        Ok(Some(())) => Ok(tokio::time::timeout(within.min(SOON), wanted()).await.is_ok()),
+        Ok(None) => {
+            let fault = attached.link().and_then(|link| link.fault);
+            let fault = fault.as_deref().unwrap_or("the connection has ended");
+            Err(format!("the link to `{node}` was lost before it had said what it subscribes to: {fault}"))
+        }
+        Err(_) => Err(format!(
+            "`{node}` is linked, and has not said within {within:?} what it subscribes to: it is stopped, or very busy; \
+             give it longer by --within SECONDS"
+        )),
+    }
 }

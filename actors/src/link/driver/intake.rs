@@ -78,7 +78,7 @@ impl Driver {
                     Output::Interest => self.news.interest = true,
                     Output::Opened => self.news.opened = true,
                     Output::Mailboxes => self.news.described = true,
-                    Output::Pong => _ = self.pings.pop_front().map(|asked| asked.send(())),
+                    Output::Pong => self.answered(),
                     Output::Bye(ended) => return Err(Cut::Bye(ended)),
                     _ => {}
                 }
@@ -111,6 +111,15 @@ impl Driver {
             self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
         };
         Ok(more)
+    }
+
+    /// The peer has answered a ping. The asker is to know what it has said before.
+    fn answered(&mut self) {
+        if std::mem::take(&mut self.news.interest) {
+            self.follow();
+        }
+        // One who has gone hears nothing.
+        _ = self.pings.pop_front().map(|asked| asked.send(()));
     }
 
     /// A message of a topic has come. Whether it waits nowhere.
