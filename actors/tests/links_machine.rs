@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mycelium::{LinkAddress, LinkError};
+use rustix::process::{Pid, Signal, kill_process};
 
 use common::WATCHDOG;
 use kit::{bus, find, link, socket, until};
@@ -82,6 +83,64 @@ fn a_bus_that_takes_over_an_address_is_dialed_though_the_former_one_is_linked_by
         let link = link(&desk, "market");
         assert_eq!((link.connections, link.state), (2, mycelium::LinkState::Linked));
     });
+}
+
+/// Where the process that is stopped listens.
+const LISTENER: &str = "MYCELIUM_STOPPED_LISTENER";
+
+/// The part of the process that is stopped; nothing where nobody asks for it.
+#[test]
+fn what_a_listener_does_that_is_stopped() {
+    let Ok(at) = std::env::var(LISTENER) else { return };
+    run(async {
+        let market = bus("market");
+        market.bind_shm(at).unwrap();
+        println!("bound");
+        // Until the dialer has seen the link and ends, or has given up.
+        let told = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        until(|| find(&market, "desk").is_some_and(|link| link.connections > 0) || told.is_finished()).await;
+        println!("linked {}", find(&market, "desk").is_some());
+        _ = told.await;
+    });
+}
+
+/// A socket takes connections while nobody accepts them: so the dialer is in the midst of the handshake, its
+/// rings handed over, when the listener does nothing for as long as a dial may take.
+#[test]
+fn a_listener_of_shared_memory_that_is_stopped_in_the_handshake_is_waited_for() {
+    let path = socket();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "what_a_listener_does_that_is_stopped", "--nocapture"]);
+    let child = command.env(LISTENER, &*path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut listener = Listener(child.unwrap());
+    let mut lines = BufReader::new(listener.0.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("bound")));
+    run(async {
+        listener.signal(Signal::STOP);
+        let desk = bus("desk");
+        let dialer = desk.connect(LinkAddress::shm(&*path)).unwrap();
+        until(|| dialer.fault().is_some()).await;
+        let fault = dialer.fault().unwrap();
+        assert!(fault.contains("the handshake was not done after"), "it was the dial that ended: {fault}");
+        listener.signal(Signal::CONT);
+        assert_eq!(&*dialer.linked().await, "market");
+        assert!(lines.any(|line| line.unwrap().contains("linked true")));
+        drop(listener.0.stdin.take());
+    });
+}
+
+struct Listener(Child);
+
+impl Listener {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
 }
 
 /// What another user of the machine is told to do: `connect`, `plant`, `look` or `listen`, and where.
