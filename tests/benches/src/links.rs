@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{
-    Actor, BoxError, Context, Handler, LinkAddress, Message, MessageBus, Publisher, Subscriptions,
+    Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, Message, MessageBus, Publisher,
+    Subscriptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -97,12 +98,29 @@ pub(crate) fn against_bare_sockets(report: &mut Report) {
     }
 }
 
+/// Both sides look at their rings for as long as a message may take.
+#[cfg(target_os = "linux")]
+fn spinning() -> LinkOptions {
+    LinkOptions::default().spin(Duration::from_micros(50))
+}
+
+/// The same, and the writer need not wait for the reader to have handled what it has.
+#[cfg(target_os = "linux")]
+fn at_once() -> LinkOptions {
+    spinning().credit(8_192)
+}
+
 /// The same through shared memory, beside a ring of it that both sides watch.
 #[cfg(target_os = "linux")]
 fn through_shared_memory(report: &mut Report) {
     let contenders: Vec<(&str, Round)> = vec![
         (OURS, Box::new(|| one_way(Kind::Shm, MESSAGES, true))),
         ("mycelium, a subscriber", Box::new(|| one_way(Kind::Shm, MESSAGES, false))),
+        ("mycelium, both sides spin", Box::new(|| one_way_with(Kind::Shm, MESSAGES, true, &spinning()))),
+        (
+            "mycelium, both spin, more credit",
+            Box::new(|| one_way_with(Kind::Shm, MESSAGES, true, &at_once())),
+        ),
         ("bare ring, both sides spin", Box::new(|| bare_ring_one_way(MESSAGES))),
     ];
     report.contest("links", "one way, 64 B, shared memory", "ns per message", contenders);
@@ -203,21 +221,25 @@ fn there(word: u64, number: u64) -> There {
 }
 
 fn one_way(kind: Kind, number: u64, actor: bool) -> f64 {
+    one_way_with(kind, number, actor, &LinkOptions::default())
+}
+
+fn one_way_with(kind: Kind, number: u64, actor: bool, options: &LinkOptions) -> f64 {
     let socket = SocketPath::new();
     let (tell, told) = mpsc::channel();
     let reader = thread::spawn({
-        let socket = socket.clone();
+        let (socket, options) = (socket.clone(), options.clone());
         move || {
             run(async move {
                 let desk = bus("desk");
                 let end = if actor {
                     let (done, end) = tokio::sync::oneshot::channel();
                     desk.spawn(Desk { left: number, done: Some(done) }).expect("the actor starts");
-                    tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                    tell.send(listen_with(&desk, kind, &socket, options)).expect("somebody waits");
                     end.await.expect("the actor lives")
                 } else {
                     let mut subscriber = desk.subscriber::<There>().expect("a subscription");
-                    tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                    tell.send(listen_with(&desk, kind, &socket, options)).expect("somebody waits");
                     for word in 0..number {
                         assert_eq!(subscriber.recv().await.expect("the bus is open").words[7], word);
                     }
@@ -228,9 +250,10 @@ fn one_way(kind: Kind, number: u64, actor: bool) -> f64 {
             })
         }
     });
+    let options = options.clone();
     let begin = run(async move {
         let market = bus("market");
-        market.connect(told.recv().expect("the reader lives")).expect("an address");
+        market.connect_with(told.recv().expect("the reader lives"), options).expect("an address");
         wanted(&market, There::NAME).await;
         let publisher = market.publisher::<There>().expect("a topic");
         let begin = Instant::now();
@@ -440,15 +463,19 @@ fn bus(name: &str) -> MessageBus {
 }
 
 fn listen(bus: &MessageBus, kind: Kind, socket: &SocketPath) -> LinkAddress {
+    listen_with(bus, kind, socket, LinkOptions::default())
+}
+
+fn listen_with(bus: &MessageBus, kind: Kind, socket: &SocketPath, options: LinkOptions) -> LinkAddress {
     match kind {
         Kind::Unix => {
-            bus.bind_unix(&socket.0).expect("a socket of our own");
+            bus.bind_unix_with(&socket.0, options).expect("a socket of our own");
             LinkAddress::unix(&socket.0)
         }
-        Kind::Tcp => LinkAddress::tcp(bus.bind_tcp("127.0.0.1:0").expect("a port").address()),
+        Kind::Tcp => LinkAddress::tcp(bus.bind_tcp_with("127.0.0.1:0", options).expect("a port").address()),
         #[cfg(target_os = "linux")]
         Kind::Shm => {
-            bus.bind_shm(&socket.0).expect("a socket of our own");
+            bus.bind_shm_with(&socket.0, options).expect("a socket of our own");
             LinkAddress::shm(&socket.0)
         }
     }
