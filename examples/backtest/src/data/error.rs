@@ -307,6 +307,11 @@ const RAW: &str = "mend the row, or take prices as they stand with --prices raw"
 /// What to do about rows that cannot be.
 const MEND: &str = "mend the row, or leave such rows out with --drop-bad-rows";
 
+/// Formats that a date may have which is not known: months come first in some countries, and days in others.
+fn formats_of(text: &str) -> &'static str {
+    if text.contains('/') { "'%m/%d/%Y' or '%d/%m/%Y'" } else { "'%d.%m.%Y'" }
+}
+
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -346,15 +351,12 @@ impl fmt::Display for RowError {
                 "`{}` may be a date with its hour, or seconds since 1970; say which: --date-format '%Y%m%d%H', or '%s'",
                 Quoted(text)
             ),
-            Self::BadTimestamp(text) => {
-                // Months come first in some countries, and days in others.
-                let format = if text.contains('/') { "'%m/%d/%Y' or '%d/%m/%Y'" } else { "'%d.%m.%Y'" };
-                write!(
-                    f,
-                    "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format {format}",
-                    Quoted(text)
-                )
-            }
+            Self::BadTimestamp(text) => write!(
+                f,
+                "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format {}",
+                Quoted(text),
+                formats_of(text)
+            ),
             Self::NotAsSaid { text, format } => {
                 write!(f, "`{}` is not written as `{}`; see --date-format", Quoted(text), Quoted(format))
             }

@@ -112,7 +112,7 @@ impl Parameter {
     }
 
     /// A value as JSON: a switch is `true` or `false`, and all else a number.
-    pub(super) fn to_json(&self, value: f64) -> serde_json::Value {
+    pub(super) fn json(&self, value: f64) -> serde_json::Value {
         if self.kind == ParameterKind::Switch { (value != 0.0).into() } else { value.into() }
     }
 

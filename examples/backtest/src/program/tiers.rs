@@ -1,5 +1,6 @@
 //! The file of `--margin-tiers`: which equity positions need, by size and by asset.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use mycelium_toml::{Document, Fields, Mistake, TEXT_BYTES_MAX, read, text};
@@ -21,7 +22,7 @@ impl TierFile {
     /// # Errors
     /// The file, the line, what is wrong and what can be written.
     pub(super) fn read(file: &str, names: &[String]) -> Result<Self, String> {
-        let bytes = read(file.as_ref(), TEXT_BYTES_MAX as u64, "a table of margins")
+        let bytes = read(file.as_ref(), TEXT_BYTES_MAX, "a table of margins")
             .map_err(|error| format!("is `{file}`, which cannot be read: {error}"))?;
         text(&bytes)
             .and_then(|text| Self::parse(text, names))
@@ -34,7 +35,7 @@ impl TierFile {
         let mut tiers: Vec<(Option<String>, MarginTier)> = Vec::new();
         for table in fields.list("tier", MARGIN_TIERS_MAX)? {
             let tier = Fields::new(table, "a tier", &["asset", "from", "initial", "maintenance"])?;
-            let asset = tier.string("asset")?.map(|name| name.into_owned());
+            let asset = tier.string("asset")?.map(Cow::into_owned);
             if let Some(name) = asset.as_ref().filter(|name| !names.contains(name)) {
                 let cause = format!("nothing is called `{name}` here; there are {}", names.join(", "));
                 return Err(tier.wrong("asset", cause));

@@ -267,7 +267,7 @@ pub(super) fn to_json(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> Value
             .parameters()
             .iter()
             .zip(&result.point)
-            .map(|(parameter, value)| (parameter.name.to_owned(), parameter.to_json(*value)))
+            .map(|(parameter, value)| (parameter.name.to_owned(), parameter.json(*value)))
             .collect();
         json!({
             "train": [day(result.fold.train.start), day(result.fold.train.end - 1)],
