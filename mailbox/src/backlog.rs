@@ -184,6 +184,12 @@ impl<T> Backlog<T> {
         }
     }
 
+    /// What [`push`](Self::push) has stored last, as long as that waits.
+    #[inline]
+    pub(crate) fn newest_mut(&mut self) -> Option<&mut T> {
+        if let Store::Fifo(queue) = &mut self.store { queue.back_mut() } else { None }
+    }
+
     /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
     #[inline]
     pub fn offer(&mut self, value: T, key: u64) -> Offered<T> {

@@ -14,6 +14,21 @@
 //! receiver, which must pass through `prepare` and the second look again before it sleeps, or the receiver is
 //! inside `prepare` right now and the second look is still to come.
 //!
+//! # A waker that is kept
+//! The bell of one task ([`Doorbell::of_one_task`]) keeps the waker from one sleep to the next, and is rung
+//! by reference. `kept_state` is one of
+//! - `EMPTY`: none is kept.
+//! - `AWAKE`: `kept` holds one; nobody owns the place.
+//! - `ASLEEP`: the same, and a ring wakes it. The receiver, who finds its own waker there, moves from `AWAKE`
+//!   to this: one read-modify-write for a sleep, and none for a clone.
+//! - `BUSY`: a ringer, who calls the waker, or the receiver, who puts another one there or takes it out, owns
+//!   the place. A ringer stays for as long as the call takes, so nobody waits for it but a receiver that goes
+//!   for good ([`forget`](Doorbell::forget)): one that goes to sleep meanwhile uses `state` and its cell.
+//!
+//! A ringer looks at `kept_state` and then at `state`. The receiver sets one of the two to `ASLEEP` before
+//! its last look, and a ringer looks at both after its message is visible, so the sync point holds for
+//! either. When the receiver sets `kept_state`, `state` is not `ASLEEP`.
+//!
 //! # What it tells
 //! A receiver of many sources arms each with a tag (see `sources.rs`). A sender that takes such a source
 //! off the list of those that are armed, under that queue's lock, writes the tag into `told`, under its own
@@ -23,14 +38,17 @@
 //! at the bell. The one that comes second sees what the other has written.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::task::Waker;
 
-use crate::discard::wake;
-use crate::sync::{AtomicBool, AtomicU8, Ordering, Shared, Spin, model_fence};
+use crate::discard::{caught, wake};
+use crate::sync::{AtomicBool, AtomicU8, Backoff, Ordering, Shared, Spin, model_fence};
+use crate::words::WakerWords;
 
 const AWAKE: u8 = 0;
 const ASLEEP: u8 = 1;
 const BUSY: u8 = 2;
+const EMPTY: u8 = 3;
 
 /// The bell of one receiver: producers ring it, the receiver sleeps on it.
 ///
@@ -46,7 +64,10 @@ const BUSY: u8 = 2;
 /// ```
 pub struct Doorbell {
     state: AtomicU8,
+    kept_state: AtomicU8,
+    keeps: bool,
     waker: Shared<Option<Waker>>,
+    kept: WakerWords,
     /// Whether `told` holds any. Written under its lock.
     has_told: AtomicBool,
     /// The tags of sources in which a message is, or will be when the lock of its queue is free.
@@ -60,7 +81,7 @@ struct Told {
 }
 
 // SAFETY: the waker cell is touched only by the thread that moved `state` to BUSY, which one compare-exchange
-// grants to one thread at a time; `Waker` itself is Send and Sync.
+// grants to one thread at a time, and what is kept likewise; `Waker` itself is Send and Sync.
 unsafe impl Sync for Doorbell {}
 // SAFETY: as above; the fields are Send.
 unsafe impl Send for Doorbell {}
@@ -69,8 +90,25 @@ impl Doorbell {
     /// A bell whose receiver is awake.
     #[must_use]
     pub fn new() -> Self {
-        let (state, waker) = (AtomicU8::new(AWAKE), Shared::new(None));
-        Self { state, waker, has_told: AtomicBool::new(false), told: Spin::new(None) }
+        Self {
+            state: AtomicU8::new(AWAKE),
+            kept_state: AtomicU8::new(EMPTY),
+            keeps: false,
+            waker: Shared::new(None),
+            kept: WakerWords::new(),
+            has_told: AtomicBool::new(false),
+            told: Spin::new(None),
+        }
+    }
+
+    /// A bell whose receiver sleeps as one task of a runtime, with the same waker each time, and is awake
+    /// now. The waker is kept until [`forget`](Self::forget) or the bell's drop, and cloned under the lock of
+    /// a topic.
+    #[must_use]
+    pub fn of_one_task() -> Self {
+        let mut bell = Self::new();
+        bell.keeps = true;
+        bell
     }
 
     /// First step to sleep: from now on a ring wakes `waker`.
@@ -78,11 +116,16 @@ impl Doorbell {
     /// The receiver must look at all its sources once more after this returned `true`, and only then sleep.
     /// `false` says that a ring is under way: do not sleep, look again.
     #[must_use]
+    #[inline]
     pub fn prepare(&self, waker: &Waker) -> bool {
+        (self.keeps && self.prepare_kept(waker)) || self.prepare_cell(waker)
+    }
+
+    fn prepare_cell(&self, waker: &Waker) -> bool {
         // The clone and the drop of wakers run foreign code; neither happens while the state is BUSY.
         let fresh = waker.clone();
         let seen = self.state.load(Ordering::Relaxed);
-        if seen == BUSY || !self.claim(seen) {
+        if seen == BUSY || !claim(&self.state, seen) {
             return false;
         }
         // SAFETY: `claim` moved the state to BUSY, so the cell is ours until the swap below.
@@ -93,10 +136,58 @@ impl Doorbell {
         true
     }
 
+    /// The same with the waker that is kept. `false`: there is no such way now.
+    #[inline]
+    fn prepare_kept(&self, waker: &Waker) -> bool {
+        if self.state.load(Ordering::Relaxed) == ASLEEP {
+            // From a sleep that something else has ended.
+            self.cancel_cell();
+        }
+        if !self.kept.read().is(waker) {
+            return self.keep(waker);
+        }
+        let set = self.kept_state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::Relaxed);
+        model_fence();
+        set.is_ok() || self.set_again()
+    }
+
+    /// Sets the bell that is set from a sleep which something else has ended: it is written anew, so that
+    /// whoever sees that sees all that came before this sleep.
+    #[cold]
+    fn set_again(&self) -> bool {
+        let set = self.kept_state.compare_exchange(ASLEEP, ASLEEP, Ordering::SeqCst, Ordering::Relaxed);
+        model_fence();
+        set.is_ok()
+    }
+
+    /// Keeps this waker from now on, and sets the bell with it.
+    #[cold]
+    fn keep(&self, waker: &Waker) -> bool {
+        let fresh = waker.clone();
+        let seen = self.kept_state.load(Ordering::Relaxed);
+        if seen == BUSY || !claim(&self.kept_state, seen) {
+            return false;
+        }
+        // SAFETY: unless it was `EMPTY` there is one, and `claim` has made it this function's.
+        let old = (seen != EMPTY).then(|| unsafe { self.kept.read().take() });
+        self.kept.put(fresh);
+        self.kept_state.swap(ASLEEP, Ordering::SeqCst);
+        model_fence();
+        drop(old);
+        true
+    }
+
     /// Undoes [`prepare`](Self::prepare) after the second look found work. A ring may still arrive: it is
     /// spurious.
     pub fn cancel(&self) {
-        if self.claim(ASLEEP) {
+        if self.keeps {
+            let _rung = self.kept_state.compare_exchange(ASLEEP, AWAKE, Ordering::SeqCst, Ordering::Relaxed);
+        }
+        self.cancel_cell();
+    }
+
+    fn cancel_cell(&self) {
+        if self.state.load(Ordering::Relaxed) == ASLEEP && claim(&self.state, ASLEEP) {
             drop(self.take_claimed());
         }
     }
@@ -107,7 +198,10 @@ impl Doorbell {
     /// the receiver takes too when it arms the source.
     #[inline]
     pub fn ring(&self) {
-        if let Some(waker) = self.take_waker() {
+        if self.with_kept(|waker| caught(|| waker.wake_by_ref())).is_some() {
+            return;
+        }
+        if let Some(waker) = self.take_cell() {
             wake(waker);
         }
     }
@@ -115,11 +209,59 @@ impl Doorbell {
     /// Like [`ring`](Self::ring), but leaves the wake-up to the caller, who may hold a lock now.
     #[inline]
     pub(crate) fn take_waker(&self) -> Option<Waker> {
+        self.with_kept(Waker::clone).or_else(|| self.take_cell())
+    }
+
+    /// Does this with the waker that is kept, if the receiver sleeps with it.
+    #[inline]
+    fn with_kept<T>(&self, rings: impl FnOnce(&Waker) -> T) -> Option<T> {
+        struct Leave<'a>(&'a AtomicU8);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                // Release: whoever claims the place next comes after what was done with it.
+                self.0.store(AWAKE, Ordering::Release);
+            }
+        }
         model_fence();
-        if self.state.load(Ordering::SeqCst) != ASLEEP || !self.claim(ASLEEP) {
+        if self.kept_state.load(Ordering::SeqCst) != ASLEEP || !claim(&self.kept_state, ASLEEP) {
+            return None;
+        }
+        let _leave = Leave(&self.kept_state);
+        // SAFETY: there is one, and nobody takes it out before this leaves; this drops it not.
+        let waker = ManuallyDrop::new(unsafe { self.kept.read().take() });
+        Some(rings(&waker))
+    }
+
+    #[inline]
+    fn take_cell(&self) -> Option<Waker> {
+        model_fence();
+        if self.state.load(Ordering::SeqCst) != ASLEEP || !claim(&self.state, ASLEEP) {
             return None;
         }
         self.take_claimed()
+    }
+
+    /// The receiver's, which sleeps no more: drops the waker that is kept. It waits for whoever rings just
+    /// now.
+    pub fn forget(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            // A read-modify-write reads the last value, so that no model waits for ever.
+            let seen =
+                match self.kept_state.compare_exchange(AWAKE, BUSY, Ordering::SeqCst, Ordering::Relaxed) {
+                    Ok(seen) | Err(seen) => seen,
+                };
+            match seen {
+                EMPTY => return,
+                AWAKE => break,
+                ASLEEP if claim(&self.kept_state, ASLEEP) => break,
+                _ => backoff.wait(),
+            }
+        }
+        // SAFETY: there is one, and the place is this function's.
+        let kept = unsafe { self.kept.read().take() };
+        self.kept_state.store(EMPTY, Ordering::Release);
+        drop(kept);
     }
 
     /// Tells the receiver that the source with this tag has a message. Inside the lock of its queue, before
@@ -165,12 +307,7 @@ impl Doorbell {
     /// Whether the receiver sleeps or is about to.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == ASLEEP
-    }
-
-    #[inline]
-    fn claim(&self, from: u8) -> bool {
-        self.state.compare_exchange(from, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.kept_state.load(Ordering::Relaxed) == ASLEEP || self.state.load(Ordering::Relaxed) == ASLEEP
     }
 
     /// Empties the cell and ends at `AWAKE`. Only after a successful `claim`.
@@ -182,6 +319,19 @@ impl Doorbell {
         // this store, so it need not be in the total order.
         self.state.store(AWAKE, Ordering::Release);
         waker
+    }
+}
+
+#[inline]
+fn claim(state: &AtomicU8, from: u8) -> bool {
+    state.compare_exchange(from, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+}
+
+impl Drop for Doorbell {
+    fn drop(&mut self) {
+        if self.keeps {
+            self.forget();
+        }
     }
 }
 

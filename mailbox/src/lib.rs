@@ -120,6 +120,7 @@ mod topic;
 mod typed;
 mod wait;
 pub mod wire;
+mod words;
 
 pub use aside::Aside;
 pub use backlog::{Backlog, Offered, WhenFull};

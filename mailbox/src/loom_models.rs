@@ -31,8 +31,19 @@ fn loom_spin_lock_excludes() {
 
 #[test]
 fn loom_doorbell_loses_no_ring() {
-    explore(|| {
-        let bell = Arc::new(Doorbell::new());
+    no_ring_is_lost(Doorbell::new);
+}
+
+/// Fails if a ringer that finds the kept waker in use does not look at the cell, or if the waker is taken out
+/// while somebody rings.
+#[test]
+fn loom_doorbell_that_keeps_its_waker_loses_no_ring() {
+    no_ring_is_lost(Doorbell::of_one_task);
+}
+
+fn no_ring_is_lost(bell: fn() -> Doorbell) {
+    explore(move || {
+        let bell = Arc::new(bell());
         let flag = Arc::new(AtomicUsize::new(0));
         let threads = [1, 1].map(|step| {
             let (bell, flag) = (Arc::clone(&bell), Arc::clone(&flag));
@@ -55,6 +66,7 @@ fn loom_doorbell_loses_no_ring() {
             bell.cancel();
             Poll::Ready(())
         }));
+        bell.forget();
         for thread in threads {
             thread.join().unwrap();
         }

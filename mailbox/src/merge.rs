@@ -191,7 +191,25 @@ pub fn pick<S: Source>(sources: &mut [S]) -> Option<Pick> {
     if let [only] = sources {
         return only.head().map(|_| Pick { index: 0, below: u64::MAX });
     }
-    pick_of_many(sources)
+    pick_of_many(sources).into()
+}
+
+/// An `Option<Pick>` that a call hands back in two registers. The pick of an only source lies in none but
+/// those either then: in memory it would be written in two pieces and read as one, which has to wait.
+#[derive(Clone, Copy)]
+pub(crate) struct PickPair(usize, u64);
+
+impl From<Option<Pick>> for PickPair {
+    fn from(pick: Option<Pick>) -> Self {
+        pick.map_or(Self(usize::MAX, 0), |Pick { index, below }| Self(index, below))
+    }
+}
+
+impl From<PickPair> for Option<Pick> {
+    #[inline(always)]
+    fn from(PickPair(index, below): PickPair) -> Self {
+        if index == usize::MAX { None } else { Some(Pick { index, below }) }
+    }
 }
 
 /// The lowest head seen, and the lowest of all others.
@@ -221,7 +239,7 @@ impl Choice {
 const TRACKED: usize = u64::BITS as usize;
 
 #[inline(never)]
-fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
+fn pick_of_many<S: Source>(sources: &mut [S]) -> PickPair {
     let mut choice = Choice { index: usize::MAX, lowest: u64::MAX, below: u64::MAX };
     let mut empty = 0_u64;
     for (index, source) in sources.iter_mut().enumerate() {
@@ -232,7 +250,7 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
         }
     }
     if choice.index == usize::MAX {
-        return None;
+        return None.into();
     }
     // The second look. A head once seen stays what it is, so only sources that were empty need it.
     loop {
@@ -255,7 +273,7 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
         }
         if !lower {
             // Two subscriptions to one topic have equal stamps: the first of them is read then, not neither.
-            return Some(Pick { index: choice.index, below: choice.below.max(choice.lowest + 1) });
+            return PickPair(choice.index, choice.below.max(choice.lowest + 1));
         }
     }
 }

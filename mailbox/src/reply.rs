@@ -4,42 +4,46 @@
 //! Both share one [`Desk`], a piece of memory that serves one answer after the other (`reuse.rs`). `state` is
 //! a set of
 //! - `WAITS`: `waker` holds the receiver's. Set and taken back by the receiver.
-//! - `GIVEN`: the sender has gone; `value` holds its answer if it has given one. Set once, by the sender,
-//!   with a read-modify-write.
-//! - `OUT`: the sender touches the memory no more. Set by it after `GIVEN` if it found `WAITS` there: until
-//!   then the waker is the sender's, which reads it and wakes after `OUT`. If it did not find `WAITS`, it is
-//!   out with `GIVEN`, and sets both at once.
-//! - `LEFT`: the receiver has gone. Set once, by it, with a read-modify-write.
+//! - `GIVEN`: the sender has gone; `value` holds its answer if it has given one. Set once, by the sender.
+//! - `LEFT`: the receiver has gone. Set once, by it.
+//! - above them, how often `WAITS` was taken back.
 //!
 //! `value` is the sender's before `GIVEN` and the receiver's after it; if the sender finds `LEFT`, it is the
-//! sender's for good. `waker` is the receiver's as long as `WAITS` is not set. **Sync point "answered or
-//! waiting"**: the sender writes `value` and then changes `state`; the receiver writes `waker` and then
-//! changes `state`. The one that comes second sees what the other has written.
+//! sender's for good. `waker` is the receiver's as long as `WAITS` is not set, and the sender's if `GIVEN` is
+//! set while it is. **Sync point "answered or waiting"**: the sender writes `value` and then changes
+//! `state`; the receiver writes `waker` and then changes `state`. The one that comes second sees what the
+//! other has written.
 //!
-//! The one that goes last gives the memory back: the receiver if it finds `GIVEN`, once the sender is out;
-//! the sender if it finds `LEFT`. An answer for one who waits costs one read-modify-write there, and two
-//! here.
+//! The sender reads the waker *before* it sets `GIVEN`, so that it touches the memory no more after that,
+//! unless it has found `LEFT`. It sets `GIVEN` by a compare-exchange from the very state at which it has
+//! read: the receiver writes another waker only after it has taken `WAITS` back, which no later state
+//! forgets. So the exchange fails if what was read is not, or no longer, the waker that waits.
+//!
+//! The one that goes last gives the memory back: the receiver if it finds `GIVEN`, the sender if it finds
+//! `LEFT`. An answer costs one read-modify-write on each side.
 
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use crate::discard::{discard, wake};
 use crate::reuse::{place, take_out};
-use crate::sync::{AtomicU8, Backoff, Freed, Ordering, Shared};
+use crate::sync::{AtomicU64, Freed, Ordering, Shared};
+use crate::words::WakerWords;
 
-const WAITS: u8 = 1;
-const GIVEN: u8 = 2;
-const OUT: u8 = 4;
-const LEFT: u8 = 8;
+const WAITS: u64 = 1;
+const GIVEN: u64 = 2;
+const LEFT: u64 = 4;
+/// Added for each time that `WAITS` is taken back.
+const TAKEN_BACK: u64 = 8;
 
 struct Desk<R> {
-    state: AtomicU8,
-    waker: Shared<MaybeUninit<Waker>>,
+    state: AtomicU64,
+    waker: WakerWords,
     value: Shared<Option<R>>,
     _freed: Freed,
 }
@@ -90,8 +94,8 @@ impl<R> Unpin for ReplyReceiver<R> {}
 #[inline]
 pub fn reply<R>() -> (ReplySender<R>, ReplyReceiver<R>) {
     let desk = Desk {
-        state: AtomicU8::new(0),
-        waker: Shared::new(MaybeUninit::uninit()),
+        state: AtomicU64::new(0),
+        waker: WakerWords::new(),
         value: Shared::new(None),
         _freed: Freed::new(),
     };
@@ -143,20 +147,18 @@ unsafe fn leave<R>(at: NonNull<Desk<R>>, answer: Option<R>) -> Option<R> {
     let desk = unsafe { at.as_ref() };
     // SAFETY: `GIVEN` is not set, so the cell is the sender's, and there is nothing in it to drop.
     desk.value.with_mut(|value| unsafe { value.write(answer) });
-    let mut seen = desk.state.load(Ordering::Relaxed);
-    loop {
-        let out = if seen & WAITS == 0 { GIVEN | OUT } else { GIVEN };
-        // AcqRel: the receiver sees `value`, and this sees `waker`.
-        match desk.state.compare_exchange(seen, seen | out, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => break,
+    // Acquire: the words of the waker that waits at this state.
+    let mut seen = desk.state.load(Ordering::Acquire);
+    let read = loop {
+        let read = desk.waker.read();
+        // AcqRel: the receiver sees `value`.
+        match desk.state.compare_exchange(seen, seen | GIVEN, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => break read,
             Err(now) => seen = now,
         }
-    }
-    let waker = (seen & WAITS != 0).then(|| {
-        // SAFETY: `WAITS` says that the receiver has written it and left it alone since, and with `GIVEN` it
-        // is the sender's, which reads it once.
-        desk.waker.with(|waker| unsafe { waker.cast::<Waker>().read() })
-    });
+    };
+    // SAFETY: `WAITS` is set at the state at which it was read, and with `GIVEN` the waker is the sender's.
+    let waker = (seen & WAITS != 0).then(|| unsafe { read.take() });
     if seen & LEFT != 0 {
         // SAFETY: the receiver has gone before.
         let back = unsafe { free(at) };
@@ -164,8 +166,6 @@ unsafe fn leave<R>(at: NonNull<Desk<R>>, answer: Option<R>) -> Option<R> {
         return back;
     }
     if let Some(waker) = waker {
-        // Release: the memory is the receiver's, from here on.
-        desk.state.fetch_or(OUT, Ordering::Release);
         wake(waker);
     }
     None
@@ -184,59 +184,44 @@ impl<R> ReplyReceiver<R> {
         unsafe { self.desk.as_ref() }
     }
 
-    /// Takes what was given, as `GIVEN` was seen in `seen`.
+    /// Takes what was given, as `GIVEN` was seen.
     #[inline]
-    fn take(&mut self, seen: u8) -> Option<R> {
-        if seen & OUT == 0 {
-            self.wait_for_out();
-        }
+    fn take(&mut self) -> Option<R> {
         self.done = true;
-        // SAFETY: the sender is out, and this is the receiver, which comes here once.
+        // SAFETY: the sender touches it no more, and this is the receiver, which comes here once.
         unsafe { free(self.desk) }
     }
 
-    /// Waits until the sender, which is about to wake this, has read the waker: some instructions.
-    #[cold]
-    fn wait_for_out(&self) {
-        let mut backoff = Backoff::default();
-        // A read-modify-write reads the last value, so that no model waits for ever.
-        while self.desk().state.fetch_or(0, Ordering::Acquire) & OUT == 0 {
-            backoff.wait();
-        }
-    }
-
-    /// Leaves `waker` with the sender, unless that has gone: then what is in `state`.
-    fn wait(&self, waker: &Waker) -> Result<(), u8> {
-        let fresh = waker.clone();
-        // SAFETY: `WAITS` is not set, so the cell is the receiver's, and there is nothing in it to drop.
-        self.desk().waker.with_mut(|cell| unsafe { (*cell).write(fresh) });
+    /// Leaves `waker` with the sender; whether that has gone.
+    #[inline]
+    fn wait(&self, waker: &Waker) -> bool {
+        let desk = self.desk();
+        desk.waker.put(waker.clone());
         // AcqRel: the sender sees the waker, and this sees `value`.
-        let seen = self.desk().state.fetch_or(WAITS, Ordering::AcqRel);
-        if seen & GIVEN == 0 {
-            return Ok(());
+        let has_gone = desk.state.fetch_or(WAITS, Ordering::AcqRel) & GIVEN != 0;
+        if has_gone {
+            // SAFETY: it went while `WAITS` was not set, so what was put there now is the receiver's still.
+            drop(unsafe { desk.waker.read().take() });
         }
-        // SAFETY: the sender went without looking at it, so it is here still.
-        drop(self.desk().waker.with(|cell| unsafe { cell.cast::<Waker>().read() }));
-        Err(seen)
+        has_gone
     }
 
-    /// The same where a waker was left before.
+    /// The same where a waker was left before, at the state `seen`.
     #[cold]
-    fn wait_again(&self, waker: &Waker) -> Result<(), u8> {
-        // SAFETY: it was written before, and the sender reads it at most.
-        let same = self.desk().waker.with(|cell| unsafe { &*cell.cast::<Waker>() }.will_wake(waker));
-        if same {
-            return Ok(());
+    fn wait_again(&self, seen: u64, waker: &Waker) -> bool {
+        let desk = self.desk();
+        let read = desk.waker.read();
+        if read.is(waker) {
+            return false;
         }
-        let state = &self.desk().state;
-        match state.compare_exchange(WAITS, 0, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                // SAFETY: `WAITS` was taken back before the sender went, so the cell is the receiver's.
-                drop(self.desk().waker.with(|cell| unsafe { cell.cast::<Waker>().read() }));
-                self.wait(waker)
-            }
-            Err(seen) => Err(seen),
+        let back = (seen & !WAITS) + TAKEN_BACK;
+        if desk.state.compare_exchange(seen, back, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // Only the sender has changed it.
+            return true;
         }
+        // SAFETY: `WAITS` was taken back before the sender went, so it is the receiver's.
+        drop(unsafe { read.take() });
+        self.wait(waker)
     }
 }
 
@@ -249,15 +234,14 @@ impl<R> Future for ReplyReceiver<R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R>> {
         assert!(!self.done, "`ReplyReceiver` polled after it was ready");
         let seen = self.desk().state.load(Ordering::Acquire);
-        let waiting = match seen {
-            seen if seen & GIVEN != 0 => Err(seen),
-            0 => self.wait(cx.waker()),
-            _ => self.wait_again(cx.waker()),
+        let has_gone = if seen & GIVEN != 0 {
+            true
+        } else if seen & WAITS == 0 {
+            self.wait(cx.waker())
+        } else {
+            self.wait_again(seen, cx.waker())
         };
-        match waiting {
-            Ok(()) => Poll::Pending,
-            Err(seen) => Poll::Ready(self.take(seen)),
-        }
+        if has_gone { Poll::Ready(self.take()) } else { Poll::Pending }
     }
 }
 
@@ -270,7 +254,7 @@ impl<R> Drop for ReplyReceiver<R> {
         // AcqRel: this sees `value`, and the sender that the receiver is done with the waker.
         let seen = self.desk().state.fetch_or(LEFT, Ordering::AcqRel);
         if seen & GIVEN != 0 {
-            discard(self.take(seen));
+            discard(self.take());
         }
     }
 }

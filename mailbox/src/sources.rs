@@ -28,7 +28,7 @@ use std::collections::BinaryHeap;
 use std::ops::{Index, IndexMut};
 
 use crate::Doorbell;
-use crate::merge::{Merge, Pick, Source, pick};
+use crate::merge::{Merge, Pick, PickPair, Source, pick};
 
 /// Up to how many sources a receiver looks at all of them (sources).
 pub(crate) const FEW: usize = 4;
@@ -215,7 +215,7 @@ impl<S: Source> Merge for Sources<S> {
     fn pick(&mut self, bell: &Doorbell) -> Option<Pick> {
         match &mut self.known {
             None => pick(&mut self.list),
-            Some(known) => known.pick(&mut self.list, bell),
+            Some(known) => known.pick(&mut self.list, bell).into(),
         }
     }
 
@@ -266,7 +266,12 @@ impl Known {
     }
 
     #[inline(never)] // Who reads a few sources is small without it.
-    fn pick<S: Source>(&mut self, list: &mut [S], bell: &Doorbell) -> Option<Pick> {
+    fn pick<S: Source>(&mut self, list: &mut [S], bell: &Doorbell) -> PickPair {
+        self.choose(list, bell).into()
+    }
+
+    #[inline]
+    fn choose<S: Source>(&mut self, list: &mut [S], bell: &Doorbell) -> Option<Pick> {
         if self.settle(list).is_none() {
             self.look(list, bell);
         }

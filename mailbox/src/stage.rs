@@ -180,19 +180,17 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         let future = unsafe { &mut *home.as_ptr() };
         // SAFETY: the future stays where it is until it is dropped: the buffer is not reused or freed before.
         let pinned = unsafe { Pin::new_unchecked(future) };
-        match pinned.poll(cx) {
-            Poll::Ready(output) => {
-                drop(guard);
-                drop(busy);
-                Poll::Ready(output)
-            }
-            Poll::Pending => {
-                std::mem::forget(guard);
-                self.park::<F, M>(message);
-                busy.end_as(Phase::Waiting);
-                Poll::Pending
-            }
+        // The output is left where the poll has put it: to move it would wait for it.
+        let polled = pinned.poll(cx);
+        if polled.is_ready() {
+            drop(guard);
+            drop(busy);
+        } else {
+            std::mem::forget(guard);
+            self.park::<F, M>(message);
+            busy.end_as(Phase::Waiting);
         }
+        polled
     }
 
     #[cold]

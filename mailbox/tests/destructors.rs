@@ -167,7 +167,7 @@ fn gone_before_the_next<M: Clone + AsCounted + 'static>(overflow: Overflow<M>, n
     while queue.head().is_some() {
         let span = Span { below: u64::MAX, most: u32::MAX, presence: &presence };
         let Drained::Parked(mut waiting) =
-            queue.drain::<Check, _, _>(&mut checks, &mut published, &mut slot, span, &mut handled, &mut cx)
+            queue.drain::<Check, _, _>(&mut checks, &mut published, &mut slot, &span, &mut handled, &mut cx)
         else {
             continue;
         };
@@ -338,7 +338,7 @@ fn cut_between<const PADDING: usize>(overflow: Overflow<Witness<PADDING>>) {
         let span = Span { below: u64::MAX, most: u32::MAX, presence: &presence };
         let mut cx = Context::from_waker(Waker::noop());
         assert!(queue.head().is_some());
-        panics(|| drop(queue.drain::<Note, _, _>(notes, &mut (), &mut slot, span, &mut handled, &mut cx)))
+        panics(|| drop(queue.drain::<Note, _, _>(notes, &mut (), &mut slot, &span, &mut handled, &mut cx)))
     };
     while !drain(&mut queue, &mut notes) {}
     assert!(queue.was_cut_between(), "4 was not begun");
@@ -377,7 +377,7 @@ fn a_destructor_of_an_own_message_that_is_skipped_ends_no_actor() {
             let span = Span { below: u64::MAX, most: 9, presence: &presence };
             let mut cx = Context::from_waker(Waker::noop());
             let drained =
-                queue.drain::<Note, _, _>(&mut notes, &mut unit, &mut slot, span, &mut handled, &mut cx);
+                queue.drain::<Note, _, _>(&mut notes, &mut unit, &mut slot, &span, &mut handled, &mut cx);
             assert!(matches!(drained, Drained::Done));
         } else {
             queue.for_each(9, &mut handled, |delivery| notes.push(delivery.message.number));

@@ -84,7 +84,7 @@ impl Reader {
         let Self { queue, presence, notes, called, slot, handled } = self;
         let span = Span { below, most, presence };
         let mut cx = Context::from_waker(Waker::noop());
-        queue.drain::<Note, _, _>(notes, called, slot, span, handled, &mut cx)
+        queue.drain::<Note, _, _>(notes, called, slot, &span, handled, &mut cx)
     }
 
     fn drain_all(&mut self) -> Drained<'_, Result<(), String>> {

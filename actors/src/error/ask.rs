@@ -224,6 +224,8 @@ impl std::error::Error for AskError {
 }
 
 /// Why an actor of another bus was not told or asked, or does not answer.
+// A word, so that an `AskError`, and the outcome of an ask, are two words without odd bytes to move.
+#[repr(u64)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {

@@ -25,14 +25,16 @@ use crate::{Actor, AskError, Replies};
 #[must_use = "nothing is asked before this is awaited"]
 pub(crate) struct PendingAsk<'a, A: Actor + Replies<Q>, Q> {
     to: &'a Address<A>,
-    stage: AskStage<'a, Q, A::Reply>,
+    /// Until it is in the inbox. No part of the stage, which is written and not moved.
+    query: Option<Q>,
+    stage: AskStage<'a, A::Reply>,
     at: Option<CancelPoint>,
 }
 
 /// How far an ask has come.
-enum AskStage<'a, Q, R> {
+enum AskStage<'a, R> {
     /// Nothing was done.
-    Begin(Q),
+    Begin,
     /// The query is in the inbox.
     Queued(WaitingWork<ReplyReceiver<R>>),
     /// The inbox is full: what waits for room.
@@ -50,7 +52,7 @@ where
 {
     #[inline]
     pub(super) fn new(to: &'a Address<A>, query: Q) -> Self {
-        Self { to, stage: AskStage::Begin(query), at: None }
+        Self { to, query: Some(query), stage: AskStage::Begin, at: None }
     }
 
     /// Waits for room, or fails: the query was refused.
@@ -60,7 +62,7 @@ where
         to: &'a Address<A>,
         refused: TrySendError<Envelope<A>>,
         answer: ReplyReceiver<A::Reply>,
-    ) -> Result<AskStage<'a, Q, A::Reply>, AskError> {
+    ) -> Result<AskStage<'a, A::Reply>, AskError> {
         let TrySendError::Full(asked) = refused else { return Err(to.unasked()) };
         Ok(AskStage::Full(rare(move || async move {
             to.wait_to_ask(asked).await?;
@@ -90,16 +92,17 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Self { to, stage, at } = this;
-        if let AskStage::Begin(_) = stage {
+        let Self { to, query, stage, at } = this;
+        if let AskStage::Begin = stage {
             ready!(poll_turn(cx, at));
             // It waits there no more.
             *at = None;
+            *stage = AskStage::Over;
+            let query = query.take();
             if to.is_current() {
-                *stage = AskStage::Over;
                 return Poll::Ready(Err(to.asked_itself()));
             }
-            if let AskStage::Begin(query) = std::mem::replace(stage, AskStage::Over) {
+            if let Some(query) = query {
                 let (reply, answer) = mycelium_mailbox::reply();
                 *stage = match to.inbox.offer(Envelope::query(query, reply)) {
                     Ok(()) => AskStage::Queued(waiting(to.wait(Wait::Answer), answer)),
@@ -117,7 +120,10 @@ where
         let answered = ready!(Pin::new(answer).poll(cx));
         // Now, not when this is dropped: who does something else in the same poll waits no more.
         this.stage = AskStage::Over;
-        Poll::Ready(answered.ok_or_else(|| this.to.unanswered()))
+        match answered {
+            Some(answer) => Poll::Ready(Ok(answer)),
+            None => Poll::Ready(Err(this.to.unanswered())),
+        }
     }
 }
 
@@ -170,7 +176,7 @@ where
         ready!(timer.poll(cx));
         let late = this.late();
         // Given up now, not when this is dropped.
-        (this.ask.stage, this.ask.at) = (AskStage::Over, None);
+        (this.ask.query, this.ask.stage, this.ask.at) = (None, AskStage::Over, None);
         Poll::Ready(Err(late))
     }
 }

@@ -260,7 +260,7 @@ impl<A: Actor> Body<A> {
             let span = Span { below, most: most - handled, presence: &address.presence };
             let mut waited = false;
             let drained = InSlot::new(|cx: &mut TaskContext<'_>| {
-                let started = drain(sources, source, actor, ctx, slot, span, cx);
+                let started = drain(sources, source, actor, ctx, slot, &span, cx);
                 waited = matches!(started, Started::Parked(_));
                 started
             })
@@ -298,7 +298,7 @@ impl<A: Actor> Body<A> {
         let span = Span { below, most: most.min(PROBED_MESSAGES), presence: &address.presence };
         let (message, topic) = (from.front_name().unwrap_or("nothing"), from.topic_name());
         let draining =
-            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, span, cx));
+            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, &span, cx));
         match address.watch().follow(message, topic, draining).await {
             Ok(drained) => self.settle(source, drained),
             Err(given_up) => {
@@ -332,14 +332,15 @@ impl<A: Actor> Body<A> {
     /// What is to be done after each drain.
     #[inline]
     fn settle(&mut self, source: usize, drained: SourceDrained) -> u32 {
-        if drained.is_ok() {
-            // First: should a handled message's drop panic in `settle`, the next one is not in hand.
-            self.hand = Hand::Empty;
-            self.sources[source].settle();
-        }
+        let Ok(handled) = drained else {
+            self.look_after_interrupt(drained);
+            return 1;
+        };
+        // First: should a handled message's drop panic in `settle`, the next one is not in hand.
+        self.hand = Hand::Empty;
+        self.sources[source].settle();
+        self.look_after(Ok(0));
         // At least one, so that a slice ends whatever a source says.
-        let handled = *drained.as_ref().unwrap_or(&1);
-        self.look_after(drained);
         handled.max(1)
     }
 
@@ -512,7 +513,7 @@ fn drain<'a, A: Actor>(
     actor: &'a mut A,
     ctx: &'a mut Context<A>,
     slot: &'a mut FutureSlot,
-    span: Span<'_>,
+    span: &Span<'_>,
     cx: &mut TaskContext<'_>,
 ) -> Started<'a, SourceDrained> {
     let Some((from, others)) = sources.split(index) else { return Started::Ready(Ok(0)) };

@@ -419,7 +419,7 @@ impl BusCore {
         let options =
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
         let vacant = Vacant::new();
-        let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::new()), options);
+        let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::of_one_task()), options);
         let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
         let place = fate.as_ref().and_then(|fate| fate.path());
         let path = place.clone().or_else(|| name.map(Into::into));

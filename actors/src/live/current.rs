@@ -48,11 +48,16 @@ pub(crate) struct Current {
     bus: usize,
     id: u64,
     member: usize,
-    /// Whether it is a service that ends at its next wait.
-    ends: bool,
-    /// Whether it is one that may be told so while it runs: each of its waits looks.
-    looks: bool,
+    /// A set of [`ENDS`] and [`LOOKS`]; a whole word, so that this is moved by no piece that was not written
+    /// as one: such a load waits until the cache has both.
+    service: u64,
 }
+
+/// It is a service that ends at its next wait.
+const ENDS: u64 = 1;
+
+/// It is one that may be told so while it runs: each of its waits looks.
+const LOOKS: u64 = 2;
 
 /// What the code that runs waits for.
 #[derive(Clone, Copy)]
@@ -98,11 +103,15 @@ shuttle::thread_local! {
 }
 
 impl Current {
-    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, ends: false, looks: false };
+    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, service: 0 };
 
     /// The member `id` of the bus with this mark, at this address.
     pub(crate) fn new<T: ?Sized>(bus: usize, id: ActorId, member: &T) -> Self {
-        Self { bus, id: id.get(), member: address_of(member), ends: false, looks: false }
+        Self { bus, id: id.get(), member: address_of(member), service: 0 }
+    }
+
+    fn looks(self) -> bool {
+        self.service & LOOKS != 0
     }
 }
 
@@ -250,14 +259,14 @@ pub(crate) fn poll_service<R>(
     let _outer = Outer(ENDING.with(|now| now.replace(Some(Arc::clone(ending)))));
     // So that each wait looks, and those of actors pay nothing for it.
     LEFT.with(|left| left.set(1));
-    poll_to_point(|| poll_code(Current { looks: true, ..current }, waits, code))
+    poll_to_point(|| poll_code(Current { service: LOOKS, ..current }, waits, code))
 }
 
 /// Runs code in which no wait is the end of the service whose code this is.
 pub(crate) fn without_end<R>(code: impl FnOnce() -> R) -> R {
     let now = NOW.with(Cell::get);
-    let done = enter(Current { ends: false, looks: false, ..now }, code);
-    if now.looks {
+    let done = enter(Current { service: 0, ..now }, code);
+    if now.looks() {
         LEFT.with(|left| left.set(1));
     }
     done
@@ -331,7 +340,7 @@ pub(crate) fn sender_on(bus: usize) -> u64 {
 #[inline]
 pub(crate) fn ends() -> bool {
     let now = NOW.with(Cell::get);
-    now.ends || (now.looks && comes_to_its_end())
+    now.service & ENDS != 0 || (now.looks() && comes_to_its_end())
 }
 
 /// Whether that of a service has been told to end by now.
@@ -342,14 +351,14 @@ fn comes_to_its_end() -> bool {
     let ends = ending.as_deref().is_some_and(ServiceEnding::is_due);
     ENDING.with(|kept| kept.set(ending));
     if ends {
-        NOW.with(|kept| kept.set(Current { ends, ..kept.get() }));
+        NOW.with(|kept| kept.set(Current { service: kept.get().service | ENDS, ..kept.get() }));
     }
     ends
 }
 
 /// The service whose code runs does not end at its next wait: it ends by its own hand from now on.
 pub(crate) fn ends_by_hand() {
-    NOW.with(|now| now.set(Current { ends: false, ..now.get() }));
+    NOW.with(|now| now.set(Current { service: now.get().service & !ENDS, ..now.get() }));
 }
 
 /// Whether the code that runs is that of this member.
@@ -376,7 +385,7 @@ fn poll_budget(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<(
     if CancelPoint::holds(at, cx) {
         return Poll::Pending;
     }
-    if NOW.with(Cell::get).looks {
+    if NOW.with(Cell::get).looks() {
         let left = LEFT_OF_SERVICE.with(Cell::get);
         if left > 1 {
             LEFT_OF_SERVICE.with(|units| units.set(left - 1));

@@ -189,7 +189,7 @@ impl<A: Actor> ActorSource<A> for Inbox<EndNotice> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        _: Span<'_>,
+        _: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         let Some((notice, _)) = self.peek() else { return Started::Ready(Ok(0)) };

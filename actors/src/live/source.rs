@@ -74,7 +74,7 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        span: Span<'_>,
+        span: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained>;
 
@@ -233,7 +233,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        span: Span<'_>,
+        span: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         if ctx.is_probed() {
@@ -350,7 +350,7 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        _: Span<'_>,
+        _: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         // One message at a time: each has a future type of its own.
@@ -422,7 +422,7 @@ impl<A: Actor> Inlet<A> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        span: Span<'_>,
+        span: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         match self {

@@ -151,13 +151,16 @@ impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
     /// The oldest message and its stamp, in place, among those a [`head`](Source::head) has made visible.
     #[inline]
     pub fn peek(&self) -> Option<(&T, u64)> {
-        self.hand.front().map(|entry| (&entry.value, entry.stamp))
+        self.hand.front().map(|entry| (&entry.value, entry.stamp()))
     }
 
     /// Like [`peek`](Self::peek), for a handler that changes the message while it handles it.
     #[inline]
     pub fn peek_mut(&mut self) -> Option<(&mut T, u64)> {
-        self.hand.front_mut().map(|entry| (&mut entry.value, entry.stamp))
+        self.hand.front_mut().map(|entry| {
+            let stamp = entry.stamp();
+            (&mut entry.value, stamp)
+        })
     }
 
     /// Drops the message in front: it was handled.
@@ -239,7 +242,7 @@ impl<T, P: AsRef<Port<T>>> Source for Inbox<T, P> {
             }
             self.refill();
         }
-        self.hand.front().map(|entry| entry.stamp)
+        self.hand.front().map(PortEntry::stamp)
     }
 
     fn commit(&mut self) {

@@ -1,6 +1,7 @@
 //! What senders and receiver share.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use super::{InboxOptions, InboxStats, LinePlace, QUEUE_CAPACITY_MAX, Sending, TrySendError};
 use crate::backlog::{Backlog, Offered, WhenFull};
@@ -11,10 +12,23 @@ use crate::sync::{AtomicU32, Ordering, Spin, SpinGuard};
 use crate::wait::WaitList;
 use crate::{Doorbell, Stamps};
 
+/// A message and its stamp, which is there in every entry that the lock of the inbox has let out.
 #[derive(Debug)]
 pub(super) struct PortEntry<T> {
-    pub(super) stamp: u64,
+    stamp: MaybeUninit<u64>,
     pub(super) value: T,
+}
+
+impl<T> PortEntry<T> {
+    fn new(stamp: u64, value: T) -> Self {
+        Self { stamp: MaybeUninit::new(stamp), value }
+    }
+
+    #[inline]
+    pub(super) fn stamp(&self) -> u64 {
+        // SAFETY: `offer` alone makes one without, and writes it before the lock is free again.
+        unsafe { self.stamp.assume_init() }
+    }
 }
 
 /// The shared half of an inbox, at which messages are handed in.
@@ -144,7 +158,12 @@ impl<T> Port<T> {
             return self.offer_full(state, value, key);
         }
         let stamp = self.stamps.stamp(&mut state.mark);
-        state.backlog.push(PortEntry { stamp, value });
+        // The stamp is written where the entry lies. Before, the entry would be read, to be moved there, in
+        // larger pieces than it was written in: such a load waits until the cache has both.
+        state.backlog.push(PortEntry { stamp: MaybeUninit::uninit(), value });
+        if let Some(newest) = state.backlog.newest_mut() {
+            newest.stamp = MaybeUninit::new(stamp);
+        }
         state.accepted += 1;
         self.finish(state);
         Ok(())
@@ -164,7 +183,7 @@ impl<T> Port<T> {
             return Err(TrySendError::Closed(value));
         }
         let stamp = self.stamps.stamp(&mut state.mark);
-        state.backlog.push(PortEntry { stamp, value });
+        state.backlog.push(PortEntry::new(stamp, value));
         state.accepted += 1;
         self.finish(state);
         Ok(())
@@ -240,7 +259,7 @@ impl<T> Port<T> {
     ) -> Result<(), TrySendError<T>> {
         let stamp = self.stamps.stamp(&mut state.mark);
         // A displaced message is dropped after the lock is free again: its drop is foreign code.
-        let displaced = match state.backlog.offer(PortEntry { stamp, value }, key) {
+        let displaced = match state.backlog.offer(PortEntry::new(stamp, value), key) {
             Offered::Refused(entry) => return Err(TrySendError::Full(entry.value)),
             Offered::DroppedNewest(entry) => {
                 state.lost += 1;

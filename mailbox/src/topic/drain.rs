@@ -62,7 +62,7 @@ use crate::{FutureSlot, Parked, Presence};
 /// let presence = Presence::new();
 /// let span = Span { below: u64::MAX, most: 2, presence: &presence };
 /// let mut cx = Context::from_waker(Waker::noop());
-/// let drained = queue.drain::<Add, _, _>(&mut sum, &mut unused, &mut slot, span, &mut handled, &mut cx);
+/// let drained = queue.drain::<Add, _, _>(&mut sum, &mut unused, &mut slot, &span, &mut handled, &mut cx);
 /// assert!(matches!(drained, Drained::Done));
 /// drop(drained);
 /// assert_eq!((sum, handled, queue.unread()), (3, 2, 1));
@@ -321,7 +321,7 @@ pub(super) fn drain<'a, H, S, C, R>(
     state: &'a mut S,
     context: &'a mut C,
     slot: &'a mut FutureSlot,
-    span: Span<'_>,
+    span: &Span<'_>,
     handled: &mut u64,
     cx: &mut Context<'_>,
 ) -> Drained<'a, H::Output>
@@ -345,7 +345,7 @@ where
         let ran = unsafe {
             drain_run::<H, S, C, R>(
                 &lent,
-                Span { most: u32::try_from(left).unwrap_or(0), ..span },
+                Span { most: u32::try_from(left).unwrap_or(0), ..*span },
                 handled,
                 cx,
             )

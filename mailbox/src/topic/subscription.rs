@@ -160,7 +160,7 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         state: &'a mut S,
         context: &'a mut C,
         slot: &'a mut FutureSlot,
-        span: Span<'_>,
+        span: &Span<'_>,
         handled: &mut u64,
         cx: &mut Context<'_>,
     ) -> Drained<'a, H::Output>

@@ -59,7 +59,7 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        _: Span<'_>,
+        _: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         // One at a time, as long as the caller's look at the other sources holds.
