@@ -446,7 +446,7 @@ mod tests {
         enter(a, || {
             assert_eq!((seen(), ends()), ((7, 0, true, false), false));
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                enter(Current { ends: true, ..b }, || {
+                enter(Current { service: ENDS, ..b }, || {
                     assert_eq!((seen(), ends()), ((8, 0, false, true), true));
                     panic!("boom");
                 });
