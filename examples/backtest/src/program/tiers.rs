@@ -128,10 +128,10 @@ mod tests {
         let step = "[[tier]]\ninitial = 0.1\nmaintenance = 0.05\n";
         for (text, part) in [
             ("", "there is no tier; write [[tier]] with"),
-            ("[tier]\ninitial = 0.1", "line 1, column 2: `tier` must be a list of tables"),
+            ("[tier]\ninitial = 0.1", "line 1, column 1: `tier` must be a list of tables"),
             (
                 "[[tier]]\ninitial = 0.1",
-                "line 1, column 3: `maintenance` is missing in a tier; write [[tier]]",
+                "line 1, column 1: `maintenance` is missing in a tier; write [[tier]]",
             ),
             ("[[tier]]\ninitail = 0.1", "unknown key `initail` in a tier; did you mean `initial`?"),
             (
