@@ -9,7 +9,7 @@
 //!
 //! There are no weak holders, as `std`'s have them: so what lies before a message is one word. A message of
 //! 1,024 bytes takes 1,032, which is the largest allocation in the caches for each thread of glibc.
-//! `triomphe`'s has one count too, and a locked instruction for each drop, which the last holder here has not.
+//! `triomphe`'s has one count too, and a locked instruction for each drop, which a sole holder here has not.
 //!
 //! # The count
 //! It has 64 bits on all targets. Holders that are forgotten would have to come every nanosecond for five
