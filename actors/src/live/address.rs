@@ -259,7 +259,6 @@ impl<A: Actor> Address<A> {
     /// Lets go of the host and tells everybody that the actor has ended.
     pub(crate) fn end(&self, reason: StopReason) {
         drop(lock(&self.host).take());
-        self.inbox.doorbell().forget();
         self.ended.set(reason);
         self.watchers.tell_of(self);
     }

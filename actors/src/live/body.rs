@@ -486,6 +486,8 @@ impl<A: Actor> Body<A> {
         }
         // Where it ends with its runtime, nobody else would hear of a destructor that panics, nor of the end.
         discard(self.actor.take());
+        // Before it leaves: a shutdown does not wait for those who have left, and this may wait.
+        self.address.inbox.doorbell().forget();
         if let Some(live) = self.ctx.as_live() {
             live.clear_watches();
             live.forget_interrupt();
