@@ -106,9 +106,9 @@ impl Handler<Flood> for Hand {
             Ok::<_, BoxError>(())
         };
         if flood.loud {
-            loudly(&self.wakes, publish).await?
+            loudly(&self.wakes, publish).await?;
         } else {
-            publish.await?
+            publish.await?;
         }
         self.heard.add("published");
         Ok(())
