@@ -36,8 +36,7 @@ const SLICE_QUICK: Duration = Duration::from_micros(10);
 /// How many messages it handles, if they are quick, before it lets the others run all the same (messages).
 const TURN_MESSAGES: u32 = 1024;
 
-/// How many messages one look has to find to count as a stream (messages): only then is it worth while to
-/// wait for more.
+/// How many messages one look has to find, so that it is worth while to wait for more (messages).
 const STREAM_MESSAGES: u32 = 8;
 
 /// How long an actor on a runtime with several threads waits, awake, for more of a stream before it sleeps
