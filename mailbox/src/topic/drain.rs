@@ -406,9 +406,7 @@ pub(super) fn take_runs<R: DrainQueue>(
     loop {
         let left = u64::from(most).saturating_sub(*handled - begun);
         let skips = reader.skipped();
-        let run = within(reader.run(u32::try_from(left).unwrap_or(0)), below);
-        let own = |entry: &RingEntry<R::Payload>| skips != 0 && entry.sender == skips;
-        let run = if skips == 0 { run } else { &run[..run.iter().position(own).unwrap_or(run.len())] };
+        let run = of_others(within(reader.run(u32::try_from(left).unwrap_or(0)), below), skips);
         let shown = run.len();
         if shown == 0 {
             if !skip_own(reader, below, skips) {
@@ -443,9 +441,7 @@ pub(super) fn pass_runs<R: DrainQueue>(
     loop {
         let left = u64::from(most).saturating_sub(*handled - begun);
         let skips = reader.skipped();
-        let run = within(reader.row(u32::try_from(left).unwrap_or(0)), below);
-        let own = |entry: &RingEntry<R::Payload>| skips != 0 && entry.sender == skips;
-        let run = if skips == 0 { run } else { &run[..run.iter().position(own).unwrap_or(run.len())] };
+        let run = of_others(within(reader.row(u32::try_from(left).unwrap_or(0)), below), skips);
         let shown = run.len();
         if shown == 0 {
             if !skip_own(reader, below, skips) {
@@ -460,6 +456,13 @@ pub(super) fn pass_runs<R: DrainQueue>(
             return;
         }
     }
+}
+
+/// The first of a run, up to one that this sender has sent; 0: nobody's are left out.
+#[inline(always)]
+fn of_others<V>(run: &[RingEntry<V>], skips: u64) -> &[RingEntry<V>] {
+    let own = |entry: &RingEntry<V>| entry.sender == skips;
+    if skips == 0 { run } else { &run[..run.iter().position(own).unwrap_or(run.len())] }
 }
 
 /// Passes the message in front, if it is not for this reader. Whether it has.
