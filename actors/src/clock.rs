@@ -117,13 +117,26 @@ impl LiveClock {
         at.saturating_since(self.now())
     }
 
-    /// A clock of tokio's that goes shows a time between two looks at the system's.
+    /// The system's clock shows a time between two looks at a clock of tokio's that goes with it. One that is
+    /// stopped, or was moved, can have another by chance, and a long one where the thread is held up
+    /// between its looks: the first shows no time between them, the second is looked at again.
     fn now_if_it_goes(&self) -> Timestamp {
-        let before = monotonic();
-        let tokio = tokio::time::Instant::now();
-        if before <= tokio.into_std() && tokio.into_std() <= monotonic() {
-            return now();
+        for _ in 0..LOOKS {
+            let before = tokio::time::Instant::now();
+            let system = monotonic();
+            let tokio = tokio::time::Instant::now();
+            if system < before.into_std() || tokio.into_std() < system {
+                return self.by_tokio(tokio);
+            }
+            if before < tokio && tokio - before < A_MOMENT {
+                break;
+            }
         }
+        now()
+    }
+
+    /// The time of a clock of tokio's that does not go with the system's.
+    fn by_tokio(&self, tokio: tokio::time::Instant) -> Timestamp {
         match tokio.checked_duration_since(self.tokio) {
             Some(since) => self.wall + since,
             // The runtime is older than the bus, which was made outside of it.
@@ -134,6 +147,14 @@ impl LiveClock {
         }
     }
 }
+
+/// How often two clocks are compared at most, on a machine that is held up each time or whose clock stands still
+/// for as long.
+const LOOKS: u32 = 100;
+
+/// Two looks at a clock are not further apart if nothing comes between them. A clock that was moved by less
+/// than this is not told from the system's.
+const A_MOMENT: Duration = Duration::from_micros(2);
 
 /// Whether this build of tokio has the feature `test-util`, without which its clock is that of the system.
 ///
@@ -188,5 +209,29 @@ pub(crate) fn spin(time: Duration) {
     let begin = monotonic();
     while begin.elapsed() < time {
         std::hint::spin_loop();
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// The system's clock comes by each time at which tokio's is stopped, while the clock of the bus is read.
+    #[test]
+    fn a_stopped_clock_stands_still_while_the_time_of_the_system_passes_it() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let clock = LiveClock::new();
+            for _ in 0..200 {
+                let ahead = monotonic() + Duration::from_micros(30);
+                tokio::time::advance(ahead - tokio::time::Instant::now().into_std()).await;
+                let (shown, mut looks) = (clock.now(), 0_u32);
+                while looks < 100 || monotonic() < ahead + Duration::from_micros(30) {
+                    assert_eq!(clock.now(), shown);
+                    looks += 1;
+                }
+            }
+        });
     }
 }
