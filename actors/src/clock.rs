@@ -148,8 +148,8 @@ impl LiveClock {
     }
 }
 
-/// How often two clocks are compared at most, on a machine that is held up each time or whose clock stands still
-/// for as long.
+/// How often two clocks are compared at most, on a machine that is held up each time or whose clock stands
+/// still for as long.
 const LOOKS: u32 = 100;
 
 /// Two looks at a clock are not further apart if nothing comes between them. A clock that was moved by less
