@@ -71,13 +71,19 @@ impl StopFlag {
     /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every
     /// sweep.
     ///
+    /// A process that was started with the signal ignored, by `nohup` or the `&` of a script, goes on ignoring it
+    /// and its flag is not set. Only Linux tells: elsewhere that is [`CtrlCError::HandlerExists`].
+    ///
     /// # Errors
-    /// [`CtrlCError`], if the process has a handler for Ctrl-C already or was started with the signal ignored
-    /// (by a script's `&`, for one), or the system refuses a handler.
+    /// [`CtrlCError`], if the process has a handler for Ctrl-C already, or the system refuses one.
     #[cfg(feature = "ctrl-c")]
     pub fn stop_on_ctrl_c(&self) -> Result<(), CtrlCError> {
         /// What shells report for a process that SIGINT ended: 128 + 2.
         const EXIT_CODE: i32 = 130;
+        #[cfg(unix)]
+        if is_ignored(SIGINT) {
+            return Ok(());
+        }
         let flag = self.clone();
         let handler = move || {
             let watched = flag.inner.watched_by.load(Ordering::Relaxed) > 0;
@@ -95,6 +101,19 @@ impl StopFlag {
             ctrlc::Error::NoSuchSignal(_) => CtrlCError::System(error.to_string()),
         })
     }
+}
+
+#[cfg(all(unix, feature = "ctrl-c"))]
+const SIGINT: u32 = 2;
+
+/// Whether the process ignores this signal, as it may have been told to where it was started. Only Linux tells;
+/// elsewhere the answer is no.
+#[cfg(unix)]
+pub(crate) fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
 }
 
 /// A sweep in progress, counted for as long as this lives.

@@ -18,6 +18,11 @@ fn part() {
     let Ok(part) = std::env::var(PART) else { return };
     let stop = StopFlag::new();
     stop.stop_on_ctrl_c().unwrap();
+    if part == "ignored" {
+        println!("\nready");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        return println!("\nstopped {}", stop.is_stopped());
+    }
     assert_eq!(StopFlag::new().stop_on_ctrl_c(), Err(CtrlCError::HandlerExists));
     if part == "idle" {
         wait_for_ever("ready");
@@ -162,4 +167,27 @@ fn one_while_no_sweep_runs_ends_the_process() {
     read_to(&mut out, "ready");
     interrupt(&child);
     assert_eq!(child.0.wait().unwrap().code(), Some(130));
+}
+
+/// As the `&` of a script starts it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_was_started_with_the_signal_ignored_goes_on_ignoring_it() {
+    let mut child = Command::new("env")
+        .arg("--ignore-signal=INT")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "part", "--nocapture"])
+        .env(PART, "ignored")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(Player)
+        .unwrap();
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+    read_to(&mut out, "ready");
+    interrupt(&child);
+    // It reads on once its input has ended.
+    drop(child.0.stdin.take());
+    assert_eq!(read_to(&mut out, "stopped"), "stopped false");
+    assert!(child.0.wait().unwrap().success());
 }

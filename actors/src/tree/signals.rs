@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::run::{EXIT_SIGNAL, complain};
+#[cfg(unix)]
+use crate::stop::is_ignored;
 
 /// How long a program may take to obey a second signal, and a runtime to go down when some member never
 /// awaits.
@@ -249,7 +251,11 @@ struct Source {
 impl Source {
     fn new(parent: Option<u32>) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hangup = if is_ignored(StopSignal::Hangup.number().into()) {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
         Ok(Self {
             hangup,
             interrupt: signal(SignalKind::interrupt())?,
@@ -287,14 +293,6 @@ impl Source {
             signal
         }
     }
-}
-
-/// Whether the process was started with SIGHUP ignored. Only Linux tells; elsewhere the answer is no.
-#[cfg(unix)]
-fn is_hangup_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 /// The process whose end ends this one, if there is one.
