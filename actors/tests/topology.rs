@@ -189,6 +189,28 @@ fn the_order_in_which_processes_start_is_irrelevant() {
     });
 }
 
+#[test]
+fn nodes_whose_file_allows_plaintext_listen_and_are_linked() {
+    on_every_runtime(|| async {
+        for (kind, bind) in [("tcp", "bind = \"0.0.0.0\"\n"), ("tcp", ""), ("unix", "")] {
+            let mut text =
+                "socket_dir = \"run\"\n[deployment]\nmode = \"distributed\"\nplaintext = true\n".to_owned();
+            for (name, port) in ["a", "b"].into_iter().zip(mycelium_random::ports::<2>()) {
+                text += &format!("[[nodes]]\nname = \"{name}\"\nhost = \"127.0.0.1\"\n{bind}port = {port}\n");
+                text += &format!("endpoint.kind = \"{kind}\"\n");
+            }
+            let file = TopologyFile::new(&text);
+            let [a, b] = ["a", "b"].map(|name| MessageBus::from_topology(&file, name, Contract).unwrap());
+            let mut ticks = b.subscriber::<Tick>().unwrap();
+            until_wanted(&a, "b", &["Tick"]).await;
+            a.publisher::<Tick>().unwrap().publish(Tick { n: 7 }).await.unwrap();
+            assert_eq!(ticks.recv().await.map(|tick| tick.n), Some(7));
+            b.shutdown().await.unwrap();
+            a.shutdown().await.unwrap();
+        }
+    });
+}
+
 /// A rule for a link holds for the end that listens as for the one that dials; one for a topic comes first.
 #[test]
 fn queues_have_the_policy_that_the_file_says() {

@@ -62,18 +62,22 @@ pub(super) fn bus(
         return Ok(bus);
     }
     let certificate = NodeCertificate::of(path, topology, plan)?;
+    let security = |options: LinkOptions| if topology.plaintext() { options.plaintext() } else { options };
     let options = |rule: LinkRule| options(rule, topology);
     let accepted = plan.links.iter().filter(|link| !link.dials);
     // A side that is dialed spins before it knows by whom.
     let spin = accepted.clone().filter_map(|link| link.rule.spin).max();
     let listening = accepted
         .fold(options(listening_rule(spin)), |all, link| all.peer(link.peer.clone(), options(link.rule)));
+    // Of all peers: it comes before their names.
+    let listening = security(listening);
     for endpoint in &plan.listens {
         listen(&bus, endpoint, certificate.over(endpoint, listening.clone()))
             .map_err(failed(format!("listen at {endpoint}")))?;
     }
     for link in plan.links.iter().filter(|link| link.dials) {
-        let options = certificate.over(&link.endpoint, options(link.rule).expect(link.peer.clone()));
+        let options = security(options(link.rule)).expect(link.peer.clone());
+        let options = certificate.over(&link.endpoint, options);
         let dialed = address(&link.endpoint).and_then(|address| bus.connect_with(address, options));
         dialed.map_err(failed(format!("dial `{}` at {}", link.peer, link.endpoint)))?;
     }
@@ -183,9 +187,6 @@ fn options(rule: LinkRule, topology: &Topology) -> LinkOptions {
     }
     if let Some(kib) = rule.ring_kib.and_then(|kib| usize::try_from(kib).ok()) {
         options = options.ring(kib << 10);
-    }
-    if topology.plaintext() {
-        options = options.plaintext();
     }
     let topics = topology.topics().iter();
     topics.fold(options, |options, (topic, own)| options.topic(topic.clone(), queue(own.or(rule.queue))))
