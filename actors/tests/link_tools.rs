@@ -68,6 +68,32 @@ fn a_tool_that_reads_nothing_slows_no_publisher() {
 }
 
 #[test]
+fn a_tap_shows_what_its_node_publishes_and_not_what_came_there_over_a_link() {
+    on_every_runtime(async || {
+        let (node, tool, _) = node_and_tool().await;
+        let market = bus("market");
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        node.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+        let mut heard = node.subscriber::<Tick>().unwrap();
+        let mut shown = tool.subscriber::<Tick>().unwrap();
+        until_wanted(&node, "tool/1", &["Tick"]).await;
+        until_wanted(&market, "desk", &["Tick"]).await;
+        let ticks = market.publisher::<Tick>().unwrap();
+        for n in 0..100 {
+            ticks.publish(Tick { n }).await.unwrap();
+            assert_eq!(heard.recv().await.map(|tick| tick.n), Some(n));
+        }
+        node.publisher::<Tick>().unwrap().publish(Tick { n: 100 }).await.unwrap();
+        assert_eq!(shown.recv().await.map(|tick| tick.n), Some(100));
+        // As a tool does that publishes: it is heard at its node alone.
+        tool.publisher::<Tick>().unwrap().publish(Tick { n: 101 }).await.unwrap();
+        assert_eq!(heard.recv().await.map(|tick| tick.n), Some(100));
+        assert_eq!(heard.recv().await.map(|tick| tick.n), Some(101));
+        assert_eq!(find(&market, "desk").map(|link| link.received), Some(0));
+    });
+}
+
+#[test]
 fn tools_that_have_gone_leave_nothing_behind() {
     on_every_runtime(async || {
         let node = bus("desk");
