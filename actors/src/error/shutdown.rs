@@ -46,7 +46,9 @@ pub struct Missed {
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("did not end in time:")?;
+        let all_ended = self.children.is_empty() && self.stuck.is_empty() && self.missed.is_empty();
+        // A peer that has ended is not waited for.
+        f.write_str(if all_ended { "links were not drained:" } else { "did not end in time:" })?;
         let mut between = "";
         tell(f, &mut between, &self.children, "children (killed)", |f, path| write!(f, "{path} (killed)"))?;
         tell(f, &mut between, &self.stuck, "trees (go on)", |f, path| {
@@ -96,5 +98,9 @@ mod tests {
         assert!(text.ends_with(" and 826 more trees (go on)") && text.len() < 1_000, "{text}");
         let few = ShutdownError { children: paths("child", 10), ..ShutdownError::default() };
         assert!(few.to_string().ends_with(", child9 (killed)"), "{few}");
+        let loss = LinkLoss { peer: "desk".into(), unacknowledged: 14, unpublished: 0, late: 0 };
+        let links = ShutdownError { links: vec![loss], ..ShutdownError::default() };
+        let text = "links were not drained: link desk: 14 messages were not acknowledged";
+        assert_eq!(links.to_string(), text);
     }
 }
