@@ -73,7 +73,8 @@
 //!   compare-exchange from the dead owner's value, which bears a generation, and counts on from the records
 //!   themselves, because `NEXT` may say too much.
 //! - A **reader** that dies holds writers back until one of them finds the ring full: it asks the kernel
-//!   whether the one in its way lives, and goes on without the dead.
+//!   whether the one in its way lives, and goes on without the dead. One that tries again and again asks at
+//!   its first try and then seldom.
 //! - A process that dies between its store and its system call would leave others asleep: they sleep at most
 //!   20 ms.
 //!

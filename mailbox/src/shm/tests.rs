@@ -1,6 +1,7 @@
 //! Rings beside a plain model and under threads; overwritten by others in `damage.rs`.
 
 mod damage;
+mod questions;
 mod sleep;
 
 use std::collections::VecDeque;

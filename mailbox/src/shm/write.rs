@@ -13,6 +13,10 @@ use crate::sync::{Ordering, Word, word_fence};
 /// The longest sleep, so that a process that died before it could wake this one costs no more (time).
 pub(super) const BEAT: Duration = Duration::from_millis(20);
 
+/// How often a writer that finds the same reader in its way looks for room before it asks the kernel again
+/// whether that one lives, which takes ten times as long.
+pub(super) const TRIES_PER_QUESTION: u32 = 32;
+
 /// A writer's lock, and above it its generation.
 fn owner_value(index: usize, generation: u64) -> u64 {
     (generation << 8) | (index as u64 + 1)
@@ -40,6 +44,8 @@ pub(super) struct WriterCore<M> {
     /// Up to where nothing is in the way.
     limit: u64,
     calls: bool,
+    /// The reader that was found in the way last, for which limit, and how often.
+    in_way: (usize, u64, u32),
     /// What the dead owner has left that cannot be taken up: told once, as to whoever finds it.
     damage: Option<ShmSendError>,
 }
@@ -61,6 +67,7 @@ impl<M: SharedWords> WriterCore<M> {
             next: 0,
             limit: 0,
             calls: false,
+            in_way: (SHM_READERS_MAX, 0, 0),
             damage: None,
         };
         writer.bury();
@@ -277,7 +284,9 @@ impl<M: SharedWords> WriterCore<M> {
         // The dead hold nobody back, also where a writer only tries again.
         for _ in 0..SHM_READERS_MAX {
             match tried {
-                Err(ShmSendError::Full { reader }) if self.release(reader) => tried = self.extend(room),
+                Err(ShmSendError::Full { reader }) if self.asks(reader) && self.release(reader) => {
+                    tried = self.extend(room);
+                }
                 _ => break,
             }
         }
@@ -285,6 +294,15 @@ impl<M: SharedWords> WriterCore<M> {
             self.disown();
         }
         tried
+    }
+
+    /// Whether this try, which has found the reader in its way, asks the kernel if that one lives.
+    fn asks(&mut self, reader: usize) -> bool {
+        let (before, limit, tries) = self.in_way;
+        let again = (before, limit) == (reader, self.limit);
+        let tries = if again { tries.wrapping_add(1) } else { 0 };
+        self.in_way = (reader, self.limit, tries);
+        tries.is_multiple_of(TRIES_PER_QUESTION)
     }
 
     fn extend(&mut self, room: u64) -> Result<(), ShmSendError> {
