@@ -103,9 +103,10 @@ impl Responder<Text> for Gate {
     }
 }
 
-fn meet(bus: &MessageBus, listens: bool, transport: &str, at: &str) {
+fn meet(bus: &MessageBus, listens: bool, transport: &str, at: &str, random: &mut Random) {
     // Rings of the smallest size are full again and again.
-    let options = LinkOptions::default().ring(1);
+    let options = LinkOptions::default().ring(1).spin(Duration::from_micros(random.pick(&[0, 50])));
+    let options = options.credit(random.pick(&[4, 1_024])).held_bytes(random.pick(&[64, 1 << 20]));
     let _met = match (transport, listens) {
         ("Unix", true) => bus.bind_unix_with(at, options).map(drop),
         ("Unix", false) => bus.connect_with(LinkAddress::unix(at), options).map(drop),
@@ -164,7 +165,7 @@ fn child_process() {
         let gate = bus.spawn(Gate { of, heard: Arc::clone(&heard) }).unwrap();
         let doors = Exposed::new().takes::<Order>(gate.clone()).answers::<Text>(gate);
         bus.expose("gate", doors).unwrap();
-        meet(&bus, name < peer, transport, at);
+        meet(&bus, name < peer, transport, at, &mut random);
         let path = format!("{peer}/gate");
         let (ticks, fills) = (bus.publisher::<Tick>().unwrap(), bus.publisher::<Fill>().unwrap());
         let (texts, gate) = (bus.publisher::<Text>().unwrap(), bus.recipient::<Order>(&path).unwrap());
