@@ -1,6 +1,6 @@
 //! Two processes that flood each other, each of which is stopped (SIGSTOP) and goes on (SIGCONT) at random
-//! instants, now and then for longer than a peer may be silent: nothing is lost, doubled or out of order, while
-//! subscribers come and go on both sides.
+//! instants, now and then for longer than a peer may be silent: nothing is lost, doubled or out of order,
+//! while subscribers come and go on both sides.
 //!
 //! `MYCELIUM_CASES=n` runs so many pairs over each transport; `MYCELIUM_SEED=n` replays the instants.
 
