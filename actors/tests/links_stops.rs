@@ -107,15 +107,15 @@ fn meet(bus: &MessageBus, listens: bool, transport: &str, at: &str, random: &mut
     // Rings of the smallest size are full again and again.
     let options = LinkOptions::default().ring(1).spin(Duration::from_micros(random.pick(&[0, 50])));
     let options = options.credit(random.pick(&[4, 1_024])).held_bytes(random.pick(&[64, 1 << 20]));
-    let _met = match (transport, listens) {
+    let met = match (transport, listens) {
         ("Unix", true) => bus.bind_unix_with(at, options).map(drop),
         ("Unix", false) => bus.connect_with(LinkAddress::unix(at), options).map(drop),
         ("Shm", true) => bus.bind_shm_with(at, options).map(drop),
         ("Shm", false) => bus.connect_with(LinkAddress::shm(at), options).map(drop),
         (_, true) => bus.bind_tcp_with(at, options).map(drop),
         (_, false) => bus.connect_with(LinkAddress::tcp(at), options).map(drop),
-    }
-    .unwrap();
+    };
+    met.unwrap();
 }
 
 /// Subscribes again and again, reads for a while, and leaves: each hears texts without a gap. How many.
