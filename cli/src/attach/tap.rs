@@ -18,7 +18,7 @@ const RATE_TIME: Duration = Duration::from_secs(1);
 
 /// Show the messages of topics as they come, until Ctrl-C.
 ///
-/// These are the messages that the node publishes itself. What other nodes publish is seen at those.
+/// These are the messages that the node publishes itself. Those of other nodes are seen there.
 ///
 /// A tap never slows its node: where it cannot keep up, the node drops its oldest messages, and so does the
 /// tap, which tells how many it has dropped itself. Messages that a topic retains come first.
