@@ -43,9 +43,10 @@ pub struct Ledger {
     bars: u32,
     first_ns: i64,
     last_ns: i64,
-    first_equity: f64,
-    /// Equity of the latest bar.
+    /// Equity of the latest bar. It is written with each bar and read with the next one, alone: beside the peak
+    /// both would be read at once, which has to wait until it is written.
     equity: f64,
+    first_equity: f64,
     peak: f64,
     /// Equity and peak of the deepest drawdown so far: kept apart, a new bar is compared with it without a
     /// division.

@@ -404,6 +404,15 @@ impl Engine {
     /// A moment is over: all assets are valued anew, and the account is looked at. Says what there is to
     /// know.
     pub fn finish(&mut self) -> BarDone {
+        if let [listing] = &mut self.listings[..] {
+            if !self.touched.is_empty() {
+                listing.mark = listing.latest.price;
+                self.touched.clear();
+            }
+            self.look_after_margin();
+            self.unnoted = false;
+            return self.done();
+        }
         self.pass_collected();
         let mut touched = std::mem::take(&mut self.touched);
         for asset in &touched {
@@ -432,6 +441,12 @@ impl Engine {
     /// What has happened since this was last asked, in its sequence.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
         self.events.drain(..)
+    }
+
+    /// As [`events`](Engine::events), one after the other, where they lie.
+    pub(crate) fn tell_events(&mut self, tell: impl FnMut(&Event)) {
+        self.events.iter().for_each(tell);
+        self.events.clear();
     }
 
     /// Ends the session: what was sent for the last close is filled at it, other orders expire, and open

@@ -12,6 +12,10 @@ use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate,
 /// above those of every price, so that one comparison tells of all. The sum makes a zero of one below zero.
 #[inline]
 pub(crate) fn are_prices<const N: usize>(prices: &[f64; N]) -> bool {
+    // Most orders have none.
+    if prices.iter().fold(0, |all, price| all | price.to_bits()) == 0 {
+        return true;
+    }
     let largest = prices.iter().fold(0, |largest, price| (price + 0.0).to_bits().max(largest));
     largest < f64::INFINITY.to_bits()
 }
@@ -33,7 +37,7 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
     if !order.size.is_finite() || order.size == 0.0 && !target {
         return Some(OrderCause::BadSize);
     }
-    if target {
+    if target || order.stop_loss == 0.0 && order.take_profit == 0.0 {
         return None;
     }
     // Where it will be entered, as far as anybody knows: the loss must be behind and the profit ahead.
@@ -103,13 +107,13 @@ impl Engine {
 
     /// Fills an order at a price of the market, which is that of the side.
     pub(super) fn fill(&mut self, at: usize, buy: bool, reached: Reached) {
-        let working = self.book[at];
-        let (order, asset) = (&working.order, usize::from(working.order.asset));
+        let working = &self.book[at];
+        let (order, guard, asset) = (working.order, working.guard, usize::from(working.order.asset));
         let Reached { price: market_price, bound, maker, .. } = reached;
         let before = self.listings[asset].holdings.lots;
-        let Wanted { lots, as_far_as_it_goes } = self.wanted(&working, market_price, maker);
-        let lots = within_purpose(&working, buy, before, lots);
-        if lots == 0 && order.reduce_only && working.guard.is_none() {
+        let Wanted { lots, as_far_as_it_goes } = self.wanted(working, market_price, maker);
+        let lots = within_purpose(working, buy, before, lots);
+        if lots == 0 && order.reduce_only && guard.is_none() {
             return self.finish_order(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
         }
         let side = if lots < 0 { -1.0 } else { 1.0 };
@@ -118,7 +122,7 @@ impl Engine {
         let exit_price = self.slipped(asset, market_price, lots, side, bound);
         let entry_price = self.with_spread(asset, exit_price, side, bound);
         let rate = Charging::of(asset, maker, self.traded);
-        if let Some(guard) = working.guard {
+        if let Some(guard) = guard {
             self.close_trade(rate, guard.trade, lots.abs(), order.order, exit_price);
             self.end_entry(guard.trade);
             return self.filled(at, before, asked, lots);
@@ -168,7 +172,7 @@ impl Engine {
                 return self.keep_closed(at, before, closed);
             }
             self.open(at, need * side as i64, Reached { price: entry_price, ..reached }, &rate);
-        } else if lots == 0 && !is_target(order) {
+        } else if lots == 0 && !is_target(&order) {
             let power = self.buying_power(asset, market_price, side);
             return self.refuse(at, OrderStatus::Cancelled, OrderCause::NoLot, power, entry_price);
         }
@@ -377,26 +381,31 @@ impl Engine {
     }
 
     fn open(&mut self, place: usize, lots: i64, reached: Reached, rate: &Charging) {
-        let working = self.book[place];
-        let (order, asset) = (&working.order, usize::from(working.order.asset));
+        let WorkingOrder { order: NewOrder { order, asset, .. }, opened, .. } = self.book[place];
+        let asset = usize::from(asset);
         let Reached { price, entered, .. } = reached;
         let commission = rate.for_opening(self, lots, price);
-        let at = self.at(asset, order.order, price, commission);
+        let at = self.at(asset, order, price, commission);
         let Self { listings, cash, traded, .. } = self;
         let listing = &mut listings[asset];
         *traded += listing.terms.units(lots.abs()) * price;
-        let numbers = (working.opened, self.opened + 1);
+        let numbers = (opened, self.opened + 1);
         let execution = listing.holdings.open(cash, numbers, lots, listing.terms.lot, at);
         self.events.push(Event::Executed(execution));
         self.book[place].opened = execution.trade;
         if execution.trade == self.opened + 1 {
             self.opened += 1;
-            self.protect(&working, execution.trade, lots, price, entered);
+            self.protect(place, execution.trade, lots, price, entered);
         }
     }
 
     /// Adds the orders that protect a new trade.
-    fn protect(&mut self, working: &WorkingOrder, trade: u32, lots: i64, price: f64, entered: Entered) {
+    fn protect(&mut self, place: usize, trade: u32, lots: i64, price: f64, entered: Entered) {
+        let NewOrder { trail, stop_loss, take_profit, .. } = self.book[place].order;
+        if trail == 0.0 && stop_loss == 0.0 && take_profit == 0.0 {
+            return;
+        }
+        let working = self.book[place];
         let order = &working.order;
         // A stop that trails is a stop loss even if it has no price of its own yet.
         let trails = order.trail > 0.0 && order.kind != OrderType::TrailingStop;
@@ -429,7 +438,7 @@ impl Engine {
             ended: false,
             // A cancellation on its way to the entry is none of what protects it.
             until_ns: i64::MAX,
-            ..*working
+            ..working
         };
         if stop > 0.0 || trails {
             let trail = if trails { order.trail } else { 0.0 };

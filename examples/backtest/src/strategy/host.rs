@@ -39,11 +39,12 @@ impl<S: Strategy> Situation for S {
             } else {
                 if !replay.is_calm(number as usize) {
                     replay.step(number as usize)?;
-                    replay.events().for_each(|event| seat.hear(&event));
+                    replay.tell_events(|event| seat.hear(event));
                 }
                 seat.decide(self);
             }
-            seat.desk.outbox.drain(..).for_each(|instruction| replay.hear(&instruction));
+            seat.desk.outbox.iter().for_each(|instruction| replay.hear(instruction));
+            seat.desk.outbox.clear();
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 //! tell the other where it is.
 
 use std::sync::Arc;
-use std::vec::Drain;
 
 use super::desk::Instruction;
 use crate::engine::{AssetTerms, CostFault, Engine, Event, Market};
@@ -78,10 +77,12 @@ impl Replay {
     /// # Errors
     /// A cost that is no number.
     pub(super) fn step(&mut self, until: usize) -> Result<(), CostFault> {
-        let mut over = Vec::new();
-        if let (1, Some(before)) = (self.tape.assets(), until.checked_sub(1)) {
-            self.catch_up(before);
+        if self.tape.assets() == 1 {
+            self.pass_alone(until);
+            self.engine.finish();
+            return self.sound();
         }
+        let mut over = Vec::new();
         while self.passed <= until {
             let Some(event) = self.tape.event(self.passed) else { break };
             self.engine.pass(event.asset, self.passed as u32, self.tape.known(&event), event.data);
@@ -93,6 +94,20 @@ impl Replay {
         // filled with the first of them.
         over.into_iter().for_each(|asset| self.engine.is_last(asset));
         self.sound()
+    }
+
+    /// Passes this event of the only asset, and none of those before: they were looked at.
+    #[inline]
+    fn pass_alone(&mut self, number: usize) {
+        if let Some(before) = number.checked_sub(1) {
+            self.catch_up(before);
+        }
+        if self.passed <= number
+            && let Some(event) = self.tape.event(number)
+        {
+            self.engine.pass(event.asset, number as u32, self.tape.known(&event), event.data);
+            self.passed = number + 1;
+        }
     }
 
     /// The run is over.
@@ -111,8 +126,9 @@ impl Replay {
         self.engine.fault().map_or(Ok(()), Err)
     }
 
-    /// What has happened since this was last asked.
-    pub(super) fn events(&mut self) -> Drain<'_, Event> {
-        self.engine.events()
+    /// Tells what has happened since this was last asked.
+    #[inline]
+    pub(super) fn tell_events(&mut self, tell: impl FnMut(&Event)) {
+        self.engine.tell_events(tell);
     }
 }

@@ -224,7 +224,7 @@ impl Ticket {
     pub(super) fn order(&self, order: u32, after: u32, asset: u16, side: f64, lot: f64) -> NewOrder {
         let kind = self.kind();
         // Whole lots, where a quotient like 0.3 / 0.1 is three in spite of its rounding.
-        let lots = |units: f64| ((units.abs() / lot) * (1.0 + 4.0 * f64::EPSILON)).floor().copysign(units);
+        let lots = |units: f64| whole_part((units.abs() / lot) * (1.0 + 4.0 * f64::EPSILON)).copysign(units);
         let (unit, size) = match (self.size, self.target) {
             // All that there is to close; what is beyond the position is left out.
             (Size::All, false) if self.reduce_only => (SizeUnit::Lots, LOTS_MAX),
@@ -280,6 +280,13 @@ impl Ticket {
             None
         }
     }
+}
+
+/// What `floor` says of a number from zero on, without a call where it fits into an integer.
+#[inline]
+fn whole_part(number: f64) -> f64 {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    if number < EXACT_MAX { number as i64 as f64 } else { number.floor() }
 }
 
 /// A price that was asked for is no longer "none": zero becomes a price that is refused.

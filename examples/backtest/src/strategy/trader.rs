@@ -194,7 +194,7 @@ impl Handler<SessionEnd> for Trader {
     async fn handle(&mut self, _end: &SessionEnd, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         let Some(mut replay) = self.replay.take() else { return Ok(()) };
         replay.end()?;
-        replay.events().for_each(|event| self.seat.hear(&event));
+        replay.tell_events(|event| self.seat.hear(event));
         self.seat.settle();
         Ok(())
     }

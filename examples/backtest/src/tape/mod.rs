@@ -466,14 +466,26 @@ fn part_of(times_ns: Option<&SharedSlice<i64>>, rows: Range<usize>) -> io::Resul
 }
 
 /// How long a bar lasts. Nothing says it of the last one but the bar before; of a single one it is a day.
+#[inline]
 fn length_ns(bars: &[Bar], at: usize) -> i64 {
+    let begins_ns = |bar: &Bar| bar.timestamp.as_nanos();
+    if let Some([before, this, next]) = at.checked_sub(1).and_then(|from| bars.get(from..from + 3)) {
+        // Most often: what comes behind makes it no longer, and no shorter.
+        let next_ns = begins_ns(next).saturating_sub(begins_ns(this));
+        if next_ns == begins_ns(this).saturating_sub(begins_ns(before)) {
+            return next_ns;
+        }
+    }
+    uneven_length_ns(bars, at)
+}
+
+fn uneven_length_ns(bars: &[Bar], at: usize) -> i64 {
     let start_ns = |at: usize| bars.get(at).map(|bar| bar.timestamp.as_nanos());
     let step_ns = |at: usize| Some(start_ns(at + 1)?.saturating_sub(start_ns(at)?));
     let at = if at + 1 == bars.len() { at.saturating_sub(1) } else { at };
     let Some(next_ns) = step_ns(at) else { return NS_PER_DAY };
     let before_ns = at.checked_sub(1).and_then(step_ns);
     if before_ns == Some(next_ns) {
-        // Most often: what comes behind makes it no longer, and no shorter.
         return next_ns;
     }
     let beside_ns = before_ns.max(step_ns(at + 1)).filter(|ns| *ns > 0).unwrap_or(next_ns);
