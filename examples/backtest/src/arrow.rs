@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampNanosecondArray,
 };
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field, Schema};
@@ -47,6 +48,7 @@ fn array(data: &ColumnData) -> ArrayRef {
         ColumnData::Counts(values) => Arc::new(Int32Array::from(values.clone())),
         ColumnData::Integers(values) => Arc::new(Int64Array::from(values.clone())),
         ColumnData::Numbers(values) => Arc::new(Float64Array::from(values.clone())),
+        ColumnData::Switches(values) => Arc::new(BooleanArray::from(values.clone())),
         ColumnData::Texts(values) => Arc::new(StringArray::from_iter_values(values)),
         ColumnData::Times(values) => {
             Arc::new(TimestampNanosecondArray::from(values.clone()).with_timezone("UTC"))

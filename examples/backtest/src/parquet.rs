@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -22,6 +22,8 @@ pub(crate) enum ColumnData {
     Integers(Vec<i64>),
     /// Doubles; what is not defined is NaN.
     Numbers(Vec<f64>),
+    /// Truth values.
+    Switches(Vec<bool>),
     /// UTF-8 text.
     Texts(Vec<String>),
     /// Nanoseconds since 1970, as a timestamp of UTC.
@@ -70,8 +72,8 @@ fn row_table(rows: &[Row], about: &[(&str, String)]) -> TableAbout {
     (columns, about)
 }
 
-/// Writes the rows of a search: `index` as 64-bit integers, `n_trades` as 32-bit ones, the rest as doubles.
-/// The search and the digest go into the file's metadata.
+/// Writes the rows of a search: `index` as 64-bit integers, `n_trades` as 32-bit ones, switches as truth
+/// values, the rest as doubles. The search and the digest go into the file's metadata.
 ///
 /// # Errors
 /// Those of the writer.
@@ -95,7 +97,13 @@ fn sheet_table(sheet: &Sheet) -> TableAbout {
     let index = rows.iter().map(|row| i64::try_from(row.index).unwrap_or(i64::MAX)).collect();
     let mut columns = vec![("index".to_owned(), ColumnData::Integers(index))];
     for (at, name) in sheet.parameters.iter().enumerate() {
-        columns.push((name.clone(), ColumnData::Numbers(rows.iter().map(|row| row.point[at]).collect())));
+        let values = rows.iter().map(|row| row.point[at]);
+        let data = if sheet.switches.contains(&at) {
+            ColumnData::Switches(values.map(|value| value != 0.0).collect())
+        } else {
+            ColumnData::Numbers(values.collect())
+        };
+        columns.push((name.clone(), data));
     }
     for (at, name) in COLUMNS.into_iter().enumerate() {
         let data = if is_count(name) {
@@ -150,6 +158,7 @@ fn write_file(
                 column.typed::<Int64Type>().write_batch(values, None, None)?
             }
             ColumnData::Numbers(values) => column.typed::<DoubleType>().write_batch(values, None, None)?,
+            ColumnData::Switches(values) => column.typed::<BoolType>().write_batch(values, None, None)?,
             ColumnData::Texts(values) => {
                 let values: Vec<ByteArray> = values.iter().map(|text| text.as_str().into()).collect();
                 column.typed::<ByteArrayType>().write_batch(&values, None, None)?
@@ -167,6 +176,7 @@ fn field(name: &str, data: &ColumnData) -> Result<TypePtr> {
         ColumnData::Counts(_) => (Physical::INT32, None),
         ColumnData::Integers(_) => (Physical::INT64, None),
         ColumnData::Numbers(_) => (Physical::DOUBLE, None),
+        ColumnData::Switches(_) => (Physical::BOOLEAN, None),
         ColumnData::Texts(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnData::Times(_) => {
             let utc = true;

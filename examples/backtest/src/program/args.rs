@@ -174,6 +174,14 @@ impl Shard {
     pub(super) fn holds(self, index: usize) -> bool {
         index % self.of == self.number - 1
     }
+
+    /// A sentence, where it holds none.
+    pub(super) fn without_points(self, points: usize) -> String {
+        let Self { number, of } = self;
+        format!(
+            "part {number}/{of} holds none of the {points} points: its file has no rows, and can be merged."
+        )
+    }
 }
 
 impl FromStr for Shard {

@@ -1,9 +1,9 @@
 //! Runs the points of a search, and says soberly what the best of them is worth.
 
+use super::Tunable;
 use super::args::{self, Search};
 use super::objective::Scored;
 use super::sheet::{Sheet, SheetRow};
-use super::{ParameterKind, Tunable};
 use crate::commands::CommandError;
 use crate::config::ConfigError;
 use crate::instance::InstanceError;
@@ -133,9 +133,8 @@ pub(super) fn panel(program: &dyn Tunable, search: &Search, sheet: &Sheet) -> Op
     let mut figures = vec![format!("objective ({})", search.objective.name)];
     figures.extend(COLUMNS.map(str::to_owned));
     figures.extend(sheet.chosen.iter().cloned());
-    let is_switch = |at: &usize| program.parameters()[*at].kind == ParameterKind::Switch;
     Some(SearchPanel {
-        switches: (0..program.parameters().len()).filter(is_switch).collect(),
+        switches: sheet.switches.clone(),
         parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
         figures,
         rows: rows.iter().map(row).collect(),

@@ -80,7 +80,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         took.digest = sheet.digest();
     }
     let left_out = (tried.len() - sheet.rows.len(), missing);
-    let mut text = results(&sheet, program.parameters(), &flags.output, "", &left_out, took.as_ref())?;
+    let mut text = results(&sheet, &flags.output, "", &left_out, took.as_ref())?;
     let searched = Searched {
         program,
         search: &search,

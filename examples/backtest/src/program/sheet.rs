@@ -1,8 +1,9 @@
 //! The rows of a search: their digest, their file, and how parts of them are put together.
 //!
 //! A file is CSV. Lines with `#` above the header say what was searched, so that parts of different searches
-//! are not taken for one. Numbers are written so that they read back the same, and the digest is that of the
-//! rows in the sequence of their index: it is the same for one process and for parts that were merged.
+//! are not taken for one. Numbers are written so that they read back the same, switches as `true` and `false`,
+//! which pandas and polars read as such. The digest is that of the rows in the sequence of their index: it is
+//! the same for one process and for parts that were merged.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -19,6 +20,9 @@ pub struct Sheet {
     pub about: Vec<(String, String)>,
     /// Names of the parameters.
     pub parameters: Vec<String>,
+    /// Places of those parameters that are switches, ascending: 1 is `true`, and 0 is `false`. A file without
+    /// rows does not tell.
+    pub switches: Vec<usize>,
     /// Names of the figures that were chosen beside [`COLUMNS`], of
     /// [`Figures::TABLE`](crate::performance::Figures::TABLE).
     pub chosen: Vec<String>,
@@ -152,7 +156,7 @@ impl Sheet {
     #[must_use]
     pub fn text(&self) -> String {
         self.rows.iter().fold(self.head(), |mut text, row| {
-            text.push_str(&row.line());
+            text.push_str(&row.line(&self.switches));
             text
         })
     }
@@ -194,7 +198,9 @@ impl Sheet {
                 _ => {}
             }
             let row = SheetRow::parse(text.trim_end(), sheet.parameters.len(), sheet.chosen.len());
-            sheet.rows.push(row.ok_or(SheetError::Line { line })?);
+            let (row, switches) = row.ok_or(SheetError::Line { line })?;
+            sheet.takes_for_switches(&switches);
+            sheet.rows.push(row);
         }
         Ok(sheet)
     }
@@ -223,16 +229,32 @@ impl Sheet {
         Ok(())
     }
 
+    /// The value of a parameter as JSON: a switch is `true` or `false`, and all else a number.
+    #[must_use]
+    pub fn json(&self, parameter: usize, value: f64) -> serde_json::Value {
+        if self.switches.contains(&parameter) { (value != 0.0).into() } else { value.into() }
+    }
+
+    /// Parameters at these places are switches.
+    fn takes_for_switches(&mut self, places: &[usize]) {
+        for place in places {
+            if let Err(at) = self.switches.binary_search(place) {
+                self.switches.insert(at, *place);
+            }
+        }
+    }
+
     /// Takes the rows of another part of the same search.
     ///
     /// # Errors
     /// [`SheetError::Other`], and [`SheetError::Contradiction`] if both have a point with different results.
     pub fn merge(&mut self, other: Self) -> Result<(), SheetError> {
         self.check_same(&other)?;
+        self.takes_for_switches(&other.switches);
         self.rows.extend(other.rows);
         self.sort();
         // Compared bit by bit: NaN is equal to itself here.
-        let line = |row: &SheetRow| row.line();
+        let line = |row: &SheetRow| row.line(&[]);
         for pair in self.rows.windows(2) {
             if pair[0].index == pair[1].index && line(&pair[0]) != line(&pair[1]) {
                 return Err(SheetError::Contradiction { index: pair[0].index });
@@ -244,11 +266,18 @@ impl Sheet {
 }
 
 impl SheetRow {
-    /// The line of a file. A value that is no number is an empty field.
+    /// The line of a file. A value that is no number is an empty field, and the parameters at the places of
+    /// `switches` are `true` or `false`.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn line(&self, switches: &[usize]) -> String {
         let mut line = self.index.to_string();
-        for number in self.point.iter().chain(&self.figures).chain(&self.chosen).chain([&self.score]) {
+        for (at, value) in self.point.iter().enumerate() {
+            let _ = match switches.contains(&at) {
+                true => write!(line, ",{}", *value != 0.0),
+                false => write!(line, ",{value}"),
+            };
+        }
+        for number in self.figures.iter().chain(&self.chosen).chain([&self.score]) {
             line.push(',');
             if !number.is_nan() {
                 let _ = write!(line, "{number}");
@@ -258,17 +287,26 @@ impl SheetRow {
         line
     }
 
-    fn parse(line: &str, parameters: usize, chosen: usize) -> Option<Self> {
+    /// The row, and which of its parameters are switches.
+    fn parse(line: &str, parameters: usize, chosen: usize) -> Option<(Self, Vec<usize>)> {
         let mut fields = line.split(',');
         let index = fields.next()?.parse().ok()?;
-        let number = |field: &str| if field.is_empty() { Some(f64::NAN) } else { field.parse().ok() };
-        let numbers: Vec<f64> = fields.map(number).collect::<Option<_>>()?;
+        let mut switches = Vec::new();
+        let number = |(at, field): (usize, &str)| match field {
+            "" => Some(f64::NAN),
+            "true" | "false" if at < parameters => {
+                switches.push(at);
+                Some(f64::from(u8::from(field == "true")))
+            }
+            field => field.parse().ok(),
+        };
+        let numbers: Vec<f64> = fields.enumerate().map(number).collect::<Option<_>>()?;
         let (point, rest) = numbers.split_at_checked(parameters)?;
         let (figures, rest) = rest.split_at_checked(COLUMNS.len())?;
         let (chosen, score) = rest.split_at_checked(chosen)?;
         let [score] = score else { return None };
         let (point, chosen) = (point.to_vec(), chosen.to_vec());
-        Some(Self { index, point, figures: figures.try_into().ok()?, chosen, score: *score })
+        Some((Self { index, point, figures: figures.try_into().ok()?, chosen, score: *score }, switches))
     }
 }
 
@@ -313,6 +351,7 @@ mod tests {
                 ("data".to_owned(), "a\nb".replace('\n', " ")),
             ],
             parameters: vec!["fast".to_owned(), "share".to_owned()],
+            switches: Vec::new(),
             chosen: vec!["sortino".to_owned(), "calmar".to_owned()],
             points: 9,
             rows: indices.iter().map(row).collect(),
@@ -334,6 +373,27 @@ mod tests {
                       sharpe_simple_daily252,sharpe_daily252,cagr_pct,exposure_pct,score\n";
         assert!(usual.text().contains(header), "{}", usual.text());
         assert_eq!(Sheet::parse(&usual.text(), false).map(|read| read.text()), Ok(usual.text()));
+    }
+
+    #[test]
+    fn a_switch_is_true_or_false_and_reads_back_as_one() {
+        let mut whole = sheet(&[0, 1, 2]);
+        whole.switches = vec![1];
+        for row in &mut whole.rows {
+            row.point[1] = f64::from(u8::from(row.index == 1));
+        }
+        let text = whole.text();
+        assert!(text.contains("\n0,0,false,0.3333333333333333,"), "{text}");
+        assert!(text.contains("\n1,1,true,0.3333333333333333,"), "{text}");
+        let read = Sheet::parse(&text, false).expect("it reads");
+        assert_eq!((read.digest(), read.text(), &read.switches), (whole.digest(), text, &whole.switches));
+        assert_eq!([read.json(1, 1.0), read.json(0, 1.0)], [serde_json::json!(true), serde_json::json!(1.0)]);
+        // A part without rows does not know of it, and a figure is none.
+        let mut merged = Sheet { rows: Vec::new(), switches: Vec::new(), ..whole.clone() };
+        merged.merge(read).expect("of one search");
+        assert_eq!(merged.text(), whole.text());
+        let wrong = whole.text().replace("0.3333333333333333", "true");
+        assert!(matches!(Sheet::parse(&wrong, false), Err(SheetError::Line { line: 6 })));
     }
 
     #[test]

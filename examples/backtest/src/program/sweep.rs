@@ -1,7 +1,7 @@
 //! `sweep` and `merge`: one strategy for many values of its parameters.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::report::{PageOfRun, page};
 use super::sheet::{Sheet, SheetRow};
 use super::traded::Traded;
-use super::{Parameter, Tunable};
+use super::{ParameterKind, Tunable};
 use crate::commands::{CommandError, effort, make_folder, write};
 use crate::limits::FILE_BYTES_MAX;
 use crate::report::Effort;
@@ -55,15 +55,19 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     }
     sheet.sort();
     finished.effort.digest = sheet.digest();
-    let Some(best) = sheet.best() else {
-        return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
+    let warning = match flags.shard {
+        // Of more parts than points some are empty: their files are merged as those of the others.
+        Some(shard) if wanted.is_empty() => Some(shard.without_points(search.points.count())),
+        _ => unscored(&search, &sheet, traded.backtest.bars(), warning),
     };
-    let warning = unscored(&search, &sheet, traded.backtest.bars(), warning);
+    let best = sheet.best();
+    if best.is_none() && !wanted.is_empty() {
+        return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
+    }
     let missing = (wanted.len() - sheet.rows.len(), warning);
     let whole = missing.0 == 0;
-    let mut text =
-        results(&sheet, program.parameters(), &flags.output, &part, &missing, Some(&finished.effort))?;
-    if flags.shard.is_none() {
+    let mut text = results(&sheet, &flags.output, &part, &missing, Some(&finished.effort))?;
+    if let (None, Some(best)) = (flags.shard, best) {
         let searched = Searched {
             program,
             search: &search,
@@ -131,7 +135,7 @@ pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: MergeFlags = flags(matches)?;
     let mut merged: Option<Sheet> = None;
     for file in &flags.files {
-        let sheet = load(file, false)?;
+        let sheet = load(file)?;
         match &mut merged {
             None => merged = Some(sheet),
             Some(merged) => merged.merge(sheet).map_err(|error| unusable(file, &error))?,
@@ -145,7 +149,7 @@ pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
     let missing = sheet.points.saturating_sub(sheet.rows.len());
     let warning =
         (missing != 0).then(|| format!("{missing} of {} points are in none of the files.", sheet.points));
-    results(&sheet, &[], &flags.output, "", &(missing, warning), None)
+    results(&sheet, &flags.output, "", &(missing, warning), None)
 }
 
 /// A sheet without rows, with what makes two searches the same one.
@@ -162,16 +166,23 @@ pub(super) fn empty(program: &dyn Tunable, search: &Search, traded: &Traded) -> 
         // As a file has it: a line for each. A name from a file could hold a line break, and a condition.
         about: about.map(|(key, value)| (key.to_owned(), value.replace(['\n', '\r'], " "))).to_vec(),
         parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
+        switches: switches(program),
         chosen: search.chosen.iter().map(|figure| figure.name.to_owned()).collect(),
         points: search.points.count(),
         rows: Vec::new(),
     }
 }
 
+/// The places of the parameters that are switches.
+fn switches(program: &dyn Tunable) -> Vec<usize> {
+    let parameters = program.parameters().iter().enumerate();
+    let switches = parameters.filter(|(_, parameter)| parameter.kind == ParameterKind::Switch);
+    switches.map(|(at, _)| at).collect()
+}
+
 /// Writes a sheet and says what is in it.
 pub(super) fn results(
     sheet: &Sheet,
-    parameters: &[Parameter],
     flags: &SheetFlags,
     part: &str,
     (missing, warning): &(usize, Option<String>),
@@ -197,8 +208,8 @@ pub(super) fn results(
     if flags.json {
         let row = |row: &&SheetRow| {
             let mut object = serde_json::json!({ "index": row.index, "score": row.score });
-            for (name, value) in sheet.parameters.iter().map(String::as_str).zip(&row.point) {
-                object[name] = (*value).into();
+            for (at, (name, value)) in sheet.parameters.iter().zip(&row.point).enumerate() {
+                object[name] = sheet.json(at, *value);
             }
             let names = COLUMNS.into_iter().chain(sheet.chosen.iter().map(String::as_str));
             for (name, value) in names.zip(row.figures.iter().chain(&row.chosen)) {
@@ -215,7 +226,7 @@ pub(super) fn results(
         });
         return Ok(format!("{object}\n"));
     }
-    let mut text = table(sheet, parameters, &best);
+    let mut text = table(sheet, &best);
     match took {
         Some(took) => text.push_str(&effort(took)),
         None => _ = writeln!(text, "\ndigest of all results {:016x}", sheet.digest()),
@@ -224,7 +235,7 @@ pub(super) fn results(
     Ok(text)
 }
 
-fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String {
+fn table(sheet: &Sheet, best: &[&SheetRow]) -> String {
     let mut text = String::new();
     for name in &sheet.parameters {
         let _ = write!(text, "{name:>10} ");
@@ -249,7 +260,7 @@ fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String 
     for row in best {
         for (at, value) in row.point.iter().enumerate() {
             let value =
-                parameters.get(at).map_or_else(|| value.to_string(), |parameter| parameter.show(*value));
+                sheet.json(at, *value).as_bool().map_or_else(|| value.to_string(), |on| on.to_string());
             let _ = write!(text, "{value:>10} ");
         }
         for ((head, width), figure) in heads.into_iter().zip(row.figures) {
@@ -269,42 +280,73 @@ fn unusable(file: &Path, error: &dyn std::fmt::Display) -> CommandError {
     CommandError::Unusable { file: file.display().to_string(), reason: error.to_string() }
 }
 
-fn load(file: &Path, may_be_cut: bool) -> Result<Sheet, CommandError> {
+fn load(file: &Path) -> Result<Sheet, CommandError> {
+    let text = File::open(file).and_then(read).map_err(|error| unusable(file, &error))?;
+    Sheet::parse(&text, false).map_err(|error| unusable(file, &error))
+}
+
+fn read(open: File) -> io::Result<String> {
+    let size = open.metadata()?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it has {size} bytes, more than {FILE_BYTES_MAX}")));
+    }
     let mut text = String::new();
-    let read = File::open(file).and_then(|open| {
-        let size = open.metadata()?.len();
-        if size > FILE_BYTES_MAX {
-            return Err(io::Error::other(format!("it has {size} bytes, more than {FILE_BYTES_MAX}")));
+    io::Read::read_to_string(&mut io::BufReader::new(open), &mut text)?;
+    Ok(text)
+}
+
+/// Locks a file for as long as the process lives, so that no other sweep adds its rows to it. A file system
+/// that knows no locks does without.
+fn hold(file: &File, place: &Path) -> Result<(), CommandError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let reason = "another sweep is writing to it; wait for its end, or choose another --out";
+            Err(unusable(place, &reason))
         }
-        io::Read::read_to_string(&mut io::BufReader::new(open), &mut text)
-    });
-    read.map_err(|error| unusable(file, &error))?;
-    Sheet::parse(&text, may_be_cut).map_err(|error| unusable(file, &error))
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
 }
 
 /// The rows of a sweep as they come, so that one that was interrupted can go on.
 struct Checkpoint {
     place: PathBuf,
     file: Mutex<(File, Option<io::Error>)>,
+    switches: Vec<usize>,
+    /// The file that was there before, and is locked as the one that has taken its place.
+    _before: File,
 }
 
 impl Checkpoint {
     /// Takes the rows of an earlier attempt into the sheet, and goes on behind them.
     fn open(place: &Path, sheet: &mut Sheet, fresh: bool) -> Result<Self, CommandError> {
-        if place.exists() && !fresh {
-            let before = load(place, true)?;
-            sheet.merge(before).map_err(|error| CommandError::Unusable {
+        let failed = |error| CommandError::Write { to: place.display().to_string(), error };
+        let mut before = OpenOptions::new();
+        let before = before.read(true).append(true).create(true).open(place).map_err(failed)?;
+        hold(&before, place)?;
+        let text = before.try_clone().and_then(read).map_err(|error| unusable(place, &error))?;
+        // An empty one was made by a process that was killed at once.
+        if !text.is_empty() && !fresh {
+            let rows = Sheet::parse(&text, true).and_then(|before| sheet.merge(before));
+            rows.map_err(|error| CommandError::Unusable {
                 file: place.display().to_string(),
                 reason: format!("{error}; choose another --out, or begin anew with --fresh"),
             })?;
             sheet.rows.retain(|row| row.index < sheet.points);
         }
-        // Written anew: what was cut off is gone then.
-        let text = sheet.text();
-        write(place, |out| out.write_all(text.as_bytes()))?;
-        let file = OpenOptions::new().append(true).open(place);
-        let file = file.map_err(|error| CommandError::Write { to: place.display().to_string(), error })?;
-        Ok(Self { place: place.to_owned(), file: Mutex::new((file, None)) })
+        // Written anew, beside its place first: what was cut off is gone then, and no kill leaves less than
+        // there was.
+        let beside = place.with_extension("part");
+        let written = || -> io::Result<File> {
+            let mut file = OpenOptions::new().append(true).create(true).open(&beside)?;
+            file.set_len(0)?;
+            file.write_all(sheet.text().as_bytes())?;
+            Ok(file)
+        };
+        let file = written().map_err(failed)?;
+        hold(&file, place)?;
+        std::fs::rename(&beside, place).map_err(failed)?;
+        let switches = sheet.switches.clone();
+        Ok(Self { place: place.to_owned(), file: Mutex::new((file, None)), switches, _before: before })
     }
 
     /// Adds a row, in one piece. After an error no more are added: the sweep itself goes on.
@@ -312,7 +354,7 @@ impl Checkpoint {
         let mut held = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, failed) = &mut *held;
         if failed.is_none() {
-            *failed = file.write_all(row.line().as_bytes()).err();
+            *failed = file.write_all(row.line(&self.switches).as_bytes()).err();
         }
     }
 

@@ -278,6 +278,92 @@ fn a_sweep_whose_terms_hold_a_line_break_goes_on_and_is_merged() {
     merged.map_err(|error| error.to_string()).expect("parts of one sweep");
 }
 
+/// Holds above an average, or below it.
+struct Side {
+    average: Sma,
+    is_above: bool,
+}
+
+impl Side {
+    fn new(window: usize, above: bool) -> Self {
+        Self { average: Sma::new(window), is_above: above }
+    }
+}
+
+impl Strategy for Side {
+    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+        let Some(average) = self.average.push(ctx.price()) else { return };
+        if (ctx.price() > average) == self.is_above {
+            ctx.target(Size::All)
+        } else {
+            ctx.target(0.0)
+        };
+    }
+}
+
+#[test]
+fn a_switch_is_true_or_false_in_each_file_of_a_sweep_and_of_its_parts() {
+    let program = backtest::program!(Side::new(window: usize = 20, above: bool = true));
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let sweep = |name: &str, flags: &[&str]| {
+        let out = at(name);
+        let usual =
+            ["--window", "10,20", "--above", "false,true", "--parquet", "--arrow", "--out", path(&out)];
+        on_goog(&program, "sweep", &[&usual[..], flags].concat()).expect("it runs")
+    };
+    let (shown, told) = (sweep("whole", &[]), sweep("again", &["--json"]));
+    let column = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    let above: Vec<String> = shown.lines().filter_map(column).take(5).collect();
+    assert!(above.iter().skip(1).all(|value| value == "true" || value == "false"), "{shown}");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert!(told["best"][0]["above"].is_boolean() && told["best"][0]["window"].is_number(), "{told}");
+    let rows = read(&at("whole/results.csv"));
+    let rows: Vec<&str> =
+        rows.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let begins = |(row, begin): (&&str, &str)| row.starts_with(begin);
+    let expected = ["0,10,false,", "1,10,true,", "2,20,false,", "3,20,true,"];
+    assert!(rows.iter().zip(expected).all(begins) && rows.len() == 4, "{rows:?}");
+    // The parts know it too, and one that holds no point is none the less merged.
+    let mut parts = Vec::new();
+    for part in 1..=5 {
+        let text = sweep("parts", &["--shard", &format!("{part}/5")]);
+        assert_eq!(text.contains("1 instances"), part != 5, "{text}");
+        parts.push(at("parts").join(format!("results-{part}-of-5.csv")));
+        assert!(!at("parts").join(format!("results-{part}-of-5.partial.csv")).exists());
+    }
+    parts.reverse();
+    let (merged, parts) = (at("merged"), parts.iter().map(|part| path(part)).collect::<Vec<_>>());
+    let flags = ["--parquet", "--arrow", "--out", path(&merged)];
+    let text = program.execute([&["it", "merge"], &parts[..], &flags].concat()).expect("parts of one sweep");
+    assert!(text.lines().filter_map(column).take(5).eq(above), "{text}");
+    for name in ["results.csv", "results.parquet", "results.arrow"] {
+        let bytes = |folder: &str| std::fs::read(at(folder).join(name)).expect("it was written");
+        assert!(bytes("merged") == bytes("whole"), "{name}");
+    }
+}
+
+#[test]
+fn two_sweeps_do_not_write_to_one_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = sweep(&folder.path().join("whole"), &[]);
+    let out = folder.path().join("shared");
+    std::fs::create_dir(&out).expect("a folder");
+    let partial = out.join("results.partial.csv");
+    // What a process leaves that was killed before its first byte.
+    let other = std::fs::File::create(&partial).expect("made");
+    other.lock().expect("a file of its own");
+    let flags = [&GRID[..], &["--out", path(&out), "--fresh"]].concat();
+    let error = on_goog(&crossing(), "sweep", &flags).expect_err("somebody else writes");
+    assert!(error.contains("results.partial.csv: another sweep is writing to it; wait"), "{error}");
+    assert!(!out.join("results.csv").exists());
+    // Another part has a file of its own.
+    sweep(&out, &["--shard", "1/2"]);
+    drop(other);
+    assert_eq!(sweep(&out, &[])["digest"], whole["digest"]);
+    assert!(!partial.exists());
+}
+
 #[test]
 fn a_window_beyond_all_memory_is_a_window_that_never_fills() {
     let flags = ["--fast", "5", "--slow", "9007199254740991"];
