@@ -245,12 +245,12 @@ mod tests {
         let message = find(&["Date", "Open", "High", "Low", "Colse"]).expect_err("missing").to_string();
         assert_eq!(
             message,
-            "line 1: no column `Close`; the header has: Date, Open, High, Low, Colse; did you mean `Colse`? Rename it to `Close`"
+            "line 1: no column `Close`; the header has: Date, Open, High, Low, Colse; did you mean `Colse`? Rename it to `Close`, or name it: --columns 'close=Colse'"
         );
         let message = find(&["Date", "O", "High", "Low", "Close"]).expect_err("missing").to_string();
         assert!(message.contains("did you mean `O`"), "{message}");
         let message = find(&["Date", "Open", "High", "Low", "Price"]).expect_err("missing").to_string();
-        assert!(message.ends_with("add a column of that name"), "{message}");
+        assert!(message.ends_with("or say which one it is: --columns 'close=NAME'"), "{message}");
         let message = find(&["Day", "Open", "High", "Low", "Close"]).expect_err("missing").to_string();
         assert!(message.contains("no column `Date`"), "{message}");
     }

@@ -54,7 +54,32 @@ fn load_any(path: &Path, options: &ReadOptions, bars: bool) -> Result<(Loaded, D
     if start == super::arrow::MAGIC || start.starts_with(super::arrow::CONTINUATION) {
         return super::arrow::load(file, options, &name, bars);
     }
+    if let Some(error) = misnamed(path, &start) {
+        return Err(error);
+    }
     read_any(start.as_slice().chain(file), options, &name, bars)
+}
+
+/// Names that files of Parquet and Arrow have, and what such a file begins with.
+const ENDINGS: [(&str, &str, &[u8]); 6] = [
+    ("parquet", "Parquet", super::parquet::MAGIC),
+    ("pq", "Parquet", super::parquet::MAGIC),
+    ("arrow", "Arrow", super::arrow::MAGIC),
+    ("arrows", "Arrow", super::arrow::CONTINUATION),
+    ("feather", "Arrow", super::arrow::MAGIC),
+    ("ipc", "Arrow", super::arrow::MAGIC),
+];
+
+/// A file that has the name of a table and begins as none: read as text, it would be blamed for its first line.
+/// What is known by its first bytes is left to those.
+fn misnamed(path: &Path, start: &[u8]) -> Option<LoadError> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    let (_, format, magic) = ENDINGS.iter().find(|(known, ..)| *known == ending)?;
+    // An empty file is told as one.
+    if start.is_empty() || other_format(start).is_some() {
+        return None;
+    }
+    Some(LoadError::Misnamed { ending, format, magic: magic.escape_ascii().to_string() })
 }
 
 fn bars_of((loaded, dropped): (Loaded, DroppedRows)) -> Result<(Series, DroppedRows), LoadError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::ROLES;
 use crate::tape::PriceKind;
 
 /// A price file could not be read. Nothing of it is used.
@@ -32,6 +33,15 @@ pub enum LoadError {
         found: &'static str,
         /// How to make CSV of it.
         remedy: &'static str,
+    },
+    /// The file is called as a table of Parquet or Arrow is, and begins as none.
+    Misnamed {
+        /// The ending of its name.
+        ending: String,
+        /// What files of this ending are.
+        format: &'static str,
+        /// The first bytes of such a file.
+        magic: String,
     },
     /// The first line is a row of data.
     NoHeader {
@@ -224,6 +234,7 @@ impl fmt::Display for LoadError {
                 "the file holds {kind}, and bars are wanted here: a header line such as `{}`, or --kind bars with --columns",
                 header_of(PriceKind::Bars)
             ),
+            Self::Misnamed { ending, format, magic } => misnamed(f, ending, format, magic),
             Self::OtherFormat { found, remedy } => write!(f, "the file is {found}, not CSV; {remedy}"),
             Self::NoHeader { line, first } => write!(
                 f,
@@ -406,6 +417,14 @@ fn header_of(kind: PriceKind) -> &'static str {
     }
 }
 
+fn misnamed(f: &mut fmt::Formatter<'_>, ending: &str, format: &str, magic: &str) -> fmt::Result {
+    write!(
+        f,
+        "the file is called `.{ending}`, and does not begin with `{magic}` as those of {format} do: it is damaged or \
+         something else; write or fetch it again or, if it is text, call it `.csv`"
+    )
+}
+
 fn missing_column(
     f: &mut fmt::Formatter<'_>,
     line: u64,
@@ -414,16 +433,29 @@ fn missing_column(
     suggestion: Option<&str>,
 ) -> fmt::Result {
     write!(f, "line {line}: no column `{column}`; the header has: {}", Listed(present))?;
+    let role = column.to_lowercase().replace(' ', "_");
+    let role = ROLES.contains(&role.as_str()).then_some(role);
     match (suggestion, present) {
         // A header of one field is no header, or one whose separator is not known.
         (_, [_]) => f.write_str(
             "; the names of the columns must stand on the first line, separated by commas, semicolons, tabs or `|`; remove what stands above them",
         ),
-        (Some(name), _) => write!(f, "; did you mean `{}`? Rename it to `{column}`", Quoted(name)),
+        (Some(name), _) => {
+            write!(f, "; did you mean `{}`? Rename it to `{column}`", Quoted(name))?;
+            match role {
+                Some(role) => write!(f, ", or name it: --columns '{role}={}'", Quoted(name)),
+                None => Ok(()),
+            }
+        }
         (None, [first, ..]) if first.eq_ignore_ascii_case("price") => f.write_str(
             "; yfinance wrote a header of three lines: save `data.droplevel(1, axis=1)` instead, whose header is one line",
         ),
-        (None, _) => f.write_str("; add a column of that name"),
+        (None, _) => match role {
+            Some(role) => {
+                write!(f, "; add a column of that name, or say which one it is: --columns '{role}=NAME'")
+            }
+            None => f.write_str("; add a column of that name"),
+        },
     }
 }
 

@@ -235,6 +235,39 @@ fn a_file_of_another_kind_is_an_error_and_no_panic() {
 }
 
 /// Files that pandas has written (`tests/oracle/parquet_files.py`), against the same rows of CSV.
+/// A table by its name whose first bytes are lost is not read as text, and one of another name is what it is.
+#[test]
+fn a_table_by_its_name_that_begins_as_none_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).expect("written");
+        load_with(&file, &ReadOptions::default())
+            .map(|(series, _)| series.bars.len())
+            .map_err(|error| error.to_string())
+    };
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet/integers.parquet");
+    let whole = std::fs::read(whole).expect("committed");
+    let bars = read("whole.csv", &whole);
+    assert!(bars.as_ref().is_ok_and(|bars| *bars > 5) && bars == read("whole.parquet", &whole), "{bars:?}");
+    let text = b"Date,Open,High,Low,Close\n2020-01-01,1,2,1,2\n";
+    for (name, bytes) in [("cut.parquet", &whole[1..]), ("cut.PQ", &whole[4..]), ("text.parquet", text)] {
+        let error = read(name, bytes).expect_err("no magic bytes");
+        let part = "does not begin with `PAR1` as those of Parquet do: it is damaged or something else";
+        assert!(error.contains(part) && error.contains("call it `.csv`"), "{name}: {error}");
+    }
+    for (name, bytes, part) in [
+        ("empty.parquet", &b""[..], "the file holds no bars"),
+        ("text.feather", text, "called `.feather`, and does not begin with `ARROW1` as those of Arrow do"),
+        ("text.arrows", text, "does not begin with `\\xff\\xff\\xff\\xff` as those of Arrow do"),
+        ("zip.parquet", b"PK\x03\x04..", "the file is a zip archive"),
+    ] {
+        let error = read(name, bytes).expect_err("no magic bytes");
+        assert!(error.contains(part), "{name}: {error}");
+    }
+    assert_eq!(read("text", text), Ok(1));
+}
+
 #[test]
 fn parquet_of_pandas_gives_the_bars_of_the_csv() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
