@@ -278,17 +278,14 @@ pub(super) struct MonteFlags {
 /// The commands of a program.
 pub(super) fn command(program: &dyn Tunable) -> Result<Command, CommandError> {
     let name = program.name();
-    let run = RunFlags::augment_args(Command::new("run").about("Run once, print the figures"));
-    let sweep = Command::new("sweep").about("Run for many values, on all cores; write results.csv");
-    let sweep = SweepFlags::augment_args(sweep);
-    let optimise = Command::new("optimise").about("Look generation by generation where the best points are");
-    let optimise = OptimiseFlags::augment_args(optimise);
-    let merge = MergeFlags::augment_args(Command::new("merge").about("Make one of the parts of a sweep"));
-    let walk = Command::new("walk-forward").about("Choose values on the past and trade what follows");
-    let walk = WalkFlags::augment_args(walk);
-    let monte = Command::new("monte-carlo").about("Resample prices, returns, trades or parameters");
-    let monte = MonteFlags::augment_args(monte);
-    let report = ReportFlags::augment_args(Command::new("report").about("Write everything on one page"));
+    let run = command_of::<RunFlags>("run", "Run once, print the figures");
+    let sweep = command_of::<SweepFlags>("sweep", "Run for many values, on all cores; write results.csv");
+    let optimise =
+        command_of::<OptimiseFlags>("optimise", "Look generation by generation where the best points are");
+    let merge = command_of::<MergeFlags>("merge", "Make one of the parts of a sweep");
+    let walk = command_of::<WalkFlags>("walk-forward", "Choose values on the past and trade what follows");
+    let monte = command_of::<MonteFlags>("monte-carlo", "Resample prices, returns, trades or parameters");
+    let report = command_of::<ReportFlags>("report", "Write everything on one page");
     check_names(program, &[&run, &sweep, &optimise, &walk, &monte, &report])?;
     let ranges = "values: `14`, `5..=30`, `5..=30:5` or `5,10,20`";
     let (run, monte) = (own_flags(run, program, "a value"), own_flags(monte, program, "a value"));
@@ -300,6 +297,11 @@ pub(super) fn command(program: &dyn Tunable) -> Result<Command, CommandError> {
         .arg_required_else_help(true)
         .max_term_width(110)
         .subcommands([run, sweep, optimise, walk, monte, report, merge]))
+}
+
+/// A command with its flags, whose documentation would take the place of what it does if it came later.
+fn command_of<F: Args>(name: &'static str, about: &'static str) -> Command {
+    F::augment_args(Command::new(name)).about(about)
 }
 
 fn own_flags(command: Command, program: &dyn Tunable, what: &str) -> Command {
@@ -362,12 +364,8 @@ pub(super) fn point(program: &dyn Tunable, matches: &ArgMatches) -> Result<Vec<f
         }
     }
     if !program.allows(&point) {
-        let reason = format!(
-            "is {}, and `{}` is wanted",
-            show(program, &point),
-            program.constraint_text().unwrap_or_default()
-        );
-        return Err(refused(program.parameters().first().map_or("", |parameter| parameter.flag), reason));
+        let wanted = program.constraint_text().unwrap_or_default();
+        return Err(refused("", format!("`{wanted}` is wanted, and here is {}", show(program, &point))));
     }
     Ok(point)
 }

@@ -19,7 +19,7 @@ use crate::strategy::Backtest;
 #[command(next_help_heading = "Terms")]
 pub(super) struct TradeArgs {
     /// Initial cash
-    #[arg(long, value_name = "X", default_value_t = 10_000.0)]
+    #[arg(long, value_name = "X", default_value_t = 10_000.0, allow_negative_numbers = true)]
     pub(super) cash: f64,
     /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %; none unless given).
     /// Of one file or symbol: `NAME:0.002`
@@ -35,10 +35,10 @@ pub(super) struct TradeArgs {
     #[arg(long, value_name = "[NAME:]X")]
     lot: Vec<String>,
     /// How many times its money the account can buy
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     leverage: f64,
     /// Share of the value of all positions that is to be kept: below it at a close all are closed, with costs
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     maintenance: f64,
     /// File with the shares that positions need by their size, instead of `--leverage` and `--maintenance`:
     /// tables `[[tier]]` with `from`, `initial`, `maintenance`, and `asset` where they are of one

@@ -149,7 +149,8 @@ fn mistakes_name_the_flag_and_what_can_be_written() {
         (&["--lot", "0"], "--lot is 0, must be a number above 0"),
         (&["--fast", "x"], "--fast `x` is no whole number; write `14`, `5..=30`"),
         (&["--fast", "5..=9"], "--fast takes one value here; `sweep` takes ranges"),
-        (&["--fast", "60"], "`fast < slow` is wanted"),
+        (&["--fast", "60"], "`fast < slow` is wanted, and here is fast 60, slow 50"),
+        (&["--cash", "-5"], "--cash is -5, must be above 0"),
         (&["--quick", "60"], "unexpected argument '--quick'"),
     ] {
         let error = refused("run", flags);
@@ -181,6 +182,26 @@ fn mistakes_name_the_flag_and_what_can_be_written() {
     let taken = backtest::program!(Crossing::new(fast: usize = 1, out: usize = 2));
     let error = on_goog(&taken, "run", &[]).expect_err("a name that is taken");
     assert!(error.contains("--out is a parameter of the strategy and has this name already"), "{error}");
+}
+
+#[test]
+fn help_says_what_each_command_does() {
+    let help = |words: &[&str]| {
+        let asked = crossing().execute([&["it"], words].concat());
+        asked.expect_err("help ends the command").to_string()
+    };
+    let commands = help(&["--help"]);
+    for (command, does) in [
+        ("run", "Run once, print the figures"),
+        ("sweep", "Run for many values, on all cores; write results.csv"),
+        ("walk-forward", "Choose values on the past and trade what follows"),
+        ("report", "Write everything on one page"),
+        ("merge", "Make one of the parts of a sweep"),
+    ] {
+        let is_told = |line: &str| line.trim_start().starts_with(command) && line.ends_with(does);
+        assert!(commands.lines().any(is_told), "{command} in {commands}");
+        assert!(help(&[command, "--help"]).starts_with(does), "{command}");
+    }
 }
 
 const GRID: [&str; 6] = ["--fast", "5..=12", "--slow", "9..=30:3", "--objective", "sharpe"];
