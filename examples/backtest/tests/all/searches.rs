@@ -122,6 +122,35 @@ fn the_profit_of_the_first_test_bar_is_in_the_figures() {
 }
 
 #[test]
+fn an_order_on_the_close_of_the_last_training_bar_is_filled_at_that_close() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = ["--window", "20", "--train", "250", "--test", "40", "--fill", "on-close"];
+    let out = ["--out", folder.path().to_str().expect("a path")];
+    let walked = json("walk-forward", &[&flags[..], &out].concat());
+    let folds = walked["folds"].as_array().expect("folds");
+    let growth = |fold: &Value| 1.0 + fold["outside_return_pct"].as_f64().expect("a number") / 100.0;
+    let expected = (folds.iter().map(growth).product::<f64>() - 1.0) * 100.0;
+    let whole = walked["figures"]["return_pct"].as_f64().expect("a number");
+    assert!((whole - expected).abs() < 1e-6, "what the first night brings counts: {whole}, {expected}");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv");
+    let series = backtest::data::load(&file, Some("GOOG")).expect("the example's data");
+    let day = |at: usize| backtest::data::format_timestamp(series.bars[at].timestamp);
+    let trades = read(folder.path(), "trades.csv");
+    let mut reader = csv::Reader::from_reader(trades.as_bytes());
+    let names = reader.headers().expect("a header").clone();
+    let column = |wanted: &str| names.iter().position(|name| name == wanted).expect("a column");
+    let (time, price) = (column("entry_time"), column("entry_price"));
+    let mut before_tests = 0;
+    for row in reader.records().map(|row| row.expect("a row")) {
+        let at = (0..series.bars.len()).find(|at| day(*at) == row[time]).expect("a bar of that time");
+        assert_eq!(row[price].parse(), Ok(series.bars[at].close), "{row:?}");
+        assert!(at >= 249, "nothing is filled on earlier bars: {row:?}");
+        before_tests += usize::from((at + 1 - 250) % 40 == 0);
+    }
+    assert!(before_tests > 5, "{before_tests} trades begin at the close before a test: {trades}");
+}
+
+#[test]
 fn an_anchored_walk_keeps_all_of_the_past() {
     let lengths = ["--train", "1000", "--test", "300", "--anchored"];
     let walked = json("walk-forward", &[&RANGES[..], &lengths].concat());
