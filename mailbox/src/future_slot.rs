@@ -7,6 +7,9 @@
 //! leaves this crate, which leaks none. If a `Parked` is leaked, the borrow ends with `taken` still set: the
 //! next start (or the slot's drop) then abandons the buffer instead of touching it, because a pinned future's
 //! memory must stay valid until its drop has run, and its drop will never run.
+//!
+//! A [`Parked`] is two words, as is a [`Started`] with an output of one: so both travel in registers. In
+//! memory they would be written word by word and read in larger pieces, and such a load has to wait.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
@@ -15,7 +18,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Smallest buffer allocated, in bytes.
 const BUFFER_BYTES_MIN: usize = 64;
@@ -57,13 +60,20 @@ pub enum Started<'a, O> {
 /// A future that waits in a [`FutureSlot`]. Dropping it drops the future in place and frees the slot.
 #[must_use = "a parked future does nothing unless it is polled"]
 pub struct Parked<'a, O> {
+    /// It is taken until the future is gone.
     slot: &'a mut FutureSlot,
-    poll: unsafe fn(NonNull<u8>, &mut Context<'_>) -> Poll<O>,
-    drop: unsafe fn(NonNull<u8>),
-    done: bool,
+    kind: &'a ParkedKind<O>,
     /// It owns a future that may borrow for `'a` and is Send but perhaps not Sync.
     owns: PhantomData<Box<dyn Future<Output = O> + Send + 'a>>,
 }
+
+/// What is known of a future that waits.
+struct ParkedKind<O> {
+    poll: unsafe fn(NonNull<u8>, &mut Context<'_>) -> Poll<O>,
+    drop: unsafe fn(NonNull<u8>),
+}
+
+const _: () = assert!(size_of::<Started<'_, Result<(), Box<u8>>>>() == 2 * size_of::<usize>());
 
 // SAFETY: the slot owns plain memory and touches it only through `&mut self`; while a future lives there,
 // `Parked` answers for it.
@@ -102,6 +112,53 @@ impl FutureSlot {
         match first.poll(cx) {
             Poll::Ready(output) => Started::Ready(output),
             Poll::Pending => Started::Parked(first.park::<Same>()),
+        }
+    }
+
+    /// The same; `then` makes the output of what the future ends with, once that is gone.
+    ///
+    /// An `async` block in its place would move what it captures once more, and read it as it was not
+    /// written.
+    ///
+    /// ```
+    /// let mut slot = mycelium_mailbox::FutureSlot::new();
+    /// let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// let started = slot.start_then(async { 5 }, |five| five + 1, &mut cx);
+    /// assert!(matches!(started, mycelium_mailbox::Started::Ready(6)));
+    /// ```
+    ///
+    /// # Panics
+    /// When the future or `then` panics; both are gone then, and the slot is free.
+    #[inline(always)]
+    pub fn start_then<'a, F, T, O>(&'a mut self, future: F, then: T, cx: &mut Context<'_>) -> Started<'a, O>
+    where
+        F: Future + Send + 'a,
+        T: FnOnce(F::Output) -> O + Send + 'a,
+        O: 'a,
+    {
+        self.make_room(Layout::new::<FutureThen<F, T>>());
+        let at = self.buffer.cast::<FutureThen<F, T>>().as_ptr();
+        // SAFETY: the buffer is large and aligned enough for both, and nothing lives in it.
+        let home = unsafe { &raw mut (*at).future }.cast::<F>();
+        // SAFETY: as above.
+        unsafe { home.write(future) };
+        let placed = PlacedFuture(home);
+        // SAFETY: it was written just now, and nobody else knows of it.
+        let future = unsafe { &mut *home };
+        // SAFETY: it is not moved until it is dropped in place.
+        match unsafe { Pin::new_unchecked(future) }.poll(cx) {
+            Poll::Ready(output) => {
+                drop(placed);
+                Started::Ready(then(output))
+            }
+            Poll::Pending => {
+                std::mem::forget(placed);
+                // SAFETY: as above; with this there is a whole `FutureThen`.
+                unsafe { (&raw mut (*at).then).write(Some(then)) };
+                self.taken = true;
+                let kind = &ParkedKind { poll: poll_then_at::<F, T, O>, drop: drop_at::<FutureThen<F, T>> };
+                Started::Parked(Parked { slot: self, kind, owns: PhantomData })
+            }
         }
     }
 
@@ -168,6 +225,43 @@ pub(crate) struct First<'a, F: Future> {
     future: PhantomData<F>,
 }
 
+/// How an [`attempt`] went.
+#[derive(Debug)]
+pub enum Attempt<'a, T: ?Sized, O> {
+    /// What was started is done, and this is free again.
+    Ready(O, &'a mut T),
+    /// It waits.
+    Parked(Parked<'a, O>),
+}
+
+/// Starts something that borrows `whole`, which comes back if that is done at once.
+///
+/// The borrow checker does not follow a borrow that is returned on one path and ended on the other.
+///
+/// ```
+/// use mycelium_mailbox::{Attempt, FutureSlot, attempt};
+/// use std::task::{Context, Waker};
+///
+/// let (mut both, mut cx) = ((FutureSlot::new(), 1), Context::from_waker(Waker::noop()));
+/// let attempt = attempt(&mut both, |(slot, one)| slot.start(async { *one += 1 }, &mut cx));
+/// let Attempt::Ready((), both) = attempt else { unreachable!("nothing to wait for") };
+/// assert_eq!(both.1, 2);
+/// ```
+#[inline(always)]
+pub fn attempt<'a, T: ?Sized, O>(
+    whole: &'a mut T,
+    start: impl for<'b> FnOnce(&'b mut T) -> Started<'b, O>,
+) -> Attempt<'a, T, O> {
+    let whole: *mut T = whole;
+    // SAFETY: it was borrowed for `'a`, and nothing else uses it as long as this borrow is used.
+    match start(unsafe { &mut *whole }) {
+        Started::Parked(parked) => Attempt::Parked(parked),
+        // SAFETY: `start` works for a borrow of whatever lifetime, so an `O` has nothing of it, and this
+        // borrow is the only one now.
+        Started::Ready(output) => Attempt::Ready(output, unsafe { &mut *whole }),
+    }
+}
+
 /// A slot that fits futures of one type.
 pub(crate) struct Place<F> {
     slot: *mut FutureSlot,
@@ -202,7 +296,8 @@ impl<'a, F: Future> First<'a, F> {
         // SAFETY: `this` is neither used nor dropped any more, so the borrow is moved, not copied.
         let slot = unsafe { std::ptr::read(&raw const this.slot) };
         slot.taken = true;
-        Parked { slot, poll: poll_finished_at::<F, T>, drop: drop_at::<F>, done: false, owns: PhantomData }
+        let kind = &ParkedKind { poll: poll_finished_at::<F, T>, drop: drop_at::<F> };
+        Parked { slot, kind, owns: PhantomData }
     }
 }
 
@@ -255,6 +350,57 @@ unsafe fn poll_finished_at<F: Future, T: Finish<F::Output>>(
     unsafe { poll_at::<F>(at, cx) }.map(T::finish)
 }
 
+/// A future that waits, and what makes the output of what it ends with; without that the future is gone.
+struct FutureThen<F, T> {
+    future: ManuallyDrop<F>,
+    then: Option<T>,
+}
+
+impl<F, T> FutureThen<F, T> {
+    /// Drops the future, unless it is gone; what comes then.
+    fn end(&mut self) -> Option<T> {
+        let then = self.then.take()?;
+        // SAFETY: there was a `then`, so the future is there, and it is not used again, as there is none now.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
+        Some(then)
+    }
+}
+
+impl<F, T> Drop for FutureThen<F, T> {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+/// Polls the future at `at`, for its output as what lies beside it makes that.
+///
+/// # Safety
+/// A pinned `FutureThen<F, T>` lives at `at`, was not ready yet, and nobody else uses it meanwhile.
+unsafe fn poll_then_at<F: Future, T: FnOnce(F::Output) -> O, O>(
+    at: NonNull<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<O> {
+    // SAFETY: the caller says that it lives there and is ours.
+    let both = unsafe { at.cast::<FutureThen<F, T>>().as_mut() };
+    // SAFETY: it is not moved until it is dropped in place.
+    let output = ready!(unsafe { Pin::new_unchecked(&mut *both.future) }.poll(cx));
+    match both.end() {
+        Some(then) => Poll::Ready(then(output)),
+        None => unreachable!("it is polled no more once it was ready"),
+    }
+}
+
+/// Drops a future in place, also when its poll unwinds.
+struct PlacedFuture<F>(*mut F);
+
+impl<F> Drop for PlacedFuture<F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: made right after the future was written there, and forgotten if it is to stay.
+        unsafe { self.0.drop_in_place() };
+    }
+}
+
 /// Drops the `F` at `at` in place.
 ///
 /// # Safety
@@ -268,13 +414,11 @@ unsafe fn drop_at<F>(at: NonNull<u8>) {
 impl<O> Parked<'_, O> {
     /// Drops the future and frees the slot, once.
     fn finish(&mut self) {
-        if std::mem::replace(&mut self.done, true) {
-            return;
-        }
         // Free before the drop runs: should it panic, its memory may still be used again.
-        self.slot.taken = false;
-        // SAFETY: the future lives in the buffer until here, and `done` keeps it from being used again.
-        unsafe { (self.drop)(self.slot.buffer) };
+        if std::mem::take(&mut self.slot.taken) {
+            // SAFETY: the future lives in the buffer until here, and nobody uses it again: it is not taken.
+            unsafe { (self.kind.drop)(self.slot.buffer) };
+        }
     }
 }
 
@@ -285,10 +429,10 @@ impl<O> Future for Parked<'_, O> {
     /// When the future panics, or when polled after it was ready.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
-        assert!(!self.done, "`Parked` polled after it was ready");
+        assert!(self.slot.taken, "`Parked` polled after it was ready");
         let buffer = self.slot.buffer;
         // SAFETY: the future lives in the buffer, pinned there since `start`, and `&mut self` makes us alone.
-        let polled = unsafe { (self.poll)(buffer, cx) };
+        let polled = unsafe { (self.kind.poll)(buffer, cx) };
         if polled.is_ready() {
             self.finish();
         }
@@ -322,142 +466,9 @@ impl fmt::Debug for FutureSlot {
 
 impl<O> fmt::Debug for Parked<'_, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parked").field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("Parked").field("done", &!self.slot.taken).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::task::Waker;
-
-    /// Waits once, then gives its value; counts its drop by the `Arc`.
-    struct Later<T> {
-        value: Option<T>,
-        waited: bool,
-        panics: bool,
-        _witness: Arc<()>,
-        _ballast: [u8; 40],
-    }
-
-    impl<T: Unpin> Future for Later<T> {
-        type Output = T;
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
-            let this = self.get_mut();
-            if std::mem::replace(&mut this.waited, true) {
-                assert!(!this.panics, "asked to panic");
-                return Poll::Ready(this.value.take().expect("polled once more"));
-            }
-            Poll::Pending
-        }
-    }
-
-    fn later(value: u32, witness: &Arc<()>) -> Later<u32> {
-        let _witness = Arc::clone(witness);
-        Later { value: Some(value), waited: false, panics: false, _witness, _ballast: [0; 40] }
-    }
-
-    fn context() -> Context<'static> {
-        Context::from_waker(Waker::noop())
-    }
-
-    fn parked<O>(started: Started<'_, O>) -> Parked<'_, O> {
-        match started {
-            Started::Parked(parked) => parked,
-            Started::Ready(_) => panic!("it should wait"),
-        }
-    }
-
-    #[test]
-    fn a_future_waits_in_the_slot_and_is_dropped_when_ready() {
-        let witness = Arc::new(());
-        let mut slot = FutureSlot::new();
-        for round in 0..3 {
-            let mut waiting = parked(slot.start(later(round, &witness), &mut context()));
-            assert_eq!(Arc::strong_count(&witness), 2);
-            assert_eq!(Pin::new(&mut waiting).poll(&mut context()), Poll::Ready(round));
-            assert_eq!(Arc::strong_count(&witness), 1);
-        }
-    }
-
-    #[test]
-    fn dropping_a_parked_future_drops_it_and_frees_the_slot() {
-        let witness = Arc::new(());
-        let mut slot = FutureSlot::new();
-        drop(slot.start(later(1, &witness), &mut context()));
-        assert_eq!(Arc::strong_count(&witness), 1);
-        let capacity = slot.capacity();
-        drop(slot.start(later(2, &witness), &mut context()));
-        assert_eq!(slot.capacity(), capacity);
-    }
-
-    #[test]
-    fn a_leaked_future_keeps_its_memory() {
-        let witness = Arc::new(());
-        let mut slot = FutureSlot::new();
-        let leaked = parked(slot.start(later(1, &witness), &mut context()));
-        let at = leaked.slot.buffer;
-        std::mem::forget(leaked);
-        let second = parked(slot.start(later(2, &witness), &mut context()));
-        assert_ne!(second.slot.buffer, at);
-        drop(second);
-        drop(slot);
-        assert_eq!(Arc::strong_count(&witness), 2, "the leaked future was neither dropped nor overwritten");
-        // The test gives back what it leaked, so that leak checkers stay quiet.
-        // SAFETY: the slot abandoned the buffer, and a `Later<u32>` still lives in it.
-        unsafe { drop_at::<Later<u32>>(at) };
-        let layout =
-            Layout::from_size_align(size_of::<Later<u32>>().max(BUFFER_BYTES_MIN), align_of::<Later<u32>>());
-        // SAFETY: this is the layout it was allocated with.
-        unsafe { dealloc(at.as_ptr(), layout.unwrap()) };
-    }
-
-    #[test]
-    fn a_panic_in_poll_leaves_the_slot_usable() {
-        let witness = Arc::new(());
-        let mut slot = FutureSlot::new();
-        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let failing = Later { panics: true, waited: true, ..later(1, &witness) };
-            drop(slot.start(failing, &mut context()));
-        }));
-        attempt.unwrap_err();
-        assert_eq!(Arc::strong_count(&witness), 1);
-        let mut waiting = parked(slot.start(Later { panics: true, ..later(2, &witness) }, &mut context()));
-        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = Pin::new(&mut waiting).poll(&mut context());
-        }));
-        attempt.unwrap_err();
-        drop(waiting);
-        assert_eq!(Arc::strong_count(&witness), 1);
-        assert!(matches!(slot.start(async { 5 }, &mut context()), Started::Ready(5)));
-    }
-
-    #[test]
-    fn larger_and_more_aligned_futures_grow_the_slot() {
-        #[repr(align(128))]
-        #[derive(Clone, Copy)]
-        struct Wide([u8; 300]);
-        async fn sum(wide: Wide) -> usize {
-            std::future::ready(()).await;
-            (&raw const wide).addr() % 128 + usize::from(wide.0[299])
-        }
-        let mut slot = FutureSlot::new();
-        assert!(matches!(slot.start(std::future::ready(()), &mut context()), Started::Ready(())));
-        assert!(matches!(slot.start(sum(Wide([7; 300])), &mut context()), Started::Ready(7)));
-        let capacity = slot.capacity();
-        assert!(matches!(slot.start(async { 1 }, &mut context()), Started::Ready(1)));
-        assert_eq!(slot.capacity(), capacity);
-    }
-
-    #[test]
-    fn futures_may_borrow() {
-        let mut slot = FutureSlot::new();
-        let mut text = String::from("a");
-        {
-            let push = async { text.push('b') };
-            assert!(matches!(slot.start(push, &mut context()), Started::Ready(())));
-        }
-        assert_eq!(text, "ab");
-    }
-}
+mod tests;
