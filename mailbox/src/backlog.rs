@@ -174,11 +174,11 @@ impl<T> Backlog<T> {
 
     /// Stores `value` even if that is one more than the capacity: what a full queue has to take, because its
     /// sender was let through before it was full, or which is no message. Not for [`WhenFull::Conflate`].
-    #[inline]
+    #[inline(always)] // A call would copy the value twice more.
     pub fn push(&mut self, value: T) {
         if let Store::Fifo(queue) = &mut self.store {
             if queue.len() == queue.capacity() {
-                queue.reserve_exact(growth(queue.len(), self.capacity as usize));
+                grow(queue, self.capacity as usize);
             }
             queue.push_back(value);
         }
@@ -311,6 +311,13 @@ impl<T> Backlog<T> {
         }
         all
     }
+}
+
+/// Makes room for more in a full store.
+#[cold]
+#[inline(never)]
+fn grow<T>(queue: &mut VecDeque<T>, capacity: usize) {
+    queue.reserve_exact(growth(queue.len(), capacity));
 }
 
 /// By how much a full store of `len` entries grows: doubling, never past the declared capacity unless it has

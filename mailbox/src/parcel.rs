@@ -87,11 +87,18 @@ impl Parcel {
         Self { data, shape: &Of::<T>::SHAPE, not_sync: PhantomData }
     }
 
+    /// Whether a `T` is stored in place, so that nothing is allocated for it.
+    #[must_use]
+    pub const fn has_place_for<T: 'static>() -> bool {
+        Of::<T>::IN_PLACE
+    }
+
     /// Whether it holds a `T`.
     #[inline]
     #[must_use]
     pub fn is<T: 'static>(&self) -> bool {
-        (self.shape.id)() == TypeId::of::<T>()
+        // Where two types had one shape, the functions in it would be the same, and give one id.
+        std::ptr::eq(self.shape, &Of::<T>::SHAPE) || (self.shape.id)() == TypeId::of::<T>()
     }
 
     /// The value, in place, if it is a `T`.

@@ -166,7 +166,12 @@ impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
     /// Drops the message in front: it was handled.
     #[inline]
     pub fn advance(&mut self) {
-        drop(self.hand.pop_front());
+        if self.hand.len() == 1 {
+            // It is dropped where it lies, and not moved out before.
+            self.hand.clear();
+        } else {
+            drop(self.hand.pop_front());
+        }
     }
 
     /// Takes the message in front out.

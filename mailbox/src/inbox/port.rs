@@ -149,24 +149,47 @@ impl<T> Port<T> {
     /// Those of `try_send`.
     #[inline(always)] // A call would copy the message twice more.
     pub fn offer(&self, value: T) -> Result<(), TrySendError<T>> {
-        let key = self.key.as_ref().map_or(0, |key| key(&value));
+        self.offer_made(|| value)
+    }
+
+    /// The same for a value that `make` makes where it is to lie, if there is room.
+    ///
+    /// # Errors
+    /// Those of `try_send`.
+    #[inline(always)]
+    pub fn offer_made(&self, make: impl FnOnce() -> T) -> Result<(), TrySendError<T>> {
+        if self.key.is_some() {
+            return self.offer_keyed(make());
+        }
         let mut state = self.state.lock();
         if state.closed {
-            return Err(TrySendError::Closed(value));
+            drop(state);
+            return Err(TrySendError::Closed(make()));
         }
         if !state.backlog.has_place() {
-            return self.offer_full(state, value, key);
+            return self.offer_full(state, make(), 0);
         }
         let stamp = self.stamps.stamp(&mut state.mark);
         // The stamp is written where the entry lies. Before, the entry would be read, to be moved there, in
         // larger pieces than it was written in: such a load waits until the cache has both.
-        state.backlog.push(PortEntry { stamp: MaybeUninit::uninit(), value });
+        state.backlog.push(PortEntry { stamp: MaybeUninit::uninit(), value: make() });
         if let Some(newest) = state.backlog.newest_mut() {
             newest.stamp = MaybeUninit::new(stamp);
         }
         state.accepted += 1;
         self.finish(state);
         Ok(())
+    }
+
+    /// With `Conflate`, whose keys are foreign code and asked for where no lock is held.
+    #[cold]
+    fn offer_keyed(&self, value: T) -> Result<(), TrySendError<T>> {
+        let key = self.key.as_ref().map_or(0, |key| key(&value));
+        let state = self.state.lock();
+        if state.closed {
+            return Err(TrySendError::Closed(value));
+        }
+        self.offer_full(state, value, key)
     }
 
     /// Queues `value` behind all that waits, however much that is: for what the receiver's side sends itself,
