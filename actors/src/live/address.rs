@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
+use mycelium_mailbox::{Parcel, Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 
 use super::asking::{LimitedAsk, PendingAsk};
@@ -324,7 +324,11 @@ impl<A: Actor> Address<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
-        self.inbox.offer(Envelope::message(message))
+        if !Parcel::has_place_for::<M>() {
+            // Allocated where no lock is held.
+            return self.inbox.offer(Envelope::message(message));
+        }
+        self.inbox.offer_made(|| Envelope::message(message))
     }
 
     /// Queues a message that was offered in vain.

@@ -42,6 +42,15 @@ enum AskStage<'a, R> {
     Over,
 }
 
+impl<R> AskStage<'_, R> {
+    /// Goes on from `Begin` or `Over`, in which nothing is to be dropped. To find that out is a call.
+    #[inline(always)]
+    fn goes_on_to(&mut self, next: Self) {
+        debug_assert!(matches!(self, Self::Begin | Self::Over), "it waits for nothing");
+        std::mem::forget(std::mem::replace(self, next));
+    }
+}
+
 // Nothing in it is pinned.
 impl<A: Actor + Replies<Q>, Q> Unpin for PendingAsk<'_, A, Q> {}
 
@@ -97,17 +106,23 @@ where
             ready!(poll_turn(cx, at));
             // It waits there no more.
             *at = None;
-            *stage = AskStage::Over;
+            stage.goes_on_to(AskStage::Over);
             let query = query.take();
             if to.is_current() {
                 return Poll::Ready(Err(to.asked_itself()));
             }
             if let Some(query) = query {
                 let (reply, answer) = mycelium_mailbox::reply();
-                *stage = match to.inbox.offer(Envelope::query(query, reply)) {
+                let queued = if Envelope::<A>::has_place_for::<Q>() {
+                    to.inbox.offer_made(|| Envelope::query(query, reply))
+                } else {
+                    // Allocated where no lock is held.
+                    to.inbox.offer(Envelope::query(query, reply))
+                };
+                stage.goes_on_to(match queued {
                     Ok(()) => AskStage::Queued(waiting(to.wait(Wait::Answer), answer)),
                     Err(refused) => Self::wait_for_room(to, refused, answer)?,
-                };
+                });
             }
         }
         if let AskStage::Full(_) = stage {

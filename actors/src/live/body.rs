@@ -4,6 +4,7 @@
 //! panic lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
 mod hand;
+mod shift;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -11,16 +12,17 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop, discard};
+use mycelium_mailbox::{FutureSlot, Interlude, Merge, Pick, Source, Sources, Started, Stop, discard};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, KeptMessage};
+use self::shift::{Shift, ShiftEnd};
 use super::address::{Address, Member as _};
 use super::context::LiveContext;
 use super::current::{Current, enter};
 use super::fate::{Directive, Fate};
 use super::members::MemberSeat;
-use super::source::{InSlot, Inlet, SourceDrained};
+use super::source::{InSlot, Inlet, SourceDrained, drained};
 use super::timers::Timers;
 use crate::actor::has_batches;
 use crate::life::{Act, Attempts, Happening, Lifecycle, Origin};
@@ -139,25 +141,58 @@ impl<A: Actor> Body<A> {
 
     /// Handles messages, and sleeps where there are none, for as long as that is what the actor does.
     async fn turns(&mut self) {
-        loop {
-            let work = self.work().await;
-            if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
-                self.commit_direct();
-                self.end_batch().await;
-            }
-            match work {
-                SliceWork::More => yield_now().await,
-                SliceWork::Done(handled) if handled >= STREAM_MESSAGES => {
-                    self.commit_direct();
-                    linger().await;
+        let mut turn = Turn::new();
+        while self.is_at_work() {
+            let work = if self.kept.is_some() {
+                // Boxed, as it is rare: the task of each actor would keep room for it.
+                if !Box::pin(self.retry_kept()).await {
+                    continue;
                 }
-                // It may have failed, or have sent itself more: then others run first.
-                SliceWork::Done(1..) if has_batches::<A>() => yield_now().await,
-                SliceWork::Done(_) => self.rest().await,
+                SliceWork::More
+            } else {
+                let goes_on = match Shift::new(self, &mut turn).await {
+                    ShiftEnd::Over(work) => Err(work),
+                    ShiftEnd::Waited(source, drained) => {
+                        turn.count(self.settle(source, drained));
+                        Ok(self.goes_on_in(&mut turn))
+                    }
+                    ShiftEnd::Probed(pick) => {
+                        turn.count(self.drain_probed(pick, turn.left.max(1)).await);
+                        Ok(self.goes_on_in(&mut turn))
+                    }
+                    ShiftEnd::Timer => {
+                        self.handle_timer().await;
+                        turn.count(1);
+                        turn.timed = true;
+                        Ok(self.is_at_work())
+                    }
+                };
+                match goes_on {
+                    Ok(true) => continue,
+                    Ok(false) => SliceWork::More,
+                    Err(work) => work,
+                }
+            };
+            self.end_slice(work).await;
+            turn = Turn::new();
+        }
+    }
+
+    /// Lets others run after a slice, or waits a moment for more.
+    async fn end_slice(&mut self, work: SliceWork) {
+        if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
+            self.commit_direct();
+            self.end_batch().await;
+        }
+        match work {
+            SliceWork::More => yield_now().await,
+            SliceWork::Done(handled) if handled >= STREAM_MESSAGES => {
+                self.commit_direct();
+                linger().await;
             }
-            if !self.is_at_work() {
-                return;
-            }
+            // It may have failed, or have sent itself more: then others run first.
+            SliceWork::Done(1..) => yield_now().await,
+            SliceWork::Done(0) => {}
         }
     }
 
@@ -210,68 +245,24 @@ impl<A: Actor> Body<A> {
             self.happens(Happening::Started);
             self.fate.iter_mut().for_each(|fate| fate.started());
         }
-        self.look_after(started.map(|()| 0).map_err(StopReason::of_error));
+        self.look_after(drained(started));
     }
 
-    /// Handles messages until none is left or other tasks are to run.
-    async fn work(&mut self) -> SliceWork {
-        let mut turn = Turn::new();
-        if self.kept.is_some() {
-            // Boxed, as it is rare: the task of each actor would keep room for it.
-            return if Box::pin(self.retry_kept()).await { SliceWork::More } else { SliceWork::Done(0) };
-        }
-        loop {
-            let timed = self.take_due();
-            if timed {
-                self.handle_timer().await;
-                turn.count(1);
-                if !self.is_at_work() {
-                    return SliceWork::More;
-                }
-            }
-            // After each timer, also where the next one is due: one that is always late keeps no message
-            // waiting.
-            if let Some(pick) = self.sources.pick(self.address.inbox.doorbell()) {
-                turn.count(self.drain(pick.index, pick.below, turn.left.max(1)).await);
-            } else if !timed {
-                return SliceWork::Done(turn.handled());
-            }
-            if !self.is_at_work() || (turn.left == 0 && !turn.goes_on()) {
-                return SliceWork::More;
-            }
-        }
-    }
-
-    /// Handles what `source` holds, `most` messages and none whose stamp is `below` or more, and returns how
-    /// many that were. It ends early where a handler has waited: a timer may be due.
-    #[inline]
-    async fn drain(&mut self, source: usize, below: u64, most: u32) -> u32 {
+    /// Handles the message in front of a source, which is tried again.
+    #[cold]
+    async fn drain_front(&mut self, source: usize) {
+        let pick = Pick { index: source, below: u64::MAX };
         if source != DIRECT {
             self.commit_direct();
         }
-        let mut handled = 0;
-        loop {
-            self.hand = Hand::Source(source);
-            if self.address.probed().is_some() {
-                return handled + self.drain_probed(source, below, most - handled).await;
-            }
-            let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return handled };
-            let span = Span { below, most: most - handled, presence: &address.presence };
-            let mut waited = false;
-            let drained = InSlot::new(|cx: &mut TaskContext<'_>| {
-                let started = drain(sources, source, actor, ctx, slot, &span, cx);
-                waited = matches!(started, Started::Parked(_));
-                started
-            })
-            .await;
-            let called = address.presence.is_called();
-            handled += self.settle(source, drained);
-            // Direct messages are handled one by one, each in a future of a type of its own. An actor that
-            // has subscribed to a topic may have older messages there: what it retains.
-            if waited || called || handled >= most || !self.goes_on(source, below) {
-                return handled;
-            }
+        self.hand = Hand::Source(source);
+        if self.address.probed().is_some() {
+            self.drain_probed(pick, 1).await;
+            return;
         }
+        let body = &mut *self;
+        let drained = InSlot::new(move |cx: &mut TaskContext<'_>| body.begin(pick, 1, cx)).await;
+        self.settle(source, drained);
     }
 
     /// Has what was handled of the direct inbox take no room in it.
@@ -282,24 +273,16 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// Whether the source is the direct inbox and has more messages that were seen.
-    #[inline]
-    fn goes_on(&self, source: usize, below: u64) -> bool {
-        let Some(Inlet::Direct(direct)) = self.sources.get(source) else { return false };
-        self.is_at_work() && direct.stamp_seen().is_some_and(|stamp| stamp < below)
-    }
-
-    /// The same, seen by the supervisor.
+    /// Handles what a source holds, seen by the supervisor: how many messages.
     #[cold]
-    async fn drain_probed(&mut self, source: usize, below: u64, most: u32) -> u32 {
-        let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
-        let from = &sources[source];
-        let span = Span { below, most: most.min(PROBED_MESSAGES), presence: &address.presence };
+    async fn drain_probed(&mut self, pick: Pick, most: u32) -> u32 {
+        let Some(from) = self.sources.get(pick.index) else { return 0 };
         let (message, topic) = (from.front_name().unwrap_or("nothing"), from.topic_name());
+        let (address, body) = (Arc::clone(&self.address), &mut *self);
         let draining =
-            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, &span, cx));
+            InSlot::new(move |cx: &mut TaskContext<'_>| body.begin(pick, most.min(PROBED_MESSAGES), cx));
         match address.watch().follow(message, topic, draining).await {
-            Ok(drained) => self.settle(source, drained),
+            Ok(drained) => self.settle(pick.index, drained),
             Err(given_up) => {
                 self.panicked(&given_up);
                 1
@@ -323,7 +306,7 @@ impl<A: Actor> Body<A> {
             Some(watch) => watch.follow("batch_ended", None, ending).await,
         };
         match ended {
-            Ok(ended) => self.look_after(ended.map(|()| 0).map_err(StopReason::of_error)),
+            Ok(ended) => self.look_after(drained(ended)),
             Err(given_up) => self.panicked(&given_up),
         }
     }
@@ -331,14 +314,14 @@ impl<A: Actor> Body<A> {
     /// What is to be done after each drain.
     #[inline]
     fn settle(&mut self, source: usize, drained: SourceDrained) -> u32 {
-        let Ok(handled) = drained else {
+        if drained.is_err() {
             self.look_after_interrupt(drained);
             return 1;
-        };
+        }
         // First: should a handled message's drop panic in `settle`, the next one is not in hand.
         self.hand = Hand::Empty;
-        self.sources[source].settle();
-        self.look_after(Ok(0));
+        let handled = self.sources[source].settle();
+        self.look_after(Ok(()));
         // At least one, so that a slice ends whatever a source says.
         handled.max(1)
     }
@@ -389,7 +372,7 @@ impl<A: Actor> Body<A> {
     fn look_after_interrupt(&mut self, result: SourceDrained) {
         if let Err(reason) = result {
             self.keep_hand(&reason);
-            return self.happens(Happening::by(reason));
+            return self.happens(Happening::by(*reason));
         }
         self.address.presence.settle();
         let asked = self.ctx.wants_stop().then_some(Stop::Life);
@@ -397,28 +380,6 @@ impl<A: Actor> Body<A> {
         if let Some(stop) = asked.or_else(|| self.address.presence.asked()) {
             self.happens(Happening::Stop(stop));
         }
-    }
-
-    /// Sleeps until there may be something to do.
-    async fn rest(&mut self) {
-        let mut slept = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut slept, true) {
-                return Poll::Ready(());
-            }
-            let address = &self.address;
-            if address.presence.poll_work(&mut self.sources, address.inbox.doorbell(), cx).is_ready() {
-                return Poll::Ready(());
-            }
-            let due = self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx));
-            if due.is_pending() {
-                self.address.presence.fall_asleep();
-            }
-            due
-        })
-        .await;
-        self.address.presence.wake_up();
-        self.look_after(Ok(0));
     }
 
     /// Lets the actor say its last words, if it is polite.
@@ -506,25 +467,6 @@ impl<A: Actor> Body<A> {
     }
 }
 
-/// Begins to handle what the source `index` holds. If a handler waits, the others tell how far they are.
-#[inline]
-fn drain<'a, A: Actor>(
-    sources: &'a mut Sources<Inlet<A>>,
-    index: usize,
-    actor: &'a mut A,
-    ctx: &'a mut Context<A>,
-    slot: &'a mut FutureSlot,
-    span: &Span<'_>,
-    cx: &mut TaskContext<'_>,
-) -> Started<'a, SourceDrained> {
-    let Some((from, others)) = sources.split(index) else { return Started::Ready(Ok(0)) };
-    let started = from.drain(actor, ctx, slot, span, cx);
-    if matches!(started, Started::Parked(_)) {
-        others.commit();
-    }
-    started
-}
-
 impl<A: Actor> Drop for Body<A> {
     /// Reached without [`Body::finish`] when the runtime goes down with its tasks, or the actor's drop
     /// panicked.
@@ -542,13 +484,15 @@ struct Turn {
     left: u32,
     /// With this slice, in messages.
     granted: u32,
+    /// Whether the last one was that of a timer.
+    timed: bool,
     /// When the first slice had ended.
     since: Option<Instant>,
 }
 
 impl Turn {
     fn new() -> Self {
-        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, since: None }
+        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, timed: false, since: None }
     }
 
     #[inline]

@@ -2,17 +2,15 @@
 //! value: then what is left of the envelope is empty, and it is not handled again. Nothing is
 //! allocated for messages up to 64 bytes.
 
-use std::fmt;
-use std::future::Future;
 use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{FutureSlot, Parcel, ReplySender, Started};
 
-use super::source::SourceDrained;
+use super::source::{SourceDrained, drained};
 use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
-use crate::{Actor, Context, Handler, Replies, Responder, StopReason, Takes};
+use crate::{Actor, Context, Handler, Replies, Responder, Takes};
 
 /// One direct message to an actor of type `A`.
 pub(crate) struct Envelope<A: Actor> {
@@ -147,6 +145,15 @@ impl<A: Actor> Envelope<A> {
         }
     }
 
+    /// Whether nothing is allocated for a query of this type.
+    pub(crate) const fn has_place_for<Q>() -> bool
+    where
+        A: Replies<Q>,
+        Q: 'static,
+    {
+        Parcel::has_place_for::<RequestFn<Q, A::Reply>>()
+    }
+
     pub(crate) fn marker(marker: Marker) -> Self {
         Self { content: Parcel::new(marker), kind: &MarkerFn::<A>::KIND }
     }
@@ -205,7 +212,7 @@ where
     A: Handler<M>,
     M: Send + Sync + 'static,
 {
-    let Some(message) = content.downcast_ref::<M>() else { return Started::Ready(Ok(1)) };
+    let Some(message) = content.downcast_ref::<M>() else { return Started::Ready(Ok(())) };
     call(actor, message, ctx, slot, cx)
 }
 
@@ -223,7 +230,7 @@ where
 {
     match take_out(content) {
         Some(message) => call_taking(actor, message, ctx, slot, cx),
-        None => Started::Ready(Ok(1)),
+        None => Started::Ready(Ok(())),
     }
 }
 
@@ -242,24 +249,28 @@ where
     A: Responder<Q>,
     Q: Send + Sync + 'static,
 {
-    let Some(asked) = content.downcast_mut::<RequestFn<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
-    let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
-    let answering = async move {
-        let reply = life::answer(actor, &asked.query, ctx).await;
-        if let Some(sender) = asked.reply.take() {
-            // The asker may have stopped waiting.
-            let _ = sender.give(reply);
-        }
-        Ok(1)
-    };
-    if witness.is_none() {
-        return slot.start(answering, cx);
+    let Some(asked) = content.downcast_mut::<RequestFn<Q, A::Reply>>() else { return Started::Ready(Ok(())) };
+    let RequestFn { query, reply } = asked;
+    if !ctx.is_probed() {
+        let answering = life::answer(actor, query, ctx);
+        return slot.start_then(answering, move |answer| give(reply.take(), answer), cx);
     }
-    let seen = async move {
-        let answered = life::seen(witness, async { answering.await.map(drop) });
-        answered.await.map(|()| 1)
+    let witness = Witness::of::<A, Q>(ctx);
+    let answering = async move {
+        let answer = life::answer(actor, query, ctx).await;
+        drop(give(reply.take(), answer));
+        Ok::<_, A::Error>(())
     };
-    slot.start(seen, cx)
+    slot.start_then(life::seen(witness, answering), drained, cx)
+}
+
+/// Gives the answer to the asker, who may have stopped waiting.
+#[inline]
+fn give<R>(to: Option<ReplySender<R>>, answer: R) -> SourceDrained {
+    if let Some(sender) = to {
+        let _ = sender.give(answer);
+    }
+    Ok(())
 }
 
 /// Hands over a query that the actor takes.
@@ -275,18 +286,18 @@ where
     Q: Send + 'static,
 {
     let Some(RequestFn { query, reply }) = take_out::<RequestFn<Q, A::Reply>>(content) else {
-        return Started::Ready(Ok(1));
+        return Started::Ready(Ok(()));
     };
-    let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
+    if !ctx.is_probed() {
+        return slot.start_then(life::reply(actor, query, ctx), move |answer| give(reply, answer), cx);
+    }
+    let witness = Witness::of::<A, Q>(ctx);
     let replying = async move {
         let answer = life::reply(actor, query, ctx).await;
-        if let Some(sender) = reply {
-            // The asker may have stopped waiting.
-            let _ = sender.give(answer);
-        }
-        Ok(())
+        drop(give(reply, answer));
+        Ok::<_, A::Error>(())
     };
-    slot.start(drained(life::seen::<A::Error>(witness, replying)), cx)
+    slot.start_then(life::seen(witness, replying), drained, cx)
 }
 
 /// Has the actor take one message, in a future that lives in `slot`.
@@ -299,9 +310,9 @@ pub(super) fn call_taking<'a, A: Takes<M>, M: Send + 'static>(
 ) -> Started<'a, SourceDrained> {
     if ctx.is_probed() {
         let witness = Witness::of::<A, M>(ctx);
-        return slot.start(drained(life::seen(witness, life::take(actor, message, ctx))), cx);
+        return slot.start_then(life::seen(witness, life::take(actor, message, ctx)), drained, cx);
     }
-    slot.start(drained(life::take(actor, message, ctx)), cx)
+    slot.start_then(life::take(actor, message, ctx), drained, cx)
 }
 
 fn pass_marker<'a, A: Actor>(
@@ -311,11 +322,11 @@ fn pass_marker<'a, A: Actor>(
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
 ) -> Started<'a, SourceDrained> {
-    let Some(marker) = content.downcast_ref::<Marker>() else { return Started::Ready(Ok(1)) };
+    let Some(marker) = content.downcast_ref::<Marker>() else { return Started::Ready(Ok(())) };
     let passing = async move {
         marker.take_effect(ctx).await;
         ctx.as_live().iter().for_each(|live| live.address.has_passed_marker());
-        Ok(1)
+        Ok(())
     };
     slot.start(passing, cx)
 }
@@ -330,14 +341,7 @@ pub(super) fn call<'a, A: Handler<M>, M: Sync>(
 ) -> Started<'a, SourceDrained> {
     if ctx.is_probed() {
         let witness = Witness::of::<A, M>(ctx);
-        return slot.start(drained(life::seen(witness, life::handle(actor, message, ctx))), cx);
+        return slot.start_then(life::seen(witness, life::handle(actor, message, ctx)), drained, cx);
     }
-    slot.start(drained(life::handle(actor, message, ctx)), cx)
-}
-
-async fn drained<E: fmt::Display>(handling: impl Future<Output = Result<(), E>>) -> SourceDrained {
-    match handling.await {
-        Ok(()) => Ok(1),
-        Err(error) => Err(StopReason::of_error(error)),
-    }
+    slot.start_then(life::handle(actor, message, ctx), drained, cx)
 }

@@ -192,18 +192,19 @@ impl<A: Actor> ActorSource<A> for Inbox<EndNotice> {
         _: &Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
-        let Some((notice, _)) = self.peek() else { return Started::Ready(Ok(0)) };
+        let Some((notice, _)) = self.peek() else { return Started::Ready(Ok(())) };
         let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
-        let Some(Watching { list, hear, .. }) = watching else { return Started::Ready(Ok(1)) };
+        let Some(Watching { list, hear, .. }) = watching else { return Started::Ready(Ok(())) };
         match (list.take_in(notice), *hear) {
             (NoticeMeaning::Handle(down), Some(hear)) => hear(down, actor, ctx, slot, cx),
-            (NoticeMeaning::End(reason), _) => Started::Ready(Err(reason)),
-            (NoticeMeaning::Handle(_) | NoticeMeaning::Nothing, _) => Started::Ready(Ok(1)),
+            (NoticeMeaning::End(reason), _) => Started::Ready(Err(Box::new(reason))),
+            (NoticeMeaning::Handle(_) | NoticeMeaning::Nothing, _) => Started::Ready(Ok(())),
         }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> u32 {
         self.advance();
+        1
     }
 
     fn keep(&mut self) -> bool {

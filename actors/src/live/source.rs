@@ -1,5 +1,6 @@
 //! What an actor receives from: its topics, one source each, and its direct inbox.
 
+use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -43,8 +44,23 @@ macro_rules! counted_queue {
 }
 pub(super) use counted_queue;
 
-/// How many messages were handled, or what the handler's error ends the actor with.
-pub(crate) type SourceDrained = Result<u32, StopReason>;
+/// What the handler's error ends the actor with. Boxed, so that this is one word, which lies in a register
+/// and not in memory.
+pub(crate) type SourceDrained = Result<(), Box<StopReason>>;
+
+/// What a handler ends with.
+#[inline]
+pub(super) fn drained<E: fmt::Display>(result: Result<(), E>) -> SourceDrained {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cold]
+fn failed<E: fmt::Display>(error: E) -> Box<StopReason> {
+    Box::new(StopReason::of_error(error))
+}
 
 /// One subscription of an actor: a topic, and whether it comes as bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,8 +94,8 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained>;
 
-    /// Called after each `drain` that ended well.
-    fn settle(&mut self) {}
+    /// Called after each `drain` that ended well: how many messages it has handled.
+    fn settle(&mut self) -> u32;
 
     /// Leaves the message in front, whose handler failed, where it is, to be handled again, and says so at
     /// the next [`take_kept`](Self::take_kept). `false`: there is none, or it is not handled twice.
@@ -123,6 +139,8 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
 pub(crate) struct TopicSource<M: Message> {
     queue: Queue<M>,
     tally: Tally<M>,
+    /// How many messages were handled since the last `settle`.
+    handled: u32,
     /// Whether the handler of the message in front waits.
     waits: bool,
     kept: bool,
@@ -130,7 +148,7 @@ pub(crate) struct TopicSource<M: Message> {
 
 impl<M: Message> TopicSource<M> {
     pub(crate) fn new(queue: Queue<M>, entry: Arc<TopicEntry<M>>) -> Self {
-        Self { queue, tally: Tally::new(entry), waits: false, kept: false }
+        Self { queue, tally: Tally::new(entry), handled: 0, waits: false, kept: false }
     }
 }
 
@@ -146,7 +164,7 @@ impl<M: Message> TopicSource<M> {
     ) -> Started<'a, SourceDrained> {
         let Self { queue, tally, waits, .. } = self;
         queue.begin_front();
-        let Some(Delivery { message, .. }) = queue.peek() else { return Started::Ready(Ok(0)) };
+        let Some(Delivery { message, .. }) = queue.peek() else { return Started::Ready(Ok(())) };
         *waits = true;
         tally.settle();
         call(actor, message, ctx, slot, cx)
@@ -216,10 +234,7 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
     }
 
     fn finish(result: Self::Result) -> SourceDrained {
-        match result {
-            Ok(()) => Ok(1),
-            Err(error) => Err(StopReason::of_error(error)),
-        }
+        drained(result)
     }
 }
 
@@ -242,11 +257,14 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         if self.tally.uncounted >= COUNT_EVERY {
             self.tally.settle();
         }
-        let Self { queue, tally, waits, .. } = self;
+        let Self { queue, tally, handled, waits, .. } = self;
         let before = tally.uncounted;
         match queue.drain::<Hear, _, _>(actor, ctx, slot, span, &mut tally.uncounted, cx) {
-            // At most `span.most`.
-            Queued::Done => Started::Ready(Ok(u32::try_from(tally.uncounted - before).unwrap_or(span.most))),
+            Queued::Done => {
+                // At most `span.most`.
+                *handled = u32::try_from(tally.uncounted - before).unwrap_or(span.most);
+                Started::Ready(Ok(()))
+            }
             Queued::Failed(failed) => Started::Ready(failed),
             Queued::Parked(parked) => {
                 *waits = true;
@@ -256,12 +274,13 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> u32 {
         if std::mem::take(&mut self.waits) {
             // First: should the message's destructor panic, it was handled all the same.
             self.tally.uncounted += 1;
             self.queue.advance();
         }
+        std::mem::take(&mut self.handled)
     }
 
     fn keep(&mut self) -> bool {
@@ -356,13 +375,14 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         // One message at a time: each has a future type of its own.
         match self.inbox.peek_mut() {
             Some((envelope, _)) => envelope.handle(actor, ctx, slot, cx),
-            None => Started::Ready(Ok(0)),
+            None => Started::Ready(Ok(())),
         }
     }
 
     #[inline]
-    fn settle(&mut self) {
+    fn settle(&mut self) -> u32 {
         self.inbox.advance();
+        1
     }
 
     fn keep(&mut self) -> bool {
@@ -433,7 +453,7 @@ impl<A: Actor> Inlet<A> {
 
     /// See [`ActorSource::settle`].
     #[inline]
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) -> u32 {
         match self {
             Self::Direct(direct) => direct.settle(),
             Self::Topic(topic) => topic.settle(),

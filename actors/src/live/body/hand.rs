@@ -84,7 +84,7 @@ impl<A: Actor> Body<A> {
                 self.handle_timer().await;
             }
             (KeptMessage::InFront, Some(source)) => {
-                _ = self.drain(source, u64::MAX, 1).await;
+                self.drain_front(source).await;
             }
             (KeptMessage::InFront, None) => {}
         }

@@ -64,15 +64,16 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
     ) -> Started<'a, SourceDrained> {
         // One at a time, as long as the caller's look at the other sources holds.
         self.load();
-        let Some(message) = &self.front else { return Started::Ready(Ok(0)) };
+        let Some(message) = &self.front else { return Started::Ready(Ok(())) };
         call(actor, message, ctx, slot, cx)
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> u32 {
         if self.front.take().is_some() {
             self.queue.advance();
             self.queue.settle();
         }
+        1
     }
 
     fn keep(&mut self) -> bool {
