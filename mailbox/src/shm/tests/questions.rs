@@ -53,7 +53,7 @@ fn a_writer_that_tries_without_a_pause_seldom_asks_the_kernel_who_lives() {
         let (_, before) = send(b"more");
         let (full, after) = (0..1_000).map(|_| send(b"more")).last().unwrap();
         assert!(matches!(full, Err(ShmSendError::Full { reader: 0 })), "{full:?}");
-        assert!(after - before < 100, "a thousand tries ask {} times", after - before);
+        assert!(after - before < 200, "a thousand tries ask {} times", after - before);
         // It has died meanwhile.
         assert!(reader.read().unwrap().is_some());
         reader.die();
