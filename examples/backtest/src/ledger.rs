@@ -43,8 +43,8 @@ pub struct Ledger {
     bars: u32,
     first_ns: i64,
     last_ns: i64,
-    /// Equity of the latest bar. It is written with each bar and read with the next one, alone: beside the peak
-    /// both would be read at once, which has to wait until it is written.
+    /// Equity of the latest bar. It is written with each bar and read with the next one, alone: beside the
+    /// peak both would be read at once, which has to wait until it is written.
     equity: f64,
     first_equity: f64,
     peak: f64,

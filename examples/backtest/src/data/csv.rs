@@ -70,8 +70,8 @@ const ENDINGS: [(&str, &str, &[u8]); 6] = [
     ("ipc", "Arrow", super::arrow::MAGIC),
 ];
 
-/// A file that has the name of a table and begins as none: read as text, it would be blamed for its first line.
-/// What is known by its first bytes is left to those.
+/// A file that has the name of a table and begins as none: read as text, it would be blamed for its first
+/// line. Formats that are known by their first bytes are told by those.
 fn misnamed(path: &Path, start: &[u8]) -> Option<LoadError> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     let (_, format, magic) = ENDINGS.iter().find(|(known, ..)| *known == ending)?;

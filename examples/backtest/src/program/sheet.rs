@@ -1,9 +1,9 @@
 //! The rows of a search: their digest, their file, and how parts of them are put together.
 //!
 //! A file is CSV. Lines with `#` above the header say what was searched, so that parts of different searches
-//! are not taken for one. Numbers are written so that they read back the same, switches as `true` and `false`,
-//! which pandas and polars read as such. The digest is that of the rows in the sequence of their index: it is
-//! the same for one process and for parts that were merged.
+//! are not taken for one. Numbers are written so that they read back the same, switches as `true` and
+//! `false`, which pandas and polars read as such. The digest is that of the rows in the sequence of their
+//! index: it is the same for one process and for parts that were merged.
 
 use std::fmt;
 use std::fmt::Write as _;
