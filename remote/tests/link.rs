@@ -581,6 +581,20 @@ fn a_peer_started_anew_costs_what_was_not_acknowledged_and_is_not_mistaken_for_t
     assert_eq!(written(&mut link, 0), [("interest", 1), ("credit", 1), ("ack", 0)], "the new one is told");
 }
 
+/// Its last words may be late: in its place there is another process by then, whose connection was cut.
+#[test]
+fn a_handshake_with_a_dead_process_that_ends_late_takes_nothing_from_its_successor() {
+    let mut link = Link::new(LinkConfig::default(), 10);
+    let before = link.standing();
+    assert_eq!(attach(&mut link, PEER), Ok(Attached::First));
+    link.step(0, Input::Detach).expect("ours");
+    let dead = Standing { end: 40, ..PEER };
+    assert_eq!(link.attach(0, &agreement(), &before, &dead), Err(AttachError::Stale));
+    let knows = Standing { peer_end: 10, ..PEER };
+    assert!(matches!(attach(&mut link, knows), Ok(Attached::Resumed { .. })), "it lives, and goes on");
+    assert_eq!((link.stats().lost, link.stats().peer_restarts), (0, 0));
+}
+
 #[test]
 fn any_bytes_after_a_handshake_are_a_named_fault_and_take_no_memory() {
     let mut random = Random::new(seed());

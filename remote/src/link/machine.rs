@@ -160,7 +160,13 @@ impl Link {
     ) -> Result<Attached, AttachError> {
         let first = self.peer_end == 0;
         if !first && peer.end != self.peer_end {
-            return Err(if self.attached { AttachError::NameTaken } else { self.restart() });
+            if self.attached {
+                return Err(AttachError::NameTaken);
+            }
+            // This end has been attached to the one that it knows since this handshake began: whoever is at
+            // its other side may be older, and have died meanwhile.
+            let is_older = (stated.end, stated.peer_end) != (self.end, self.peer_end);
+            return Err(if is_older { AttachError::Stale } else { self.restart() });
         }
         let knows = peer.peer_end == self.end;
         let stale = stated.end != self.end
