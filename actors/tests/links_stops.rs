@@ -13,7 +13,7 @@ mod common;
 #[allow(dead_code, reason = "a part of it is used")]
 mod kit;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +25,7 @@ use mycelium::{
     Subscription, Subscriptions,
 };
 use mycelium_random::{Random, cases, seed};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 use kit::{Fill, Order, Text, Tick, bus, link, socket, until, until_wanted};
 
@@ -148,11 +149,8 @@ fn child_process() {
     let [name, peer, transport, at, seed] = role.splitn(5, ' ').collect::<Vec<_>>()[..] else {
         panic!("{role}")
     };
-    // Nobody else would end it, should its parent be killed.
-    std::thread::spawn(|| {
-        let _end = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
+    // Nobody else would end it, should its parent be killed: it may be stopped then, and read nothing.
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let mut random = Random::new(seed.parse().unwrap());
     let mut builder = match random.chance(50) {
         true => tokio::runtime::Builder::new_current_thread(),
@@ -209,7 +207,7 @@ impl Peer {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_process", "--nocapture"])
             .env(ROLE, role)
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -225,9 +223,8 @@ impl Peer {
         Self(child, told)
     }
 
-    fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([name, &self.0.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 }
 
@@ -253,9 +250,9 @@ fn run(transport: Transport, mut random: Random) {
         assert!(began.elapsed() < WATCHDOG, "it hangs after {stops} stops: {done:?}");
         let at = random.index(2);
         let both = random.chance(10);
-        peers[at].signal("-STOP");
+        peers[at].signal(Signal::STOP);
         if both {
-            peers[1 - at].signal("-STOP");
+            peers[1 - at].signal(Signal::STOP);
         }
         let time = match random.below(100) {
             0..2 => 5_000 + random.below(3_000),
@@ -263,9 +260,9 @@ fn run(transport: Transport, mut random: Random) {
             _ => random.below(20),
         };
         std::thread::sleep(Duration::from_millis(time));
-        peers[at].signal("-CONT");
+        peers[at].signal(Signal::CONT);
         if both {
-            peers[1 - at].signal("-CONT");
+            peers[1 - at].signal(Signal::CONT);
         }
         stops += 1;
         for (peer, done) in peers.iter().zip(&mut done) {
