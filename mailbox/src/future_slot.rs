@@ -153,8 +153,10 @@ impl FutureSlot {
             }
             Poll::Pending => {
                 std::mem::forget(placed);
+                // SAFETY: as above.
+                let place = unsafe { &raw mut (*at).then };
                 // SAFETY: as above; with this there is a whole `FutureThen`.
-                unsafe { (&raw mut (*at).then).write(Some(then)) };
+                unsafe { place.write(Some(then)) };
                 self.taken = true;
                 let kind = &ParkedKind { poll: poll_then_at::<F, T, O>, drop: drop_at::<FutureThen<F, T>> };
                 Started::Parked(Parked { slot: self, kind, owns: PhantomData })
