@@ -229,7 +229,7 @@ pub(crate) struct First<'a, F: Future> {
 
 /// How an [`attempt`] went.
 #[derive(Debug)]
-pub enum Attempt<'a, T: ?Sized, O> {
+pub enum StartAttempt<'a, T: ?Sized, O> {
     /// What was started is done, and this is free again.
     Ready(O, &'a mut T),
     /// It waits.
@@ -241,26 +241,26 @@ pub enum Attempt<'a, T: ?Sized, O> {
 /// The borrow checker does not follow a borrow that is returned on one path and ended on the other.
 ///
 /// ```
-/// use mycelium_mailbox::{Attempt, FutureSlot, attempt};
+/// use mycelium_mailbox::{StartAttempt, FutureSlot, attempt};
 /// use std::task::{Context, Waker};
 ///
 /// let (mut both, mut cx) = ((FutureSlot::new(), 1), Context::from_waker(Waker::noop()));
 /// let attempt = attempt(&mut both, |(slot, one)| slot.start(async { *one += 1 }, &mut cx));
-/// let Attempt::Ready((), both) = attempt else { unreachable!("nothing to wait for") };
+/// let StartAttempt::Ready((), both) = attempt else { unreachable!("nothing to wait for") };
 /// assert_eq!(both.1, 2);
 /// ```
 #[inline(always)]
 pub fn attempt<'a, T: ?Sized, O>(
     whole: &'a mut T,
     start: impl for<'b> FnOnce(&'b mut T) -> Started<'b, O>,
-) -> Attempt<'a, T, O> {
+) -> StartAttempt<'a, T, O> {
     let whole: *mut T = whole;
     // SAFETY: it was borrowed for `'a`, and nothing else uses it as long as this borrow is used.
     match start(unsafe { &mut *whole }) {
-        Started::Parked(parked) => Attempt::Parked(parked),
+        Started::Parked(parked) => StartAttempt::Parked(parked),
         // SAFETY: `start` works for a borrow of whatever lifetime, so an `O` has nothing of it, and this
         // borrow is the only one now.
-        Started::Ready(output) => Attempt::Ready(output, unsafe { &mut *whole }),
+        Started::Ready(output) => StartAttempt::Ready(output, unsafe { &mut *whole }),
     }
 }
 

@@ -130,7 +130,7 @@ pub use confined::{Confined, enter, this_thread};
 pub use discard::{caught, discard, wake};
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
-pub use future_slot::{Attempt, FutureSlot, Parked, Started, attempt};
+pub use future_slot::{FutureSlot, Parked, StartAttempt, Started, attempt};
 pub use held::{Held, Present};
 pub use inbox::{
     INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, LinePlace, Port,

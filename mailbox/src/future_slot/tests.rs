@@ -159,14 +159,14 @@ fn what_an_attempt_has_borrowed_comes_back_or_waits_with_it() {
     let witness = Arc::new(());
     let mut whole = (FutureSlot::new(), 3);
     let started = attempt(&mut whole, |(slot, number)| slot.start(async { *number + 1 }, &mut context()));
-    let Attempt::Ready(4, whole) = started else { panic!("it does not wait") };
+    let StartAttempt::Ready(4, whole) = started else { panic!("it does not wait") };
     whole.1 += 1;
     {
         let started = attempt(&mut *whole, |(slot, number)| {
             let waits = later(7, &witness);
             slot.start(async move { waits.await + std::mem::take(number) }, &mut context())
         });
-        let Attempt::Parked(mut waiting) = started else { panic!("it waits") };
+        let StartAttempt::Parked(mut waiting) = started else { panic!("it waits") };
         assert_eq!(Pin::new(&mut waiting).poll(&mut context()), Poll::Ready(11));
     }
     assert_eq!((whole.1, Arc::strong_count(&witness)), (0, 1));

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use mycelium_mailbox::{Attempt, Merge as _, Parked, Pick, Span, Started, attempt};
+use mycelium_mailbox::{Merge as _, Parked, Pick, Span, StartAttempt, Started, attempt};
 
 use super::super::source::{Inlet, SourceDrained};
 use super::hand::Hand;
@@ -138,8 +138,8 @@ impl<A: Actor> Body<A> {
             }
             let most = turn.left.max(1);
             let drained = match attempt(self, |body| body.begin(pick, most, cx)) {
-                Attempt::Parked(parked) => return Err(Came::Parked(index, parked)),
-                Attempt::Ready(drained, body) => {
+                StartAttempt::Parked(parked) => return Err(Came::Parked(index, parked)),
+                StartAttempt::Ready(drained, body) => {
                     self = body;
                     drained
                 }
