@@ -71,8 +71,8 @@ impl StopFlag {
     /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every
     /// sweep.
     ///
-    /// A process that was started with the signal ignored, by `nohup` or the `&` of a script, goes on ignoring it
-    /// and its flag is not set. Only Linux tells: elsewhere that is [`CtrlCError::HandlerExists`].
+    /// A process that was started with the signal ignored, by `nohup` or the `&` of a script, goes on ignoring
+    /// it and its flag is not set. Only Linux tells: elsewhere that is [`CtrlCError::HandlerExists`].
     ///
     /// # Errors
     /// [`CtrlCError`], if the process has a handler for Ctrl-C already, or the system refuses one.
@@ -106,8 +106,8 @@ impl StopFlag {
 #[cfg(all(unix, feature = "ctrl-c"))]
 const SIGINT: u32 = 2;
 
-/// Whether the process ignores this signal, as it may have been told to where it was started. Only Linux tells;
-/// elsewhere the answer is no.
+/// Whether the process ignores this signal, as it may have been told to where it was started. Only Linux
+/// tells; elsewhere the answer is no.
 #[cfg(unix)]
 pub(crate) fn is_ignored(signal: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

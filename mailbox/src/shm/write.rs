@@ -14,7 +14,8 @@ use crate::sync::{Ordering, Word, word_fence};
 pub(super) const BEAT: Duration = Duration::from_millis(20);
 
 /// How often a writer that finds the same reader in its way looks for room before it asks the kernel again
-/// whether that one lives, which takes ten times as long. One that tries each 10 ms passes the dead within 100.
+/// whether that one lives, which takes ten times as long. One that tries each 10 ms passes the dead within
+/// 100.
 pub(super) const TRIES_PER_QUESTION: u32 = 8;
 
 /// A writer's lock, and above it its generation.
