@@ -71,8 +71,8 @@ impl StopFlag {
     /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every
     /// sweep.
     ///
-    /// A process that was started with the signal ignored, by `nohup` or the `&` of a script, goes on ignoring
-    /// it and its flag is not set. Only Linux tells: elsewhere that is [`CtrlCError::HandlerExists`].
+    /// A process that was started with the signal ignored, as the `&` of a script does, goes on ignoring it,
+    /// and its flag is not set. Only Linux tells: elsewhere that is [`CtrlCError::HandlerExists`].
     ///
     /// # Errors
     /// [`CtrlCError`], if the process has a handler for Ctrl-C already, or the system refuses one.
