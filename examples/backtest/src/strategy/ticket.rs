@@ -285,8 +285,7 @@ impl Ticket {
 /// What `floor` says of a number from zero on, without a call where it fits into an integer.
 #[inline]
 fn whole_part(number: f64) -> f64 {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    if number < EXACT_MAX { number as i64 as f64 } else { number.floor() }
+    if number < LOTS_MAX { number as i64 as f64 } else { number.floor() }
 }
 
 /// A price that was asked for is no longer "none": zero becomes a price that is refused.
