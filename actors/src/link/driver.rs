@@ -95,7 +95,7 @@ pub(super) struct Driver {
     /// Something has come, gone or been asked for in this turn.
     moved: bool,
     /// Those who wait for the peer's answers to pings, in order.
-    pings: VecDeque<oneshot::Sender<()>>,
+    pings: VecDeque<oneshot::Sender<u64>>,
     /// What the peer has said since it was looked at last.
     news: News,
     /// While this bus ends: messages of the peer were passed over, which it will never see acknowledged.

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use mycelium_mailbox::wire::Offer;
@@ -406,6 +407,23 @@ impl Bridge for Hub {
 
     fn admit(&self, admit: bool) {
         self.order(|orders| orders.paused = !admit);
+    }
+
+    fn settle(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let peers = self.peers();
+            let settled = |peer: &'_ Arc<Peer>| {
+                let peer = Arc::clone(peer);
+                Box::pin(async move { peer.settled().await })
+            };
+            // One that hangs keeps no other waiting.
+            let mut all: Vec<_> = peers.iter().filter(|peer| !peer.is_tool()).map(settled).collect();
+            std::future::poll_fn(|cx| {
+                all.retain_mut(|settled| settled.as_mut().poll(cx).is_pending());
+                if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        })
     }
 
     fn close(&self) {

@@ -52,8 +52,8 @@ struct Desk {
 pub(super) enum Ask {
     Standing(oneshot::Sender<Standing>),
     Attach(Box<Arrival>, oneshot::Sender<Result<(), HandedBack>>),
-    /// Answered when the peer has.
-    Ping(oneshot::Sender<()>),
+    /// Answered when the peer has, with how many messages had come by then.
+    Ping(oneshot::Sender<u64>),
 }
 
 /// A connection was not attached: it is handed back.
@@ -126,11 +126,31 @@ impl Peer {
 
     /// How long a word takes to the peer and back; `None`: there is no connection, or it was lost meanwhile.
     pub(super) async fn round_trip(&self) -> Option<Duration> {
-        let (reply, answered) = oneshot::channel();
         let asked = Instant::now();
-        self.ask(Ask::Ping(reply));
-        quiet(answered).await.ok()?;
+        self.received_by_pong().await?;
         Some(asked.elapsed())
+    }
+
+    /// How many messages have come when the peer answers; `None`: there is no connection, or it was lost.
+    async fn received_by_pong(&self) -> Option<u64> {
+        let (reply, answered) = oneshot::channel();
+        self.ask(Ask::Ping(reply));
+        quiet(answered).await.ok()
+    }
+
+    /// Waits until all has come that the peer had sent before it knew what is not wanted any more. `None`: there
+    /// is no connection, or it was lost.
+    pub(super) async fn settled(&self) -> Option<()> {
+        // The first ping may be written before that.
+        self.received_by_pong().await?;
+        let mut before = self.received_by_pong().await?;
+        loop {
+            // Behind an answer comes at once what had not been written by then, if there is anything.
+            let received = self.received_by_pong().await?;
+            if std::mem::replace(&mut before, received) == received {
+                return Some(());
+            }
+        }
     }
 
     /// Whether it has ever had a connection.

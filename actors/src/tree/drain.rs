@@ -22,6 +22,8 @@ use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, clock};
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// See [`PAUSE_MIN`].
 pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(20);
+/// How long a linked bus may take to say that it sends no more (time).
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A tree or a bus has ended, and every message that was queued was handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,8 +276,17 @@ async fn bring_to_rest(
         sleep_anywhere(pause.min(until(deadline))).await;
         pause = (pause * 2).min(PAUSE_MAX);
     };
+    settle(bus, until(deadline)).await;
     let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
     AtRest { stopped, late, busy }
+}
+
+/// Waits until all has come that linked buses sent before they knew that this one asks for no more: it is
+/// counted as late here. Its senders could not tell it from what a dead process has lost.
+pub(super) async fn settle(bus: &MessageBus, limit: Duration) {
+    if let Some(links) = bus.core.links.get() {
+        within_anywhere(limit.min(SETTLE), links.settle()).await;
+    }
 }
 
 impl TreeShared {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::drain::{DrainError, Drained, drain_bus, trees};
+use super::drain::{DrainError, Drained, drain_bus, settle, trees};
 use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
 use super::shell::TreeShared;
@@ -70,7 +70,8 @@ pub enum RunEnd {
         /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
-    /// Somebody shut the bus or the tree down, and something was not done in time. Code [`EXIT_UNDRAINED`].
+    /// Somebody shut the bus or the tree down, and something was not done in time; or the tree ended by itself,
+    /// and a linked bus has not acknowledged what was published. Code [`EXIT_UNDRAINED`].
     Unfinished(ShutdownError),
     /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].
     GaveUp {
@@ -237,10 +238,17 @@ async fn end_with_others(
     signals: &mut Signals,
     limit: Duration,
 ) -> Result<Result<(), ShutdownError>, RunEnd> {
-    let theirs = bus.core.ends_by().map_or(Duration::ZERO, |by| by.saturating_duration_since(Instant::now()));
+    let theirs = bus.core.ends_by().map(|by| by.saturating_duration_since(Instant::now()));
+    let ended = async {
+        if theirs.is_none() {
+            bus.pause_ingress();
+            settle(bus, SHUTDOWN_DEADLINE).await;
+        }
+        bus.end_within(theirs.unwrap_or_default().max(SHUTDOWN_DEADLINE)).await
+    };
     tokio::select! {
         biased;
-        closed = bus.end_within(theirs.max(SHUTDOWN_DEADLINE)) => return Ok(closed),
+        closed = ended => return Ok(closed),
         Some(_) = signals.next() => {}
     }
     tokio::select! {
@@ -275,8 +283,12 @@ impl TreeShared {
         if let Some(child) = self.gave_up() {
             return RunEnd::GaveUp { child: Arc::clone(child) };
         }
-        // Members that are left on a bus that nobody else ends are no part of what the tree had to do.
-        let mut unfinished = closed.err().filter(|_| by_others).unwrap_or_default();
+        let mut unfinished = closed.err().unwrap_or_default();
+        if !by_others {
+            // Members that are left on a bus that nobody else ends are no part of what the tree had to do; what
+            // it has published is.
+            unfinished = ShutdownError { links: unfinished.links, ..ShutdownError::default() };
+        }
         for child in self.missed_since_told() {
             if !unfinished.children.contains(&child) {
                 unfinished.children.push(child);

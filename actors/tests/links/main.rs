@@ -6,6 +6,7 @@
 mod common;
 
 mod both_dial;
+mod ends;
 mod faults;
 mod hostile;
 mod kit;

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct LastPing {
     /// How many messages were sent and acknowledged by then: it tells nothing of others.
     said: (u64, u64),
-    pong: oneshot::Receiver<()>,
+    pong: oneshot::Receiver<u64>,
     answered: Option<Instant>,
 }
 
@@ -62,7 +62,7 @@ impl Driver {
         match (probe.answered, probe.pong.try_recv()) {
             (Some(answered), _) => answered.elapsed() >= PATIENCE,
             (None, Err(TryRecvError::Empty)) => false,
-            (None, Ok(())) => {
+            (None, Ok(_)) => {
                 probe.answered = Some(Instant::now());
                 false
             }

@@ -75,7 +75,8 @@ impl Driver {
                     Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
                     Output::Run { skip } => self.receive_run(&frame, skip),
                     Output::Direct(direct) => self.receive(direct, &frame, cx),
-                    Output::Interest => self.news.interest = true,
+                    // Behind the last words of this end nothing is for the peer any more.
+                    Output::Interest => self.news.interest |= !line.ends,
                     Output::Opened => self.news.opened = true,
                     Output::Mailboxes => self.news.described = true,
                     Output::Pong => self.answered(),
@@ -119,7 +120,7 @@ impl Driver {
             self.follow();
         }
         // One who has gone hears nothing.
-        _ = self.pings.pop_front().map(|asked| asked.send(()));
+        _ = self.pings.pop_front().map(|asked| asked.send(self.link.standing().received));
     }
 
     /// A message of a topic has come. Whether it waits nowhere.

@@ -56,12 +56,13 @@ pub(super) fn attached(
     let peer = Arc::new(Peer::new("tool/desk"));
     let mut driver = Driver::new(Arc::clone(hub), Arc::clone(core), peer, Arc::default());
     let mut bytes = Vec::new();
-    Hello { name: "tool/desk", nonce: 1, value_len_max: 1 << 20, offers: &[] }.encode(&mut bytes).unwrap();
+    let hello = Hello { name: "tool/desk", nonce: 1, value_len_max: 1 << 20, offers: &hub.offers };
+    hello.encode(&mut bytes).unwrap();
     let mut decoder = Decoder::new();
     assert_eq!(decoder.feed(&bytes), bytes.len());
     let greeting = Handshake::new(0, 2).frame(&decoder.next_frame().unwrap().unwrap());
     let Ok(Greeting::Hello(hello)) = greeting else { panic!("{greeting:?}") };
-    let agreement = Agreement::of(&[], &hello);
+    let agreement = Agreement::of(&hub.offers, &hello);
     let mut other = Link::new(LinkConfig::default(), 7);
     let (stated, theirs) = (driver.link.standing(), other.standing());
     other.attach(0, &agreement, &theirs, &stated).unwrap();
@@ -218,6 +219,38 @@ fn a_connection_that_keeps_what_is_written_has_said_the_last_words_before_it_is_
         })
         .await;
         assert!(ended.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn what_a_peer_wants_behind_the_last_words_is_owed_to_nobody() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let raws = "mycelium contract 1\nschema raw 1\nmessage Raw 40 1 raws\nfield n 1 u64\n";
+        let contract = crate::wire::Contract::parse(raws).unwrap();
+        let bus = MessageBus::builder().node("market").contract(contract).build();
+        let hub = Hub::of(&bus).unwrap();
+        for ends in [false, true] {
+            let mut driver = attached(&bus.core, &hub, |other| {
+                let mut said = Vec::new();
+                other.step(0, Input::Want { type_id: 40, channel: Some(0) }).unwrap();
+                other.fill(0, &mut said);
+                Box::new(Spinning { looks: Arc::default(), news_at: 0, rings_at: None, said })
+            });
+            let line = driver.line.as_mut().unwrap();
+            line.ends = ends;
+            let mut names = Vec::new();
+            poll_fn(|cx| {
+                hub.look();
+                driver.obey();
+                // The connection ends behind it.
+                assert!(driver.read(cx).is_err());
+                names = driver.outflow.names();
+                Poll::Ready(())
+            })
+            .await;
+            assert_eq!(names.is_empty(), ends, "{names:?}");
+        }
     });
 }
 

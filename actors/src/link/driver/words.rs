@@ -37,7 +37,7 @@ impl Driver {
     }
 
     /// Has the peer answer. Without a connection `reply` is dropped, which is an answer.
-    pub(super) fn ping(&mut self, reply: oneshot::Sender<()>) {
+    pub(super) fn ping(&mut self, reply: oneshot::Sender<u64>) {
         if self.line.is_some() && self.pings.len() < PINGS_MAX {
             // A wish of this end breaks no rule.
             let _nothing = self.link.step(self.hub.now(), Input::Ping);
