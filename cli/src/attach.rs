@@ -378,6 +378,9 @@ fn or_path(text: &str) -> String {
 /// The remedy where nobody answers. A fault without a number of the system is of a peer that does answer,
 /// and has its own remedy.
 fn where_to_look(address: &LinkAddress, fault: Option<&str>) -> &'static str {
+    if fault.is_some_and(|fault| fault.starts_with("failed to lookup address")) {
+        return "; see that the host is written as this machine knows it";
+    }
     if fault.is_some_and(|fault| !fault.contains("os error")) {
         return "";
     }
@@ -396,7 +399,11 @@ fn where_to_look(address: &LinkAddress, fault: Option<&str>) -> &'static str {
         Ok(_) if fault.is_some_and(|fault| fault.contains(DENIED)) => OF_ITS_USER,
         // Connected to, and then cut off.
         Ok(_) if fault.is_some_and(|fault| !fault.contains("refused")) => {
-            "; see that a node of Mycelium listens there"
+            "; see that a node of Mycelium listens there, and over shared memory or not (shm:PATH)"
+        }
+        Ok(_) if fault.is_none() => {
+            "; somebody has the socket and says nothing: see that the process is not stopped, or give it longer by \
+             --within SECONDS"
         }
         Ok(_) => "; see that the node runs: an old socket stays where its process was killed",
         Err(error) if error.kind() == ErrorKind::PermissionDenied => OF_ITS_USER,
@@ -503,4 +510,24 @@ pub(crate) fn lost(attached: &Attached) -> outcome::Result {
     let fault = fault.as_deref().unwrap_or("the connection has ended");
     crate::outcome::complain(format_args!("error: the link to `{}` is lost: {fault}", attached.node));
     Ok(Outcome::No)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_not_found_and_a_process_that_says_nothing_have_remedies_of_their_own() {
+        let host = LinkAddress::tcp("market.example:7000");
+        let fault = "failed to lookup address information: Name or service not known";
+        assert!(where_to_look(&host, Some(fault)).contains("see that the host is written"));
+        let path = std::env::temp_dir().join(format!("mycelium-silent-{}.sock", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let silent = where_to_look(&LinkAddress::unix(&path), None);
+        assert!(silent.contains("see that the process is not stopped"), "{silent}");
+        drop(listener);
+        let dead = where_to_look(&LinkAddress::unix(&path), Some("Connection refused (os error 111)"));
+        assert!(dead.contains("an old socket stays"), "{dead}");
+        let _gone = std::fs::remove_file(path);
+    }
 }

@@ -483,6 +483,22 @@ fn bench_measures_pings_and_messages_and_ends_in_bounded_count_and_time() {
 }
 
 #[test]
+fn latency_that_is_interrupted_before_it_has_measured_says_so_in_json_too() {
+    runs(async {
+        let node = Node::start().await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.args(["latency", "--interval", "3600", "--json"]).current_dir(&node.directory);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let tool = command.spawn().unwrap();
+        until(|| !node.bus.stats().links.is_empty()).await;
+        signal(&tool, "-INT");
+        let (code, out, err) = finish(tool).await;
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+        assert_eq!((code, &found["round_trips"], &found["max_ns"]), (Some(0), &0.into(), &0.into()));
+    });
+}
+
+#[test]
 fn bench_says_that_nobody_subscribes() {
     runs(async {
         let node = Node::start().await;

@@ -268,6 +268,13 @@ fn each_mistake_says_where_it_is_and_how_to_mend_it() {
              shorter socket_dir"
         ),
     );
+    compare(
+        &two("bundled", unix, &format!("endpoint.path = \"/{long}/a.s\""), ""),
+        &format!(
+            "line 4, column 1: the socket of `a` is /{long}/a.s, which has 105 bytes: systems take 103; choose a shorter \
+             endpoint.path"
+        ),
+    );
     assert!(wrong.is_empty(), "got, and expected:\n{}", wrong.join("\n"));
 }
 
@@ -358,7 +365,7 @@ fn the_tree_of_a_node_is_a_file_from_the_directory_of_the_topology_on() {
     let bare = two("bundled", "socket_dir = \"run\"", "", "");
     assert!(parse(&bare).unwrap().plans().iter().all(|plan| plan.trees.is_empty()));
     for (tree, cause) in [
-        ("tree = \"\"", "line 7, column 8: `tree` is no path"),
+        ("tree = \"\"", "line 7, column 8: `tree` is an empty text: write a path, or leave it out"),
         ("tree = [\"a.toml\"]", "line 7, column 8: `tree` must be a string, not array"),
     ] {
         assert_eq!(parse(&two("bundled", "socket_dir = \"run\"", tree, "")).unwrap_err(), cause);

@@ -111,9 +111,11 @@ impl Times {
 }
 
 fn tell(node: &str, trips: Vec<u64>, json: bool) -> std::io::Result<()> {
-    let Some(times) = Times::of(trips) else {
+    let times = Times::of(trips);
+    if !json && times.is_none() {
         return say(format_args!("{node}: no round trip was measured"));
-    };
+    }
+    let times = times.unwrap_or_else(Times::none);
     if json {
         let mut object = json!({ "node": node, "round_trips": times.count });
         times.put_in(&mut object);

@@ -46,6 +46,7 @@ impl Host {
         }
         if let Some((host, port)) = text.rsplit_once(':')
             && port.parse::<u16>().is_ok()
+            && (!host.contains(['[', ']', ':']) || host.starts_with('[') && host.ends_with(']'))
         {
             return Err(format!("is \"{text}\", which has a port in it: write \"{host}\" and port = {port}"));
         }

@@ -41,6 +41,8 @@ const POLICIES: &[(&str, QueuePolicy)] = &[
 
 /// Most arguments of a command, and variables of an environment.
 const ARGUMENTS_MAX: usize = 256;
+/// So begin the variables by which a process is told which node it is.
+const OWN_VARIABLES: &str = "MYCELIUM_";
 /// Most rules for links: one for each two nodes.
 const LINKS_MAX: usize = NODES_MAX * (NODES_MAX - 1) / 2;
 
@@ -164,6 +166,7 @@ impl Reader<'_> {
                 format!("`{name}` is to listen at TCP and has no port: write port = 7000, or another one");
             return Err(fields.wrong("endpoint", cause));
         }
+        let names_socket = fields.get("endpoint").is_some_and(|endpoint| endpoint.get("path").is_some());
         let command =
             self.texts(fields, "command", ARGUMENTS_MAX)?.into_iter().map(|said| said.text).collect();
         Ok(TopologyNode {
@@ -178,6 +181,7 @@ impl Reader<'_> {
             port: port.and_then(|port| u16::try_from(port).ok()),
             kind,
             socket,
+            names_socket,
         })
     }
 
@@ -221,6 +225,13 @@ impl Reader<'_> {
             let place = place(&name);
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Err(place.mistake(format!("`{name}` is no name of a variable of an environment")));
+            }
+            if name.starts_with(OWN_VARIABLES) {
+                let cause = format!(
+                    "`{name}` is set by `mycelium topology run`, which tells each node by such variables who it is: \
+                     take it out, or give it another name"
+                );
+                return Err(place.mistake(cause));
             }
             let text = self.variables.put_in(&name, &text, place)?;
             if text.contains('\0') {
@@ -323,8 +334,13 @@ impl Reader<'_> {
     /// A path; relative ones begin at the directory of the file.
     fn path(&self, fields: &Fields<'_>, key: &str) -> Result<Option<PathBuf>, Mistake> {
         let Some(said) = self.text(fields, key)? else { return Ok(None) };
-        if said.text.is_empty() || said.text.contains('\0') {
-            return Err(said.place.mistake(format!("`{key}` is no path")));
+        if said.text.is_empty() {
+            return Err(said
+                .place
+                .mistake(format!("`{key}` is an empty text: write a path, or leave it out")));
+        }
+        if said.text.contains('\0') {
+            return Err(said.place.mistake(format!("`{key}` has a zero byte in it, which no path may have")));
         }
         Ok(Some(self.directory.join(said.text)))
     }

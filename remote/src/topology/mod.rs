@@ -136,6 +136,8 @@ pub struct TopologyNode {
     port: Option<u16>,
     kind: EndpointKind,
     socket: Option<PathBuf>,
+    /// It stands there, and is not made of the directory.
+    names_socket: bool,
 }
 
 /// The file that declares the tree of a node. It is read later than the topology.

@@ -225,9 +225,10 @@ fn check_endpoints(
         let Some(path) = node.socket() else { continue };
         let bytes = path.as_os_str().len();
         if bytes > SOCKET_PATH_MAX {
+            let shorter = if node.names_socket { "endpoint.path" } else { "socket_dir" };
             return Err(node.place.mistake(format!(
                 "the socket of `{}` is {}, which has {bytes} bytes: systems take {SOCKET_PATH_MAX}; choose a shorter \
-                 socket_dir",
+                 {shorter}",
                 node.name,
                 path.display()
             )));

@@ -224,4 +224,20 @@ pub(crate) const MISTAKES: &[Row] = &[
         ["bundled", "", "", "[[nodes]]\nname = \"c\"\nenv = { \"a=b\" = \"x\" }"],
         "line 14, column 17: `a=b` is no name of a variable of an environment",
     ),
+    (
+        ["bundled", "", "", "[[nodes]]\nname = \"c\"\nenv = { MYCELIUM_NODE = \"a\" }"],
+        "line 14, column 25: `MYCELIUM_NODE` is set by `mycelium topology run`, which tells each node by such variables who it is: take it out, or give it another name",
+    ),
+    (
+        ["distributed", "host = \"[::1\"", "", ""],
+        "line 7, column 8: `host` is \"[::1\", which is no name or address of a machine: write one such as \"10.0.0.1\" or \"trader-1.example\"",
+    ),
+    (
+        ["bundled", "endpoint.path = \"\"", "", ""],
+        "line 7, column 17: `path` is an empty text: write a path, or leave it out",
+    ),
+    (
+        ["bundled", "endpoint.path = \"a\\u0000b\"", "", ""],
+        "line 7, column 17: `path` has a zero byte in it, which no path may have",
+    ),
 ];
