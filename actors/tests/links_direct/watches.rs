@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::{Actor, BoxError, Context, Down, Handler, LinkAddress, MessageBus, Recipient, StopReason};
+use mycelium::{
+    Actor, BoxError, Context, Down, Exposed, Handler, LinkAddress, MessageBus, Recipient, StopReason,
+};
 use mycelium_random::Random;
 
 use crate::common::on_every_runtime;
-use crate::kit::{Order, bus, link, until};
+use crate::kit::{Order, bus, link, linked, until};
 use crate::paths::Desk;
 use crate::proxy::{Faults, Proxy};
 
@@ -83,5 +85,25 @@ fn a_watch_ends_when_another_process_takes_the_place_of_the_watched_one() {
         assert!(again.heard().is_empty() && watcher.heard().len() == 1);
         second.shutdown().await.unwrap();
         until(|| again.heard().len() == 1).await;
+    });
+}
+
+/// Neither is on its way: a node says who is there, and nothing of those who were.
+#[test]
+fn a_peer_does_not_say_how_its_actor_has_ended() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let risk = desk.spawn(Desk::default()).unwrap();
+        desk.expose("risk", Exposed::new().takes::<Order>(risk.clone())).unwrap();
+        let [far, near] = [&market, &desk].map(|bus| bus.recipient::<Order>("desk/risk").unwrap());
+        far.tell(Order { n: 1 }).await.unwrap();
+        let (there, here) = (Watcher::of(&far, &market), Watcher::of(&near, &desk));
+        risk.stop();
+        until(|| !there.heard().is_empty() && !here.heard().is_empty()).await;
+        assert_eq!(here.heard(), [StopReason::Normal]);
+        let nobody = StopReason::Failed("nobody is exposed under this name there".into());
+        assert_eq!(there.heard(), [nobody]);
+        market.shutdown().await.unwrap();
+        desk.shutdown().await.unwrap();
     });
 }
