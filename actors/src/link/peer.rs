@@ -138,8 +138,8 @@ impl Peer {
         quiet(answered).await.ok()
     }
 
-    /// Waits until all has come that the peer had sent before it knew what is not wanted any more. `None`: there
-    /// is no connection, or it was lost.
+    /// Waits until all has come that the peer had sent before it knew what is not wanted any more. `None`:
+    /// there is no connection, or it was lost.
     pub(super) async fn settled(&self) -> Option<()> {
         // The first ping may be written before that.
         self.received_by_pong().await?;

@@ -15,8 +15,8 @@ pub(crate) trait Bridge: Any + Send + Sync {
     fn stats(&self) -> Vec<LinkStats>;
     /// Wants messages from peers, or none for now.
     fn admit(&self, admit: bool);
-    /// Ready when all has come that peers had sent before they knew that none is wanted for now. One that hangs
-    /// does not answer.
+    /// Ready when all has come that peers had sent before they knew that none is wanted for now. One that
+    /// hangs does not answer.
     fn settle(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     /// Takes no messages from peers any more, and no new peers.
     fn close(&self);

@@ -70,8 +70,8 @@ pub enum RunEnd {
         /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
-    /// Somebody shut the bus or the tree down, and something was not done in time; or the tree ended by itself,
-    /// and a linked bus has not acknowledged what was published. Code [`EXIT_UNDRAINED`].
+    /// Somebody shut the bus or the tree down, and something was not done in time; or the tree ended by
+    /// itself, and a linked bus has not acknowledged what was published. Code [`EXIT_UNDRAINED`].
     Unfinished(ShutdownError),
     /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].
     GaveUp {
@@ -285,8 +285,8 @@ impl TreeShared {
         }
         let mut unfinished = closed.err().unwrap_or_default();
         if !by_others {
-            // Members that are left on a bus that nobody else ends are no part of what the tree had to do; what
-            // it has published is.
+            // Members that are left on a bus that nobody else ends are no part of what the tree had to do;
+            // what it has published is.
             unfinished = ShutdownError { links: unfinished.links, ..ShutdownError::default() };
         }
         for child in self.missed_since_told() {
