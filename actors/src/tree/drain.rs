@@ -260,7 +260,7 @@ async fn bring_to_rest(
     let deadline = clock::after(limit);
     bus.pause_ingress();
     let (mut stopped, mut late) = (0, Vec::new());
-    let mut pause = PAUSE_MIN;
+    let (mut pause, mut settled) = (PAUSE_MIN, false);
     let busy = loop {
         // Actors that still handle something, and supervisors that were restarted, may start more of them.
         for tree in trees() {
@@ -270,13 +270,18 @@ async fn bring_to_rest(
         let (still, busy) = look(bus);
         let no_source = trees().iter().all(|tree| tree.sources().is_empty());
         let rests = still && no_source && services(bus).next().is_none();
+        if rests && !settled {
+            // What came before the pause and had no room may have some meanwhile: all are looked at again.
+            settle(bus, until(deadline)).await;
+            settled = true;
+            continue;
+        }
         if rests || Instant::now() >= deadline {
             break busy;
         }
         sleep_anywhere(pause.min(until(deadline))).await;
         pause = (pause * 2).min(PAUSE_MAX);
     };
-    settle(bus, until(deadline)).await;
     let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
     AtRest { stopped, late, busy }
 }
