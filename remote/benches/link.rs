@@ -31,7 +31,7 @@ fn hello() -> PeerHello {
 fn attached(end: u64, peer: u64) -> Link {
     let mut link = Link::new(LinkConfig { credit: 4_096, ..LinkConfig::default() }, end);
     let (stated, agreement) = (link.standing(), Agreement::of(OFFERS, &hello()));
-    let done = link.attach(0, &agreement, &stated, &Standing { end: peer, ..Standing::default() });
+    let done = link.attach(0, 0, &agreement, &stated, &Standing { end: peer, ..Standing::default() });
     assert!(done.is_ok());
     link
 }

@@ -48,8 +48,8 @@
 //! Accept { nonce: of_b.nonce(), standing: a.standing() }.encode(&mut to_b);
 //! let Greeting::Accepted(by_b) = read(&mut to_a, &mut greet_a) else { panic!() };
 //! let Greeting::Accepted(by_a) = read(&mut to_b, &mut greet_b) else { panic!() };
-//! a.attach(0, &Agreement::of(OFFERS, &of_b), &a.standing(), &by_b)?;
-//! b.attach(0, &Agreement::of(OFFERS, &of_a), &b.standing(), &by_a)?;
+//! a.attach(0, 0, &Agreement::of(OFFERS, &of_b), &a.standing(), &by_b)?;
+//! b.attach(0, 0, &Agreement::of(OFFERS, &of_a), &b.standing(), &by_a)?;
 //!
 //! // `b` subscribes to message type 7, `a` sends one.
 //! let mut pump = |from: &mut Link, to: &mut Link| {

@@ -60,7 +60,7 @@ fn agreement() -> Agreement {
 
 fn attach(link: &mut Link, peer: Standing) -> Result<Attached, AttachError> {
     let stated = link.standing();
-    link.attach(0, &agreement(), &stated, &peer)
+    link.attach(0, 0, &agreement(), &stated, &peer)
 }
 
 const PEER: Standing = Standing { end: 50, peer_end: 0, received: 0 };
@@ -413,7 +413,7 @@ fn a_message_that_two_nodes_mean_differently_is_disabled_by_name_and_the_others_
     assert_eq!((found.disabled.len(), found.disabled[0].type_id, found.disabled[0].message), (1, 7, "Tick"));
     assert!(found.disabled[0].cause.contains("Tick"), "{:?}", found.disabled);
     let mut link = Link::new(LinkConfig::default(), 10);
-    link.attach(0, &found, &link.standing(), &PEER).expect("a first connection");
+    link.attach(0, 0, &found, &link.standing(), &PEER).expect("a first connection");
     link.step(0, Input::Want { type_id: 7, channel: Some(0) }).expect("a wish");
     assert_eq!(written(&mut link, 0), [("ack", 0)], "nobody is asked for what is disabled");
     assert_eq!(step(&mut link, &control(4, &[9, 0, 0, 0, 0, 0, 0, 0])), Ok(Output::Interest));
@@ -554,7 +554,7 @@ fn a_link_goes_on_where_the_peer_says_that_it_is() {
     let foreign = Standing { peer_end: 11, ..PEER };
     assert_eq!(attach(&mut link, foreign), Err(AttachError::Stale));
     let stated = Standing { end: 9, ..link.standing() };
-    assert_eq!(link.attach(0, &agreement(), &stated, &knows(3)), Err(AttachError::Stale));
+    assert_eq!(link.attach(0, 0, &agreement(), &stated, &knows(3)), Err(AttachError::Stale));
 }
 
 #[test]

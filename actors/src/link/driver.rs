@@ -255,9 +255,9 @@ impl Driver {
     }
 
     fn attach(&mut self, arrival: Arrival) -> Result<(), HandedBack> {
-        let Arrival { socket, decoder, agreement, stated, theirs, done } = arrival;
+        let Arrival { socket, decoder, began, agreement, stated, theirs, done } = arrival;
         let now = self.hub.now();
-        match self.link.attach(now, &agreement, &stated, &theirs) {
+        match self.link.attach(now, began, &agreement, &stated, &theirs) {
             Ok(attached) => {
                 if self.line.is_some() {
                     self.end_line(&Cut::Replaced);

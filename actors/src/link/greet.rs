@@ -212,6 +212,7 @@ pub(super) async fn greet(
 /// What a handshake has found.
 struct Found {
     peer: Arc<Peer>,
+    began: u64,
     agreement: Agreement,
     stated: Standing,
     theirs: Standing,
@@ -227,7 +228,7 @@ async fn shake_hands(
 ) -> Result<Found, GreetError> {
     let nonce = hub.secret.draw();
     // The deadline is kept by the caller.
-    let mut handshake = Handshake::new(0, nonce);
+    let mut handshake = Handshake::new(hub.now(), nonce);
     let mut decoder = Decoder::with_value_len_max(HELLO_LEN_MAX);
     let mut out = Vec::new();
     hub.hello(nonce).encode(&mut out).map_err(GreetError::Hello)?;
@@ -265,7 +266,8 @@ async fn shake_hands(
                         unreachable!("the machine reads a Hello first")
                     };
                     let agreement = Agreement::of(&hub.offers, &hello);
-                    return Ok(Found { peer, agreement, stated, theirs, decoder });
+                    let began = handshake.began();
+                    return Ok(Found { peer, began, agreement, stated, theirs, decoder });
                 }
             }
         }
@@ -299,11 +301,11 @@ async fn hand_over(
     rest: &mut Option<Decoder>,
     found: Found,
 ) -> Result<Greeted, GreetError> {
-    let Found { peer, agreement, stated, theirs, mut decoder } = found;
+    let Found { peer, began, agreement, stated, theirs, mut decoder } = found;
     decoder.set_value_len_max(hub.longest().max(CONTROL_MAX));
     let taken = std::mem::replace(socket, Box::new(tokio::io::empty()));
     let (done, ended) = oneshot::channel();
-    let arrival = Arrival { socket: taken, decoder, agreement, stated, theirs, done };
+    let arrival = Arrival { socket: taken, decoder, began, agreement, stated, theirs, done };
     match peer.attach(arrival).await {
         None => Err(GreetError::Gone),
         Some(Ok(())) => Ok((peer, ended)),
@@ -360,57 +362,4 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HALF: Duration = Duration::from_millis(2_500);
-
-    fn late() -> Result<(), GreetError> {
-        Err(LinkFault::HandshakeLate { limit_ns: 1 }.into())
-    }
-
-    fn closed() -> Result<(), GreetError> {
-        Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
-    }
-
-    #[test]
-    fn a_handshake_that_was_late_gives_the_next_one_twice_the_time_up_to_a_bound() {
-        for (hold, limits) in [(30, [5, 10, 10, 10, 10, 10]), (3_600, [5, 10, 20, 40, 60, 60]), (0, [5; 6])] {
-            let patience = Patience::of(&LinkOptions::default().hold(Duration::from_secs(hold)));
-            for limit in limits {
-                let before = patience.limit();
-                assert_eq!(before.as_secs(), limit);
-                // Two at the same time are late once.
-                (0..2).for_each(|_| patience.learn(before, before, &late()));
-            }
-        }
-    }
-
-    #[test]
-    fn one_whose_peer_was_late_first_has_more_time_for_the_next_handshake_too() {
-        let patience = Patience::of(&LinkOptions::default());
-        let limit = patience.limit();
-        patience.learn(limit, HALF - Duration::from_millis(1), &closed());
-        assert_eq!(patience.limit(), limit, "it was refused");
-        patience.learn(limit, HALF, &closed());
-        assert_eq!(patience.limit(), 2 * limit);
-    }
-
-    #[test]
-    fn a_handshake_for_which_half_the_time_was_enough_leaves_the_next_one_half() {
-        let patience = Patience::of(&LinkOptions::default().hold(Duration::from_secs(90)));
-        for limit in [5, 10, 20].map(Duration::from_secs) {
-            patience.learn(limit, limit, &late());
-        }
-        let most = Duration::from_secs(30);
-        for (limit, took, next) in
-            [(30, 15, 30), (30, 14, 20), (20, 10, 20), (20, 9, 10), (10, 1, 5), (5, 0, 5)]
-        {
-            assert_eq!(patience.limit().as_secs(), limit);
-            patience.learn(patience.limit(), Duration::from_secs(took), &Ok(()));
-            assert_eq!(patience.limit().as_secs(), next);
-        }
-        patience.learn(most, Duration::ZERO, &Ok(()));
-        assert_eq!(patience.limit(), HANDSHAKE, "it had another limit");
-    }
-}
+mod tests;

@@ -63,6 +63,8 @@ pub(super) type HandedBack = (AttachError, Box<dyn Socket>, Decoder);
 pub(super) struct Arrival {
     pub(super) socket: Box<dyn Socket>,
     pub(super) decoder: Decoder,
+    /// When its handshake began, by the clock of the hub.
+    pub(super) began: u64,
     pub(super) agreement: Agreement,
     pub(super) stated: Standing,
     pub(super) theirs: Standing,

@@ -14,7 +14,7 @@ use super::{Accept, HANDSHAKE_NS, LinkFault, PeerHello, Reject, Standing};
 #[derive(Debug)]
 pub struct Handshake {
     nonce: u64,
-    deadline: u64,
+    began: u64,
     greeted: bool,
     accepted: bool,
 }
@@ -29,16 +29,22 @@ pub enum Greeting {
 }
 
 impl Handshake {
-    /// A handshake that begins now, with the nonce of our own Hello.
+    /// A handshake that begins now, with the nonce of our own Hello, which was not written yet.
     #[must_use]
     pub fn new(now: u64, nonce: u64) -> Self {
-        Self { nonce, deadline: now.saturating_add(HANDSHAKE_NS), greeted: false, accepted: false }
+        Self { nonce, began: now, greeted: false, accepted: false }
+    }
+
+    /// When it began, for [`Link::attach`](super::Link::attach).
+    #[must_use]
+    pub fn began(&self) -> u64 {
+        self.began
     }
 
     /// When it has to be done.
     #[must_use]
     pub fn deadline(&self) -> u64 {
-        self.deadline
+        self.began.saturating_add(HANDSHAKE_NS)
     }
 
     /// To be called at the deadline.
@@ -46,7 +52,7 @@ impl Handshake {
     /// # Errors
     /// The deadline has passed: close the connection.
     pub fn tick(&self, now: u64) -> Result<(), LinkFault> {
-        if now < self.deadline { Ok(()) } else { Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }) }
+        if now < self.deadline() { Ok(()) } else { Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }) }
     }
 
     /// The next frame of the connection.

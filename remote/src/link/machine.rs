@@ -62,6 +62,8 @@ pub struct Link {
     pub(super) config: LinkConfig,
     pub(super) end: u64,
     peer_end: u64,
+    /// When either of the two changed last.
+    changed_at: u64,
     pub(super) attached: bool,
     pub(super) window: Window,
     /// By rising type id.
@@ -106,6 +108,7 @@ impl Link {
             config,
             end,
             peer_end: 0,
+            changed_at: 0,
             attached: false,
             window: Window::default(),
             flows: Vec::new(),
@@ -146,7 +149,8 @@ impl Link {
     /// The peer has accepted on this connection. If the link has another one, that is the peer's former one:
     /// close it, and forget what was not written to it yet.
     ///
-    /// `stated` is what our Accept on this connection has said, `peer` what the peer's has.
+    /// `began` is when our Hello on this connection was written, or earlier, by the clock of `now`; `stated`
+    /// is what our Accept has said, `peer` what the peer's has.
     ///
     /// # Errors
     /// The connection is not attached; one that is attached stays. After [`AttachError::PeerRestarted`] and
@@ -154,6 +158,7 @@ impl Link {
     pub fn attach(
         &mut self,
         now: u64,
+        began: u64,
         agreement: &Agreement,
         stated: &Standing,
         peer: &Standing,
@@ -163,13 +168,16 @@ impl Link {
             if self.attached {
                 return Err(AttachError::NameTaken);
             }
-            // This end has been attached to the one that it knows since this handshake began: whoever is at
-            // its other side may be older, and have died meanwhile.
-            let is_older = (stated.end, stated.peer_end) != (self.end, self.peer_end);
-            return Err(if is_older { AttachError::Stale } else { self.restart() });
+            // The peer lived when our Hello was written. A process that this link has met since then may be
+            // its successor.
+            let is_older =
+                self.changed_at > began || (stated.end, stated.peer_end) != (self.end, self.peer_end);
+            return Err(if is_older { AttachError::Stale } else { self.restart(now) });
         }
         let knows = peer.peer_end == self.end;
         let stale = stated.end != self.end
+            // So it has since our Hello.
+            || first && self.changed_at > began
             // It was attached to an earlier incarnation of this end, and will see that it has to begin anew.
             || !knows && peer.peer_end != 0;
         if stale {
@@ -180,7 +188,9 @@ impl Link {
         if received > self.window.last() {
             return Err(AttachError::Beyond { sent: self.window.last(), got: received });
         }
-        self.peer_end = peer.end;
+        if first {
+            (self.peer_end, self.changed_at) = (peer.end, now);
+        }
         self.stats.acknowledged += self.window.acknowledge(received);
         let resent = self.window.rewind();
         self.stats.resent += resent;
@@ -213,12 +223,12 @@ impl Link {
 
     /// The other end is another incarnation than the one that this was attached to, and so this becomes
     /// another one too.
-    fn restart(&mut self) -> AttachError {
+    fn restart(&mut self, now: u64) -> AttachError {
         let lost = self.window.reset();
         self.stats.lost += lost;
         self.stats.peer_restarts += 1;
         self.end = self.end.wrapping_add(1).max(1);
-        (self.peer_end, self.doubled) = (0, 0);
+        (self.peer_end, self.changed_at, self.doubled) = (0, now, 0);
         (self.received, self.told, self.unacked_bytes) = (0, 0, 0);
         self.flows.iter_mut().for_each(|flow| flow.restart(self.config.credit));
         self.mailboxes.restart();

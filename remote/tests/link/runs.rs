@@ -52,7 +52,7 @@ fn a_run_is_taken_as_its_messages_would_be_or_not_at_all() {
     let mut again = |types: &[u16]| {
         link.step(0, Input::Detach).expect("ours");
         let (stated, here) = (link.standing(), Standing { peer_end: 10, ..PEER });
-        link.attach(0, &agreement(), &stated, &here).expect("it goes on");
+        link.attach(0, 0, &agreement(), &stated, &here).expect("it goes on");
         let stepped = step(&mut link, &run(5, types));
         (stepped, link.standing().received, link.stats().unconsumed)
     };

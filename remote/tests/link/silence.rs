@@ -25,7 +25,9 @@ impl Clocked {
     fn reconnect(&mut self) {
         let knows = Standing { peer_end: 10, ..PEER };
         self.link.step(self.now, Input::Detach).expect("ours");
-        self.link.attach(self.now, &agreement(), &self.link.standing(), &knows).expect("the same peer");
+        self.link
+            .attach(self.now, self.now, &agreement(), &self.link.standing(), &knows)
+            .expect("the same peer");
     }
 
     /// The peer is heard so long: after how many seconds of silence its connection is dead then.

@@ -36,8 +36,32 @@ fn a_handshake_with_a_dead_process_that_ends_late_takes_nothing_from_its_success
     assert_eq!(attach(&mut link, PEER), Ok(Attached::First));
     link.step(0, Input::Detach).expect("ours");
     let dead = Standing { end: 40, ..PEER };
-    assert_eq!(link.attach(0, &agreement(), &before, &dead), Err(AttachError::Stale));
+    assert_eq!(link.attach(0, 0, &agreement(), &before, &dead), Err(AttachError::Stale));
     let knows = Standing { peer_end: 10, ..PEER };
     assert!(matches!(attach(&mut link, knows), Ok(Attached::Resumed { .. })), "it lives, and goes on");
     assert_eq!((link.stats().lost, link.stats().peer_restarts), (0, 0));
+}
+
+/// Who dials says Hello first: its own standing is of later, and so are both answers of a dead process.
+#[test]
+fn a_dialed_process_that_died_takes_nothing_from_its_successor_however_late_its_answers_are() {
+    let mut link = Link::new(LinkConfig::default(), 10);
+    let greeting = Handshake::new(20, 1);
+    link.attach(30, 25, &agreement(), &link.standing(), &PEER).expect("its successor dials");
+    link.step(40, Input::Detach).expect("ours");
+    let dead = Standing { end: 40, ..PEER };
+    let late = |link: &mut Link| link.attach(50, greeting.began(), &agreement(), &link.standing(), &dead);
+    assert_eq!(late(&mut link), Err(AttachError::Stale));
+    let knows = Standing { peer_end: 10, ..PEER };
+    let resumed = link.attach(60, 55, &agreement(), &link.standing(), &knows);
+    assert!(matches!(resumed, Ok(Attached::Resumed { .. })), "it lives, and goes on");
+    assert_eq!((link.stats().lost, link.stats().peer_restarts), (0, 0));
+
+    // The successor has a successor, and the first of the three is late again.
+    link.step(70, Input::Detach).expect("ours");
+    let anew = Standing { end: 60, ..PEER };
+    let restarted = link.attach(80, 75, &agreement(), &link.standing(), &anew);
+    assert_eq!(restarted, Err(AttachError::PeerRestarted { lost: 0 }));
+    assert_eq!(late(&mut link), Err(AttachError::Stale), "the next connection is that of the last");
+    assert_eq!(link.attach(90, 85, &agreement(), &link.standing(), &anew), Ok(Attached::First));
 }

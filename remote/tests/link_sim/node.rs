@@ -236,7 +236,7 @@ impl Process {
         let agreement = Agreement::of(OFFERS, hello);
         assert_eq!(agreement.agreed(), TYPES);
         let peer = self.peer(node);
-        match peer.link.attach(now, &agreement, &session.stated, standing) {
+        match peer.link.attach(now, session.handshake.began(), &agreement, &session.stated, standing) {
             Ok(_) => {
                 session.peer = Some(node);
                 // The world closes the one before.

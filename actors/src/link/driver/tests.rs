@@ -65,10 +65,11 @@ pub(super) fn attached(
     let agreement = Agreement::of(&hub.offers, &hello);
     let mut other = Link::new(LinkConfig::default(), 7);
     let (stated, theirs) = (driver.link.standing(), other.standing());
-    other.attach(0, &agreement, &theirs, &stated).unwrap();
+    other.attach(0, 0, &agreement, &theirs, &stated).unwrap();
     let socket = socket(&mut other);
     let (done, _) = oneshot::channel();
-    let arrival = Arrival { socket, decoder: Decoder::new(), agreement, stated, theirs, done };
+    let (decoder, began) = (Decoder::new(), hub.now());
+    let arrival = Arrival { socket, decoder, began, agreement, stated, theirs, done };
     assert!(driver.attach(arrival).is_ok());
     driver
 }
@@ -136,7 +137,8 @@ fn a_peer_that_is_another_process_than_before_wants_nothing_until_it_says_so() {
         let (stated, theirs) = (driver.link.standing(), next.standing());
         let (done, _) = oneshot::channel();
         let socket = Box::new(tokio::io::empty());
-        let arrival = Arrival { socket, decoder: Decoder::new(), agreement, stated, theirs, done };
+        let (decoder, began) = (Decoder::new(), hub.now());
+        let arrival = Arrival { socket, decoder, began, agreement, stated, theirs, done };
         assert!(matches!(driver.attach(arrival), Err((AttachError::PeerRestarted { .. }, ..))));
         assert!(driver.peer.stats().wants.is_empty());
     });

@@ -97,7 +97,7 @@ impl Node {
                 let hello = self.hello.as_ref().expect("a Hello comes before");
                 let (agreement, stated) = (Agreement::of(OFFERS, hello), self.link.standing());
                 assert!(agreement.agreed().len() + agreement.disabled.len() <= OFFERS.len());
-                let attached = self.link.attach(0, &agreement, &stated, &peer);
+                let attached = self.link.attach(0, 0, &agreement, &stated, &peer);
                 self.attached = attached.is_ok();
             }
         }
