@@ -41,13 +41,12 @@ use rkyv::api::low::{LowDeserializer, LowSerializer, LowValidator};
 use rkyv::bytecheck;
 use rkyv::rancor::{BoxedError, Failure};
 use rkyv::ser::allocator::ArenaHandle;
-use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Portable, Serialize};
 
 use crate::Message;
 
 pub use contract::{Contract, TableError, Untyped};
-pub use encoder::{Encoder, Framed};
+pub use encoder::{Encoder, Framed, ValueWriter};
 pub use error::WireError;
 pub use offer::{GrownEnum, Offer};
 pub use table::{Entry, Messages, ValueError, Visitor, entries, valid};
@@ -92,7 +91,7 @@ pub enum DeclaredRetention<M> {
 pub trait Wire:
     Message
     + Archive<Archived: Checked + Deserialize<Self, LowDeserializer<Failure>>>
-    + for<'a, 'b> Serialize<LowSerializer<&'a mut AlignedVec, ArenaHandle<'b>, Failure>>
+    + for<'a, 'b> Serialize<LowSerializer<ValueWriter<'a>, ArenaHandle<'b>, Failure>>
 {
     /// The length of the current version's root, in bytes.
     const ROOT_LEN: u32 = size_of::<Self::Archived>() as u32;

@@ -5,6 +5,12 @@ use std::cell::Cell;
 use mycelium_mailbox::wire::VALUE_ALIGN;
 use mycelium_mailbox::{Releases, Row, SHELVED_BYTES_MAX, SharedBytes, Shelf};
 
+#[path = "common/heap.rs"]
+mod heap;
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
+
 fn is_aligned<H: Copy>(value: &SharedBytes<H>) -> bool {
     value.bytes().as_ptr().addr().is_multiple_of(VALUE_ALIGN)
 }
@@ -97,6 +103,33 @@ fn a_shelf_uses_its_piece_again_once_nobody_has_any_of_it() {
     // A long one has memory of its own.
     let (long, short) = (shelf.put(0, &[4; SHELVED_BYTES_MAX + 1], 8), shelf.put(0, &[5; 64], 8));
     assert!(long.bytes().iter().all(|byte| *byte == 4) && short.bytes() == [5; 64]);
+}
+
+#[test]
+fn a_row_and_a_shelf_leave_no_memory_behind_whatever_was_taken_of_them_and_whoever_goes_first() {
+    let live = heap::live_bytes();
+    for (taken, row_first) in (0..=3).flat_map(|taken| [(taken, false), (taken, true)]) {
+        let mut row = Row::new(7, &[7; 24], 8);
+        let values: Vec<_> = row.by_ref().take(taken).collect();
+        if row_first {
+            drop(row);
+            assert!(values.iter().all(|value| value.bytes() == [7; 8]));
+        } else {
+            assert!(heap::live_bytes() > live, "the allocator counts");
+            drop(values);
+        }
+    }
+    for (kept, shelf_first) in (0..=3).flat_map(|kept| [(kept, false), (kept, true)]) {
+        let mut shelf = Shelf::new();
+        let values: Vec<_> = (0..kept).map(|number| shelf.put(number, &[3; 64], 8)).collect();
+        if shelf_first {
+            drop(shelf);
+            assert!(values.iter().all(|value| value.bytes() == [3; 64]));
+        } else {
+            drop(values);
+        }
+    }
+    assert_eq!(heap::live_bytes(), live);
 }
 
 #[test]

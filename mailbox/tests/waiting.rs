@@ -49,6 +49,21 @@ fn published_beside_kept(capacity: u32) {
 }
 
 #[test]
+fn each_that_waits_for_room_has_a_ticket_of_its_own_from_its_first_wait_on() {
+    let topic = Topic::<u32>::new(Arc::new(Stamps::new()), 1);
+    let _reader = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    topic.try_publish(0, 0).unwrap();
+    let begins = topic.publish(1, 0);
+    assert_eq!(begins.ticket(), 0, "it was not polled");
+    let waits = keep((1..=3).map(|number| topic.publish(number, 0)).collect::<Vec<Publishing<_>>>());
+    let mut tickets: Vec<u64> = waits.iter().map(|(publish, _)| publish.ticket()).collect();
+    tickets.push(begins.ticket());
+    tickets.sort_unstable();
+    tickets.dedup();
+    assert_eq!(tickets.len(), 4, "{tickets:?}");
+}
+
+#[test]
 fn a_publish_that_is_kept_and_not_polled_keeps_nobody_else_waiting_beside_an_empty_queue() {
     [1, 2, 21, 64, 1024].into_iter().for_each(published_beside_kept);
 }
