@@ -20,7 +20,7 @@ impl Execution {
     fn order(&mut self, order: &Order) {
         let quantity = if order.buys { 1 } else { -1 };
         self.position += quantity;
-        self.cash -= quantity * order.price;
+        self.cash = self.cash.saturating_sub(order.price.saturating_mul(quantity));
         for value in [order.number, order.price.unsigned_abs(), u64::from(order.buys)] {
             self.checksum = (self.checksum ^ value).wrapping_mul(0x0100_0000_01b3);
         }

@@ -5,7 +5,7 @@ use mycelium::{Context, Result, actor};
 use crate::{MarketClosed, Order, StrategyDone, Tick};
 
 /// So far from the average it acts, in cents.
-const DISTANCE: i64 = 400;
+const DISTANCE: u64 = 400;
 
 #[derive(Default)]
 pub(crate) struct Strategy {
@@ -21,9 +21,10 @@ impl Strategy {
     async fn tick(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<()> {
         self.ticks += 1;
         let average = self.average.get_or_insert(tick.price);
-        let distance = tick.price - *average;
+        // Anybody may publish any price.
+        let distance = tick.price.saturating_sub(*average);
         *average += distance / 8;
-        if distance.abs() > DISTANCE {
+        if distance.unsigned_abs() > DISTANCE {
             ctx.publish(Order { number: self.orders, buys: distance < 0, price: tick.price }).await?;
             self.orders += 1;
         }
