@@ -10,8 +10,8 @@ use mycelium_mailbox::Ticks;
 
 use crate::Timestamp;
 use crate::context::Either;
-use crate::isolate::Place;
-use crate::live::cancellable;
+use crate::isolate::{Place, step};
+use crate::live::{cancellable, turn};
 use crate::rt;
 
 /// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall
@@ -67,6 +67,18 @@ impl Clock {
             ClockKind::Isolate(place) => Either::Isolate(place.sleep(duration)),
             ClockKind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
             ClockKind::Nowhere => Either::Never,
+        }
+    }
+}
+
+impl Clock {
+    /// What each wait on it begins with that may be over at once: a loop of them lets others run, and is a
+    /// part of the bounds of a run.
+    pub(crate) async fn step(&self) {
+        match &self.0 {
+            ClockKind::Live(_) => turn().await,
+            ClockKind::Isolate(_) => step().await,
+            ClockKind::Nowhere => {}
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::task::{Context as TaskContext, Poll};
 
-use crate::isolate::{IsolateReceived, IsolateSubscriber};
-use crate::live::{LiveReceived, LiveSubscriber};
+use crate::isolate::{IsolateReceived, IsolateSubscriber, step};
+use crate::live::{LiveReceived, LiveSubscriber, turn};
 use crate::{ActorId, Message};
 
 /// A wait for the next message, which an isolate takes for rest.
@@ -208,6 +208,14 @@ impl<M: Message> Subscriber<M> {
         std::future::poll_fn(|cx| waits.0.poll_ready(cx)).await
     }
 
+    /// What a wait for nothing is: others run now and then, and it is a part of the bounds of a run.
+    async fn turn(&self) {
+        match &self.backend {
+            SubscriberBackend::Isolate(_) => step().await,
+            SubscriberBackend::Live(_) => turn().await,
+        }
+    }
+
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.poll_ready(cx),
@@ -277,6 +285,7 @@ impl<M: Message> Subscriber<M> {
     /// ```
     pub async fn recv_many(&mut self, most: usize, each: impl FnMut(Delivery<'_, M>)) -> usize {
         if most == 0 {
+            self.turn().await;
             return 0;
         }
         if self.more().await { self.drain(most, each) } else { 0 }

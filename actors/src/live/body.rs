@@ -484,6 +484,8 @@ struct Turn {
     left: u32,
     /// With this slice, in messages.
     granted: u32,
+    /// Handled before it last found nothing and did not sleep, as more had come meanwhile (messages).
+    before: u32,
     /// Whether the last one was that of a timer.
     timed: bool,
     /// When the first slice had ended.
@@ -492,7 +494,7 @@ struct Turn {
 
 impl Turn {
     fn new() -> Self {
-        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, timed: false, since: None }
+        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, before: 0, timed: false, since: None }
     }
 
     #[inline]
@@ -500,8 +502,15 @@ impl Turn {
         self.left -= messages.min(self.left);
     }
 
+    /// How many messages it has handled since it last found nothing.
     fn handled(&self) -> u32 {
-        self.granted - self.left
+        self.granted - self.left - self.before
+    }
+
+    /// It has found nothing, and did not sleep: its turn goes on, or messages that come one by one, as fast as
+    /// they are handled, would make it one without an end.
+    fn looks_again(&mut self) {
+        self.before = self.granted - self.left;
     }
 
     /// Begins the next slice, unless it is time for others.

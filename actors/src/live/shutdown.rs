@@ -83,6 +83,8 @@ impl MessageBus {
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors
     /// and services.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
+        // Of a bus that has ended it is over at once, and in a loop lets others run.
+        tokio::task::consume_budget().await;
         let since = self.core.missed().mark();
         with_deadlines(end(&self.core, limit, since)).await
     }

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
+
 use super::{
     Breaker, BreakerAction, BreakerCounters, BreakerEvent, BreakerPolicy, BreakerState, Outcome, PolicyError,
     Ticket,
@@ -157,6 +159,7 @@ impl CircuitBreaker {
         call: impl Future<Output = Result<T, E>>,
         failure: impl FnOnce(&E) -> bool,
     ) -> Result<T, CircuitError<E>> {
+        clock.step().await;
         let permit = self.permit(clock).map_err(CircuitError::Refused)?;
         let result = call.await;
         match &result {
@@ -228,10 +231,10 @@ impl Permit {
         let circuit = &*self.shared.name;
         match action {
             BreakerAction::Opened => {
-                tracing::warn!(target: "mycelium::resilience", circuit, "the circuit opened");
+                caught(|| tracing::warn!(target: "mycelium::resilience", circuit, "the circuit opened"));
             }
             BreakerAction::Closed => {
-                tracing::info!(target: "mycelium::resilience", circuit, "the circuit closed");
+                caught(|| tracing::info!(target: "mycelium::resilience", circuit, "the circuit closed"));
             }
             _ => {}
         }

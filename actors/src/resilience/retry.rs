@@ -248,6 +248,7 @@ impl Retry {
         let mut progress = RetryProgress::new(self.policy, clock.now());
         let mut last = None;
         loop {
+            clock.step().await;
             let (limit, is_deadline) = progress.begin(clock.now());
             let result = match limit {
                 Some(limit) => timeout(clock, limit, attempt()).await,

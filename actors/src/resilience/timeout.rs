@@ -56,6 +56,7 @@ impl std::error::Error for TimedOut {}
 /// # Ok::<(), BoxError>(())
 /// ```
 pub async fn timeout<F: Future>(clock: &Clock, limit: Duration, work: F) -> Result<F::Output, TimedOut> {
+    clock.step().await;
     let mut timer = pin!(clock.sleep(limit));
     let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {

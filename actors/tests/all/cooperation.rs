@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::{Flush, Heard, Log, Note, Tick, Tock, WATCHDOG, on_every_runtime};
+use mycelium::resilience::{BreakerPolicy, BreakerState, CircuitBreaker, Retry, RetryPolicy, timeout};
 use mycelium::tree::{Child, ExitReason};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder, Service,
-    ServiceContext, StopReason, Subscription, Supervisor, Timestamp,
+    ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, Timestamp,
 };
 
 /// How often a step is repeated at most until somebody else runs.
@@ -126,6 +128,105 @@ fn tells_that_find_room_let_others_run() {
         });
         telling.await.unwrap();
     });
+}
+
+#[test]
+fn waits_that_are_over_at_once_let_others_run() {
+    on_every_runtime(|| async {
+        let waiting = tokio::spawn(async {
+            let bus = MessageBus::new();
+            let mut ticks = bus.subscriber::<Tick>().unwrap();
+            lets_others_run!("of no message", assert_eq!(ticks.recv_many(0, |_| ()).await, 0));
+            let clock = bus.clock();
+            let mut retry = Retry::new(RetryPolicy::default()).unwrap();
+            lets_others_run!("retry", drop(retry.run(&clock, || async { Ok::<_, BoxError>(()) }).await));
+            let breaker = CircuitBreaker::new("venue", BreakerPolicy::default()).unwrap();
+            lets_others_run!("breaker", drop(breaker.call(&clock, async { Err::<(), _>("down") }).await));
+            assert!(matches!(breaker.state(), BreakerState::Open { .. }), "it refuses at once");
+            lets_others_run!("timeout", timeout(&clock, LIMIT, std::future::ready(())).await.unwrap());
+            bus.shutdown().await.unwrap();
+            lets_others_run!("a bus that has ended", bus.shutdown().await.unwrap());
+            lets_others_run!("closed", assert!(ticks.recv().await.is_none()));
+        });
+        waiting.await.unwrap();
+    });
+}
+
+/// How many messages an actor handles at most until other tasks of its thread run (messages).
+const TURN_MESSAGES: u64 = 1024;
+
+/// Counts how many messages it handles while nobody else runs.
+struct Hasty {
+    handled: Arc<AtomicU64>,
+    others: Arc<AtomicU64>,
+    seen: u64,
+    alone: u64,
+    longest: Arc<AtomicU64>,
+}
+impl Actor for Hasty {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Hasty {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        let others = self.others.load(Ordering::Relaxed);
+        self.alone = if std::mem::replace(&mut self.seen, others) == others { self.alone + 1 } else { 0 };
+        self.longest.fetch_max(self.alone, Ordering::Relaxed);
+        self.handled.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// A thread sends a message as soon as the one before is handled, or a moment later: the actor finds the next
+/// one now when it looks, now when it is about to sleep.
+#[test]
+fn an_actor_whose_messages_come_one_by_one_lets_others_run() {
+    const MESSAGES: u64 = 20_000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (direct, pause) in [false, true].into_iter().flat_map(|direct| [0, 3, 8].map(|pause| (direct, pause)))
+    {
+        let [handled, others, longest] = [(); 3].map(|()| Arc::<AtomicU64>::default());
+        runtime.block_on(async {
+            let bus = MessageBus::new();
+            let hasty = Hasty {
+                handled: Arc::clone(&handled),
+                others: Arc::clone(&others),
+                seen: 0,
+                alone: 0,
+                longest: Arc::clone(&longest),
+            };
+            let (hasty, ticks) = (bus.spawn(hasty).unwrap(), bus.publisher::<Tick>().unwrap());
+            let counted = Arc::clone(&handled);
+            let feed = std::thread::spawn(move || {
+                for sent in 1..=MESSAGES {
+                    match direct {
+                        true => hasty.try_tell(Tick(sent)).unwrap(),
+                        false => ticks.try_publish(Tick(sent)).unwrap(),
+                    }
+                    let mut looks = 0;
+                    while counted.load(Ordering::Acquire) < sent {
+                        looks += 1;
+                        if looks % 1_000 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
+                    }
+                    (0..pause).for_each(|_| std::hint::spin_loop());
+                }
+            });
+            // A task that wakes itself: what is blocked on is polled now and then alone, and so is a task that
+            // yields by tokio's own function.
+            let other = tokio::spawn(std::future::poll_fn(move |cx| {
+                others.fetch_add(1, Ordering::Relaxed);
+                cx.waker().wake_by_ref();
+                if feed.is_finished() { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            other.await.unwrap();
+            assert_eq!(handled.load(Ordering::Relaxed), MESSAGES);
+            bus.shutdown().await.unwrap();
+        });
+        let longest = longest.load(Ordering::Relaxed);
+        assert!(longest <= TURN_MESSAGES, "direct {direct}, pause {pause}: {longest} messages");
+    }
 }
 
 #[test]

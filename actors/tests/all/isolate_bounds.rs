@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::common::{Tick, Tock, WATCHDOG};
 use mycelium::frame::Header;
 use mycelium::pool::{Pool, PoolRef};
+use mycelium::resilience::{BreakerPolicy, CircuitBreaker, Retry, RetryPolicy, timeout};
 use mycelium::sweep::{StopFlag, Sweep, Trial};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DEFAULT_RESUMPTIONS_MAX, Handler, Isolate, Responder, RunError,
@@ -51,6 +52,14 @@ enum Loop {
     Resizes,
     /// Has work done that blocks.
     Blocks,
+    /// Waits for no message.
+    Nods,
+    /// Repeats what succeeds.
+    Repeats,
+    /// Calls through a circuit that refuses, in the end at once.
+    Breaks,
+    /// Limits the time of what takes none.
+    Hurries,
 }
 
 struct Endless {
@@ -106,6 +115,20 @@ impl Service for Endless {
                 }
                 Loop::Resizes => self.pools[0].resize(2).await?,
                 Loop::Blocks => drop(ctx.spawn_blocking(|| ()).await),
+                Loop::Nods => {
+                    assert_eq!(ctx.subscribe(Subscription::<Tick>::block())?.recv_many(0, |_| ()).await, 0)
+                }
+                Loop::Repeats => {
+                    let mut retry = Retry::new(RetryPolicy::default())?;
+                    retry.run(&ctx.clock(), || async { Ok::<_, BoxError>(()) }).await?;
+                }
+                Loop::Breaks => {
+                    let breaker = CircuitBreaker::new("venue", BreakerPolicy::default())?;
+                    while breaker.call(&ctx.clock(), async { Err::<(), _>("down") }).await.is_err() {}
+                }
+                Loop::Hurries => {
+                    timeout(&ctx.clock(), Duration::from_secs(1), std::future::ready(())).await?
+                }
             }
         }
     }
@@ -176,7 +199,7 @@ fn endless(way: Loop) -> Isolate {
     isolate
 }
 
-const ENDLESS: [Loop; 16] = [
+const ENDLESS: [Loop; 20] = [
     Loop::Naps,
     Loop::Yields,
     Loop::Beats,
@@ -193,6 +216,10 @@ const ENDLESS: [Loop; 16] = [
     Loop::Hires,
     Loop::Resizes,
     Loop::Blocks,
+    Loop::Nods,
+    Loop::Repeats,
+    Loop::Breaks,
+    Loop::Hurries,
 ];
 
 #[test]

@@ -107,7 +107,7 @@ impl<A: Actor> Body<A> {
                     return Came::Sleeps(self);
                 }
                 self.wakes_up();
-                *turn = Turn::new();
+                turn.looks_again();
                 if !self.is_at_work() {
                     return Came::End(ShiftEnd::Over(SliceWork::Done(0)));
                 }
