@@ -448,12 +448,16 @@ impl<A: Actor> Body<A> {
         discard(self.actor.take());
         // Before it leaves: a shutdown does not wait for those who have left, and this may wait.
         self.address.inbox.doorbell().forget();
-        if let Some(live) = self.ctx.as_live() {
+        let leaving = self.ctx.as_live().map(|live| {
             live.clear_watches();
             live.forget_interrupt();
-            live.core().remove(self.seat, self.address.id, self.address.path.as_deref());
-        }
+            let core = live.core();
+            let leaving = core.members.leaves();
+            core.remove(self.seat, self.address.id, self.address.path.as_deref());
+            leaving
+        });
         self.address.end(reason);
+        drop(leaving);
     }
 
     fn timers(&mut self) -> Option<&mut Timers<A>> {

@@ -5,12 +5,33 @@ use std::sync::{Arc, PoisonError};
 use super::address::Member;
 use super::lookout::Wait;
 use crate::ActorId;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Notify, Ordering};
 
 /// Everybody on a bus who has not ended.
+///
+/// Who leaves has a seat no more before others are told of the end. **Sync point "left or told"**: a shutdown
+/// looks at the list and then at `leaving`, and a member is in one of the two until it is said to have ended.
+/// It sets `is_awaited` before it looks, and a member looks there after it has left `leaving`, all `SeqCst`:
+/// so one of the two sees the other.
 #[derive(Default)]
 pub(crate) struct Members {
     list: Mutex<List>,
+    /// How many leave, and have not said that they have ended.
+    leaving: AtomicUsize,
+    is_awaited: AtomicBool,
+    have_told: Notify,
+}
+
+/// Somebody leaves: dropped when others were told of the end.
+pub(crate) struct Leaving<'a>(&'a Members);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let was_last = self.0.leaving.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.0.is_awaited.load(Ordering::SeqCst) {
+            self.0.have_told.notify_waiters();
+        }
+    }
 }
 
 /// Where a member sits: given at its start, and given back once at its end.
@@ -99,6 +120,24 @@ impl Members {
         Some(member)
     }
 
+    /// To be called before [`remove`](Self::remove), for as long as others are not told of the end.
+    pub(crate) fn leaves(&self) -> Leaving<'_> {
+        self.leaving.fetch_add(1, Ordering::SeqCst);
+        Leaving(self)
+    }
+
+    /// Ready when all that have left before have told others of their ends.
+    pub(crate) async fn all_have_told(&self) {
+        self.is_awaited.store(true, Ordering::SeqCst);
+        loop {
+            let have_told = self.have_told.notified();
+            if self.leaving.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            have_told.await;
+        }
+    }
+
     pub(crate) fn alive(&self) -> usize {
         self.lock().alive
     }
@@ -181,6 +220,31 @@ mod tests {
             assert_eq!(remove(seat, id), Some(ActorId(id)));
         }
         assert_eq!((ids(), members.alive(), members.lock().places.capacity()), (vec![], 0, 0));
+    }
+
+    #[test]
+    fn who_looks_for_all_finds_each_in_the_list_or_waits_until_its_end_is_told() {
+        use std::future::Future as _;
+        use std::pin::pin;
+        use std::task::{Context, Waker};
+
+        let members = Members::default();
+        let (anybody, other) = (Arc::new(Anybody(1, SetOnce::new())), Arc::new(Anybody(2, SetOnce::new())));
+        let seats = [members.add(Arc::clone(&anybody) as _), members.add(Arc::clone(&other) as _)];
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(members.all_have_told()).poll(&mut cx).is_ready(), "both are in the list");
+        let leaving = [members.leaves(), members.leaves()];
+        drop([members.remove(seats[0], ActorId(1)), members.remove(seats[1], ActorId(2))]);
+        assert_eq!(members.youngest_first().len(), 0);
+        let mut told = pin!(members.all_have_told());
+        assert!(told.as_mut().poll(&mut cx).is_pending());
+        let [first, second] = leaving;
+        anybody.1.set(StopReason::Normal);
+        drop(first);
+        assert!(told.as_mut().poll(&mut cx).is_pending(), "the other one has not told");
+        other.1.set(StopReason::Normal);
+        drop(second);
+        assert!(told.as_mut().poll(&mut cx).is_ready());
     }
 
     #[test]

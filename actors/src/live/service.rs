@@ -226,12 +226,14 @@ struct Exit {
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        self.core.remove(self.seat, self.post.id, None);
         let reason = std::mem::replace(&mut self.reason, StopReason::Killed);
         if self.post.supervision.is_none() {
             self.post.log_failure(&reason);
         }
+        let leaving = self.core.members.leaves();
+        self.core.remove(self.seat, self.post.id, None);
         self.post.ended.set(reason);
+        drop(leaving);
     }
 }
 

@@ -161,6 +161,8 @@ async fn end(core: &BusCore, limit: Duration, since: BusMissedMark) -> Result<()
     drop(asked);
     let everybody = core.members.youngest_first();
     by(deadline, all_ended(&everybody)).await;
+    // Those who were on their way out when everybody was looked for.
+    by(deadline, core.members.all_have_told()).await;
     let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
     let stuck = kill(core, &late, &trees, &in_trees, deadline).await;
     let mut ended = core.missed().error(since, stuck, &everybody);
