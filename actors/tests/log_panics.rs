@@ -4,16 +4,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use std::time::Duration;
+
+use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
 use mycelium::tree::Child;
-use mycelium::{Isolate, MessageBus, Result, Supervisor, actor};
+use mycelium::{
+    BoxError, Isolate, MessageBus, Result, ServiceContext, StopReason, Supervisor, actor, service,
+};
 use tracing::span;
 
-/// Panics over each line of a supervisor.
+/// Panics over each line of the framework.
 struct Panics;
 
 impl tracing::Subscriber for Panics {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "mycelium::supervision"
+        metadata.target().starts_with("mycelium::")
     }
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
@@ -72,4 +77,70 @@ async fn a_log_that_panics_on_a_bus_costs_the_tree_nothing() {
     }
     assert!(child.is_alive());
     tree.shutdown().await.unwrap();
+}
+
+struct FailingService;
+
+#[service]
+impl FailingService {
+    async fn run(&mut self, _: &ServiceContext) -> Result {
+        Err("as it was told".into())
+    }
+}
+
+/// Asks the other one when it is told so, which does the same.
+#[derive(Default)]
+struct Asks(Option<mycelium::ActorRef<Asks>>);
+struct Meet(mycelium::ActorRef<Asks>);
+struct Go;
+struct Whatever;
+
+#[actor]
+impl Asks {
+    #[on(direct)]
+    fn meet(&mut self, other: &Meet) {
+        self.0 = Some(other.0.clone());
+    }
+    #[on(direct)]
+    async fn go(&mut self, _: &Go) -> Result {
+        let other = self.0.clone().ok_or("alone")?;
+        Ok(other.ask(Whatever).await?)
+    }
+    #[ask]
+    fn whatever(&self, _: &Whatever) {}
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_log_that_panics_costs_no_member_of_a_bus_its_end() {
+    let bus = MessageBus::builder().circle_after(Duration::from_millis(10)).build();
+    let _guard = tracing::subscriber::set_default(Panics);
+    let fails = bus.spawn(Fails(Arc::default())).unwrap();
+    for _ in 0..3 {
+        fails.tell(()).await.unwrap();
+    }
+    assert_eq!(fails.ended().await, StopReason::Failed("as it was told".into()));
+    let letters = bus.dead_letters();
+    assert_eq!((letters.in_hand, letters.waiting), (1, 2), "each line of a dead letter panics");
+    let service = bus.spawn_service(FailingService).unwrap();
+    assert_eq!(service.ended().await, StopReason::Failed("as it was told".into()));
+    assert_eq!(bus.alive(), 0);
+    // Two that wait for each other, of whom the log would tell.
+    let [left, right] = [(); 2].map(|()| bus.spawn(Asks::default()).unwrap());
+    left.tell(Meet(right.clone())).await.unwrap();
+    right.tell(Meet(left.clone())).await.unwrap();
+    left.tell(Go).await.unwrap();
+    right.tell(Go).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    left.kill();
+    right.ended().await;
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_log_that_panics_costs_a_circuit_breaker_nothing() {
+    let clock = MessageBus::new().clock();
+    let _guard = tracing::subscriber::set_default(Panics);
+    let breaker = CircuitBreaker::new("venue", BreakerPolicy::default()).unwrap();
+    let call = || breaker.call(&clock, async { Err::<(), BoxError>("down".into()) });
+    while call().await.is_err_and(|error| !error.is_refused()) {}
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::wire::{Encoder, Messages, Visitor, Wire, WireError};
-use mycelium_mailbox::{Held, Lent, Shared};
+use mycelium_mailbox::{Held, Lent, Shared, caught};
 use mycelium_remote::frame::Header;
 
 pub(super) use self::ears::EarFronts;
@@ -217,7 +217,9 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 self.to.deliver(sender, message.lend())
             }
             Err(error) => {
-                tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+                caught(
+                    || tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"),
+                );
                 count(&self.gauge.dead);
                 false
             }
@@ -239,7 +241,9 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 self.to.give(published, message.lend());
             }
             Err(error) => {
-                tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+                caught(
+                    || tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"),
+                );
                 self.gauge.died();
             }
         }

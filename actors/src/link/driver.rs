@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
 use mycelium_remote::frame::Decoder;
 use mycelium_remote::link::{AttachError, Input, Link};
 use tokio::io::AsyncWrite;
@@ -262,7 +263,7 @@ impl Driver {
                 if self.line.is_some() {
                     self.end_line(&Cut::Replaced);
                 }
-                tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up");
+                caught(|| tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up"));
                 self.tell_disabled(agreement);
                 let (out, ends, lasted) = (Vec::new(), false, false);
                 let (lingers, ended, written, full) = (None, false, 0, false);
@@ -289,7 +290,9 @@ impl Driver {
                     }
                     let unsent = self.outflow.unsent;
                     let peer = &*self.peer.name();
-                    tracing::warn!(target: TARGET, peer, lost, unsent, "the peer is another process than before");
+                    caught(
+                        || tracing::warn!(target: TARGET, peer, lost, unsent, "the peer is another process than before"),
+                    );
                     self.count();
                 }
                 Err((error, socket, decoder))
@@ -410,8 +413,10 @@ impl Driver {
         }
         let (peer, text) = (self.peer.name(), loss.text());
         match loss {
-            Cut::Fault(_) => tracing::warn!(target: TARGET, peer = &*peer, reason = text, "link down"),
-            _ => tracing::info!(target: TARGET, peer = &*peer, reason = text, "link down"),
+            Cut::Fault(_) => {
+                caught(|| tracing::warn!(target: TARGET, peer = &*peer, reason = text, "link down"))
+            }
+            _ => caught(|| tracing::info!(target: TARGET, peer = &*peer, reason = text, "link down")),
         }
         self.peer.tell(|stats| stats.fault = Some(text.into()));
         let _nobody_dials = line.done.send(Ending { at_once: loss.is_over_at_once(), lasted: line.lasted });
@@ -436,7 +441,7 @@ impl Driver {
         let (unsent, waiting) = (self.outflow.unsent - before, self.link.stats().waiting);
         if unsent + waiting > 0 {
             let peer = &*self.peer.name();
-            tracing::warn!(target: TARGET, peer, unsent, waiting, "the peer was given up");
+            caught(|| tracing::warn!(target: TARGET, peer, unsent, waiting, "the peer was given up"));
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
+
 use super::backoff::Backoff;
 use super::greet::{GreetError, Patience, Side, greet};
 use super::hub::Hub;
@@ -192,14 +194,14 @@ pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, optio
                 hub.handshakes.spawn(async move {
                     match greet(&greeting, socket, Side::Accepted, &options, &patience).await {
                         Ok(_) => {}
-                        Err(error) => tracing::info!(target: TARGET, %error, "link refused"),
+                        Err(error) => caught(|| tracing::info!(target: TARGET, %error, "link refused")),
                     }
                 });
             }
-            Err(None) => tracing::warn!(target: TARGET, error = "another user", "link refused"),
+            Err(None) => caught(|| tracing::warn!(target: TARGET, error = "another user", "link refused")),
             Err(Some(error)) if is_of_one(&error) => {}
             Err(Some(error)) => {
-                tracing::warn!(target: TARGET, %error, "a listener has to rest");
+                caught(|| tracing::warn!(target: TARGET, %error, "a listener has to rest"));
                 rt::sleep(REST).await;
             }
         }
@@ -295,9 +297,9 @@ fn complain(address: &LinkAddress, error: &GreetError, said: &mut String, seen: 
     let text = error.to_string();
     *seen.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.as_str().into());
     if error.is_over_at_once() || *said == text {
-        tracing::debug!(target: TARGET, %address, %error, "not linked yet");
+        caught(|| tracing::debug!(target: TARGET, %address, %error, "not linked yet"));
     } else {
-        tracing::warn!(target: TARGET, %address, %error, "not linked yet");
+        caught(|| tracing::warn!(target: TARGET, %address, %error, "not linked yet"));
         *said = text;
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
 use mycelium_mailbox::wire::Offer;
 use mycelium_remote::link::{Hello, Reason, Reject, TOOL_PREFIX};
 use tokio::runtime::Handle;
@@ -390,7 +391,7 @@ async fn keep_interest(hub: Arc<Hub>) {
 fn is_named(loss: &LinkLoss) -> bool {
     let counts = loss.unacknowledged + loss.unpublished > 0;
     if !counts {
-        tracing::info!(target: TARGET, "{loss}");
+        caught(|| tracing::info!(target: TARGET, "{loss}"));
     }
     counts
 }

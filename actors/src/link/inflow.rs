@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::AsOf;
+use mycelium_mailbox::{AsOf, caught};
 use mycelium_remote::frame::{Header, Run};
 use mycelium_remote::link::{Failure, Question};
 
@@ -389,7 +389,9 @@ impl Inflow {
         // Each power of two: a peer does not fill the log.
         if self.refused.is_power_of_two() {
             let refused = self.refused;
-            tracing::warn!(target: TARGET, type_id, refused, error, "a message from a peer was not taken");
+            caught(
+                || tracing::warn!(target: TARGET, type_id, refused, error, "a message from a peer was not taken"),
+            );
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mycelium_mailbox::{Inbox, InboxOptions, Port, Source, pick};
+use mycelium_mailbox::{Inbox, InboxOptions, Port, Source, caught, pick};
 use mycelium_remote::frame::Header;
 use mycelium_remote::link::{Link, SendError};
 
@@ -260,7 +260,7 @@ impl Outflow {
                 Some(queue)
             }
             Err(error) => {
-                tracing::error!(target: TARGET, type_id, %error, "a topic cannot be sent");
+                caught(|| tracing::error!(target: TARGET, type_id, %error, "a topic cannot be sent"));
                 None
             }
         }
@@ -386,7 +386,9 @@ fn send_messages(
                 Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
                     *too_long += 1;
                     if too_long.is_power_of_two() {
-                        tracing::error!(target: TARGET, message, %error, so_far = *too_long, "a message cannot be sent");
+                        caught(
+                            || tracing::error!(target: TARGET, message, %error, so_far = *too_long, "a message cannot be sent"),
+                        );
                     }
                     true
                 }
@@ -408,7 +410,9 @@ fn send_messages(
     if let Err(panicked) = StopReason::catch(&mut send_all) {
         *too_long += 1;
         if too_long.is_power_of_two() {
-            tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
+            caught(
+                || tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes"),
+            );
         }
         queue.discard();
         return (1, waits);
@@ -452,7 +456,9 @@ fn send_letters(
             (Err(error), asker) => {
                 *not_told += 1;
                 if not_told.is_power_of_two() {
-                    tracing::error!(target: TARGET, %error, so_far = *not_told, "a message for an actor cannot be sent");
+                    caught(
+                        || tracing::error!(target: TARGET, %error, so_far = *not_told, "a message for an actor cannot be sent"),
+                    );
                 }
                 match asker {
                     // An asker that has gone hears nothing.

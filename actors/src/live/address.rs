@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::{Parcel, Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
+use mycelium_mailbox::{Parcel, Port, Presence, ReplyReceiver, SendError, Stop, TrySendError, caught};
 use tokio::runtime::Handle as Runtime;
 
 use super::asking::{LimitedAsk, PendingAsk};
@@ -43,7 +43,9 @@ pub(crate) trait Member: Send + Sync {
     fn log_failure(&self, reason: &StopReason) {
         if reason.is_abnormal() && *reason != StopReason::Killed {
             let member = self.identity();
-            tracing::warn!(target: "mycelium::supervision", %member, %reason, "a member of no tree failed");
+            caught(
+                || tracing::warn!(target: "mycelium::supervision", %member, %reason, "a member of no tree failed"),
+            );
         }
     }
     /// Asks it to end by itself.

@@ -2,6 +2,8 @@
 
 use std::sync::PoisonError;
 
+use mycelium_mailbox::caught;
+
 use crate::dead_letters::{Account, DeadLetter, DeadLetters, Letters};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -43,7 +45,9 @@ impl DeadLetterBox {
 
     /// See [`Letters::put`].
     pub(crate) fn put(&self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
-        tracing::debug!(target: "mycelium::dead_letters", actor = %letter.actor, id = letter.actor.id.get(), message = letter.message, "{letter}");
+        caught(
+            || tracing::debug!(target: "mycelium::dead_letters", actor = %letter.actor, id = letter.actor.id.get(), message = letter.message, "{letter}"),
+        );
         self.lock().put(letter, tree, cut_off);
     }
 

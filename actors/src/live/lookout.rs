@@ -17,6 +17,8 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
+
 use super::address::Member;
 use super::bus::BusCore;
 use super::cancel::CancelPoint;
@@ -338,7 +340,9 @@ fn tell(core: &BusCore, waiting: &[Arc<dyn Member>], circle: &[u64], after: Dura
         });
     }
     let more = circle.len().saturating_sub(TOLD_MAX);
-    tracing::warn!(target: "mycelium::waits", members = circle.len(), "{}", Circle { lines, more, after });
+    caught(
+        || tracing::warn!(target: "mycelium::waits", members = circle.len(), "{}", Circle { lines, more, after }),
+    );
 }
 
 struct Circle {

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::wire::WireError;
-use mycelium_mailbox::{AsOf, Source};
+use mycelium_mailbox::{AsOf, Source, caught};
 use mycelium_remote::frame::{Flags, Header, Run, RunEntry};
 use mycelium_remote::link::Row;
 
@@ -157,7 +157,7 @@ pub(crate) trait WireQueue: Source + Send {
     }
     /// Passes the message in front, which cannot be encoded.
     fn discard_unwritten(&mut self, error: &WireError) {
-        tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+        caught(|| tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"));
         self.discard();
     }
     fn is_finished(&self) -> bool;

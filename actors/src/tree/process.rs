@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use mycelium_mailbox::caught;
 use mycelium_supervisor::ExitReason;
 use mycelium_supervisor::engine::Left;
 
@@ -224,11 +225,11 @@ impl Service for ProcessService {
                     if ready_line.is_some_and(|text| line.contains(text)) {
                         ctx.ready();
                     }
-                    tracing::info!(target: "mycelium::process", process = path, "{line}");
+                    caught(|| tracing::info!(target: "mycelium::process", process = path, "{line}"));
                 }),
                 lines(stderr, |line| {
                     ctx.alive();
-                    tracing::warn!(target: "mycelium::process", process = path, "{line}");
+                    caught(|| tracing::warn!(target: "mycelium::process", process = path, "{line}"));
                 }),
             );
         });

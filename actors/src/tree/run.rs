@@ -6,6 +6,8 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
+
 use super::builder::Builder;
 use super::drain::{DrainError, Drained, drain_bus, settle, trees};
 use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
@@ -358,7 +360,7 @@ impl Tree {
                 };
             }
         };
-        tracing::info!(target: "mycelium::shutdown", %signal, "draining");
+        caught(|| tracing::info!(target: "mycelium::shutdown", %signal, "draining"));
         let orderly = async {
             let drained = self.drain(limit).await;
             (drained, bus.end_within(SHUTDOWN_DEADLINE).await)
@@ -451,7 +453,7 @@ impl MessageBus {
                 };
             }
         };
-        tracing::info!(target: "mycelium::shutdown", %signal, "draining");
+        caught(|| tracing::info!(target: "mycelium::shutdown", %signal, "draining"));
         tokio::select! {
             biased;
             (drained, closed) = drain_bus(self, limit) => drain_end(signal, drained, closed),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use mycelium_mailbox::caught;
 use mycelium_remote::link::{Agreement, Input, PINGS_MAX};
 use tokio::sync::oneshot;
 
@@ -53,7 +54,9 @@ impl Driver {
         // A tool tells its user.
         for of in disabled.iter().filter(|_| !self.peer.is_tool()) {
             let (peer, message, cause) = (&*self.peer.name(), of.message, &*of.cause);
-            tracing::error!(target: TARGET, peer, message, cause, "a message is disabled on a link");
+            caught(
+                || tracing::error!(target: TARGET, peer, message, cause, "a message is disabled on a link"),
+            );
         }
         self.peer.tell(|stats| stats.disabled = disabled);
     }

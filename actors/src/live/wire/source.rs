@@ -2,7 +2,7 @@
 
 use std::task::Context as TaskContext;
 
-use mycelium_mailbox::{FutureSlot, Source, Span, Started};
+use mycelium_mailbox::{FutureSlot, Source, Span, Started, caught};
 
 use super::WireQueue;
 use crate::live::envelope::call;
@@ -30,7 +30,9 @@ impl WireSource {
                 None => return,
                 Some(Ok(delivery)) => self.front = Some(delivery.to_message()),
                 Some(Err(error)) => {
-                    tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+                    caught(
+                        || tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"),
+                    );
                     self.queue.discard();
                 }
             }

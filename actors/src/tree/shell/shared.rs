@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError};
 
+use mycelium_mailbox::caught;
 use mycelium_supervisor as pure;
 use pure::engine::Answer;
 use pure::{CALLS_MAX, ChildInfo, Jitter};
@@ -243,11 +244,13 @@ impl TreeShared {
     pub(crate) fn outlives(&self) -> bool {
         let before = self.late.fetch_or(OUTLIVES, Ordering::Relaxed);
         if before == 0 {
-            tracing::warn!(
-                target: "mycelium::shutdown",
-                tree = &*self.root,
-                "a tree was killed and goes on: code that never awaits, such as a factory, keeps a supervisor of it"
-            );
+            caught(|| {
+                tracing::warn!(
+                    target: "mycelium::shutdown",
+                    tree = &*self.root,
+                    "a tree was killed and goes on: code that never awaits, such as a factory, keeps a supervisor of it"
+                )
+            });
         }
         before & HAS_ENDED == 0
     }
@@ -255,7 +258,9 @@ impl TreeShared {
     /// The tree has ended.
     pub(crate) fn has_ended(&self) {
         if self.late.fetch_or(HAS_ENDED, Ordering::Relaxed) == OUTLIVES {
-            tracing::info!(target: "mycelium::shutdown", tree = &*self.root, "the tree that went on has ended");
+            caught(
+                || tracing::info!(target: "mycelium::shutdown", tree = &*self.root, "the tree that went on has ended"),
+            );
         }
     }
 
