@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::check::graph::named;
-use crate::{Contract, EnumDef, Field, Message, Pos, Variant};
+use crate::{Contract, EnumDef, Field, Message, Pos, Value, Variant};
 
 /// Whether old and new peers understand each other despite a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -221,14 +221,14 @@ impl Changes {
             let cause = format!("the type was `{}` and is `{}`", old.ty, new.ty);
             let remedy = "put the old type back and append a field of the new type";
             self.breaks("field-retyped", subject.clone(), cause, remedy, new.at);
-        } else if old.default != new.default && old.since > 1 {
+        } else if !same_default(old, new) && old.since > 1 {
             let cause = format!(
                 "the default changed: two readers of one message of a version below {} see two values",
                 old.since
             );
             let remedy = "put the old default back, or append a field with the new one";
             self.breaks("default-changed", subject.clone(), cause, remedy, new.at);
-        } else if old.default != new.default {
+        } else if !same_default(old, new) {
             let cause = "the default changed, from which new values start".to_owned();
             self.compatible("default-changed", subject.clone(), cause, new.at);
         }
@@ -367,6 +367,31 @@ fn heir<'c>(name: &str, before: &Contract, after: &'c Contract) -> Option<(&'c s
                 .all(|(a, b)| a.name == b.name && same(&a.fields, &b.fields))
     };
     after.enums.iter().find(|new| is_new(&new.name) && all(new)).map(|new| (new.name.as_str(), new.at))
+}
+
+/// Whether readers that take the default of either see the same bytes.
+fn same_default(old: &Field, new: &Field) -> bool {
+    match (&old.default, &new.default) {
+        (Some(old), Some(new)) => same_value(old, new),
+        (old, new) => old.is_none() && new.is_none(),
+    }
+}
+
+/// As `==`, but -0.0 is not 0.0.
+fn same_value(a: &Value, b: &Value) -> bool {
+    let same_fields = |a: &[(String, Value)], b: &[(String, Value)]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same_value(&a.1, &b.1))
+    };
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        (Value::Some(a), Value::Some(b)) => same_value(a, b),
+        (Value::List(a), Value::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
+        }
+        (Value::Struct(a), Value::Struct(b)) => same_fields(a, b),
+        (Value::Variant(name, a), Value::Variant(other, b)) => name == other && same_fields(a, b),
+        (a, b) => a == b,
+    }
 }
 
 fn place(list: &[Field], name: &str) -> Option<usize> {

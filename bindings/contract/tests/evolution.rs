@@ -214,6 +214,28 @@ fn fields() {
     // An older message lacks the field, and says by its absence what the default says.
     check("default: 1", "default: 2", &["!default-changed M.size"]);
     check("bid: f64", "bid: {type: f64, default: 1}", &["default-changed M.bid"]);
+    let late = |ty: &str, default: &str| {
+        let field = format!("{{type: {ty}, since: 2, default: {default}}}");
+        changed("{type: u8, since: 2, default: 1}", &field)
+    };
+    let defaults = [
+        ("f64", "0.0", "-0.0", false),
+        ("f32", "0", "-0.0", false),
+        ("Option<f64>", "0.0", "-0.0", false),
+        ("'[f64; 2]'", "0.0", "[0.0, -0.0]", false),
+        ("Decimal", "1.5", "1.50", false),
+        ("f64", "1", "1.0", true),
+        ("u8", "10", "0x0a", true),
+        ("Timestamp", "0", "'1970-01-01'", true),
+        ("'[u8; 2]'", "7", "[7, 7]", true),
+        ("Point", "{x: 1, y: 2}", "{y: 2, x: 1}", true),
+        ("Shape", "{Circle: {radius: 0.0}}", "{Circle: {radius: -0.0}}", false),
+    ];
+    for (ty, before, after, same) in defaults {
+        let changes = breaking(&late(ty, before), &late(ty, after));
+        let breaks = changes.iter().any(|change| change.severity == Severity::Breaking);
+        assert_eq!(breaks, !same, "{ty}: {before} -> {after}: {changes:#?}");
+    }
     check("{type: u8, since: 2, default: 1}", "{type: u8, default: 1}", &["!field-since-changed M.size"]);
 }
 
