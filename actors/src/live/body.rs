@@ -511,8 +511,8 @@ impl Turn {
         self.granted - self.left - self.before
     }
 
-    /// It has found nothing, and did not sleep: its turn goes on, or messages that come one by one, as fast as
-    /// they are handled, would make it one without an end.
+    /// It has found nothing, and did not sleep: its turn goes on, or messages that come one by one, as fast
+    /// as they are handled, would make it one without an end.
     fn looks_again(&mut self) {
         self.before = self.granted - self.left;
     }

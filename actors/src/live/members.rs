@@ -9,7 +9,7 @@ use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Notify, Ordering};
 
 /// Everybody on a bus who has not ended.
 ///
-/// Who leaves has a seat no more before others are told of the end. **Sync point "left or told"**: a shutdown
+/// A member gives its seat back before others are told of its end. **Sync point "left or told"**: a shutdown
 /// looks at the list and then at `leaving`, and a member is in one of the two until it is said to have ended.
 /// It sets `is_awaited` before it looks, and a member looks there after it has left `leaving`, all `SeqCst`:
 /// so one of the two sees the other.
