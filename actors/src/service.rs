@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::life::Origin;
-use crate::live::{BusCore, LiveService, cancellable};
+use crate::live::{BusCore, LiveService, cancellable, turn};
 use crate::publish::Through;
 use crate::rt;
 use crate::sync::{AtomicU64, Ordering};
@@ -407,6 +407,8 @@ impl ServiceContext {
         if let ServiceBackend::Isolate(place) = &self.backend {
             return place.replay(messages).await;
         }
+        // Of nothing it is over at once.
+        turn().await;
         let mut published = 0;
         for (at, message) in messages {
             if self.now() < at {

@@ -213,8 +213,8 @@ fn an_actor_whose_messages_come_one_by_one_lets_others_run() {
                     (0..pause).for_each(|_| std::hint::spin_loop());
                 }
             });
-            // A task that wakes itself: what is blocked on is polled now and then alone, and so is a task that
-            // yields by tokio's own function.
+            // A task that wakes itself: what is blocked on is polled now and then alone, and so is a task
+            // that yields by tokio's own function.
             let other = tokio::spawn(std::future::poll_fn(move |cx| {
                 others.fetch_add(1, Ordering::Relaxed);
                 cx.waker().wake_by_ref();
@@ -262,7 +262,9 @@ impl Service for Replay {
         let timed = (0..STEPS_MAX).take_while(move |_| !seen.load(Ordering::SeqCst));
         let replayed = ctx.replay(timed.map(|n| (Timestamp::from_nanos(0), Tick(n)))).await?;
         self.0.store(replayed, Ordering::SeqCst);
-        Ok(other.await?)
+        other.await?;
+        lets_others_run!("of nothing", assert_eq!(ctx.replay(None::<(Timestamp, Tick)>).await?, 0));
+        Ok(())
     }
 }
 
