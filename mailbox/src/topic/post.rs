@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::payload::Payload;
 use super::provision::{Provision, lacks_memory, take_memory};
 use super::retain::{Displaced, Prepared};
-use super::ring::RingEntry;
+use super::ring::{RingEntry, WARMED};
 use crate::discard::{discard, discard_all};
 use crate::sync::Arc;
 
@@ -65,6 +65,11 @@ impl<V: Payload> Core<V> {
             return Ok(());
         };
         assert!(value.is_some(), "a message is published once");
+        if const { V::IN_SLOT && !V::KEPT } && tail % WARMED == 0 && tail + WARMED <= producer.limit {
+            // SAFETY: the lock is held, `tail` is the next position, and below the limit no cursor is less
+            // than the capacity behind.
+            unsafe { ring.warm(tail) };
+        }
         let stamp = self.stamps.stamp(&mut producer.mark);
         self.counters.count(Cause::Published);
         // Taken here and not before, so that it moves straight into its slot.

@@ -12,6 +12,8 @@
 //! that is kept stays in its slot until that is written again, or until the ring is dropped. Positions
 //! `first..` have been written since the ring was made.
 //!
+//! The producer may write anything into slots that it may write next, before it does ([`Ring::warm`]).
+//!
 //! A ring that has become too small is continued by a larger one: positions from `end` on are written there,
 //! and readers go over to it once they have read all before (`end` is set before the word that makes later
 //! positions visible). Nothing is copied, and the smaller ring is never written again.
@@ -28,6 +30,14 @@ pub(crate) struct RingEntry<V> {
     pub(crate) sender: u64,
     pub(crate) value: V,
 }
+
+/// So many slots are [warmed](Ring::warm) together (slots, a power of two). With more, a reader's core, which
+/// fetches lines ahead of what it reads, takes some of them back before they are written.
+pub(super) const WARMED: u64 = if cfg!(loom) { 2 } else { 8 };
+
+/// The length of a cache line, or less (bytes).
+#[cfg(not(loom))]
+const LINE: usize = 64;
 
 pub(crate) struct Ring<V: Payload> {
     slots: Box<[Shared<MaybeUninit<RingEntry<V>>>]>,
@@ -104,6 +114,40 @@ impl<V: Payload> Ring<V> {
             unsafe { slot.write(MaybeUninit::new(RingEntry { stamp, sender, value })) };
         });
         kept
+    }
+
+    /// Has the slots of [`WARMED`] positions from this one on, a multiple of that, come into this core's
+    /// cache, by writing to each line of them. They lie in that of a reader on another core. A publish that
+    /// writes there waits for its line, as the lock of the next one waits for all writes before it: so each
+    /// publish would wait for one line after the other. These come together. A hint for the processor
+    /// (`prefetchw`) does not help: it leaves a line that is here, and shared with the reader's core, as it
+    /// is.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock, the first position is the topic's tail, every cursor is past all
+    /// these positions less the capacity, and payloads are not [kept](Payload::KEPT).
+    #[inline(never)]
+    pub(super) unsafe fn warm(&self, position: u64) {
+        // They lie one behind the other: there are so many slots or a multiple, else a cursor would be in
+        // between. Below the number of slots, which is a length of memory.
+        #[allow(clippy::cast_possible_truncation)]
+        let (at, count) = ((position & self.mask) as usize, WARMED as usize);
+        let Some(slots) = self.slots.get(at..at + count) else { return };
+        #[cfg(loom)]
+        // In the model the slots are not plain memory; it tells of one that anybody reads.
+        slots.iter().for_each(|slot| slot.with_mut(|_| ()));
+        #[cfg(not(loom))]
+        {
+            let (bytes, len) = (slots.as_ptr().cast_mut().cast::<u8>(), count * size_of::<RingEntry<V>>());
+            // The last byte too, as the first need not lie at the beginning of its line.
+            for at in (0..len.div_ceil(LINE)).map(|line| line * LINE) {
+                // SAFETY: it lies in the slots, which are cells. No reader may look at them before their
+                // positions are published, so we are alone, and what lies there is nobody's.
+                unsafe { bytes.wrapping_add(at).write(0) };
+            }
+            // SAFETY: as above.
+            unsafe { bytes.wrapping_add(len - 1).write(0) };
+        }
     }
 
     /// The message at `position`, in place.
