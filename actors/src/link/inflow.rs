@@ -458,6 +458,6 @@ fn not_taken(tried: Result<Result<bool, WirePublishError>, StopReason>) -> Resul
 fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], origin: AsOf) -> Result<bool, NotTaken> {
     // Foreign code: `Clone` of the message, and keys.
     let publish =
-        || published_before(header.publish_ns, || core.try_publish_wire(header, bytes, Some(origin)));
+        || published_before(header.publish_ns, || core.try_publish_wire_as_of(header, bytes, origin));
     not_taken(StopReason::catch(publish))
 }

@@ -72,7 +72,7 @@ impl Outlet {
 
     /// Publishes bytes without waiting.
     pub(crate) fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.try_publish_wire(header, bytes, Some(self.sender.get().into())).map(|_| ())
+        self.core.try_publish_wire_as_of(header, bytes, self.sender.get().into()).map(|_| ())
     }
 
     /// The topic of `M`.

@@ -10,25 +10,26 @@ mod ears;
 mod enter;
 mod publisher;
 mod source;
+mod table;
 mod tap;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::wire::WireError;
 use mycelium_mailbox::{AsOf, Source, caught};
-use mycelium_remote::frame::{Flags, Header, Run, RunEntry};
+use mycelium_remote::frame::{Header, Run, RunEntry};
 use mycelium_remote::link::Row;
 
 use super::blocking::block_on;
 use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
-use super::topics::{QueueOwner, TopicEntry, Topics, poll_publishing_of};
-use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage, WireValue, into_slots};
+use super::topics::{QueueOwner, TopicEntry, poll_publishing_of};
+use crate::wire::{Carried, Kind, WireDelivery, WireMessage, WireValue, into_slots};
 use crate::{
     MessageBus, PublishError, SpawnError, Subscription, WireArray, WirePublishError, WireRow, WireSubscriber,
     WireTopics,
@@ -40,6 +41,7 @@ pub(crate) use self::ears::LiveEars;
 use self::enter::Entering;
 pub use self::publisher::WirePublisher;
 pub(super) use self::source::WireSource;
+pub(crate) use self::table::WireTable;
 pub(crate) use self::tap::{Tap, published_before};
 
 /// A publish that waits for room. Whether the message is not outdated.
@@ -56,12 +58,15 @@ pub(crate) enum Begun<F> {
 /// A topic, seen by those who bring and take bytes. `origin`: whose message it is, and for whom; `None` for
 /// one of whoever's code runs, and for everybody.
 pub(crate) trait LiveWire: Send + Sync {
-    /// Publishes without waiting. Whether the message is not outdated.
-    fn try_publish_wire(
+    /// Publishes without waiting, as whoever's code runs, for everybody.
+    fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError>;
+
+    /// The same for `origin`. Whether the message is not outdated.
+    fn try_publish_wire_as_of(
         &self,
         header: &Header,
         bytes: &[u8],
-        origin: Option<AsOf>,
+        origin: AsOf,
     ) -> Result<bool, WirePublishError>;
 
     /// Publishes the values of `each` bytes that lie one behind the other in `bytes`, without waiting. An
@@ -224,16 +229,23 @@ impl<T: Carried> TopicEntry<T> {
 }
 
 impl<T: Carried> LiveWire for TopicEntry<T> {
-    fn try_publish_wire(
-        &self,
-        header: &Header,
-        bytes: &[u8],
-        origin: Option<AsOf>,
-    ) -> Result<bool, WirePublishError> {
+    fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         // Published where it is decoded, so that the message is not moved from one result into the next.
         let place = |header, bytes: &[u8]| self.place(header, bytes);
         T::enter(self.kind(), header, bytes, place, |message| {
-            self.try_publish_as_of(message, self.origin(origin)).map_err(|error| self.refused(error))
+            self.try_publish(message, self.sender()).map_err(|error| self.refused(error))
+        })
+    }
+
+    fn try_publish_wire_as_of(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        origin: AsOf,
+    ) -> Result<bool, WirePublishError> {
+        let place = |header, bytes: &[u8]| self.place(header, bytes);
+        T::enter(self.kind(), header, bytes, place, |message| {
+            self.try_publish_as_of(message, origin).map_err(|error| self.refused(error))
         })
     }
 
@@ -334,89 +346,6 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
     }
 }
 
-/// The messages of a bus's contracts, and their topics as far as bytes went through them.
-pub(crate) struct WireTable {
-    table: Table,
-    topics: Box<[OnceLock<Arc<dyn LiveWire>>]>,
-}
-
-impl WireTable {
-    pub(crate) fn new(table: Table) -> Self {
-        Self { topics: table.known().iter().map(|_| OnceLock::new()).collect(), table }
-    }
-
-    /// The topic that such a frame goes to.
-    #[inline(always)]
-    fn topic(&self, topics: &Topics, header: &Header, len: usize) -> Result<&dyn LiveWire, WirePublishError> {
-        match self.used_topic(header, len) {
-            Some(topic) => Ok(topic),
-            None => self.unused_topic(topics, header, len),
-        }
-    }
-
-    /// The same, if it was used before and takes this one: without the room that errors take.
-    #[inline]
-    fn used_topic(&self, header: &Header, len: usize) -> Option<&dyn LiveWire> {
-        // There is none of a message about which contracts contradict each other.
-        let topic = self.topics.get(self.table.find(header.type_id)?)?.get()?;
-        let takes = !header.flags.contains(Flags::CONTROL) && len <= self.table.longest();
-        takes.then_some(&**topic)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn unused_topic(
-        &self,
-        topics: &Topics,
-        header: &Header,
-        len: usize,
-    ) -> Result<&dyn LiveWire, WirePublishError> {
-        let at = self.table.place_of(header, len)?;
-        match self.topics[at].get() {
-            Some(topic) => Ok(&**topic),
-            None => self.topic_to(topics, at).map(|topic| &**topic),
-        }
-    }
-
-    /// The topic at this place, for a publisher.
-    fn topic_to(&self, topics: &Topics, at: usize) -> Result<&Arc<dyn LiveWire>, WirePublishError> {
-        self.topic_at(topics, at).map_err(|_| {
-            let Kind { name: message, type_id, .. } = self.table.known()[at].kind;
-            WirePublishError::DuplicateTypeId { message, type_id }
-        })
-    }
-
-    #[cold]
-    fn topic_at(&self, topics: &Topics, at: usize) -> Result<&Arc<dyn LiveWire>, SpawnError> {
-        let known = self.table.known()[at].enabled()?;
-        let topic = known.port().live(known.kind, topics)?;
-        Ok(self.topics[at].get_or_init(|| topic))
-    }
-
-    /// All messages of the bus's contracts.
-    pub(crate) fn table(&self) -> &Table {
-        &self.table
-    }
-
-    /// The messages of these topics, with their places here.
-    pub(super) fn wanted(&self, topics: &WireTopics) -> Result<Vec<(usize, Kind)>, SpawnError> {
-        let wanted = topics.among(&self.table)?.into_iter();
-        wanted.map(|at| Ok((at, self.table.known()[at].enabled()?.kind))).collect()
-    }
-
-    /// A queue of the topic at this place.
-    pub(crate) fn listen_at(
-        &self,
-        topics: &Topics,
-        at: usize,
-        how: &Subscription<WireMessage>,
-        owner: &QueueOwner,
-    ) -> Result<Box<dyn WireQueue>, SpawnError> {
-        let topic = Arc::clone(self.topic_at(topics, at)?);
-        topic.listen(how, owner)
-    }
-}
-
 impl MessageBus {
     /// Publishes a value that is bytes already: the one that such a frame carries. It is decoded and checked
     /// once, the rules of the contract among it, and then is a message like any other; waits while a `Block`
@@ -490,7 +419,10 @@ impl MessageBus {
     /// # Errors
     /// [`WirePublishError::Full`] where `publish_wire` would wait; see there for the others.
     pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.try_publish_wire(header, bytes, None).map(|_| ())
+        match self.core.wire.used_topic(header, bytes.len()) {
+            Some(topic) => topic.try_publish_wire(header, bytes),
+            None => self.core.try_publish_wire_first(header, bytes),
+        }
     }
 
     /// Publishes values of one message without waiting: those of `each` bytes that lie one behind the
@@ -570,14 +502,22 @@ impl BusCore {
         }
     }
 
-    /// The same without waiting.
-    pub(crate) fn try_publish_wire(
+    /// The same without waiting, where no bytes went into the topic before, or it does not take these. Apart,
+    /// so that a caller whose topic was found goes straight on into it.
+    #[cold]
+    #[inline(never)]
+    fn try_publish_wire_first(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes)
+    }
+
+    /// The same for `origin`.
+    pub(crate) fn try_publish_wire_as_of(
         &self,
         header: &Header,
         bytes: &[u8],
-        origin: Option<AsOf>,
+        origin: AsOf,
     ) -> Result<bool, WirePublishError> {
-        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes, origin)
+        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire_as_of(header, bytes, origin)
     }
 
     /// Publishes the messages of one type that are in front of a run: see [`LiveWire::try_publish_row`].

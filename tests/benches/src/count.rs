@@ -21,6 +21,7 @@ use crate::ours::{Ask, AskWithin, Asserted, Idle, Tell, Topic};
 use crate::pool::pooled_by_key;
 use crate::supervised::crashes;
 use crate::to_and_fro::Source;
+use crate::wire::publish_once;
 
 /// Makes this program do one thing so many times, on one thread, and end.
 pub(crate) const FLAG: &str = "--count";
@@ -46,6 +47,8 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "bare-ask" => ask_once::<Bare>(0.0, number).await,
             "isolate-stream" => stream_cost(number, Source(number), 1),
             "isolate-chain" => chain_cost(number),
+            "publish-bytes" => publish_once(true, times),
+            "publish-decoded" => publish_once(false, times),
             "spawn" => come_and_go::<Idle>(actors).await,
             "link" => on_one_thread(Kind::Unix, number).await,
             "link-tcp" => on_one_thread(Kind::Tcp, number).await,
@@ -68,7 +71,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-assert, publish-to-16, publish-large, publish-large-to-4, tell, ask, ask-within, bare-ask, isolate-stream, isolate-chain, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
+            "error: `{what}` is none of publish, publish-assert, publish-to-16, publish-large, publish-large-to-4, publish-bytes, publish-decoded, tell, ask, ask-within, bare-ask, isolate-stream, isolate-chain, spawn, kameo-spawn, crash, pool-by-key, link, link-tcp, link-shm, beside-link, beside-none, ring-1, ring-4, heard-N"
         );
         return ExitCode::from(2);
     };

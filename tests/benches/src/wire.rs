@@ -45,6 +45,12 @@ fn bus() -> MessageBus {
 
 /// Publishes encoded values, with one subscriber: through the door, or decoded and validated by hand.
 fn publish<M: Wire>(value: &M, by_wire: bool) -> Round {
+    let mut batch = publish_batch(value, by_wire);
+    Box::new(move || in_batches(&mut batch, BATCHES))
+}
+
+/// One batch of that, of which the publishing is timed.
+fn publish_batch<M: Wire>(value: &M, by_wire: bool) -> impl FnMut() -> Duration + use<M> {
     let mut bytes = AlignedVec::<16>::new();
     bytes.extend_from_slice(Encoder::new().encode(value).expect("the value is small"));
     let header =
@@ -52,25 +58,28 @@ fn publish<M: Wire>(value: &M, by_wire: bool) -> Round {
     let bus = bus();
     let publisher = bus.publisher::<M>().expect("a topic");
     let mut subscriber = bus.subscriber::<M>().expect("a subscription");
-    Box::new(move || {
-        let mut spent = Duration::ZERO;
-        for _ in 0..BATCHES {
-            let begin = Instant::now();
-            for _ in 0..BATCH {
-                let bytes = black_box(&bytes);
-                if by_wire {
-                    bus.try_publish_wire(&header, bytes).expect("there is room");
-                } else {
-                    let message = M::decode(bytes).expect("the value is valid");
-                    message.validate().expect("no rule is broken");
-                    publisher.try_publish(message).expect("there is room");
-                }
+    move || {
+        let begin = Instant::now();
+        for _ in 0..BATCH {
+            let bytes = black_box(&bytes);
+            if by_wire {
+                bus.try_publish_wire(&header, bytes).expect("there is room");
+            } else {
+                let message = M::decode(bytes).expect("the value is valid");
+                message.validate().expect("no rule is broken");
+                publisher.try_publish(message).expect("there is room");
             }
-            spent += begin.elapsed();
-            while subscriber.try_recv().is_some() {}
         }
-        per_message(spent)
-    })
+        let spent = begin.elapsed();
+        while subscriber.try_recv().is_some() {}
+        spent
+    }
+}
+
+/// So many batches: nanoseconds per message.
+fn in_batches(mut batch: impl FnMut() -> Duration, batches: u32) -> f64 {
+    let spent: Duration = (0..batches).map(|_| batch()).sum();
+    spent.as_nanos() as f64 / f64::from(BATCH * batches)
 }
 
 /// Reads a batch as bytes, where it lies.
@@ -115,6 +124,11 @@ fn receive_and_encode<M: Wire>(value: &M) -> Round {
         }
         per_message(spent)
     })
+}
+
+/// The fixed value so often, published as bytes or decoded and published by hand: nanoseconds for each.
+pub(crate) fn publish_once(by_wire: bool, messages: u32) -> f64 {
+    in_batches(publish_batch(&Fixed::sample(), by_wire), messages.div_ceil(BATCH))
 }
 
 fn per_message(spent: Duration) -> f64 {

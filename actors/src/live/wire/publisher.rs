@@ -62,7 +62,7 @@ impl WirePublisher {
         if got > max {
             return Err(WirePublishError::TooLong { message, max, got });
         }
-        self.topic.try_publish_wire(&self.header, bytes, None).map(|_| ())
+        self.topic.try_publish_wire(&self.header, bytes)
     }
 }
 
