@@ -37,6 +37,21 @@ fn values(price: &str, signed: &str) -> Values {
 }
 
 #[test]
+fn constants_have_the_values_that_they_are_named_for() {
+    assert_eq!([Decimal::ZERO, Decimal::ONE].map(|value| value.to_string()), ["0", "1"]);
+    assert_eq!([U256::ZERO, U256::ONE, U256::MIN].map(|value| value.to_string()), ["0", "1", "0"]);
+    assert_eq!([I256::ZERO, I256::ONE].map(|value| value.to_string()), ["0", "1"]);
+    // Two to the power of 256, and to that of 255, less one.
+    let (unsigned, signed) = (
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+        "57896044618658097711785492504343953926634992332820282019728792003956564819967",
+    );
+    assert_eq!([U256::MAX.to_string(), I256::MAX.to_string()], [unsigned, signed]);
+    let lowest = "-57896044618658097711785492504343953926634992332820282019728792003956564819968";
+    assert_eq!(I256::MIN.to_string(), lowest);
+}
+
+#[test]
 fn scalars_come_back_from_the_wire_as_they_went() {
     let mut encoder = Encoder::new();
     for (price, signed) in [("-1.50", "-1"), ("0", "0"), ("79228162514264337593543950335", "25")] {
