@@ -414,7 +414,7 @@ impl Driver {
         let (peer, text) = (self.peer.name(), loss.text());
         match loss {
             Cut::Fault(_) => {
-                caught(|| tracing::warn!(target: TARGET, peer = &*peer, reason = text, "link down"))
+                caught(|| tracing::warn!(target: TARGET, peer = &*peer, reason = text, "link down"));
             }
             _ => caught(|| tracing::info!(target: TARGET, peer = &*peer, reason = text, "link down")),
         }

@@ -249,7 +249,7 @@ impl TreeShared {
                     target: "mycelium::shutdown",
                     tree = &*self.root,
                     "a tree was killed and goes on: code that never awaits, such as a factory, keeps a supervisor of it"
-                )
+                );
             });
         }
         before & HAS_ENDED == 0
