@@ -116,7 +116,7 @@ impl Service for Endless {
                 Loop::Resizes => self.pools[0].resize(2).await?,
                 Loop::Blocks => drop(ctx.spawn_blocking(|| ()).await),
                 Loop::Nods => {
-                    assert_eq!(ctx.subscribe(Subscription::<Tick>::block())?.recv_many(0, |_| ()).await, 0)
+                    assert_eq!(ctx.subscribe(Subscription::<Tick>::block())?.recv_many(0, |_| ()).await, 0);
                 }
                 Loop::Repeats => {
                     let mut retry = Retry::new(RetryPolicy::default())?;
@@ -127,7 +127,7 @@ impl Service for Endless {
                     while breaker.call(&ctx.clock(), async { Err::<(), _>("down") }).await.is_err() {}
                 }
                 Loop::Hurries => {
-                    timeout(&ctx.clock(), Duration::from_secs(1), std::future::ready(())).await?
+                    timeout(&ctx.clock(), Duration::from_secs(1), std::future::ready(())).await?;
                 }
             }
         }
