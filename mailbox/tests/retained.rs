@@ -413,6 +413,52 @@ fn a_destructor_of_what_is_forgotten_ends_no_publisher_and_no_subscriber() {
     sharp.store(false, Ordering::SeqCst);
 }
 
+/// Copies panic when they are dropped, and where one of 2 is made, as long as they are told to.
+#[derive(Debug)]
+struct Touchy {
+    number: u64,
+    is_copy: bool,
+    panics: Arc<AtomicBool>,
+}
+
+impl Clone for Touchy {
+    fn clone(&self) -> Self {
+        let panics = Arc::clone(&self.panics);
+        assert!(self.number != 2 || !panics.load(Ordering::SeqCst), "a clone");
+        Self { number: self.number, is_copy: true, panics }
+    }
+}
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        assert!(!self.is_copy || !self.panics.load(Ordering::SeqCst), "a destructor");
+    }
+}
+
+#[test]
+fn a_clone_that_panics_for_a_late_subscriber_counts_nothing_as_given_and_ends_no_process() {
+    for overflow in [Overflow::Block, Overflow::DropOldest] {
+        let panics = Arc::new(AtomicBool::new(false));
+        let topic = retaining::<Touchy>(8, Retain::Last(3));
+        for number in 0..3 {
+            let message = Touchy { number, is_copy: false, panics: Arc::clone(&panics) };
+            topic.try_publish(message, 0).unwrap();
+        }
+        panics.store(true, Ordering::SeqCst);
+        assert!(catch_unwind(AssertUnwindSafe(|| subscribe(&topic, late(overflow.clone())))).is_err());
+        panics.store(false, Ordering::SeqCst);
+        let stats = topic.stats();
+        assert_eq!((stats.retained_given, stats.unread, topic.subscribers().len()), (0, 0, 0));
+        let mut queue = subscribe(&topic, late(overflow));
+        for number in 0..3 {
+            assert!(queue.head().is_some());
+            assert_eq!(queue.peek().unwrap().message.number, number);
+            queue.advance();
+        }
+        assert_eq!((topic.stats().retained_given, queue.head()), (3, None));
+    }
+}
+
 #[test]
 fn under_load_each_late_subscriber_gets_a_run_without_gap_or_double() {
     let topic = Arc::new(retaining::<u64>(64, Retain::Last(3)));

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::error::SubscribeError;
 use super::few::Few;
 use super::payload::Payload;
+use super::retain::Given;
 use super::ring::{Ring, RingEntry};
 use super::seat::SubscriberState;
 use crate::discard::discard;
@@ -67,7 +68,7 @@ impl<V: Payload> Cursor<V> {
     /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end
     /// where it has come, and it goes on from there as from any ring that another has taken the place of. Its
     /// seat protects none of them, and what it tells the producers begins behind them.
-    pub(crate) fn begin_with(&mut self, retained: Vec<RingEntry<V>>) -> Result<(), SubscribeError> {
+    pub(super) fn begin_with(&mut self, retained: Given<RingEntry<V>>) -> Result<(), SubscribeError> {
         debug_assert!(self.idle && self.visible == self.position, "nothing was read");
         let count = retained.len() as u64;
         if count == 0 {
@@ -76,7 +77,7 @@ impl<V: Payload> Cursor<V> {
         let ring = Ring::new(count.next_power_of_two()).ok_or(SubscribeError::NoMemory)?;
         let (first, end) = (self.position - count, self.position);
         ring.start_at(first);
-        for (position, RingEntry { stamp, sender, value }) in (first..).zip(retained) {
+        for (position, RingEntry { stamp, sender, value }) in (first..).zip(retained.take()) {
             // SAFETY: nobody else knows this ring, and each position is written once, into a slot of its own.
             // One reader will pass it: this cursor.
             let _nothing = unsafe { ring.write(position, stamp, sender, value, 1) };

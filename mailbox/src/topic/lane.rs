@@ -20,6 +20,7 @@ use super::core::Core;
 use super::counters::Cause;
 use super::error::Obstacle;
 use super::payload::Payload;
+use super::retain::Given;
 use super::ring::RingEntry;
 use super::seat::SubscriberState;
 use crate::backlog::{BATCH, Backlog, Offered, WhenFull};
@@ -205,8 +206,8 @@ impl<V: Payload> LaneReader<V> {
     }
 
     /// Gives it these messages before all others. They count for no capacity, and no policy drops them.
-    pub(crate) fn begin_with(&mut self, retained: Vec<RingEntry<V>>) {
-        self.hand = retained.into();
+    pub(super) fn begin_with(&mut self, retained: Given<RingEntry<V>>) {
+        self.hand = retained.take().into();
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
     }
 

@@ -107,7 +107,10 @@ impl<V: Payload> Core<V> {
         core.tell_change();
         let mut cursor = Cursor::new(Arc::clone(core), seat, ring, tail);
         // From here on the cursor's drop leaves the topic: should a clone panic, or memory lack.
-        cursor.begin_with(to_entries(list))?;
+        let given = to_entries(list);
+        let messages = given.len();
+        cursor.begin_with(given)?;
+        core.has_given(messages);
         Ok(cursor)
     }
 
@@ -159,6 +162,13 @@ impl<V: Payload> Core<V> {
         }
     }
 
+    /// So many retained messages have come to a late subscriber.
+    fn has_given(&self, messages: usize) {
+        if let Some(retention) = &self.retention {
+            retention.has_given(messages);
+        }
+    }
+
     pub(crate) fn add_lane(
         core: &Arc<Self>,
         seat: SubscriberState,
@@ -190,7 +200,9 @@ impl<V: Payload> Core<V> {
         core.tell_change_of(&lane.seat);
         let mut reader = LaneReader::new(Arc::clone(core), lane);
         // From here on the reader's drop leaves the topic: should a clone panic.
-        reader.begin_with(to_entries(list));
+        let given = to_entries(list);
+        core.has_given(given.len());
+        reader.begin_with(given);
         Ok(reader)
     }
 

@@ -14,6 +14,7 @@
 use super::payload::Payload;
 use super::ring::RingEntry;
 use crate::backlog::{Backlog, Offered, WhenFull};
+use crate::discard::discard_all;
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicU64, Ordering, Spin};
 
@@ -150,8 +151,12 @@ impl<V: Payload> Retention<V> {
                 list.push(Arc::clone(retained));
             }
         });
-        self.given.fetch_add(list.len() as u64, Ordering::Relaxed);
         list
+    }
+
+    /// A late subscriber has them.
+    pub(super) fn has_given(&self, messages: usize) {
+        self.given.fetch_add(messages as u64, Ordering::Relaxed);
     }
 
     pub(super) fn evicted(&self) -> u64 {
@@ -163,17 +168,35 @@ impl<V: Payload> Retention<V> {
     }
 }
 
+/// What is on its way to a late subscriber. What does not arrive is discarded, one by one.
+pub(super) struct Given<T>(Vec<T>);
+
+impl<T> Given<T> {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn take(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl<T> Drop for Given<T> {
+    fn drop(&mut self) {
+        discard_all(std::mem::take(&mut self.0));
+    }
+}
+
 /// The retained messages of a late subscriber, cloned. No lock is held.
 ///
 /// # Panics
 /// When the `Clone` of a message does.
-pub(super) fn to_entries<V: Payload>(list: Vec<Arc<Retained<V>>>) -> Vec<RingEntry<V>> {
-    list.into_iter()
-        .filter_map(|retained| {
-            let entry = retained.to_entry();
-            // It may be the last holder of what a publish has displaced.
-            crate::discard::discard(retained);
-            entry
-        })
-        .collect()
+pub(super) fn to_entries<V: Payload>(list: Vec<Arc<Retained<V>>>) -> Given<RingEntry<V>> {
+    // It may hold the last of what a publish has displaced.
+    let list = Given(list);
+    let mut entries = Given(Vec::with_capacity(list.len()));
+    for retained in &list.0 {
+        entries.0.extend(retained.to_entry());
+    }
+    entries
 }
