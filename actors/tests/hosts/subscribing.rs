@@ -157,3 +157,52 @@ fn a_second_subscription_with_other_options_is_an_error_that_says_so<H: Host>() 
     let fickle = host.spawn(Fickle::default()).unwrap();
     assert_eq!(host.ask(&fickle, Flush).unwrap(), [true; 4]);
 }
+
+/// Unsubscribes at its second tick, and subscribes anew if it stays; then it fails.
+struct Leaves {
+    stays: bool,
+    panics: bool,
+}
+impl Actor for Leaves {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tick>::block().capacity(2));
+    }
+}
+impl Handler<Tick> for Leaves {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if tick.0 == 0 {
+            return Ok(());
+        }
+        ctx.unsubscribe::<Tick>();
+        if self.stays {
+            ctx.subscribe(Subscription::<Tick>::block().capacity(2))?;
+        }
+        assert!(!self.panics, "told to panic");
+        Err("told to fail".into())
+    }
+}
+
+conformance!(who_unsubscribes_and_fails_has_left_before_its_next_life);
+fn who_unsubscribes_and_fails_has_left_before_its_next_life<H: Host>() {
+    for (stays, panics) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut host = H::new();
+        // Its next life does not come as long as the test goes on.
+        let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(30_000));
+        let tree = host.supervise(root.actor("leaves", move || Leaves { stays, panics })).unwrap();
+        host.publish(Tick(0)).unwrap();
+        host.publish(Tick(1)).unwrap();
+        host.until(|| !tree.pending_restarts().is_empty());
+        for _ in 0..2 {
+            host.try_publish(Tick(2)).unwrap();
+        }
+        let ticks = host.topic::<Tick>();
+        let waiting = if stays { 2 } else { 0 };
+        let counts = (ticks.published, ticks.delivered, ticks.waiting, ticks.dead_letters);
+        assert_eq!(counts, (2 + waiting, 1, waiting, 1), "stays {stays}, panics {panics}: {ticks:?}");
+        if !stays {
+            host.try_publish(Tick(3)).expect("nobody is there to have no room");
+        }
+        host.shutdown();
+    }
+}

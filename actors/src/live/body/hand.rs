@@ -38,6 +38,12 @@ struct Message {
 impl<A: Actor> Body<A> {
     /// A handler has failed: what is in hand is kept for the next life, or it is a dead letter.
     pub(super) fn keep_hand(&mut self, reason: &StopReason) {
+        self.keep_or_bury(reason);
+        // Who has unsubscribed holds nobody up until its next life.
+        self.ctx.apply_changes(&mut self.sources);
+    }
+
+    fn keep_or_bury(&mut self, reason: &StopReason) {
         // Its last words, and its backoff, may take long.
         self.sources.commit();
         if matches!(self.hand, Hand::Empty) {
