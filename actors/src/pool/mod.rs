@@ -111,8 +111,9 @@ impl<A: Actor> Pool<A> {
     /// A pool of one worker, round robin. `make` gives the value for each life of each worker.
     ///
     /// The workers' own [`Actor::subscriptions`] are each worker's: every one of them hears everything there.
-    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker that asks for
-    /// one of the pool's too is not started.
+    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker whose
+    /// `subscriptions` ask for one of the pool's too, by its type, is not started. One that subscribes to it
+    /// as bytes, or later by its context, hears it beside the pool, each worker once more.
     pub fn new(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(make),
