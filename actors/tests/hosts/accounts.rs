@@ -87,6 +87,20 @@ fn tree(random: &mut Random, present: &Arc<Mutex<BTreeSet<&'static str>>>) -> Bu
     })
 }
 
+/// The counters, which add up to that at rest. Beside this thread, whoever sleeps may go on in the middle of a
+/// look, which is then none at rest.
+fn look_at_rest<H: Host>(host: &mut H, expected: u64) -> TopicStats {
+    let mut topic = host.topic::<Tick>();
+    for _ in 0..100 {
+        if H::OFFERS.exact_time || sum(&topic) == expected {
+            break;
+        }
+        host.advance(Duration::from_millis(1));
+        topic = host.topic::<Tick>();
+    }
+    topic
+}
+
 conformance!(at_rest_the_counters_of_a_topic_add_up_whatever_its_subscribers_do);
 fn at_rest_the_counters_of_a_topic_add_up_whatever_its_subscribers_do<H: Host>() {
     for seed in seeds(10) {
@@ -98,7 +112,8 @@ fn at_rest_the_counters_of_a_topic_add_up_whatever_its_subscribers_do<H: Host>()
         for _ in 0..100 {
             host.settle();
             if expected > 0 {
-                assert_eq!(sum(&host.topic::<Tick>()), expected, "{:?}", host.topic::<Tick>());
+                let topic = look_at_rest(&mut host, expected);
+                assert_eq!(sum(&topic), expected, "{topic:?}");
             }
             match random.below(20) {
                 0 | 1 => host.advance(Duration::from_millis(1 + random.below(4))),
@@ -116,6 +131,13 @@ fn at_rest_the_counters_of_a_topic_add_up_whatever_its_subscribers_do<H: Host>()
                 kind => {
                     let all = [FAIL, PANIC, PARK, PARK_AND_FAIL, LEAVE];
                     let number = if kind < 6 { random.pick(&all) } else { random.below(FAIL) };
+                    if number == LEAVE && !H::OFFERS.exact_time {
+                        // Beside this thread, whoever still sleeps would leave while it counts who is there.
+                        host.until(|| tree.pending_restarts().is_empty());
+                        while host.topic::<Tick>().waiting > 0 {
+                            host.advance(Duration::from_millis(1));
+                        }
+                    }
                     expected += present.lock().unwrap().len() as u64;
                     host.publish(Tick(number)).unwrap();
                 }

@@ -168,7 +168,7 @@ impl<V: Payload> Retention<V> {
     }
 }
 
-/// What is on its way to a late subscriber. What does not arrive is discarded, one by one.
+/// Messages on their way to a late subscriber. Those that do not arrive are discarded, one by one.
 pub(super) struct Given<T>(Vec<T>);
 
 impl<T> Given<T> {
