@@ -87,8 +87,8 @@ fn tree(random: &mut Random, present: &Arc<Mutex<BTreeSet<&'static str>>>) -> Bu
     })
 }
 
-/// The counters, which add up to that at rest. Beside this thread, whoever sleeps may go on in the middle of a
-/// look, which is then none at rest.
+/// The counters, which add up to that at rest. Beside this thread, an actor that sleeps may go on in the
+/// middle of a look, which is then none at rest.
 fn look_at_rest<H: Host>(host: &mut H, expected: u64) -> TopicStats {
     let mut topic = host.topic::<Tick>();
     for _ in 0..100 {
