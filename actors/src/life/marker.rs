@@ -19,7 +19,7 @@ pub(crate) enum Marker {
     /// Every message before it is handled, or is nobody's any more, when this is dropped.
     Fence(#[expect(dead_code, reason = "its drop is all that it does")] Fence),
     /// The actor goes on when these are passed.
-    Gate(Vec<Passed>),
+    Gate(Arc<[Passed]>),
 }
 
 impl Marker {
@@ -30,7 +30,7 @@ impl Marker {
             // It passes when it is dropped, right after this.
             Self::Fence(_) => {}
             Self::Gate(fences) => {
-                for fence in fences {
+                for fence in &**fences {
                     fence.passed().await;
                 }
             }

@@ -40,7 +40,7 @@ impl<A: Actor> PoolState<A> {
             if caller.is_some() {
                 return Err(PoolError::Itself);
             }
-            for passed in eldest {
+            for passed in &*eldest {
                 passed.passed().await;
             }
         }

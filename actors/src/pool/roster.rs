@@ -15,8 +15,8 @@
 //! has the first workers and no others ([`Roster::begin_anew`]).
 //!
 //! # Fences
-//! A crossing is a resize by which keys move, for as long as not all of its fences are passed (see
-//! [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the one that
+//! A crossing is a resize by which keys move, for as long as not all fences that its gates wait for are passed
+//! (see [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the one that
 //! replaces it. [`CROSSINGS_MAX`] bounds how many markers resizes leave in an inbox, and a [`FenceLine`] how
 //! many flushes do: one.
 
@@ -69,7 +69,8 @@ struct WorkerSeat<W> {
 /// A resize whose keys have not all moved yet.
 struct Crossing {
     gain: Range<usize>,
-    fences: Vec<Passed>,
+    /// Its own, and those of the crossings before it.
+    fences: Arc<[Passed]>,
 }
 
 /// The last fence of one inbox, so that many who wait put in few of them.
@@ -168,7 +169,7 @@ impl<W> Roster<W> {
     /// A worker has begun. `again`: it is the one that was there. The fences that it stands before, if it is
     /// another one.
     #[must_use]
-    pub(super) fn seat(&mut self, number: usize, worker: W, again: bool) -> (Vec<Passed>, Option<W>) {
+    pub(super) fn seat(&mut self, number: usize, worker: W, again: bool) -> (Arc<[Passed]>, Option<W>) {
         while self.seats.len() <= number {
             let (id, line) = (worker_id(self.seats.len()).into(), FenceLine::default());
             self.seats.push(WorkerSeat { id, worker: None, taken_away: true, line });
@@ -181,14 +182,13 @@ impl<W> Roster<W> {
         seat.taken_away = false;
         let before = seat.worker.replace(worker);
         if again {
-            return (Vec::new(), before);
+            return (Arc::default(), before);
         }
         seat.line = FenceLine::default();
         self.epoch += 1;
         self.forget_crossed();
-        let own = self.crossings.iter().filter(|crossing| crossing.gain.contains(&number));
-        let gate = own.flat_map(|crossing| crossing.fences.iter().filter(|fence| !fence.is_passed()));
-        (gate.cloned().collect(), before)
+        let own = self.crossings.iter().rfind(|crossing| crossing.gain.contains(&number));
+        (own.map_or_else(Arc::default, |crossing| Arc::clone(&crossing.fences)), before)
     }
 
     /// What the supervisor says: whether it `ends`, and which children it does not have run again. Whether
@@ -245,17 +245,23 @@ impl<W> Roster<W> {
         Some(moved)
     }
 
-    /// Keys move to these once the fences are passed.
-    pub(super) fn cross(&mut self, gain: Range<usize>, fences: Vec<Passed>) {
+    /// Keys move to these once the fences are passed: before which fences they stand.
+    #[must_use]
+    pub(super) fn cross(&mut self, gain: Range<usize>, mut fences: Vec<Passed>) -> Arc<[Passed]> {
         self.forget_crossed();
-        self.crossings.push(Crossing { gain, fences });
+        // The last crossing waits for those before it, too.
+        let before = self.crossings.last().into_iter().flat_map(|last| &*last.fences);
+        fences.extend(before.filter(|fence| !fence.is_passed()).cloned());
+        let fences: Arc<[Passed]> = fences.into();
+        self.crossings.push(Crossing { gain, fences: Arc::clone(&fences) });
+        fences
     }
 
     /// What the next resize has to wait for first: that of the eldest crossing, where there are too many.
-    pub(super) fn crowded(&mut self) -> Option<Vec<Passed>> {
+    pub(super) fn crowded(&mut self) -> Option<Arc<[Passed]>> {
         self.forget_crossed();
         let eldest = self.crossings.first().filter(|_| self.crossings.len() >= CROSSINGS_MAX)?;
-        Some(eldest.fences.clone())
+        Some(Arc::clone(&eldest.fences))
     }
 
     fn forget_crossed(&mut self) {
@@ -293,8 +299,13 @@ impl<W> Roster<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use mycelium_random::{Random, seeds};
+
     use super::*;
     use crate::life::Fence;
+    use crate::pool::route::worker_of;
 
     /// A roster of so many workers, each called by its number.
     fn roster(size: usize) -> Roster<usize> {
@@ -357,12 +368,12 @@ mod tests {
         (1..3).for_each(|number| drop(pool.seat(number, number, false)));
         let moved = pool.switch(3).unwrap();
         let (fence, passed) = Fence::new();
-        pool.cross(moved.gain, vec![passed]);
+        assert_eq!(pool.cross(moved.gain, vec![passed]).len(), 1);
         assert_eq!(pool.seat(2, 9, false).0.len(), 1);
         assert_eq!(pool.seat(2, 9, true).0.len(), 0, "the same one has its gate");
         assert_eq!(pool.seat(0, 9, false).0.len(), 0, "it gains nothing");
         drop(fence);
-        assert_eq!(pool.seat(2, 10, false).0.len(), 0);
+        assert!(pool.seat(2, 10, false).0.iter().all(Passed::is_passed));
     }
 
     #[test]
@@ -373,7 +384,7 @@ mod tests {
             assert!(pool.crowded().is_none());
             let (fence, passed) = Fence::new();
             open.push(fence);
-            pool.cross(1..2, vec![passed]);
+            drop(pool.cross(1..2, vec![passed]));
         }
         let eldest = pool.crowded().unwrap();
         open.remove(0);
@@ -409,6 +420,93 @@ mod tests {
         assert!(next(&mut pool, &mut inbox, since).1, "one for all of them");
         assert_eq!(inbox.len(), 1);
         assert!(pool.next_fence(1, 0, |_| unreachable!()).is_none());
+    }
+
+    /// What lies in the queue of a worker of the model.
+    enum Item {
+        Message { key: u64, number: u64 },
+        Fence(#[expect(dead_code, reason = "its drop is all that it does")] Fence),
+        Gate(Arc<[Passed]>),
+    }
+
+    /// Senders, workers that are as slow as chance will have it and may be killed, and resizes.
+    struct Model {
+        roster: Roster<usize>,
+        queues: Vec<VecDeque<Item>>,
+        sent: BTreeMap<u64, u64>,
+        handled: BTreeMap<u64, u64>,
+        kills: bool,
+    }
+
+    impl Model {
+        fn send(&mut self, key: u64) {
+            let number = self.sent.entry(key).or_default();
+            *number += 1;
+            let message = Item::Message { key, number: *number };
+            self.queues[worker_of(key, self.roster.size())].push_back(message);
+        }
+
+        fn resize(&mut self, to: usize) {
+            for number in self.queues.len()..to {
+                self.queues.push(VecDeque::new());
+                drop(self.roster.seat(number, number, false));
+            }
+            if self.roster.crowded().is_some() {
+                return;
+            }
+            let Some(Moves { lose, gain }) = self.roster.switch(to) else { return };
+            let (fences, passed): (Vec<_>, Vec<_>) = lose.clone().map(|_| Fence::new()).unzip();
+            lose.zip(fences).for_each(|(number, fence)| self.queues[number].push_back(Item::Fence(fence)));
+            let gate = self.roster.cross(gain.clone(), passed);
+            gain.for_each(|number| self.queues[number].push_back(Item::Gate(Arc::clone(&gate))));
+        }
+
+        /// Another worker takes the place of this one, whose messages are lost.
+        fn kill(&mut self, number: usize) {
+            self.queues[number].clear();
+            let (gate, _before) = self.roster.seat(number, number, false);
+            self.queues[number].push_back(Item::Gate(gate));
+        }
+
+        /// Lets a worker do one thing; whether there was any that it could do.
+        fn work(&mut self, number: usize) -> bool {
+            if let Some(Item::Gate(gate)) = self.queues[number].front()
+                && !gate.iter().all(Passed::is_passed)
+            {
+                return false;
+            }
+            let Some(item) = self.queues[number].pop_front() else { return false };
+            if let Item::Message { key, number } = item {
+                let before = self.handled.insert(key, number).unwrap_or(0);
+                let is_next = if self.kills { before < number } else { before + 1 == number };
+                assert!(is_next, "key {key}: {number} behind {before}");
+            }
+            true
+        }
+    }
+
+    #[test]
+    fn each_key_is_handled_in_order_whatever_the_resizes_and_whoever_is_killed() {
+        for seed in seeds(2_000) {
+            let mut random = Random::new(seed);
+            let mut below = |most: usize| random.below(most as u64) as usize;
+            let first = 1 + below(4);
+            let queues = (0..first).map(|_| VecDeque::new()).collect();
+            let (roster, sent, handled, kills) =
+                (roster(first), BTreeMap::new(), BTreeMap::new(), below(2) == 0);
+            let mut model = Model { roster, queues, sent, handled, kills };
+            for _ in 0..200 {
+                match below(20) {
+                    0..3 => model.resize(1 + below(6)),
+                    3 if kills => model.kill(below(model.queues.len())),
+                    4..12 => model.send(below(7) as u64),
+                    _ => _ = model.work(below(model.queues.len())),
+                }
+            }
+            while (0..model.queues.len()).any(|number| model.work(number)) {}
+            assert!(model.queues.iter().all(VecDeque::is_empty), "somebody waits for ever");
+            assert!(kills || model.sent == model.handled);
+        }
     }
 
     #[test]

@@ -241,15 +241,16 @@ impl<A: Actor> PoolState<A> {
             if let Some(Moves { lose, gain }) = roster.switch(size).filter(|_| self.has_keys()) {
                 let workers = |numbers: std::ops::Range<usize>| numbers.filter_map(|at| roster.worker(at));
                 let fences: Vec<Passed> = workers(lose).map(ActorRef::fence).collect();
-                workers(gain.clone()).for_each(|worker| worker.mark(Marker::Gate(fences.clone())));
-                roster.cross(gain, fences);
+                let gate = roster.cross(gain.clone(), fences);
+                gain.filter_map(|at| roster.worker(at))
+                    .for_each(|worker| worker.mark(Marker::Gate(Arc::clone(&gate))));
             }
             true
         })
     }
 
     /// What the next resize has to wait for first.
-    pub(super) fn crowded(&self) -> Option<Vec<Passed>> {
+    pub(super) fn crowded(&self) -> Option<Arc<[Passed]>> {
         self.write().crowded()
     }
 
@@ -555,7 +556,8 @@ impl<A: Actor> AnyPool for PoolState<A> {
             // Keys go to workers that were not there: after all that waits for them at those who were.
             if self.has_keys() && before < roster.size() {
                 let fences = (0..before).filter_map(|at| roster.worker(at)).map(ActorRef::fence).collect();
-                roster.cross(before..roster.size(), fences);
+                // They stand there once they are seated.
+                drop(roster.cross(before..roster.size(), fences));
             }
             gone
         }));
