@@ -2,16 +2,29 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use crate::isolate::{IsolateReceived, IsolateSubscriber, step};
 use crate::live::{LiveReceived, LiveSubscriber, turn};
 use crate::{ActorId, Message};
 
-/// A wait for the next message, which an isolate takes for rest.
+/// A wait for the next message, which an isolate takes for rest: whether there is one, which there is unless
+/// the bus has closed.
+#[must_use = "it does nothing unless it is polled"]
 struct Receiving<'a, M: Message>(&'a mut Subscriber<M>);
 
+impl<M: Message> Future for Receiving<'_, M> {
+    type Output = bool;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        self.0.poll_ready(cx)
+    }
+}
+
 impl<M: Message> Drop for Receiving<'_, M> {
+    #[inline]
     fn drop(&mut self) {
         match &mut self.0.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.forget_wait(),
@@ -120,6 +133,7 @@ impl<M: Message> Deref for Received<'_, M> {
 }
 
 impl<M: Message> Drop for Received<'_, M> {
+    #[inline]
     fn drop(&mut self) {
         let stays = std::thread::panicking() && !self.unwinding;
         match &mut self.backend {
@@ -199,13 +213,7 @@ impl<M: Message> Subscriber<M> {
     /// # }
     /// ```
     pub async fn recv(&mut self) -> Option<Received<'_, M>> {
-        if self.more().await { self.try_recv() } else { None }
-    }
-
-    /// Waits for the next message: whether there is one, which there is unless the bus has closed.
-    async fn more(&mut self) -> bool {
-        let waits = Receiving(self);
-        std::future::poll_fn(|cx| waits.0.poll_ready(cx)).await
+        if Receiving(self).await { self.try_recv() } else { None }
     }
 
     /// What a wait for nothing is: others run now and then, and it is a part of the bounds of a run.
@@ -216,6 +224,7 @@ impl<M: Message> Subscriber<M> {
         }
     }
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.poll_ready(cx),
@@ -245,6 +254,7 @@ impl<M: Message> Subscriber<M> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn try_recv(&mut self) -> Option<Received<'_, M>> {
         let backend = match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => ReceivedBackend::Isolate(subscriber.try_recv()?),
@@ -288,7 +298,7 @@ impl<M: Message> Subscriber<M> {
             self.turn().await;
             return 0;
         }
-        if self.more().await { self.drain(most, each) } else { 0 }
+        if Receiving(self).await { self.drain(most, each) } else { 0 }
     }
 
     /// Shows what waits now to `each`, at most `most` messages, as [`recv_many`](Self::recv_many) does; how

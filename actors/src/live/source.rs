@@ -199,6 +199,7 @@ impl<M: Clone + Send + Sync + 'static> Tally<M> {
         }
     }
 
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if self.uncounted > 0 {
             self.entry.count_delivered(std::mem::take(&mut self.uncounted));

@@ -33,6 +33,7 @@ impl<M: Message> LiveSubscriber<M> {
         Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
     }
 
+    #[inline]
     pub(crate) fn try_recv(&mut self) -> Option<LiveReceived<'_, M>> {
         let Self { queue, tally, .. } = self;
         Some(LiveReceived { front: Some(queue.front()?), tally })
@@ -62,16 +63,24 @@ impl<M: Message> LiveSubscriber<M> {
     }
 
     /// Nobody waits for the next message any more.
+    #[inline]
     pub(crate) fn forget_wait(&mut self) {
         self.at = None;
     }
 
     /// Whether a message waits; `false` once there will be none any more.
+    #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         ready!(poll_turn(cx, &mut self.at));
         if self.queue.head().is_some() {
             return Poll::Ready(true);
         }
+        self.sleep(cx)
+    }
+
+    /// Sleeps until there is one, if there still is none.
+    #[inline(never)]
+    fn sleep(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         if self.queue.is_finished() {
             return Poll::Ready(false);
         }
@@ -120,6 +129,7 @@ impl<M: Message> LiveReceived<'_, M> {
     }
 
     /// Passes the message, if it is there.
+    #[inline]
     pub(crate) fn pass(&mut self) {
         let Some(front) = self.front.take() else { return };
         self.count();
@@ -133,6 +143,7 @@ impl<M: Message> LiveReceived<'_, M> {
     }
 
     /// At once: it may be long until the next one is asked for.
+    #[inline]
     fn count(&mut self) {
         self.tally.uncounted += 1;
         self.tally.settle();
