@@ -11,7 +11,8 @@ mod common;
 mod kit;
 
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -19,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mycelium::{LinkAddress, LinkError};
-use rustix::process::{Pid, Signal, kill_process};
+use mycelium::{LinkAddress, LinkError, LinkOptions};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use common::WATCHDOG;
 use kit::{bus, find, link, socket, until};
@@ -147,6 +148,101 @@ impl Drop for Listener {
 const ROLE: &str = "MYCELIUM_OTHER_USER";
 /// Nobody's.
 const OTHER_USER: u32 = 65_534;
+
+/// What the process that has little of something is to be short of, and where its socket is.
+const POOR: &str = "MYCELIUM_POOR_PROCESS";
+
+fn poor(role: &str, at: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "what_a_process_does_that_has_little", "--nocapture"]);
+    command.env(POOR, format!("{role} {}", at.display())).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Has the limit of a resource while it is kept.
+struct Limited(Resource, Rlimit);
+
+impl Limited {
+    fn to(resource: Resource, most: u64) -> Self {
+        let before = getrlimit(resource);
+        setrlimit(resource, Rlimit { current: Some(most), maximum: before.maximum }).unwrap();
+        Self(resource, before)
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        setrlimit(self.0, self.1).unwrap();
+    }
+}
+
+/// The part of the process that has little; nothing where nobody asks for it.
+#[test]
+fn what_a_process_does_that_has_little() {
+    let Ok(asked) = std::env::var(POOR) else { return };
+    let (role, at) = asked.split_once(' ').unwrap();
+    run(async {
+        let (market, desk) = (bus("market"), bus("desk"));
+        market.bind_shm(at).unwrap();
+        if role == "files" {
+            let limited = Limited::to(Resource::Fsize, 100_000);
+            let dialer = desk.connect(LinkAddress::shm(at)).unwrap();
+            until(|| dialer.fault().is_some()).await;
+            println!("fault {}", dialer.fault().unwrap());
+            dialer.close();
+            let small = LinkOptions::default().ring(4_096);
+            desk.connect_with(LinkAddress::shm(at), small).unwrap().linked().await;
+            drop(limited);
+            println!("linked");
+            return;
+        }
+        // So that the next descriptor is the highest one: for a connection, and one of its two segments.
+        let mut filled = vec![File::open("/dev/null").unwrap()];
+        let open = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name());
+        let highest = open.map(|name| name.to_str().unwrap().parse::<i32>().unwrap()).max().unwrap();
+        while filled.last().unwrap().as_raw_fd() <= highest {
+            filled.push(File::open("/dev/null").unwrap());
+        }
+        let next = u64::try_from(filled.last().unwrap().as_raw_fd()).unwrap() + 1;
+        let limited = Limited::to(Resource::Nofile, next + 2);
+        println!("bound");
+        tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await.unwrap().unwrap();
+        drop(limited);
+        until(|| find(&market, "far").is_some_and(|link| link.connections > 0)).await;
+        println!("linked");
+        _ = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await;
+    });
+}
+
+/// The kernel ends a process that makes a longer file than it may, unless it looks before.
+#[test]
+fn a_process_whose_files_may_not_be_as_long_as_a_ring_lives_and_says_so() {
+    let path = socket();
+    let output = poor("files", &path).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("linked"), "{}: {said}", output.status);
+    assert!(said.contains("(RLIMIT_FSIZE): raise it (`ulimit -f`"), "{said}");
+}
+
+#[test]
+fn a_listener_that_lacks_descriptors_for_rings_says_so_and_is_reached_when_it_has_some() {
+    let path = socket();
+    let mut listener = Listener(poor("descriptors", &path));
+    let mut lines = BufReader::new(listener.0.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("bound")));
+    let mut tell = listener.0.stdin.take().unwrap();
+    run(async {
+        let far = bus("far");
+        let dialer = far.connect(LinkAddress::shm(&*path)).unwrap();
+        until(|| dialer.fault().is_some()).await;
+        let fault = dialer.fault().unwrap();
+        assert!(fault.contains("may be out of descriptors"), "{fault}");
+        tell.write_all(b"x").unwrap();
+        assert_eq!(&*dialer.linked().await, "market");
+        assert!(lines.any(|line| line.unwrap().contains("linked")));
+        drop(tell);
+    });
+}
 
 /// This very program as another user; it is in a directory that everybody may read.
 fn other_user(program: &Path, role: &str, at: &Path) -> Child {

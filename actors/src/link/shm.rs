@@ -127,12 +127,22 @@ fn take_over(stream: &UnixStream) -> io::Result<[OwnedFd; 2]> {
         }
     }
     let whole = received.bytes == GREETING.len() && greeting == GREETING;
-    if !whole || received.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(invalid(
-            "whoever has connected does not ask for shared memory: connect with `LinkAddress::shm`",
-        ));
+    two_of(found, whole, received.flags.contains(ReturnFlags::CTRUNC)).map_err(invalid)
+}
+
+/// The descriptors of both segments, where this is what has come of a greeting. `cut`: more were sent than
+/// have come.
+fn two_of<D>(found: Vec<D>, whole: bool, cut: bool) -> Result<[D; 2], &'static str> {
+    if whole && cut && found.len() < 2 {
+        return Err(
+            "this process has no descriptors left for the segments of whoever has connected: raise their number \
+             (`ulimit -n`, LimitNOFILE=)",
+        );
     }
-    found.try_into().map_err(|_| invalid("whoever has connected has not sent two segments"))
+    if !whole || cut {
+        return Err("whoever has connected does not ask for shared memory: connect with `LinkAddress::shm`");
+    }
+    found.try_into().map_err(|_| "whoever has connected has not sent two segments")
 }
 
 fn invalid(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
@@ -172,12 +182,20 @@ impl ShmSocket {
         let mut answer = [0];
         let mut space = ReadBuf::new(&mut answer);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
-        if space.filled() != [READY] {
-            return Poll::Ready(Err(invalid(
-                "nobody listens there for links through shared memory (`bind_shm`)",
-            )));
+        match space.filled() {
+            [READY] => self.ready = true,
+            [] => {
+                return Poll::Ready(Err(invalid(
+                    "whoever listens there has closed the connection before it had the rings: its log says why, it may \
+                     be out of descriptors (`ulimit -n`), or have no `bind_shm`",
+                )));
+            }
+            _ => {
+                return Poll::Ready(Err(invalid(
+                    "nobody listens there for links through shared memory (`bind_shm`)",
+                )));
+            }
         }
-        self.ready = true;
         Poll::Ready(Ok(()))
     }
 
@@ -399,6 +417,25 @@ mod tests {
                 assert!(error.to_string().contains("bind_shm"), "{error}");
             }
         });
+    }
+
+    #[test]
+    fn what_has_come_of_a_greeting_is_told_by_what_is_missing() {
+        assert_eq!(two_of(vec![1, 2], true, false), Ok([1, 2]));
+        let rows = [
+            // The kernel gives as many as there is room for, and says that it has cut the rest off.
+            (vec![], true, true, "no descriptors left"),
+            (vec![1], true, true, "no descriptors left"),
+            (vec![1, 2, 3], true, true, "does not ask for shared memory"),
+            (vec![1, 2], false, false, "does not ask for shared memory"),
+            (vec![], false, true, "does not ask for shared memory"),
+            (vec![1], true, false, "has not sent two segments"),
+            (vec![1, 2, 3], true, false, "has not sent two segments"),
+        ];
+        for (found, whole, cut, expected) in rows {
+            let refused = two_of(found.clone(), whole, cut).unwrap_err();
+            assert!(refused.contains(expected), "{found:?} {whole} {cut}: {refused}");
+        }
     }
 
     #[test]

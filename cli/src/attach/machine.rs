@@ -4,7 +4,8 @@ use std::fs;
 
 use super::doctor::{Finding, Level};
 
-/// Fewer descriptors than this are soon used up: each link and each listener takes one, shared memory four.
+/// Fewer descriptors than this are soon used up: each link and each listener takes one, one through
+/// shared memory three, and five while it is made.
 const DESCRIPTORS_MIN: u64 = 1_024;
 /// Less memory than this is short (KiB).
 const MEMORY_MIN_KIB: u64 = 64 << 10;
@@ -76,7 +77,7 @@ fn descriptors() -> Finding {
                 Level::Warn,
                 WHAT,
                 format!(
-                    "{most} at most: a link takes one, through shared memory four; raise it (ulimit -n, LimitNOFILE=)"
+                    "{most} at most: a link takes one, through shared memory three, and five while it is made; raise it (ulimit -n, LimitNOFILE=)"
                 ),
             ),
             _ => Finding::new(Level::Fine, WHAT, format!("{text} at most")),

@@ -1,12 +1,14 @@
 //! Segments, and those who write and read there.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use rustix::process::{Resource, getrlimit};
 
 use super::error::{ShmError, ShmReadError, ShmSendError};
 use super::layout::{CALL, Geometry, SHM_READERS_MAX, SHM_WRITERS_MAX};
@@ -40,19 +42,32 @@ pub struct ShmSegment {
     geometry: Geometry,
 }
 
+/// An error if a file of this process may not have so many bytes: the kernel would end it by SIGXFSZ.
+fn check_file_size(bytes: u64) -> Result<(), ShmError> {
+    let most = getrlimit(Resource::Fsize).current;
+    let Some(most) = most.filter(|most| *most < bytes) else { return Ok(()) };
+    let cause = format!(
+        "it takes {bytes} bytes, and a file of this process may have {most} (RLIMIT_FSIZE): raise it (`ulimit -f`, \
+         LimitFSIZE=), or take a smaller ring"
+    );
+    let cause = io::Error::new(io::ErrorKind::FileTooLarge, cause);
+    Err(ShmError::System { doing: "make memory to share", cause })
+}
+
 impl ShmSegment {
     /// Makes one, with a ring of `capacity` bytes, a power of two. A message takes 16 bytes more than it has,
     /// rounded up to 8, and at most a quarter of the ring. Memory is taken as it is first written.
     ///
     /// # Errors
-    /// The capacity is none, or the system refuses.
+    /// The capacity is none, or the system refuses, also where files may not be so long (RLIMIT_FSIZE).
     pub fn create(capacity: u64) -> Result<Self, ShmError> {
         if !Geometry::is_capacity(capacity) {
             return Err(ShmError::Capacity { bytes: capacity });
         }
+        let bytes = Geometry::words(capacity) as u64 * 8;
+        check_file_size(bytes)?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("mycelium", flags).map_err(system("make memory to share"))?;
-        let bytes = Geometry::words(capacity) as u64 * 8;
         ftruncate(&file, bytes).map_err(system("make memory to share"))?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&file, seals).map_err(system("seal memory to share"))?;
