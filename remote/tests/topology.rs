@@ -294,11 +294,24 @@ fn a_node_may_listen_at_other_addresses_by_which_it_is_reached() {
         ("127.0.0.1", "localhost", "127.0.0.1"),
         ("feed.localhost", "::1", "[::1]"),
         ("h1", "h2", "h2"),
+        ("10.0.0.1", "::", "[::]"),
+        ("2001:db8::1", "::", "[::]"),
+        ("h1", "0.0.0.0", "0.0.0.0"),
     ] {
         assert_eq!(listens(host, bind).as_deref(), Ok(&*format!("tcp {at}:1")), "{host} {bind}");
     }
     for (host, bind) in [("h1", "localhost"), ("127.0.0.1", "127.0.0.2"), ("feed.localhost", "10.0.0.1")] {
         assert!(listens(host, bind).unwrap_err().contains("alone"), "{host} {bind}");
+    }
+    // Nobody who dials an address of one kind reaches one of the other: 0.0.0.0 has none of IPv6.
+    for (host, bind, all) in [
+        ("2001:db8::1", "0.0.0.0", "::"),
+        ("2001:db8::1", "10.0.0.1", "::"),
+        ("::1", "0.0.0.0", "::"),
+        ("10.0.0.1", "2001:db8::1", "0.0.0.0"),
+    ] {
+        let mistake = listens(host, bind).unwrap_err();
+        assert!(mistake.contains("alone") && mistake.contains(&format!("bind = \"{all}\"")), "{mistake}");
     }
     // One that asks for TCP listens there also if no node dials it, but not openly to a network.
     let tcp = |host: &str, head: &str| {

@@ -84,11 +84,11 @@ impl Host {
 
     /// Whether a node that listens here alone is not reached where `dialed` leads, as far as that is known.
     pub(super) fn misses(&self, dialed: &Self) -> bool {
-        if self.is_unspecified() {
-            return false;
-        }
         let address = |host: &Self| host.dialed().trim_matches(['[', ']']).parse::<IpAddr>().ok();
         match (address(self), address(dialed)) {
+            // `::` takes connections of IPv4 too, and `0.0.0.0` none of IPv6.
+            (Some(bound), Some(dialed)) if bound.is_ipv4() != dialed.is_ipv4() => &*self.text != "[::]",
+            _ if self.is_unspecified() => false,
             (Some(bound), Some(dialed)) if self.loopback && bound != dialed => true,
             _ => self.loopback != dialed.loopback,
         }
