@@ -7,9 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mycelium::topology;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::RootCertStore;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::ParsedCertificate;
 
 use crate::outcome::{self, Outcome, say};
 
@@ -73,20 +78,60 @@ pub(crate) fn run(args: &CertsArgs) -> outcome::Result {
     make_directory(&args.directory)?;
     let valid = Duration::from_secs(args.days * 86_400);
     let issuer = authority(&args.directory, valid)?;
-    for name in &names {
-        let key = KeyPair::generate()?;
-        let mut params = params(name, valid);
-        params.subject_alt_names = vec![rcgen::SanType::DnsName(name.clone().try_into()?)];
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &issuer)?;
+    let made = names.iter().map(|name| of_node(name, valid, &issuer)).collect::<Result<Vec<_>, _>>()?;
+    if let Some((certificate, _)) = made.first() {
+        check_authority(&path(&args.directory, "ca", "crt"), certificate)?;
+    }
+    for (name, (certificate, key)) in names.iter().zip(&made) {
         write(&path(&args.directory, name, "key"), &key.serialize_pem(), 0o600)?;
         write(&path(&args.directory, name, "crt"), &certificate.pem(), 0o644)?;
         say(format_args!("{}: {} days", path(&args.directory, name, "crt").display(), args.days))?;
     }
     Ok(Outcome::Fine)
+}
+
+/// A certificate with its key.
+fn of_node(
+    name: &str,
+    valid: Duration,
+    issuer: &Issuer<'static, KeyPair>,
+) -> Result<(Certificate, KeyPair), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut params = params(name, valid);
+    params.subject_alt_names = vec![rcgen::SanType::DnsName(name.try_into()?)];
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    Ok((params.signed_by(&key, issuer)?, key))
+}
+
+/// An error if nodes that are given this authority would refuse the certificate: its file is another maker's,
+/// or has another key than `ca.key`.
+fn check_authority(file: &Path, certificate: &Certificate) -> Result<(), String> {
+    let wrong = |cause: String| {
+        let shown = file.display();
+        Err(format!(
+            "{shown} {cause}: bring back the two that `mycelium certs` has made, or make an authority in another directory"
+        ))
+    };
+    let bytes = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(&bytes) {
+        let added = root.map_err(|error| error.to_string());
+        if let Err(error) = added.and_then(|root| roots.add(root).map_err(|error| error.to_string())) {
+            return wrong(format!("is no authority ({error})"));
+        }
+    }
+    if roots.is_empty() {
+        return wrong("has no certificate".to_owned());
+    }
+    let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
+    let good = ParsedCertificate::try_from(certificate.der()).and_then(|certificate| {
+        let now = UnixTime::now();
+        verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], now, algorithms)
+    });
+    good.or_else(|error| wrong(format!("and ca.key do not go together ({error})")))
 }
 
 fn path(directory: &Path, name: &str, kind: &str) -> PathBuf {

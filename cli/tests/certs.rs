@@ -186,3 +186,42 @@ fn each_mistake_says_what_to_do() {
     let (code, _, err) = folder.call(&["certs", "certs", "market"]);
     assert!(code == Some(2) && err.contains("certs/ca.key is there, and certs/ca.crt is not"), "{err}");
 }
+
+/// Whoever is given such certificates refuses all peers, and does not know why.
+#[test]
+fn certificates_of_an_authority_that_its_key_does_not_go_with_are_not_made() {
+    let folder = Folder::new("strange");
+    for directory in ["one", "other"] {
+        assert_eq!(folder.call(&["certs", directory, "desk"]).0, Some(0));
+    }
+    let one = folder.0.join("one");
+    let (own, before) =
+        (std::fs::read(one.join("ca.key")).unwrap(), std::fs::read(one.join("desk.crt")).unwrap());
+    let authority = std::fs::read(one.join("ca.crt")).unwrap();
+    let params = rcgen::CertificateParams::new(vec!["corp".to_owned()]).unwrap();
+    let pair = rcgen::KeyPair::from_pem(std::str::from_utf8(&own).unwrap()).unwrap();
+    let strange = params.self_signed(&pair).unwrap().pem();
+    let rows = [
+        ("ca.key", std::fs::read(folder.0.join("other/ca.key")).unwrap(), "do not go together"),
+        ("ca.crt", strange.into_bytes(), "do not go together"),
+        ("ca.crt", b"".to_vec(), "has no certificate"),
+        (
+            "ca.crt",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec(),
+            "no authority",
+        ),
+    ];
+    for (file, content, cause) in rows {
+        std::fs::write(one.join("ca.key"), &own).unwrap();
+        std::fs::write(one.join("ca.crt"), &authority).unwrap();
+        std::fs::write(one.join(file), content).unwrap();
+        let (code, out, err) = folder.call(&["certs", "one", "desk", "market", "--replace"]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{file}");
+        assert!(
+            err.contains("one/ca.crt") && err.contains(cause) && err.contains("another directory"),
+            "{err}"
+        );
+        assert!(!one.join("market.crt").exists(), "nothing is made");
+        assert_eq!(std::fs::read(one.join("desk.crt")).unwrap(), before, "and nothing replaced");
+    }
+}
