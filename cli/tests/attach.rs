@@ -558,3 +558,31 @@ fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
         assert_eq!(Tick::NAME, "Tick");
     });
 }
+
+#[test]
+fn a_line_that_cannot_be_published_is_named_with_what_was_sent_before() {
+    runs(async {
+        let node = Node::start().await;
+        let mut ticks = node.bus.subscriber::<Tick>().unwrap();
+        let rows: [(&[u8], &str); 2] = [
+            (b"{]\n", "error: line 3: this is no JSON: key must be a string at line 1 column 2; write"),
+            (
+                b"{\"price\": \"\xff\"}\n",
+                "error: line 3: it is no UTF-8: write JSON as UTF-8; 1 were sent before\n",
+            ),
+        ];
+        for (wrong, expected) in rows {
+            let mut publish = node.command(&["pub", "market.ticks", "--json", "-"]);
+            let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
+            let mut input = publish.stdin.take().unwrap();
+            let good = r#"{"timestamp": 5, "price": 1, "size": 2, "index": 1, "asset": 7}"#;
+            writeln!(input, "{good}\n").unwrap();
+            input.write_all(wrong).unwrap();
+            assert_eq!(ticks.recv().await.map(|tick| tick.index), Some(1));
+            drop(input);
+            let (code, _, err) = finish(publish).await;
+            assert!(code == Some(2) && err.starts_with(expected), "{err}");
+            assert!(err.ends_with("; 1 were sent before\n"), "{err}");
+        }
+    });
+}

@@ -279,7 +279,8 @@ impl Parser<'_> {
     fn expected(&self, what: &str) -> String {
         match self.tokens.get(self.at) {
             Some((at, _)) => {
-                format!("the filter takes {what} at character {}: `{}`", at + 1, &self.text[*at..])
+                let (before, rest) = self.text.split_at(*at);
+                format!("the filter takes {what} at character {}: `{rest}`", number_behind(before))
             }
             None => format!("the filter ends where it takes {what}"),
         }
@@ -350,6 +351,11 @@ const SYMBOLS: &[(&str, Token)] = &[
     (")", Token::Close),
 ];
 
+/// The number of the character behind these.
+fn number_behind(before: &str) -> usize {
+    before.chars().count() + 1
+}
+
 fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -364,7 +370,12 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
             let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
             match values.next() {
                 Some(Ok(value)) => (Token::Value(value), values.byte_offset()),
-                _ => return Err(format!("the text at character {} of the filter has no end", at + 1)),
+                _ => {
+                    return Err(format!(
+                        "the text at character {} of the filter has no end",
+                        number_behind(&text[..at])
+                    ));
+                }
             }
         } else if first.is_ascii_digit() || first == '-' {
             let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
@@ -375,7 +386,10 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
             let len = rest.find(ends).unwrap_or(rest.len());
             (word(&rest[..len])?, len)
         } else {
-            return Err(format!("the filter cannot have `{first}` at character {}", at + 1));
+            return Err(format!(
+                "the filter cannot have `{first}` at character {}",
+                number_behind(&text[..at])
+            ));
         };
         tokens.push((at, token));
         rest = &rest[len..];
@@ -485,6 +499,8 @@ mod tests {
             ("price > 1-2", "`1-2` in the filter is no number"),
             ("a[x] == 1", "`a[x]` in the filter is no path of a field, such as `legs[0].price`"),
             ("price = 5", "the filter cannot have `=` at character 7"),
+            ("note == \"\u{e4}\" \u{a7}", "the filter cannot have `\u{a7}` at character 13"),
+            ("note == \"\u{e4}\" 5", "the filter takes && or || at character 13: `5`"),
             ("side == Bye", "`side` of `Order`: `Side` has no variant `Bye`"),
             ("side < Buy", "`side` of `Order` is of type Side, which cannot be compared so"),
             ("legs == 1", "`legs` of `Order` is of type Vec<Leg>, which cannot be compared so"),

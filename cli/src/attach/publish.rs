@@ -1,7 +1,7 @@
 //! `mycelium pub`.
 
 use std::collections::HashSet;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::time::{Duration, Instant};
 
 use mycelium::frame::Header;
@@ -167,11 +167,15 @@ async fn publish(
                 () = ends.asked() => None,
             };
             let Some((number, line)) = line else { break };
-            let line = line?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            let (header, bytes) = match writer.write(&line) {
+            let written = match line {
+                Ok(line) if line.trim().is_empty() => continue,
+                Ok(line) => writer.write(&line),
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    Err("it is no UTF-8: write JSON as UTF-8".to_owned())
+                }
+                Err(error) => Err(format!("it cannot be read: {error}")),
+            };
+            let (header, bytes) = match written {
                 Ok(written) => written,
                 Err(error) => {
                     let before = match are_there(name, sent, attached, ends).await {
