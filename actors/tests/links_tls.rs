@@ -309,11 +309,30 @@ fn each_reason_why_there_is_no_link_is_told() {
         let server_only = authority.node_with("half", |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         });
+        let early = |params: &mut CertificateParams| {
+            params.not_before = rcgen::date_time_ymd(2999, 1, 1);
+            params.not_after = rcgen::date_time_ymd(3000, 1, 1);
+        };
         let tls = |identity| LinkOptions::default().tls(identity);
+        // Of these the dialer itself sees what is wrong with the other side's.
+        let (soon, client) = (bus("soon"), bus("client"));
+        let of_soon = soon.bind_tcp_with("127.0.0.1:0", tls(authority.node_with("soon", early))).unwrap();
+        let client_only = authority.node_with("client", |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        });
+        let of_client = client.bind_tcp_with("127.0.0.1:0", tls(client_only)).unwrap();
         let rows = [
             ("desk", listener.address(), other.node("desk"), "authority"),
             ("late", listener.address(), tls(expired), "xpired"),
-            ("half", listener.address(), tls(server_only), "TLS: "),
+            ("half", listener.address(), tls(server_only), "`serverAuth` and `clientAuth`"),
+            (
+                "early",
+                listener.address(),
+                tls(authority.node_with("early", early)),
+                "the clocks of both machines",
+            ),
+            ("desk", of_soon.address(), authority.node("desk"), "the clocks of both machines"),
+            ("desk", of_client.address(), authority.node("desk"), "`serverAuth` and `clientAuth`"),
             ("desk", listener.address(), LinkOptions::default(), "the other side speaks TLS"),
             ("desk", open.address(), authority.node("desk"), "TLS: "),
         ];

@@ -369,6 +369,10 @@ fn explained(error: &io::Error) -> io::Error {
         "; both certificates must come from the authority that the other side is given"
     } else if text.to_lowercase().contains("expired") {
         "; make a new certificate (`mycelium certs`), and look at the clocks of both machines"
+    } else if text.contains("not valid yet") {
+        "; look at the clocks of both machines, and from when on the certificate is good"
+    } else if text.contains("UnsupportedCertificate") || text.contains("extended key usage") {
+        "; the certificate of a node is for both uses, `serverAuth` and `clientAuth`"
     } else {
         ""
     };
