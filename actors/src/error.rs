@@ -277,6 +277,16 @@ pub enum SpawnError {
         /// The message.
         message: &'static str,
     },
+    /// The actor is a worker of a pool that has a subscription to this message, and gives each one to one of
+    /// its workers: that worker would handle it twice, and every other one too.
+    OfThePool {
+        /// The message.
+        message: &'static str,
+        /// The type of the worker.
+        worker: &'static str,
+        /// Its path.
+        path: Arc<str>,
+    },
     /// There is no memory for the ring that a `Block` subscription asks for, or its bus.
     CapacityTooLarge {
         /// The message whose topic it is.
@@ -348,6 +358,15 @@ impl fmt::Display for SpawnError {
                 "the actor has a subscription to {message} with another policy, capacity or echo, and an actor has one for each \
                  message: call `ctx.unsubscribe::<{message}>()` first, or ask for the same"
             ),
+            Self::OfThePool { message, worker, path } => {
+                let pool = path.rsplit_once('/').map_or(&**path, |(pool, _)| pool);
+                write!(
+                    f,
+                    "`{worker}` ({path}) subscribes to `{message}`, and so does its pool {pool}, for one worker each (`Pool::on`): \
+                     every worker would handle each one, and one worker twice. Take `{message}` out of the subscriptions of \
+                     `{worker}` (write `#[on(direct)]` in place of `#[on]`), or out of those of the pool"
+                )
+            }
             Self::CapacityTooLarge { message, capacity } => write!(
                 f,
                 "there is no memory for a ring of {capacity} {message}: ask for less with `Subscription::capacity`, or \

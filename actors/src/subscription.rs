@@ -531,8 +531,6 @@ impl<A: Handler<WireMessage>> Subscriptions<A> {
 
 /// One entry of [`Subscriptions`]: knows its message type, and hands it to whoever hosts the actor.
 pub(crate) trait Wanted<A: Actor>: Send {
-    /// The type that it asks for, with its name; `None`: types that only the bus knows.
-    fn message(&self) -> Option<(u16, &'static str)>;
     /// Subscribes the actor in the isolate that is being built.
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError>;
     /// Subscribes the actor that is being spawned on a live bus.
@@ -545,10 +543,6 @@ struct Want<A, M> {
 }
 
 impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
-    fn message(&self) -> Option<(u16, &'static str)> {
-        Some((M::TYPE_ID, M::NAME))
-    }
-
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe(self.subscription)
     }
@@ -564,10 +558,6 @@ struct WantWire {
 }
 
 impl<A: Handler<WireMessage>> Wanted<A> for WantWire {
-    fn message(&self) -> Option<(u16, &'static str)> {
-        None
-    }
-
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::ActorCell<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe_wire(&self.topics, self.subscription)
     }

@@ -26,6 +26,7 @@ use super::waits::SeatWait;
 use crate::actor::has_batches;
 use crate::dead_letters::DeadLetterCause;
 use crate::life::{Act, Happening, LifeState, Lifecycle, WatchKind};
+use crate::wire::Kind;
 use crate::{Actor, Context, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
 
 /// How many there are of each, in the order in which they come first.
@@ -393,6 +394,7 @@ impl<A: Actor> ActorCell<A> {
         A: Handler<M>,
     {
         let (lane, way) = (self.core.topic::<M>()?, TopicWay::typed(M::TYPE_ID));
+        self.is_its_own(Kind::of::<M>())?;
         if let Some(terms) = lane.terms_of(self.index) {
             return match self.inherits(way) || terms == how.terms() {
                 true => Ok(()),

@@ -455,6 +455,7 @@ impl<A: Handler<WireMessage>> ActorCell<A> {
         let mut new = Vec::new();
         for known in wanted.into_iter().map(|at| &table.known()[at]) {
             let kind = known.enabled()?.kind;
+            self.is_its_own(kind)?;
             match known.port().isolate().terms_of(kind, &self.core, self.index) {
                 None => new.push(known),
                 Some(terms) if self.inherits(TopicWay::wire(kind.type_id)) || terms == how.terms() => {}

@@ -429,6 +429,7 @@ impl BusCore {
             address.watch().probe();
         }
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
+        live.once_each = fate.as_ref().and_then(|fate| fate.once_each());
         for wanted in Subscriptions::of(&actor).wanted {
             wanted.live(&mut live)?;
         }

@@ -16,6 +16,7 @@ use super::watch::Interrupt;
 use super::watch::Readiness;
 use super::wire::WireSource;
 use crate::dead_letters::{DeadLetter, DeadLetterCause};
+use crate::life::OnceEach;
 use crate::subscription::Terms;
 use crate::sync::Mutex;
 use crate::wire::{Kind, WireMessage, WireTopics};
@@ -33,6 +34,8 @@ pub(crate) struct LiveContext<A: Actor> {
     pub(crate) address: Arc<Address<A>>,
     /// Where the actor says that it is ready, if that is waited for.
     pub(crate) readiness: Option<Arc<Readiness>>,
+    /// What it does not subscribe to, because its pool does.
+    pub(super) once_each: Option<Arc<OnceEach>>,
     /// What it receives, each topic once.
     topics: Vec<HeardTopic>,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler
@@ -66,6 +69,7 @@ impl<A: Actor> LiveContext<A> {
             outlet: Outlet::new(core, address.id),
             address,
             readiness: None,
+            once_each: None,
             changed: false,
             topics: Vec::new(),
             timers: Mutex::default(),
@@ -123,6 +127,7 @@ impl<A: Actor> LiveContext<A> {
         A: Handler<M>,
     {
         let entry = self.core().topics.entry::<M>()?;
+        self.is_its_own(Kind::of::<M>())?;
         let (way, terms) = (Way::typed::<M>(), subscription.terms());
         if let Some(heard) = self.heard(way, terms) {
             return heard.then_some(()).ok_or(SpawnError::AlreadySubscribed { message: M::NAME });
@@ -144,6 +149,7 @@ impl<A: Actor> LiveContext<A> {
         let (core, terms) = (Arc::clone(self.core()), how.terms());
         let mut new = Vec::new();
         for (at, kind) in core.wire.wanted(topics)? {
+            self.is_its_own(kind)?;
             match self.heard(Way::wire(kind.type_id), terms) {
                 Some(true) => {}
                 Some(false) => return Err(SpawnError::AlreadySubscribed { message: kind.name }),
@@ -160,6 +166,14 @@ impl<A: Actor> LiveContext<A> {
             self.join(way, terms, Box::new(source));
         }
         Ok(())
+    }
+
+    /// Whether its pool leaves the subscription to this message to each worker.
+    fn is_its_own(&self, kind: Kind) -> Result<(), SpawnError> {
+        let Some(once_each) = &self.once_each else { return Ok(()) };
+        let wanted = |topics: &WireTopics| self.core().wire.wanted(topics).unwrap_or_default();
+        let hears = |topics: &WireTopics| wanted(topics).iter().any(|(_, of)| of.type_id == kind.type_id);
+        once_each.allows::<A>(kind, self.address.path.as_ref(), hears)
     }
 
     /// Whether a subscription that the actor has is one on these terms; `None`: it has none.

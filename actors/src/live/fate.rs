@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use super::watch::Readiness;
+use crate::life::OnceEach;
 use crate::{Actor, StopReason};
 
 /// What happens after the end of a life.
@@ -37,6 +38,11 @@ pub(crate) trait Fate<A: Actor>: Send {
 
     /// Its path in that tree.
     fn path(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// What its pool receives for it and others.
+    fn once_each(&self) -> Option<Arc<OnceEach>> {
         None
     }
 

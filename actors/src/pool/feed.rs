@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::PoolTopics;
 use super::state::PoolState;
+use crate::life::OnceEach;
 use crate::{
     Actor, BoxError, Context, Handler, Message, StopReason, Subscription, Subscriptions, TellError,
     WireMessage, WireTopics,
@@ -19,8 +20,8 @@ pub(crate) struct PoolFeed<A: Actor> {
 /// One topic of a pool.
 pub(super) trait PoolTopic<A: Actor>: Send + Sync {
     fn subscribe(&self, topics: &mut Subscriptions<PoolFeed<A>>);
-    /// The type of its message; `None`: types that only the bus knows.
-    fn message(&self) -> Option<u16>;
+    /// No worker subscribes to it by itself.
+    fn add_to(&self, once_each: &mut OnceEach);
 }
 
 pub(super) struct TopicOf<A, M> {
@@ -39,8 +40,8 @@ impl<A: Handler<M>, M: Message> PoolTopic<A> for TopicOf<A, M> {
         topics.on_with(self.how);
     }
 
-    fn message(&self) -> Option<u16> {
-        Some(M::TYPE_ID)
+    fn add_to(&self, once_each: &mut OnceEach) {
+        once_each.typed.push(M::TYPE_ID);
     }
 }
 
@@ -55,8 +56,8 @@ impl<A: Handler<WireMessage>> PoolTopic<A> for WireTopicOf {
         topics.on_wire_with(self.topics.clone(), self.how);
     }
 
-    fn message(&self) -> Option<u16> {
-        None
+    fn add_to(&self, once_each: &mut OnceEach) {
+        once_each.wire.push(self.topics.clone());
     }
 }
 

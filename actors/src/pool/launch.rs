@@ -8,19 +8,7 @@ use super::feed::PoolFeed;
 use super::state::{PoolPlan, PoolState};
 use crate::isolate::{ActorCell, AnySeat, Factory, IsolateRef, Place, SeatSite};
 use crate::tree::{ActorLaunch, ExitReason, Launch, Life, Placed, Pools, Site, StartLeft, split};
-use crate::{Actor, ActorRef, Subscriptions};
-
-/// Whether no worker receives by itself what its pool receives for one of them.
-fn once_each<A: Actor>(of_pool: &[u16], of_worker: &Subscriptions<A>) -> Result<(), String> {
-    let mut messages = of_worker.wanted.iter().filter_map(|wanted| wanted.message());
-    let Some((_, name)) = messages.find(|(id, _)| of_pool.contains(id)) else { return Ok(()) };
-    let worker = A::name();
-    Err(format!(
-        "`{worker}` subscribes to `{name}`, and so does its pool (`Pool::on`): every worker would handle each one, \
-         and one worker twice. Take `{name}` out of the subscriptions of `{worker}`: write `#[on(direct)]` in place \
-         of `#[on]`"
-    ))
-}
+use crate::{Actor, ActorRef};
 
 /// Starts one worker.
 pub(super) struct WorkerLaunch<A: Actor> {
@@ -66,9 +54,8 @@ fn seated<A: Actor>(site: &SeatSite, seat: &Rc<dyn AnySeat>) -> Option<ActorRef<
 
 impl<A: Actor> WorkerLaunch<A> {
     pub(super) fn new(make: &Factory<A>, plan: &Arc<PoolPlan>, number: usize) -> Self {
-        let (make, of_pool) = (Arc::clone(make), Arc::clone(plan));
-        let launch = ActorLaunch::new(move || make());
-        let launch = launch.accepting(Box::new(move |wanted| once_each(&of_pool.messages, wanted)));
+        let make = Arc::clone(make);
+        let launch = ActorLaunch::new(move || make()).of_pool(&plan.once_each);
         Self { launch, plan: Arc::clone(plan), number }
     }
 

@@ -23,6 +23,7 @@ use self::launch::{FeedLaunch, WorkerLaunch};
 pub use self::pool_ref::{PoolError, PoolRef};
 use self::state::{Key, KeyOf, PoolPlan};
 use crate::isolate::Factory;
+use crate::life::OnceEach;
 use crate::tree::{Builder, Child, Restart};
 use crate::{Actor, Handler, Message, Subscription, Supervisor, WireMessage, WireTopics};
 
@@ -111,9 +112,9 @@ impl<A: Actor> Pool<A> {
     /// A pool of one worker, round robin. `make` gives the value for each life of each worker.
     ///
     /// The workers' own [`Actor::subscriptions`] are each worker's: every one of them hears everything there.
-    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker whose
-    /// `subscriptions` ask for one of the pool's too, by its type, is not started. One that subscribes to it
-    /// as bytes, or later by its context, hears it beside the pool, each worker once more.
+    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker that subscribes
+    /// to one of the pool's too, by its type or as bytes, is not started, and has an error where it does so
+    /// later by its context: [`SpawnError::OfThePool`](crate::SpawnError::OfThePool).
     pub fn new(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(make),
@@ -266,11 +267,12 @@ impl<A: Actor> Pool<A> {
                 each(Child::launched(id, WorkerLaunch::new(&make, plan, number)))
             }
         };
+        let mut once_each = OnceEach::default();
+        topics.iter().for_each(|topic| topic.add_to(&mut once_each));
         let plan = Arc::new_cyclic(|plan| {
             let (plan, worker) = (std::sync::Weak::clone(plan), worker.clone());
             let child = move |number| plan.upgrade().map(|plan| worker(&plan, number));
-            let messages = topics.iter().filter_map(|topic| topic.message()).collect();
-            PoolPlan { dispatch, keys, size, messages, child: Box::new(child) }
+            PoolPlan { dispatch, keys, size, once_each: Arc::new(once_each), child: Box::new(child) }
         });
         let mut supervisor = Supervisor::builder(id);
         for number in 0..size {

@@ -15,7 +15,7 @@ use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
 use crate::error::Asked;
 use crate::isolate::stepped;
-use crate::life::{Marker, Passed};
+use crate::life::{Marker, OnceEach, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{
     AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -35,8 +35,7 @@ pub(super) struct PoolPlan {
     pub(super) keys: Vec<Key>,
     /// With how many workers it starts.
     pub(super) size: usize,
-    /// The types of published messages that it receives for its workers.
-    pub(super) messages: Vec<u16>,
+    pub(super) once_each: Arc<OnceEach>,
     /// The worker of this number as a child; `None` while the plan is made.
     pub(super) child: Box<dyn Fn(usize) -> Option<Child> + Send + Sync>,
 }

@@ -17,12 +17,13 @@ use super::health::Health;
 use super::quiet::Quiet;
 use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
+use crate::life::OnceEach;
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
 use crate::{
     Actor, ActorRef, BoxError, Isolate, MessageBus, OwnThread, Service, ServiceContext, SpawnError,
-    StopReason, Subscriptions,
+    StopReason,
 };
 
 /// What a child specification is started with.
@@ -221,15 +222,12 @@ pub(crate) type Announce<A> =
 pub(crate) struct ActorLaunch<A: Actor> {
     factory: Factory<A>,
     announce: Option<Quiet<Box<Announce<A>>>>,
-    accepts: Option<Box<Accepts<A>>>,
+    once_each: Option<Arc<OnceEach>>,
 }
-
-/// Says why an actor with these subscriptions is not started.
-pub(crate) type Accepts<A> = dyn Fn(&Subscriptions<A>) -> Result<(), String> + Send + Sync;
 
 impl<A: Actor> ActorLaunch<A> {
     pub(crate) fn new(factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
-        Self { factory: quiet(factory), announce: None, accepts: None }
+        Self { factory: quiet(factory), announce: None, once_each: None }
     }
 
     /// The same for one that is made known.
@@ -238,26 +236,13 @@ impl<A: Actor> ActorLaunch<A> {
         Self { announce: Some(Quiet::new(announce)), ..self }
     }
 
-    /// Starts only those whose subscriptions are accepted.
-    pub(crate) fn accepting(mut self, accepts: Box<Accepts<A>>) -> Self {
-        self.accepts = Some(accepts);
-        self
+    /// Starts those that do not subscribe to what their pool does.
+    pub(crate) fn of_pool(self, once_each: &Arc<OnceEach>) -> Self {
+        Self { once_each: Some(Arc::clone(once_each)), ..self }
     }
 
     fn make(&self) -> Result<A, StopReason> {
-        let actor = StopReason::catch(&*self.factory)?;
-        let Some(accepts) = &self.accepts else { return Ok(actor) };
-        match StopReason::catch(|| accepts(&Subscriptions::of(&actor))) {
-            Ok(Ok(())) => Ok(actor),
-            refused => {
-                // Its destructor may panic too.
-                let _ = StopReason::catch(|| drop(actor));
-                Err(match refused {
-                    Ok(why) => StopReason::Failed(why.err().unwrap_or_default().into()),
-                    Err(panicked) => panicked,
-                })
-            }
-        }
+        StopReason::catch(&*self.factory)
     }
 
     /// One that cannot be made known is not started.
@@ -287,6 +272,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             probed: site.probed,
             tree: site.shared.number,
             path: Arc::clone(&site.path),
+            once_each: self.once_each.clone(),
             verdict: None,
         };
         let bus = &site.shared.bus.core;
@@ -301,7 +287,8 @@ impl<A: Actor> Launch for ActorLaunch<A> {
     }
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
-        let seated = self.make().and_then(|actor| seat_actor(site, actor, &self.factory));
+        let seat = |actor| seat_actor(site, actor, &self.factory, self.once_each.clone());
+        let seated = self.make().and_then(seat);
         seated.map_err(|reason| ExitReason::from(&reason))
     }
 
@@ -327,6 +314,7 @@ struct Supervised<A> {
     probed: bool,
     tree: u64,
     path: Arc<str>,
+    once_each: Option<Arc<OnceEach>>,
     verdict: Option<oneshot::Receiver<Word>>,
 }
 
@@ -347,6 +335,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
     fn path(&self) -> Option<Arc<str>> {
         Some(Arc::clone(&self.path))
+    }
+
+    fn once_each(&self) -> Option<Arc<OnceEach>> {
+        self.once_each.clone()
     }
 
     fn is_probed(&self) -> bool {

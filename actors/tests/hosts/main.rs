@@ -34,6 +34,7 @@ mod identity;
 mod in_hand;
 mod mailboxes;
 mod monitors;
+mod once_each;
 mod order;
 mod policies;
 mod pools;

@@ -15,13 +15,16 @@ use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
 use crate::isolate::sub::{HandedMessage, TopicWay};
 use crate::isolate::tree::{Factory, GuardedReceiver, Reporter, SeatSite, SeatedChild};
-use crate::life::{Attempts, Happening, LifeState, Origin};
+use crate::life::{Attempts, Happening, LifeState, OnceEach, Origin};
+use crate::wire::{Kind, WireTopics};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
 /// What an actor under a supervisor has besides.
 pub(super) struct SeatWard<A: Actor> {
     reporter: Reporter,
     factory: Factory<A>,
+    /// What it does not subscribe to, because its pool does.
+    once_each: Option<Arc<OnceEach>>,
     /// Its context between two lives.
     spare: RefCell<Option<Context<A>>>,
     lives: Cell<u32>,
@@ -100,6 +103,7 @@ pub(crate) fn seat_actor<A: Actor>(
     site: SeatSite,
     actor: A,
     factory: &Factory<A>,
+    once_each: Option<Arc<OnceEach>>,
 ) -> Result<Rc<dyn AnySeat>, StopReason> {
     let wanted = StopReason::catch(|| Subscriptions::of(&actor))?.wanted;
     let attempts_max = site.attempts_max;
@@ -112,6 +116,7 @@ pub(crate) fn seat_actor<A: Actor>(
     let ward = SeatWard {
         reporter: site.reporter(),
         factory: Factory::clone(factory),
+        once_each,
         spare: RefCell::default(),
         lives: Cell::new(0),
         is_new: Cell::new(false),
@@ -196,6 +201,16 @@ impl<A: Actor> ActorCell<A> {
         drop(in_hand);
         kept.play_again();
         true
+    }
+
+    /// Whether its pool leaves the subscription to this message to each worker.
+    pub(in crate::isolate) fn is_its_own(&self, kind: Kind) -> Result<(), SpawnError> {
+        let Some(ward) = &self.ward else { return Ok(()) };
+        let Some(once_each) = &ward.once_each else { return Ok(()) };
+        let table = self.core.table.borrow().clone();
+        let has = |at: usize| table.known()[at].kind.type_id == kind.type_id;
+        let hears = |topics: &WireTopics| topics.among(&table).is_ok_and(|heard| heard.into_iter().any(has));
+        once_each.allows::<A>(kind, Some(ward.reporter.path()), hears)
     }
 
     /// Whether this subscription is there from the life before, and this one asks for it for the first time.
