@@ -435,3 +435,49 @@ fn without_subscribers_nothing_is_stored() {
     assert_eq!(Arc::strong_count(&witness), 1);
     assert_eq!(topic.stats().published, 1);
 }
+
+/// Words of which no byte is zero, so that a byte that is written over is seen.
+fn words<const N: usize>(number: u64) -> [u64; N] {
+    std::array::from_fn(|at| (number + at as u64) % 251 + 1).map(|byte| byte * 0x0101_0101_0101_0101)
+}
+
+/// Fills a topic, and publishes then as far as its reader has made room, which is seldom for a whole line of
+/// slots: of what waits, not a byte changes.
+fn keeps_what_waits<const N: usize>() {
+    const SENDER: u64 = u64::MAX;
+    for (capacity, room) in
+        [8, 9, 12, 16, 31, 64].into_iter().flat_map(|all| (1..10).map(move |of| (all, of)))
+    {
+        let topic = topic::<[u64; N]>(capacity);
+        let mut reader = subscribe(&topic, 0, Overflow::Block);
+        let (mut published, mut read) = (0, 0);
+        while read < 200 {
+            while topic.try_publish(words::<N>(published), SENDER).is_ok() {
+                published += 1;
+            }
+            for _ in 0..room.min(published - read) {
+                let front = reader.head().and_then(|_| reader.peek()).expect("one that waits");
+                let (message, sender) = (*front.message, front.sender);
+                assert_eq!(
+                    (message, sender),
+                    (words::<N>(read), SENDER),
+                    "capacity {capacity}, room for {room}"
+                );
+                read += 1;
+                reader.advance();
+            }
+            reader.commit();
+        }
+    }
+}
+
+#[test]
+fn whoever_publishes_with_little_room_changes_nothing_of_what_waits() {
+    keeps_what_waits::<0>();
+    keeps_what_waits::<1>();
+    keeps_what_waits::<2>();
+    keeps_what_waits::<3>();
+    keeps_what_waits::<5>();
+    keeps_what_waits::<6>();
+    keeps_what_waits::<8>();
+}
