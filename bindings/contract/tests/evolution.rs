@@ -216,13 +216,15 @@ fn fields() {
     check("bid: f64", "bid: {type: f64, default: 1}", &["default-changed M.bid"]);
     let late = |ty: &str, default: &str| {
         let field = format!("{{type: {ty}, since: 2, default: {default}}}");
-        changed("{type: u8, since: 2, default: 1}", &field)
+        let text = OLD.replace("{type: u8, since: 2, default: 1}", &field);
+        parse(&text.replace("Idle: {fields: {x: u8}}", "Idle: {fields: {x: f64}}"))
     };
     let defaults = [
         ("f64", "0.0", "-0.0", false),
         ("f32", "0", "-0.0", false),
         ("Option<f64>", "0.0", "-0.0", false),
         ("'[f64; 2]'", "0.0", "[0.0, -0.0]", false),
+        ("Idle", "{x: 0.0}", "{x: -0.0}", false),
         ("Decimal", "1.5", "1.50", false),
         ("f64", "1", "1.0", true),
         ("u8", "10", "0x0a", true),
