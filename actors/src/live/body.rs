@@ -448,16 +448,11 @@ impl<A: Actor> Body<A> {
         discard(self.actor.take());
         // Before it leaves: a shutdown does not wait for those who have left, and this may wait.
         self.address.inbox.doorbell().forget();
-        let leaving = self.ctx.as_live().map(|live| {
-            live.clear_watches();
-            live.forget_interrupt();
-            let core = live.core();
-            let leaving = core.members.leaves();
-            core.remove(self.seat, self.address.id, self.address.path.as_deref());
-            leaving
-        });
-        self.address.end(reason);
-        drop(leaving);
+        let Some(live) = self.ctx.as_live() else { return self.address.end(reason) };
+        live.clear_watches();
+        live.forget_interrupt();
+        let address = &self.address;
+        live.core().leave(self.seat, address.id, address.path.as_deref(), || address.end(reason));
     }
 
     fn timers(&mut self) -> Option<&mut Timers<A>> {

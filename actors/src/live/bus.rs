@@ -473,6 +473,14 @@ impl BusCore {
         if self.is_closed() { Err(seat) } else { Ok(seat) }
     }
 
+    /// Forgets a member that has ended, and its name, and has others told of the end, for which a shutdown
+    /// waits.
+    pub(crate) fn leave(&self, seat: MemberSeat, id: ActorId, name: Option<&str>, tell: impl FnOnce()) {
+        let _leaving = self.members.leaves();
+        self.remove(seat, id, name);
+        tell();
+    }
+
     /// Forgets a member that has ended, and its name.
     pub(crate) fn remove(&self, seat: MemberSeat, id: ActorId, name: Option<&str>) {
         // The name first: where no member is left, all names are free.

@@ -247,6 +247,27 @@ mod tests {
         assert!(told.as_mut().poll(&mut cx).is_ready());
     }
 
+    #[tokio::test]
+    async fn a_shutdown_waits_for_the_end_of_one_who_has_just_left() {
+        use std::future::Future as _;
+        use std::task::{Context, Waker};
+
+        let bus = crate::MessageBus::new();
+        let core = Arc::clone(&bus.core);
+        let (anybody, id) = (Arc::new(Anybody(1, SetOnce::new())), ActorId(1));
+        let seat = core.add(&(Arc::clone(&anybody) as _)).unwrap();
+        let mut shutdown = Box::pin(async move { bus.shutdown().await });
+        core.leave(seat, id, None, || {
+            assert_eq!(core.members.youngest_first().len(), 0, "its name and place are free");
+            for _ in 0..3 {
+                let polled = shutdown.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_pending(), "nobody was told of the end");
+            }
+            anybody.1.set(StopReason::Normal);
+        });
+        shutdown.await.unwrap();
+    }
+
     #[test]
     fn who_stays_keeps_the_seat_when_a_crowd_has_left() {
         let members = Members::default();

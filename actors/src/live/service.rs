@@ -230,10 +230,7 @@ impl Drop for Exit {
         if self.post.supervision.is_none() {
             self.post.log_failure(&reason);
         }
-        let leaving = self.core.members.leaves();
-        self.core.remove(self.seat, self.post.id, None);
-        self.post.ended.set(reason);
-        drop(leaving);
+        self.core.leave(self.seat, self.post.id, None, || self.post.ended.set(reason));
     }
 }
 
