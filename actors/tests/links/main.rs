@@ -10,6 +10,7 @@ mod ends;
 mod faults;
 mod hostile;
 mod kit;
+mod logs;
 mod plain;
 mod processes;
 mod proxy;
