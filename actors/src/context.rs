@@ -451,7 +451,8 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`SpawnError::AlreadySubscribed`] when this life has the subscription with another policy, capacity or
     /// echo (the key of `Conflate` is not compared), [`SpawnError::DuplicateTypeId`] when another message
-    /// type has this `TYPE_ID` on this bus, [`SpawnError::OfThePool`] when a pool receives it for this worker.
+    /// type has this `TYPE_ID` on this bus, [`SpawnError::OfThePool`] when a pool receives it for this
+    /// worker.
     pub fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
     where
         A: Handler<M>,

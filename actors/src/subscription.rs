@@ -1,11 +1,13 @@
 //! The messages that an actor receives, and the policy that holds when it is slower than its publishers.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use mycelium_mailbox::wire::{DeclaredRetention, Wire};
 use mycelium_mailbox::{RETAINED_MAX, WhenFull};
 
-use crate::{Actor, Handler, Message, WireMessage, WireTopics};
+use crate::wire::Kind;
+use crate::{Actor, Handler, Message, SpawnError, WireMessage, WireTopics};
 
 /// How many messages wait for one subscriber unless it or
 /// [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says otherwise.
@@ -526,6 +528,31 @@ impl<A: Handler<WireMessage>> Subscriptions<A> {
     ) -> &mut Self {
         self.wanted.push(Box::new(WantWire { topics: topics.into(), subscription }));
         self
+    }
+}
+
+/// What the one subscription of a pool receives, each for one of its workers: none of them subscribes to it
+/// by itself.
+#[derive(Debug, Default)]
+pub(crate) struct OnceEach {
+    pub(crate) typed: Vec<u16>,
+    pub(crate) wire: Vec<WireTopics>,
+}
+
+impl OnceEach {
+    /// Whether the worker at this path may subscribe to a message, in whatever form. `hears`: whether these
+    /// topics have it on the bus of the pool.
+    pub(crate) fn allows<A: Actor>(
+        &self,
+        kind: Kind,
+        path: Option<&Arc<str>>,
+        hears: impl Fn(&WireTopics) -> bool,
+    ) -> Result<(), SpawnError> {
+        if !self.typed.contains(&kind.type_id) && !self.wire.iter().any(hears) {
+            return Ok(());
+        }
+        let path = path.map_or_else(|| A::name().into(), Arc::clone);
+        Err(SpawnError::OfThePool { message: kind.name, worker: A::name(), path })
     }
 }
 

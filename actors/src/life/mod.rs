@@ -2,7 +2,7 @@
 //!
 //! `cycle` is the life of an actor as a pure machine, `service` how a service ends, `chance` where random
 //! numbers come from, `timers` what is due when, `watches` who is told of whose end, `missed` who had to be
-//! killed, `once_each` what a pool keeps for itself, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` and
+//! killed, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` and
 //! `live/service.rs` on tokio, `isolate/seat.rs` and `isolate/service.rs` in virtual time. Nothing in here
 //! knows either of them.
 
@@ -11,7 +11,6 @@ mod chance;
 mod cycle;
 mod marker;
 mod missed;
-mod once_each;
 mod service;
 mod timers;
 mod watches;
@@ -22,7 +21,6 @@ pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
 pub(crate) use marker::{Fence, MARKER, Marker, Passed};
 pub(crate) use missed::{MissedLog, MissedMark};
-pub(crate) use once_each::OnceEach;
 pub(crate) use service::{ServiceAct, ServiceEvent, ServiceLife, ends_at_a_wait};
 pub(crate) use timers::{Timer, TimerQueue};
 pub(crate) use watches::{EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use super::watch::Readiness;
-use crate::life::OnceEach;
+use crate::subscription::OnceEach;
 use crate::{Actor, StopReason};
 
 /// What happens after the end of a life.

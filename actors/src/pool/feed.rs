@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::PoolTopics;
 use super::state::PoolState;
-use crate::life::OnceEach;
+use crate::subscription::OnceEach;
 use crate::{
     Actor, BoxError, Context, Handler, Message, StopReason, Subscription, Subscriptions, TellError,
     WireMessage, WireTopics,

@@ -23,7 +23,7 @@ use self::launch::{FeedLaunch, WorkerLaunch};
 pub use self::pool_ref::{PoolError, PoolRef};
 use self::state::{Key, KeyOf, PoolPlan};
 use crate::isolate::Factory;
-use crate::life::OnceEach;
+use crate::subscription::OnceEach;
 use crate::tree::{Builder, Child, Restart};
 use crate::{Actor, Handler, Message, Subscription, Supervisor, WireMessage, WireTopics};
 
@@ -112,9 +112,9 @@ impl<A: Actor> Pool<A> {
     /// A pool of one worker, round robin. `make` gives the value for each life of each worker.
     ///
     /// The workers' own [`Actor::subscriptions`] are each worker's: every one of them hears everything there.
-    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker that subscribes
-    /// to one of the pool's too, by its type or as bytes, is not started, and has an error where it does so
-    /// later by its context: [`SpawnError::OfThePool`](crate::SpawnError::OfThePool).
+    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on). A worker that
+    /// subscribes to one of the pool's too, by its type or as bytes, is not started, and has an error where
+    /// it does so later by its context: [`SpawnError::OfThePool`](crate::SpawnError::OfThePool).
     pub fn new(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(make),

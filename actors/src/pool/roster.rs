@@ -15,10 +15,10 @@
 //! has the first workers and no others ([`Roster::begin_anew`]).
 //!
 //! # Fences
-//! A crossing is a resize by which keys move, for as long as not all fences that its gates wait for are passed
-//! (see [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the one that
-//! replaces it. [`CROSSINGS_MAX`] bounds how many markers resizes leave in an inbox, and a [`FenceLine`] how
-//! many flushes do: one.
+//! A crossing is a resize by which keys move, for as long as not all fences that its gates wait for are
+//! passed (see [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the
+//! one that replaces it. [`CROSSINGS_MAX`] bounds how many markers resizes leave in an inbox, and a
+//! [`FenceLine`] how many flushes do: one.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -15,8 +15,9 @@ use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
 use crate::error::Asked;
 use crate::isolate::stepped;
-use crate::life::{Marker, OnceEach, Passed};
+use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
+use crate::subscription::OnceEach;
 use crate::sync::{
     AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };

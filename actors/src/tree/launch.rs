@@ -17,9 +17,9 @@ use super::health::Health;
 use super::quiet::Quiet;
 use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
-use crate::life::OnceEach;
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
+use crate::subscription::OnceEach;
 use crate::sync::{mpsc, oneshot};
 use crate::{
     Actor, ActorRef, BoxError, Isolate, MessageBus, OwnThread, Service, ServiceContext, SpawnError,

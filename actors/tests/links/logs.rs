@@ -122,9 +122,9 @@ struct Contract(bool);
 impl Messages for Contract {
     fn each<V: Visitor>(&self, visitor: &mut V) {
         if self.0 {
-            visitor.typed::<Tick>()
+            visitor.typed::<Tick>();
         } else {
-            visitor.typed::<OtherTick>()
+            visitor.typed::<OtherTick>();
         }
         visitor.typed::<Fill>();
         visitor.typed::<Order>();

@@ -15,7 +15,8 @@ use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
 use crate::isolate::sub::{HandedMessage, TopicWay};
 use crate::isolate::tree::{Factory, GuardedReceiver, Reporter, SeatSite, SeatedChild};
-use crate::life::{Attempts, Happening, LifeState, OnceEach, Origin};
+use crate::life::{Attempts, Happening, LifeState, Origin};
+use crate::subscription::OnceEach;
 use crate::wire::{Kind, WireTopics};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
