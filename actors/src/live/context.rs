@@ -16,8 +16,7 @@ use super::watch::Interrupt;
 use super::watch::Readiness;
 use super::wire::WireSource;
 use crate::dead_letters::{DeadLetter, DeadLetterCause};
-use crate::subscription::OnceEach;
-use crate::subscription::Terms;
+use crate::subscription::{OnceEach, Terms};
 use crate::sync::Mutex;
 use crate::wire::{Kind, WireMessage, WireTopics};
 use crate::{
