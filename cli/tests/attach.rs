@@ -533,6 +533,20 @@ fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
         let (code, out, _) = node.call(&["doctor", "--connect", "run/none.sock", "--quiet"]).await;
         assert!(code == Some(1) && out.contains("there is no socket: the node does not run"), "{out}");
 
+        // A process that is stopped takes no connection.
+        let stopped = tokio::net::UnixSocket::new_stream().unwrap();
+        let full = node.directory.join("run/full.sock");
+        stopped.bind(&full).unwrap();
+        let _stopped = stopped.listen(1).unwrap();
+        let mut connected = Vec::new();
+        while let Ok(socket) = tokio::net::UnixStream::connect(&full).await {
+            connected.push(socket);
+            assert!(connected.len() < 100, "its queue is not full");
+        }
+        let (code, out, _) = node.call(&["doctor", "--connect", "run/full.sock", "--quiet"]).await;
+        assert!(code == Some(1) && out.contains("its process is stopped, or does not look"), "{out}");
+        std::fs::remove_file(full).unwrap();
+
         // Others may enter.
         let run = node.directory.join("run");
         std::fs::set_permissions(&run, PermissionsExt::from_mode(0o755)).unwrap();

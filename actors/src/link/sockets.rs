@@ -230,7 +230,7 @@ mod unix {
     use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::os::unix::net::UnixListener;
     use std::path::{Path, PathBuf};
     use std::time::{Duration, Instant};
 
@@ -238,9 +238,6 @@ mod unix {
 
     /// The longest path of a socket that every system takes, in bytes, without the zero behind it.
     const PATH_MAX: usize = 103;
-
-    /// How long somebody who listens at a path may take to be found (time).
-    const PROBE: Duration = Duration::from_secs(1);
 
     /// How long another one who binds in the directory is waited for, and how long it is between two looks
     /// (time).
@@ -350,16 +347,24 @@ mod unix {
                 }
                 _ => Ok(()),
             },
+            Err(error) if !is_in_use(&error) => Err(failed("see whether somebody listens at")(error)),
             _ => Err(LinkError::InUse { address: text(path) }),
         }
     }
 
-    /// Connects, for a limited time: whoever listens there may be stopped, and its queue full.
+    /// Whether somebody is there although one cannot connect: the queue is full, or the socket is of another
+    /// kind.
+    fn is_in_use(error: &io::Error) -> bool {
+        let errno = rustix::io::Errno::from_io_error(error);
+        matches!(errno, Some(rustix::io::Errno::AGAIN | rustix::io::Errno::PROTOTYPE))
+    }
+
+    /// Connects, and waits for nothing: whoever listens there may be stopped, and its queue full.
     fn connect(path: &Path) -> io::Result<()> {
-        let (tell, told) = std::sync::mpsc::channel();
-        let path = path.to_owned();
-        std::thread::spawn(move || tell.send(UnixStream::connect(path).map(drop)));
-        told.recv_timeout(PROBE).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        Ok(connect(&socket, &SocketAddrUnix::new(path)?)?)
     }
 
     /// The directory of a socket, made if it is missing; nobody else may enter it.

@@ -1,8 +1,10 @@
 //! Sockets in the file system: who may enter, and what is replaced.
 
 use std::fs::{self, DirBuilder, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::time::Duration;
 
 use mycelium::{LinkAddress, LinkError, LinkListener, LinkOptions, Subscription};
@@ -65,6 +67,45 @@ fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
         assert_eq!(&*dialer.linked().await, "again");
         assert!(find(&market, "desk").is_none());
     });
+}
+
+/// A process that is stopped takes connections until its queue is full. Nobody waits for it, and no thread is
+/// started to ask.
+#[test]
+fn a_socket_of_somebody_who_takes_no_connection_is_in_use() {
+    on_every_runtime(async || {
+        let (path, market) = (socket(), bus("market"));
+        DirBuilder::new().mode(0o700).create(path.parent().unwrap()).unwrap();
+        let _waiting = with_full_queue(&path);
+        let error = market.bind_unix(&path).unwrap_err();
+        assert!(matches!(error, LinkError::InUse { .. }), "{error}");
+        assert!(path.exists());
+        // So is one of another kind.
+        let other = path.with_extension("datagrams");
+        let _there = UnixDatagram::bind(&other).unwrap();
+        let error = market.bind_unix(&other).unwrap_err();
+        assert!(matches!(error, LinkError::InUse { .. }), "{error}");
+    });
+}
+
+/// A socket that is listened at, and so many connections that it takes no more.
+fn with_full_queue(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
+    let new = || {
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::io::ioctl_fionbio(&socket, true).unwrap();
+        socket
+    };
+    let (listener, address) = (new(), SocketAddrUnix::new(path).unwrap());
+    bind(&listener, &address).unwrap();
+    listen(&listener, 1).unwrap();
+    let connected = std::iter::from_fn(|| {
+        let socket = new();
+        connect(&socket, &address).is_ok().then_some(socket)
+    });
+    let connected: Vec<_> = connected.take(100).collect();
+    assert!(connected.len() < 100, "the queue is not full");
+    (listener, connected)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium::LinkAddress;
 use mycelium::topology::{self, Endpoint};
@@ -14,6 +14,12 @@ use crate::outcome::{self, Outcome, say};
 
 /// How many round trips are looked at.
 const TRIPS: usize = 5;
+
+/// How long a full queue of connections is looked at, and how long it is between two looks (time).
+#[cfg(unix)]
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+#[cfg(unix)]
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Look whether nodes are well, and whether this machine is fit for them.
 ///
@@ -160,8 +166,8 @@ async fn of_node(goal: &Goal, contracts: &[Contract], within: Duration, ends: &m
     let mut all = Vec::new();
     #[cfg(unix)]
     if let Some(path) = path_of(&goal.address) {
-        all.extend(of_directory(path));
-        match of_socket(path) {
+        all.extend(of_directory(path).await);
+        match of_socket(path).await {
             Ok(()) => {}
             Err(text) => {
                 all.push(Finding::new(Level::Fail, what, text));
@@ -216,7 +222,7 @@ fn path_of(address: &LinkAddress) -> Option<&Path> {
 
 /// Whether others may enter the directory of a socket, and which sockets in it nobody listens at.
 #[cfg(unix)]
-fn of_directory(socket: &Path) -> Vec<Finding> {
+async fn of_directory(socket: &Path) -> Vec<Finding> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let directory = socket.parent().unwrap_or(Path::new("."));
     let shown = directory.display().to_string();
@@ -241,7 +247,7 @@ fn of_directory(socket: &Path) -> Vec<Finding> {
         .collect();
     sockets.sort();
     for path in sockets {
-        if of_socket(&path).is_err_and(|text| text.starts_with("nobody listens")) {
+        if of_socket(&path).await.is_err_and(|text| text.starts_with("nobody listens")) {
             let text = "nobody listens there: a dead process has left it; its node replaces it, or remove it";
             all.push(Finding::new(Level::Warn, path.display().to_string(), text));
         }
@@ -251,9 +257,10 @@ fn of_directory(socket: &Path) -> Vec<Finding> {
 
 /// Whether somebody listens at a socket.
 #[cfg(unix)]
-fn of_socket(path: &Path) -> Result<(), String> {
+async fn of_socket(path: &Path) -> Result<(), String> {
     use std::io::ErrorKind;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use tokio::net::UnixStream;
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -265,18 +272,24 @@ fn of_socket(path: &Path) -> Result<(), String> {
         return Err("it is no socket: remove it, or choose another path".to_owned());
     }
     let mode = found.mode() & 0o7777;
-    // A listener whose process is stopped takes connections until its queue is full, and then keeps this
-    // waiting.
-    let (tell, told) = std::sync::mpsc::channel();
-    let path = path.to_owned();
-    std::thread::spawn(move || tell.send(std::os::unix::net::UnixStream::connect(path).map(drop)));
-    match told.recv_timeout(Duration::from_secs(1)) {
-        Ok(Ok(())) if mode & 0o077 != 0 => Err(format!("others may connect ({mode:04o}): run chmod 600")),
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Err(
-            "nobody listens: the process that made the socket is dead; start the node, which replaces the file".to_owned(),
-        ),
-        Ok(Err(error)) => Err(format!("it cannot be connected to: {error}")),
-        Err(_) => Err("its queue of connections is full: its process is stopped, or does not look".to_owned()),
+    // A listener whose process is stopped takes connections until its queue is full, and a busy one may have
+    // a full one for a moment.
+    let until = Instant::now() + LOOK_LIMIT;
+    loop {
+        return match UnixStream::connect(path).await {
+            Ok(_) if mode & 0o077 != 0 => Err(format!("others may connect ({mode:04o}): run chmod 600")),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Err(
+                "nobody listens: the process that made the socket is dead; start the node, which replaces the file".to_owned(),
+            ),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err("its queue of connections is full: its process is stopped, or does not look".to_owned())
+            }
+            Err(error) => Err(format!("it cannot be connected to: {error}")),
+        };
     }
 }
