@@ -5,6 +5,7 @@ use mycelium_mailbox::wire::{
     Encoder, GrownEnum, Layout, Offer, VALUE_ALIGN, View, Wire, WireError, decode_layout, unknown_version,
 };
 use mycelium_mailbox::{Message, ValidationError};
+use mycelium_random::{Random, cases, seed};
 
 /// Three releases of one message: each appends a field to the one before.
 mod releases {
@@ -81,6 +82,27 @@ impl Wire for Flag {
     const FIXED: bool = true;
 }
 
+/// Padding in its root, in front of it, and where its option is empty.
+#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Holes {
+    side: u8,
+    price: u64,
+    size: Option<u32>,
+    venues: Vec<String>,
+    flags: Vec<u8>,
+    last: u16,
+}
+
+impl Message for Holes {
+    const NAME: &'static str = "Holes";
+    const TYPE_ID: u16 = 9;
+    const TOPIC: &'static str = "holes";
+}
+
+impl Wire for Holes {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Holes::ROOT_LEN, digest: 0 }];
+}
+
 fn venue() -> String {
     "a name too long for its root".to_owned()
 }
@@ -111,6 +133,34 @@ fn a_frame_has_its_value_between_zeros() {
     let mut expected = [0; 24];
     expected[16] = 1;
     assert_eq!(framed.bytes, expected);
+}
+
+/// The root is written in its place, over whatever was there: nothing of it is seen, and the bytes are those
+/// of rkyv's own call, which writes it elsewhere first.
+#[test]
+fn bytes_follow_from_the_message_alone() {
+    let seed = seed();
+    let (mut random, mut encoder) = (Random::new(seed), Encoder::new());
+    for _ in 0..cases(500) {
+        let mut some = |most: u64| random.below(most + 1);
+        let message = Holes {
+            side: some(255) as u8,
+            price: some(u64::MAX - 1),
+            size: (some(1) == 0).then_some(7),
+            venues: (0..some(3)).map(|_| "x".repeat(some(20) as usize)).collect(),
+            flags: vec![1; some(9) as usize],
+            last: some(9) as u16,
+        };
+        let expected = rkyv::to_bytes::<rkyv::rancor::Failure>(&message).unwrap();
+        // What was there before: bytes without a zero among them, longer than any of these messages.
+        encoder.encode(&Second { price: -1, venue: "y".repeat(400), size: u64::MAX }).unwrap();
+        let bytes = encoder.encode(&message).unwrap();
+        assert_eq!(bytes, &expected[..], "{message:?}, MYCELIUM_SEED={seed}");
+        assert_eq!(Holes::decode(bytes).unwrap(), message);
+        encoder.encode(&Second { price: -1, venue: "y".repeat(400), size: u64::MAX }).unwrap();
+        let framed = encoder.encode_framed(64, &message).unwrap();
+        assert_eq!(framed.bytes[64..64 + framed.value_len], expected[..], "{message:?}");
+    }
 }
 
 #[test]
