@@ -1,6 +1,8 @@
 //! A program's log that panics over a line of a tree costs the tree nothing.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,26 +13,8 @@ use mycelium::tree::Child;
 use mycelium::{
     BoxError, Isolate, MessageBus, Result, ServiceContext, StopReason, Supervisor, actor, service,
 };
-use tracing::span;
 
-/// Panics over each line of the framework.
-struct Panics;
-
-impl tracing::Subscriber for Panics {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("mycelium::")
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        panic!("the log is full");
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
+use common::log::PanickingLog;
 
 struct Fails(Arc<AtomicU32>);
 
@@ -56,7 +40,7 @@ fn root(lives: &Arc<AtomicU32>) -> mycelium::tree::Builder {
 #[test]
 fn a_log_that_panics_in_an_isolate_leaves_no_report_behind() {
     let (mut isolate, lives) = (Isolate::new(1), Arc::<AtomicU32>::default());
-    let _guard = tracing::subscriber::set_default(Panics);
+    let _guard = tracing::subscriber::set_default(PanickingLog::default());
     let tree = isolate.supervise(&root(&lives)).unwrap();
     isolate.run().unwrap();
     let child = tree.lookup::<Fails>("root/fails").unwrap();
@@ -68,7 +52,7 @@ fn a_log_that_panics_in_an_isolate_leaves_no_report_behind() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_on_a_bus_costs_the_tree_nothing() {
     let (bus, lives) = (MessageBus::new(), Arc::<AtomicU32>::default());
-    let _guard = tracing::subscriber::set_default(Panics);
+    let _guard = tracing::subscriber::set_default(PanickingLog::default());
     let tree = root(&lives).start(&bus).await.unwrap();
     let child = tree.lookup::<Fails>("root/fails").unwrap();
     child.tell(()).await.unwrap();
@@ -113,7 +97,7 @@ impl Asks {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_costs_no_member_of_a_bus_its_end() {
     let bus = MessageBus::builder().circle_after(Duration::from_millis(10)).build();
-    let _guard = tracing::subscriber::set_default(Panics);
+    let _guard = tracing::subscriber::set_default(PanickingLog::default());
     let fails = bus.spawn(Fails(Arc::default())).unwrap();
     for _ in 0..3 {
         fails.tell(()).await.unwrap();
@@ -139,7 +123,7 @@ async fn a_log_that_panics_costs_no_member_of_a_bus_its_end() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_costs_a_circuit_breaker_nothing() {
     let clock = MessageBus::new().clock();
-    let _guard = tracing::subscriber::set_default(Panics);
+    let _guard = tracing::subscriber::set_default(PanickingLog::default());
     let breaker = CircuitBreaker::new("venue", BreakerPolicy::default()).unwrap();
     let call = || breaker.call(&clock, async { Err::<(), BoxError>("down".into()) });
     while call().await.is_err_and(|error| !error.is_refused()) {}

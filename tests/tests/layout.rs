@@ -7,8 +7,8 @@ use std::fs;
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
     check_comments, check_dependencies, check_docs, check_edges, check_examples, check_glossary, check_links,
-    check_names, check_rooms, check_roots, check_sentences, check_sources, check_text, read_sources,
-    room_rows, workspace_root,
+    check_log, check_names, check_rooms, check_roots, check_sentences, check_sources, check_text,
+    read_sources, room_rows, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -55,6 +55,28 @@ fn every_dependency_has_an_allowed_licence_and_source() {
 #[test]
 fn no_source_holds_what_its_folder_must_not_know() {
     assert_none(&check_sources(&sources()));
+}
+
+#[test]
+fn a_log_that_panics_ends_nothing_but_its_line() {
+    assert_none(&check_log(&sources()));
+}
+
+#[test]
+fn canary_a_line_of_the_log_that_is_not_caught_is_found() {
+    let rows: &[(&str, &str, usize)] = &[
+        ("actors/src/link/x.rs", "caught(|| tracing::warn!(target: TARGET, \"down\"));", 0),
+        ("actors/src/link/x.rs", "caught(|| {\n    tracing::warn!(\"down\");\n});", 0),
+        ("actors/src/link/x.rs", "// tracing::warn!\nuse tracing::Level;", 0),
+        ("actors/src/link/x.rs", "tracing::warn!(target: TARGET, \"down\");", 1),
+        ("actors/src/link/x.rs", "let say = || tracing::error!(\"down\");\nfn f() { tracing::info!(); }", 2),
+        ("cli/src/x.rs", "tracing::warn!(target: TARGET, \"down\");", 0),
+    ];
+    for (path, text, expected) in rows {
+        let file = SourceFile { path: (*path).to_owned(), text: (*text).to_owned() };
+        let faults = check_log(&[file]);
+        assert_eq!(faults.len(), *expected, "{path}: {text}: {faults:?}");
+    }
 }
 
 #[test]

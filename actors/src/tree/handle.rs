@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
 use mycelium_supervisor as pure;
 use pure::{ChildInfo, Counts, ExitReason, SpecError};
 
@@ -182,12 +183,14 @@ pub(super) const GOES_ON: &str =
 /// Says in the log what a tree cannot do in a program whose panics end the process.
 pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
     if cfg!(panic = "abort") {
-        tracing::warn!(
-            target: "mycelium::supervision",
-            tree,
-            "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything after \
-             it; build with `panic = \"unwind\"`"
-        );
+        caught(|| {
+            tracing::warn!(
+                target: "mycelium::supervision",
+                tree,
+                "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything \
+                 after it; build with `panic = \"unwind\"`"
+            );
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use mycelium_mailbox::caught;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -282,7 +283,9 @@ impl Source {
                 Some(()) = terminate.recv() => StopSignal::Terminate,
                 () = parent.ended() => {
                     // It may be printed to where nobody reads any more, and signals are to be heard.
-                    let warn = || tracing::warn!(target: "mycelium::shutdown", "the process that started this one has ended");
+                    let warn = || {
+                        caught(|| tracing::warn!(target: "mycelium::shutdown", "the process that started this one has ended"));
+                    };
                     let _unsaid = thread::Builder::new().spawn(warn);
                     StopSignal::Terminate
                 }

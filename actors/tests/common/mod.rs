@@ -3,6 +3,7 @@
 
 pub mod apart;
 pub mod costly;
+pub mod log;
 pub mod wire;
 
 use std::fmt::Display;

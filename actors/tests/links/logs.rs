@@ -1,7 +1,5 @@
 //! A program's log that panics over the lines of links costs no link anything.
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,46 +8,10 @@ use mycelium::{
     Actor, BoxError, BusBuilder, Context, Exposed, Handler, LinkAddress, LinkOptions, LinkState, Message,
     MessageBus, Subscription, ValidationError,
 };
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 use crate::common::WATCHDOG;
+use crate::common::log::PanickingLog;
 use crate::kit::{Fill, Order, SocketPath, Text, Tick, find, link, socket, until, until_wanted};
-
-/// The texts of all lines that have been written.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<BTreeSet<String>>>);
-
-impl Lines {
-    fn has(&self, text: &str) -> bool {
-        self.0.lock().unwrap().contains(text)
-    }
-}
-
-impl Visit for Lines {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().insert(format!("{value:?}"));
-        }
-    }
-}
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("mycelium::")
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-        panic!("the log is full");
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
 
 /// At most 9, as its receiver finds out.
 #[derive(Clone, Copy, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -156,7 +118,7 @@ fn too_long() -> Text {
 }
 
 /// A market that listens, and a desk that has looked for it before.
-async fn linked(lines: &Lines, at: &SocketPath) -> (MessageBus, MessageBus) {
+async fn linked(lines: &PanickingLog, at: &SocketPath) -> (MessageBus, MessageBus) {
     let desk = builder("desk").build();
     let dialer = desk.connect(LinkAddress::unix(&**at)).unwrap();
     until(|| lines.has("not linked yet")).await;
@@ -173,29 +135,29 @@ async fn a_log_that_panics_ends_no_link_and_costs_no_other_message() {
 }
 
 async fn messages_travel() {
-    let (lines, at) = (Lines::default(), socket());
+    let (lines, at) = (PanickingLog::default(), socket());
     let _guard = tracing::subscriber::set_default(lines.clone());
     let (market, desk) = linked(&lines, &at).await;
     let (mut digits, mut fickle) =
         (desk.subscriber::<Digit>().unwrap(), desk.subscriber::<Fickle>().unwrap());
     let mut texts = desk.subscriber::<Text>().unwrap();
     until_wanted(&market, "desk", &["Digit", "Fickle", "Text"]).await;
-    assert!(lines.has("link up") && lines.has("a message is disabled on a link"), "{:?}", lines.0);
+    assert!(lines.has("link up") && lines.has("a message is disabled on a link"), "{:?}", lines.texts());
     // Each is behind one over which a line is written.
     for n in [10, 1] {
         market.publisher().unwrap().publish(Digit { n }).await.unwrap();
     }
     assert_eq!(digits.recv().await.as_deref().map(|digit| digit.n), Some(1));
-    assert!(lines.has("a message from a peer was not taken"), "{:?}", lines.0);
+    assert!(lines.has("a message from a peer was not taken"), "{:?}", lines.texts());
     market.publisher().unwrap().publish(too_long()).await.unwrap();
     market.publisher().unwrap().publish(Text { words: "short".to_owned() }).await.unwrap();
     assert_eq!(texts.recv().await.as_deref().map(|text| text.words.len()), Some(5));
-    assert!(lines.has("a message cannot be sent"), "{:?}", lines.0);
+    assert!(lines.has("a message cannot be sent"), "{:?}", lines.texts());
     for n in [0, 1] {
         market.publisher().unwrap().publish(Fickle(n)).await.unwrap();
     }
     assert_eq!(fickle.recv().await.as_deref().map(|fickle| fickle.0), Some(1));
-    assert!(lines.has("a message cannot be written as bytes"), "{:?}", lines.0);
+    assert!(lines.has("a message cannot be written as bytes"), "{:?}", lines.texts());
     let told = Arc::default();
     let clerk = desk.spawn(Clerk(Arc::clone(&told))).unwrap();
     desk.expose("clerk", Exposed::new().takes::<Text>(clerk)).unwrap();
@@ -215,7 +177,7 @@ async fn a_log_that_panics_keeps_no_link_from_coming_again_or_being_given_up() {
 }
 
 async fn links_come_again() {
-    let (lines, at) = (Lines::default(), socket());
+    let (lines, at) = (PanickingLog::default(), socket());
     let _guard = tracing::subscriber::set_default(lines.clone());
     let (market, desk) = linked(&lines, &at).await;
     let fills = desk.subscriber_with(Subscription::<Fill>::block().capacity(1)).unwrap();

@@ -247,6 +247,38 @@ pub fn check_sources(files: &[SourceFile]) -> Vec<Fault> {
     faults
 }
 
+/// The macros that write a line of the log.
+const LOG_MACROS: &[&str] = &["error!", "warn!", "info!", "debug!", "trace!"];
+
+/// Where lines of the log are caught by who calls the function that writes them.
+const LOG_CAUGHT_ABOVE: &[&str] = &["actors/src/tree/observe.rs"];
+
+/// Invariant 18: in `actors` each line of the log is written within `caught`.
+pub fn check_log(files: &[SourceFile]) -> Vec<Fault> {
+    let in_actors = |file: &&SourceFile| file.is_rust() && file.is_in("actors/src") && ships(file);
+    let mut faults = Vec::new();
+    for file in files.iter().filter(in_actors) {
+        if LOG_CAUGHT_ABOVE.contains(&file.path.as_str()) {
+            continue;
+        }
+        let code = file.shipped_code();
+        for (at, call) in code.match_indices("tracing::") {
+            let rest = &code[at + call.len()..];
+            if !LOG_MACROS.iter().any(|name| rest.starts_with(name)) {
+                continue;
+            }
+            let before = code[..at].trim_end().trim_end_matches('{').trim_end();
+            let closure = before.strip_suffix("||").map(str::trim_end);
+            if !closure.is_some_and(|before| before.ends_with("caught(")) {
+                let line = code[..at].matches('\n').count() + 1;
+                let what = "write `caught(|| tracing::..)`: a log that panics must end nothing but its line";
+                faults.push(Fault::new(18, format!("{}:{line}", file.path), what));
+            }
+        }
+    }
+    faults
+}
+
 /// Invariant 8: the root of every library and binary outside the folders for `unsafe` forbids it.
 pub fn check_roots(graph: &Graph, root: &Path, files: &[SourceFile]) -> Vec<Fault> {
     let mut faults = Vec::new();
