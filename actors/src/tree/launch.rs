@@ -496,7 +496,9 @@ impl<F: Future<Output = crate::Result> + Send + 'static> Service for FutureServi
 
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         let Some(mut future) = self.0.take() else { return Ok(()) };
+        // An isolate repeats what it did: nothing here is as chance will have it.
         tokio::select! {
+            biased;
             result = &mut future => result,
             () = ctx.stopped() => Ok(()),
         }
