@@ -30,7 +30,7 @@
 //! either. When the receiver sets `kept_state`, `state` is not `ASLEEP`.
 //!
 //! # What it tells
-//! A receiver of many sources arms each with a tag (see `sources.rs`). A sender that takes such a source
+//! A receiver of many sources arms each with a tag (see `heads.rs`). A sender that takes such a source
 //! off the list of those that are armed, under that queue's lock, writes the tag into `told`, under its own
 //! lock, before a message can be seen in the queue. So who has seen any later effect of that message finds
 //! `has_told` set, unless the receiver has taken the tag. **Sync point "told or asleep"**: a receiver that

@@ -12,7 +12,7 @@
 //! - [`InboxSender`] and [`Inbox`]: many senders' messages to one receiver.
 //! - [`Stamps`], [`Source`], [`pick`] and [`poll_pick`]: one receiver reads all its sources in the order that
 //!   its senders can observe. The proof is in the module's source, `merge.rs`. [`Sources`]: however many
-//!   there are.
+//!   there are. [`Groups`]: in several orders, each by itself.
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
 //!   what it does with its sources between two lives.
 //! - [`reply`]: one answer, for one who waits for it.
@@ -81,6 +81,8 @@ mod discard;
 mod doorbell;
 mod fifo;
 mod future_slot;
+mod groups;
+mod heads;
 mod held;
 mod inbox;
 mod line;
@@ -131,6 +133,7 @@ pub use discard::{caught, discard, wake};
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, StartAttempt, Started, attempt};
+pub use groups::Groups;
 pub use held::{Held, Present};
 pub use inbox::{
     INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, LinePlace, Port,

@@ -1,16 +1,16 @@
-//! Models of receivers that leave empty sources alone until they are told: see `sources.rs`. Those that name
+//! Models of receivers that leave empty sources alone until they are told: see `heads.rs`. Those that name
 //! a change of the code were seen to fail with it.
 
 use std::future::poll_fn;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use loom::thread;
 
 use crate::loom_support::{Receiver, block_on, explore, inbox};
 use crate::sync::Arc;
 use crate::{
-    Doorbell, Inbox, Merge, Overflow, Source, Sources, StampTimes, Stamps, SubscribeOptions, Subscription,
-    Topic, poll_pick,
+    Doorbell, Groups, Inbox, Merge, Overflow, Source, Sources, StampTimes, Stamps, SubscribeOptions,
+    Subscription, Topic, poll_pick,
 };
 
 /// A queue of either kind.
@@ -243,5 +243,99 @@ fn loom_a_source_that_is_armed_again_beside_a_publish_is_told_again() {
         assert_eq!([sleeper.next(), sleeper.next()], [1, 2]);
         thread.join().unwrap();
         assert!(sleeper.sources.pick(&sleeper.bell).is_none());
+    });
+}
+
+/// A receiver of groups that sleeps, all of its sources cold.
+struct GroupSleeper {
+    groups: Groups<Any>,
+    bell: Arc<Doorbell>,
+    /// The group of which nothing is taken.
+    held: Option<u32>,
+}
+
+impl GroupSleeper {
+    fn new(bell: Arc<Doorbell>, sources: impl IntoIterator<Item = (u32, Any)>) -> Self {
+        let mut groups = Groups::for_many();
+        sources.into_iter().for_each(|(number, source)| _ = groups.push(number, source));
+        let mut new = Self { groups, bell, held: None };
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(new.poll_next(&mut cx).is_pending());
+        new
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(u32, u64)> {
+        let Self { groups, bell, held } = self;
+        let mut at = 0;
+        while let Some(place) = groups.turn(at, bell) {
+            groups.hold(place, false);
+            if let Some(pick) = groups.pick(place, bell) {
+                let number = groups.number(pick.index).unwrap();
+                if *held != Some(number) {
+                    return Poll::Ready((number, groups.get_mut(pick.index).unwrap().take()));
+                }
+                groups.hold(place, true);
+            }
+            at += 1;
+        }
+        groups.end_turn(bell);
+        if !bell.prepare(cx.waker()) {
+            cx.waker().wake_by_ref();
+        } else if groups.arm(bell) {
+            bell.cancel();
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn next(&mut self) -> (u32, u64) {
+        block_on(poll_fn(|cx| self.poll_next(cx)))
+    }
+}
+
+/// Fails if a look takes only tags of the group that is picked, or does not make the group of another active.
+#[test]
+fn loom_a_tag_that_a_look_at_another_group_finds_is_not_lost_and_keeps_the_order() {
+    explore(|| {
+        let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+        let [one, two] = two_topics(&stamps);
+        let other = Topic::new(Arc::clone(&stamps), 4);
+        let sources = [(5, &two), (5, &one), (6, &other)]
+            .map(|(number, topic)| (number, Any::Topic(subscribe(topic, &bell, false))));
+        let mut sleeper = GroupSleeper::new(bell, sources);
+        // The group that is picked while the others are told of.
+        other.try_publish(0, 0).unwrap();
+        let thread = thread::spawn(move || {
+            one.try_publish(1, 0).unwrap();
+            two.try_publish(2, 0).unwrap();
+        });
+        let mut all = [(); 3].map(|()| sleeper.next());
+        let of_five: Vec<u64> =
+            all.iter().filter(|(number, _)| *number == 5).map(|(_, message)| *message).collect();
+        assert_eq!(of_five, [1, 2]);
+        all.sort_unstable();
+        assert_eq!(all, [(5, 1), (5, 2), (6, 0)]);
+        thread.join().unwrap();
+    });
+}
+
+/// Fails if `Groups::arm` does not ask the doorbell of what it has told.
+#[test]
+fn loom_a_receiver_that_holds_a_group_is_woken_by_another() {
+    explore(|| {
+        let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+        let [held, other] = two_topics(&stamps);
+        let sources = [(5, &held), (6, &other)]
+            .map(|(number, topic)| (number, Any::Topic(subscribe(topic, &bell, false))));
+        let mut sleeper = GroupSleeper::new(bell, sources);
+        sleeper.held = Some(5);
+        let thread = thread::spawn(move || {
+            held.try_publish(1, 0).unwrap();
+            other.try_publish(2, 0).unwrap();
+        });
+        assert_eq!(sleeper.next(), (6, 2));
+        thread.join().unwrap();
+        sleeper.held = None;
+        assert_eq!(sleeper.next(), (5, 1));
     });
 }

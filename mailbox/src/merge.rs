@@ -240,10 +240,16 @@ const TRACKED: usize = u64::BITS as usize;
 
 #[inline(never)]
 fn pick_of_many<S: Source>(sources: &mut [S]) -> PickPair {
+    pick_by(sources.len(), |index| sources[index].head())
+}
+
+/// [`pick`] of so many sources, of each of which `head` says [`Source::head`].
+#[inline]
+pub(crate) fn pick_by(sources: usize, mut head: impl FnMut(usize) -> Option<u64>) -> PickPair {
     let mut choice = Choice { index: usize::MAX, lowest: u64::MAX, below: u64::MAX };
     let mut empty = 0_u64;
-    for (index, source) in sources.iter_mut().enumerate() {
-        match source.head() {
+    for index in 0..sources {
+        match head(index) {
             Some(stamp) => _ = choice.consider(index, stamp),
             None if index < TRACKED => empty |= 1 << index,
             None => {}
@@ -259,14 +265,14 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> PickPair {
         while left != 0 {
             let index = left.trailing_zeros() as usize;
             left &= left - 1;
-            if let Some(stamp) = sources[index].head() {
+            if let Some(stamp) = head(index) {
                 empty &= !(1 << index);
                 lower |= choice.consider(index, stamp);
             }
         }
-        for (index, source) in sources.iter_mut().enumerate().skip(TRACKED) {
+        for index in TRACKED..sources {
             if index != choice.index
-                && let Some(stamp) = source.head()
+                && let Some(stamp) = head(index)
             {
                 lower |= choice.consider(index, stamp);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Interlude, Merge, Overflow, Presence, Source, Sources, Stamps, Stop,
+    Doorbell, Inbox, InboxOptions, Interlude, Merge, Overflow, Presence, Sources, Stamps, Stop,
     SubscribeOptions, Topic, poll_pick,
 };
 use mycelium_random::{Random, seeds};
@@ -15,38 +15,18 @@ use mycelium_random::{Random, seeds};
 #[path = "common/any.rs"]
 mod any;
 mod common;
+#[path = "common/counted.rs"]
+mod counted;
 use any::Any;
 use common::block_on;
+use counted::{ASKED_MAX, Counted};
 
 type Numbered = (u64, u64);
-
-/// A source that counts what it is asked.
-struct Counted {
-    source: Any<Numbered>,
-    asked: Rc<Cell<u64>>,
-}
-
-impl Source for Counted {
-    fn head(&mut self) -> Option<u64> {
-        self.asked.set(self.asked.get() + 1);
-        self.source.head()
-    }
-
-    fn commit(&mut self) {
-        self.asked.set(self.asked.get() + 1);
-        self.source.commit();
-    }
-
-    fn arm_as(&mut self, tag: Option<u32>) -> bool {
-        self.asked.set(self.asked.get() + 1);
-        self.source.arm_as(tag)
-    }
-}
 
 /// A receiver of an inbox and many topics, every third of them with a lane.
 struct Receiver {
     topics: Vec<Topic<Numbered>>,
-    sources: Sources<Counted>,
+    sources: Sources<Counted<Any<Numbered>>>,
     bell: Arc<Doorbell>,
     stamps: Arc<Stamps>,
     asked: Rc<Cell<u64>>,
@@ -105,9 +85,6 @@ impl Receiver {
         assert!(self.bell.is_asleep());
     }
 }
-
-/// How often sources are asked for one message, at most, however many there are.
-const ASKED_MAX: u64 = 24;
 
 #[test]
 fn a_message_costs_the_same_however_many_sources_are_empty() {
