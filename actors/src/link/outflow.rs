@@ -4,10 +4,10 @@
 //! A message is taken from its queue when the link takes it, and not before. So a peer that is slow, or away,
 //! fills the queues, which do what their policy says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use mycelium_mailbox::{Inbox, InboxOptions, Port, Source, caught, pick};
+use mycelium_mailbox::{Groups, Inbox, InboxOptions, Port, Source, caught};
 use mycelium_remote::frame::Header;
 use mycelium_remote::link::{Link, SendError};
 
@@ -29,9 +29,13 @@ pub(super) struct Outflow {
     /// Whose queues they are.
     owner: QueueOwner,
     options: Arc<LinkOptions>,
-    channels: Vec<Channel>,
-    /// The ways into the queues of mailboxes, by the numbers of these.
-    ports: HashMap<u32, Arc<Port<Letter>>>,
+    /// In a group for each channel: topics that somebody receives together, and what is told and asked there.
+    /// A channel is held while its next message waits for the peer, not the other way round.
+    queues: Groups<Outgoing>,
+    /// Where those of topics are, by their types.
+    topics: BTreeMap<u16, usize>,
+    /// Where those of mailboxes are, by the numbers of these, and the ways into them.
+    ports: HashMap<u32, (usize, Arc<Port<Letter>>)>,
     /// Those who wait for the answers to their questions, by the numbers of these.
     pub(super) asks: HashMap<u64, AnswerSender>,
     /// Of queues that were left while the peer wanted nothing, or when it was given up: the stamp of the last
@@ -45,14 +49,6 @@ pub(super) struct Outflow {
     not_told: u64,
 }
 
-/// Topics that somebody receives together, and what is told and asked there.
-struct Channel {
-    number: u32,
-    queues: Vec<Outgoing>,
-    /// Its next message waits for the peer, not the other way round.
-    waits: bool,
-}
-
 /// A queue of messages for the peer.
 enum Outgoing {
     Topic(Box<dyn WireQueue>),
@@ -61,23 +57,12 @@ enum Outgoing {
 }
 
 impl Outgoing {
-    fn type_id(&self) -> Option<u16> {
-        match self {
-            Self::Topic(queue) => Some(queue.kind().type_id),
-            Self::Letters(..) => None,
-        }
-    }
-
     /// The type of a topic, and the stamp of the last message that the link has taken.
     fn passed(&self) -> Option<(u16, u64)> {
         match self {
             Self::Topic(queue) => queue.passed().map(|stamp| (queue.kind().type_id, stamp)),
             Self::Letters(..) => None,
         }
-    }
-
-    fn is_of(&self, mailbox: u32) -> bool {
-        matches!(self, Self::Letters(number, _) if *number == mailbox)
     }
 
     /// Nobody gets what waits there: how much that is.
@@ -126,20 +111,18 @@ impl Source for Outgoing {
 
 impl Outflow {
     pub(super) fn new(core: Arc<BusCore>, owner: QueueOwner, options: Arc<LinkOptions>) -> Self {
-        let (channels, ports, asks, passed) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { core, owner, options, channels, ports, asks, passed, too_long: 0, unsent: 0, not_told: 0 }
+        let (queues, topics, ports) = (Groups::new(), BTreeMap::new(), HashMap::new());
+        let (asks, passed) = (HashMap::new(), HashMap::new());
+        let (too_long, unsent, not_told) = (0, 0, 0);
+        Self { core, owner, options, queues, topics, ports, asks, passed, too_long, unsent, not_told }
     }
 
     /// Nobody at the peer has had what was sent of these types: whoever had it has left.
     pub(super) fn begin_anew(&mut self, types: &[u16]) {
         for type_id in types {
             self.passed.remove(type_id);
-            for channel in &mut self.channels {
-                let at = channel.queues.iter().position(|queue| queue.type_id() == Some(*type_id));
-                self.unsent += at.map_or(0, |at| channel.queues.swap_remove(at).leave());
-            }
+            self.unsent += self.take_topic(*type_id).map_or(0, Outgoing::leave);
         }
-        self.channels.retain(|channel| !channel.queues.is_empty());
     }
 
     /// The peer is another process than before.
@@ -149,84 +132,54 @@ impl Outflow {
 
     /// Has a queue for each type that the peer wants, in the channel in which it wants it.
     pub(super) fn follow(&mut self, interest: &[(u16, u16)]) {
-        let wanted = |type_id: u16| {
-            let at = interest.binary_search_by_key(&type_id, |(type_id, _)| *type_id).ok()?;
-            Some(interest[at].1)
-        };
-        let mut moved = Vec::new();
-        for channel in &mut self.channels {
-            let mut at = 0;
-            while let Some(queue) = channel.queues.get(at) {
-                let Some(type_id) = queue.type_id() else {
-                    at += 1;
-                    continue;
-                };
-                match wanted(type_id).map(u32::from) {
-                    Some(number) if number == channel.number => at += 1,
-                    Some(number) => moved.push((number, channel.queues.swap_remove(at))),
-                    None => {
-                        let queue = channel.queues.swap_remove(at);
-                        self.passed.extend(queue.passed());
-                        self.unsent += queue.leave();
+        let wanted = |type_id: &u16| interest.binary_search_by_key(type_id, |(type_id, _)| *type_id).is_ok();
+        let left: Vec<u16> = self.topics.keys().copied().filter(|type_id| !wanted(type_id)).collect();
+        for queue in left.into_iter().filter_map(|type_id| self.take_topic(type_id)).collect::<Vec<_>>() {
+            self.passed.extend(queue.passed());
+            self.unsent += queue.leave();
+        }
+        for &(type_id, channel) in interest {
+            let number = u32::from(channel);
+            match self.topics.get(&type_id) {
+                Some(&at) => self.queues.regroup(at, number),
+                None => {
+                    if let Some(queue) = self.listen(type_id) {
+                        self.topics.insert(type_id, self.queues.push(number, Outgoing::Topic(queue)));
                     }
                 }
             }
         }
-        let known = |type_id| {
-            let mut queues = self.channels.iter().flat_map(|channel| &channel.queues);
-            queues.any(|queue| queue.type_id() == Some(type_id))
-                || moved.iter().any(|(_, queue)| queue.type_id() == Some(type_id))
-        };
-        let new: Vec<(u16, u16)> = interest.iter().filter(|(type_id, _)| !known(*type_id)).copied().collect();
-        for (type_id, number) in new {
-            moved.extend(self.listen(type_id).map(|queue| (u32::from(number), Outgoing::Topic(queue))));
-        }
-        moved.into_iter().for_each(|(number, queue)| self.put(number, queue));
-        self.channels.retain(|channel| !channel.queues.is_empty());
     }
 
-    fn put(&mut self, number: u32, queue: Outgoing) {
-        match self.channels.iter_mut().find(|channel| channel.number == number) {
-            Some(channel) => channel.queues.push(queue),
-            None => self.channels.push(Channel { number, queues: vec![queue], waits: false }),
-        }
+    fn take_topic(&mut self, type_id: u16) -> Option<Outgoing> {
+        self.topics.remove(&type_id).and_then(|at| self.queues.remove(at))
     }
 
     /// Has a queue for what is written to a mailbox, in this channel of topics or one of its own: the way
     /// into it.
     pub(super) fn open(&mut self, mailbox: u32, channel: Option<u16>) -> Arc<Port<Letter>> {
         let number = channel.map_or(OWN_CHANNELS + mailbox, u32::from);
-        if let Some(port) = self.ports.get(&mailbox) {
-            let port = Arc::clone(port);
-            let is_there = |channel: &Channel| {
-                channel.number == number && channel.queues.iter().any(|queue| queue.is_of(mailbox))
-            };
-            if !self.channels.iter().any(is_there)
-                && let Some(queue) = self.take(mailbox)
-            {
-                self.put(number, queue);
-            }
-            return port;
+        if let Some((at, port)) = self.ports.get(&mailbox) {
+            self.queues.regroup(*at, number);
+            return Arc::clone(port);
         }
         let (stamps, bell) = (Arc::clone(&self.core.stamps), Arc::clone(&self.owner.bell));
         let port = Arc::new(Port::new(stamps, bell, InboxOptions::default()));
-        self.ports.insert(mailbox, Arc::clone(&port));
-        self.put(number, Outgoing::Letters(mailbox, Inbox::of(Arc::clone(&port))));
+        let queue = Outgoing::Letters(mailbox, Inbox::of(Arc::clone(&port)));
+        self.ports.insert(mailbox, (self.queues.push(number, queue), Arc::clone(&port)));
         port
     }
 
     /// Whether something waits in the queue of this mailbox.
     pub(super) fn has_letters(&self, mailbox: u32) -> bool {
-        let mut queues = self.channels.iter().flat_map(|channel| &channel.queues);
-        queues.any(|queue| queue.is_of(mailbox) && queue.unread() > 0)
+        let queue = self.ports.get(&mailbox).and_then(|(at, _)| self.queues.get(*at));
+        queue.is_some_and(|queue| queue.unread() > 0)
     }
 
     /// Nobody is behind this mailbox any more. Questions that wait for it were put to nobody.
     pub(super) fn close(&mut self, mailbox: u32) {
-        if self.ports.remove(&mailbox).is_none() {
-            return;
-        }
-        let Some(Outgoing::Letters(_, mut inbox)) = self.take(mailbox) else { return };
+        let Some((at, _)) = self.ports.remove(&mailbox) else { return };
+        let Some(Outgoing::Letters(_, mut inbox)) = self.queues.remove(at) else { return };
         // First closed: a tell that comes later is refused, and not lost between the two.
         inbox.close();
         self.unsent += inbox.len() as u64;
@@ -236,17 +189,6 @@ impl Outflow {
                 _ = asking.reply.give(Err(AskError::remote(None, RemoteError::NoActor)));
             }
         }
-    }
-
-    fn take(&mut self, mailbox: u32) -> Option<Outgoing> {
-        let mut found = None;
-        for channel in &mut self.channels {
-            if let Some(at) = channel.queues.iter().position(|queue| queue.is_of(mailbox)) {
-                found = Some(channel.queues.swap_remove(at));
-            }
-        }
-        self.channels.retain(|channel| !channel.queues.is_empty());
-        found
     }
 
     fn listen(&mut self, type_id: u16) -> Option<Box<dyn WireQueue>> {
@@ -270,9 +212,9 @@ impl Outflow {
     /// more.
     pub(super) fn leave(&mut self, link: &mut Link) {
         self.ports.clear();
-        let queues = self.channels.iter().flat_map(|channel| &channel.queues);
-        self.passed.extend(queues.filter_map(Outgoing::passed));
-        let queues = self.channels.drain(..).flat_map(|channel| channel.queues);
+        self.topics.clear();
+        self.passed.extend(self.queues.iter().filter_map(Outgoing::passed));
+        let queues = std::mem::take(&mut self.queues).into_sources();
         self.unsent += queues.map(Outgoing::leave).sum::<u64>();
         self.forget(link);
     }
@@ -288,8 +230,7 @@ impl Outflow {
 
     /// The names of what the peer wants.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        let queues = self.channels.iter().flat_map(|channel| &channel.queues);
-        let topics = queues.filter_map(|queue| match queue {
+        let topics = self.queues.iter().filter_map(|queue| match queue {
             Outgoing::Topic(queue) => Some(queue.kind().name),
             Outgoing::Letters(..) => None,
         });
@@ -301,66 +242,67 @@ impl Outflow {
     /// Whether something here goes on only when the peer has been heard: an answer that somebody waits for,
     /// an acknowledgement or credit.
     pub(super) fn needs_peer(&self) -> bool {
-        self.asks.values().any(|asker| !asker.is_in_vain())
-            || self.channels.iter().any(|channel| channel.waits)
+        self.queues.holds_any() || self.asks.values().any(|asker| !asker.is_in_vain())
     }
 
     /// Gives the link what it takes, at most so many messages. Whether anything was taken, and whether there
     /// is more to do at once.
     pub(super) fn send(&mut self, link: &mut Link, at_most: usize) -> (bool, bool) {
-        let mut left = at_most;
+        let (mut left, mut at, mut more) = (at_most, 0, false);
+        while !more && let Some(channel) = self.queues.turn(at, &self.owner.bell) {
+            more = self.send_channel(channel, link, &mut left);
+            at += 1;
+        }
         // Another one is first in each turn: the first may take all the room that there is in the window.
-        if !self.channels.is_empty() {
-            self.channels.rotate_left(1);
-        }
-        for channel in &mut self.channels {
-            channel.waits = false;
-            while let Some(pick) = pick(&mut channel.queues) {
-                if left == 0 {
-                    return (true, true);
-                }
-                let most = left.min(RUN_MAX);
-                let (taken, waits) = match &mut channel.queues[pick.index] {
-                    Outgoing::Topic(queue) => {
-                        send_messages(&mut **queue, pick.below, most, link, &mut self.too_long)
-                    }
-                    Outgoing::Letters(mailbox, inbox) => {
-                        let told = (&mut self.asks, &mut self.unsent, &mut self.not_told);
-                        let taken = send_letters(*mailbox, inbox, pick.below, most, link, told);
-                        (taken, taken == 0)
-                    }
-                };
-                if waits {
-                    channel.waits = true;
-                    break;
-                }
-                // None, where nothing was there but what cannot be encoded, and is gone.
-                left -= taken.max(1);
+        self.queues.end_turn(&self.owner.bell);
+        (left < at_most, more)
+    }
+
+    /// The same for one channel, of which `left` messages may be taken. Whether there are more.
+    #[inline]
+    fn send_channel(&mut self, channel: usize, link: &mut Link, left: &mut usize) -> bool {
+        self.queues.hold(channel, false);
+        while let Some(pick) = self.queues.pick(channel, &self.owner.bell)
+            && let Some(queue) = self.queues.get_mut(pick.index)
+        {
+            if *left == 0 {
+                return true;
             }
+            let most = (*left).min(RUN_MAX);
+            let (taken, waits) = match queue {
+                Outgoing::Topic(queue) => {
+                    send_messages(&mut **queue, pick.below, most, link, &mut self.too_long)
+                }
+                Outgoing::Letters(mailbox, inbox) => {
+                    let told = (&mut self.asks, &mut self.unsent, &mut self.not_told);
+                    let taken = send_letters(*mailbox, inbox, pick.below, most, link, told);
+                    (taken, taken == 0)
+                }
+            };
+            if waits {
+                self.queues.hold(channel, true);
+                break;
+            }
+            // None, where nothing was there but what cannot be encoded, and is gone.
+            *left -= taken.max(1);
         }
-        (left < at_most, false)
+        false
     }
 
     /// Asks to be rung when there is something to send; whether there is already. After
     /// [`Doorbell::prepare`].
     pub(super) fn arm(&mut self) -> bool {
-        let mut any = false;
-        for channel in self.channels.iter_mut().filter(|channel| !channel.waits) {
-            for queue in &mut channel.queues {
-                any |= queue.arm();
-            }
-        }
-        any
+        self.queues.arm(&self.owner.bell)
     }
 
     /// Whether nothing waits in any queue.
     pub(super) fn is_empty(&mut self) -> bool {
-        self.channels.iter_mut().all(|channel| pick(&mut channel.queues).is_none())
+        self.queues.are_empty(&self.owner.bell)
     }
 
     /// How many messages wait in queues.
     pub(super) fn waiting(&self) -> u64 {
-        self.channels.iter().flat_map(|channel| &channel.queues).map(Outgoing::unread).sum()
+        self.queues.iter().map(Outgoing::unread).sum()
     }
 }
 

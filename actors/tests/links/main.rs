@@ -11,6 +11,7 @@ mod faults;
 mod hostile;
 mod kit;
 mod logs;
+mod many;
 mod plain;
 mod processes;
 mod proxy;

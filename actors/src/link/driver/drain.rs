@@ -76,9 +76,10 @@ impl Driver {
 
     /// Whether there is nothing left to do for ever.
     pub(super) fn is_over(&mut self) -> bool {
-        let drained = self.link.is_drained() && self.outflow.is_empty();
+        // Looked at last, as it looks into all queues.
+        let drained = |driver: &mut Self| driver.link.is_drained() && driver.outflow.is_empty();
+        let ends = self.phase == Phase::Draining && self.line.is_none();
         // One that is gone is not waited for.
-        let ends = self.phase == Phase::Draining && self.line.is_none() && (drained || self.broken.is_none());
-        self.phase == Phase::Ended || ends
+        self.phase == Phase::Ended || (ends && (self.broken.is_none() || drained(self)))
     }
 }
