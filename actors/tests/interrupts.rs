@@ -68,3 +68,54 @@ async fn what_one_life_has_said_of_interrupts_does_not_count_for_the_next() {
         tree.shutdown().await.unwrap();
     }
 }
+
+/// Does nothing.
+struct Idle(#[allow(dead_code)] Arc<Record>);
+
+#[actor]
+impl Idle {}
+
+/// Says that it is interrupted by code that panics.
+struct Faulty(Arc<Record>);
+
+#[actor]
+impl Faulty {
+    #[started]
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        self.0.lives.fetch_add(1, Ordering::SeqCst);
+        let record = Arc::clone(&self.0);
+        let interrupt = move |_: &str| {
+            record.interrupts.fetch_add(1, Ordering::SeqCst);
+            panic!("told to");
+        };
+        assert!(ctx.interrupted_by(interrupt));
+    }
+
+    #[on(direct)]
+    async fn hang(&mut self, _: &Order, _: &mut Context<Self>) {
+        std::future::pending().await
+    }
+
+    #[ask]
+    fn lives(&self, _: &Lives) -> u32 {
+        self.0.lives.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_that_panics_costs_its_supervisor_nothing_and_the_handler_is_given_up() {
+    let (bus, record) = (MessageBus::new(), Arc::<Record>::default());
+    let (own, other) = (Arc::clone(&record), Arc::<Record>::default());
+    let child = Child::actor("faulty", move || Faulty(Arc::clone(&own)));
+    let child = child.health(Health::within(Duration::from_millis(50)).restart());
+    let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
+    let tree = root.actor("other", move || Idle(Arc::clone(&other))).start(&bus).await.unwrap();
+    let faulty = tree.lookup::<Faulty>("root/faulty").unwrap();
+    for life in 2..5 {
+        faulty.tell(Order::Hang).await.unwrap();
+        assert_eq!(faulty.ask(Lives).await.unwrap(), life);
+    }
+    assert_eq!(record.interrupts.load(Ordering::SeqCst), 3);
+    assert_eq!(tree.end_reason(), None);
+    tree.shutdown().await.unwrap();
+}

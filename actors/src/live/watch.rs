@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use mycelium_mailbox::caught;
+
 use crate::StopReason;
 use crate::life::MARKER;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
@@ -122,8 +124,9 @@ impl Watch {
         if hand.held.is_some() && same {
             hand.abort = Some(reason.into());
             let waker = hand.waker.take();
-            // Under the lock: it means what is in hand, and nothing that comes after.
-            lock(&self.interrupt).iter().for_each(|interrupt| interrupt(reason));
+            // Under the lock: it means what is in hand, and nothing that comes after. A panic is not the
+            // supervisor's.
+            lock(&self.interrupt).iter().for_each(|interrupt| caught(|| interrupt(reason)));
             drop(hand);
             waker.into_iter().for_each(Waker::wake);
         }
