@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::Isolate;
+use super::core::IsolateCore;
 use super::gauge::Gauge;
-use super::handle::{IsolateRef, Place, Room, direct_rule, push};
+use super::handle::{IsolateRef, Place, Room, direct_rule, push, seat_of};
 use super::lane::Lane;
 use super::seat::{ActorCell, AnySeat};
 use super::sub::{MarkerStep, Repeats, Rule};
@@ -46,7 +47,14 @@ impl<A: Actor> IsolateRef<A> {
 
     /// Whether the actor's own code runs now.
     pub(crate) fn is_current(&self) -> bool {
-        self.place.core().and_then(|core| self.seat(core)).is_some_and(|seat| seat.is_running())
+        self.place.core().is_some_and(|core| self.runs_now(core))
+    }
+
+    /// The same on its isolate. Code of another actor that runs inside of its code, as where it ends a tree,
+    /// is none of it.
+    pub(super) fn runs_now(&self, core: &IsolateCore) -> bool {
+        core.running.get() == self.place.seat()
+            && seat_of::<A>(core, self.place.seat()).is_some_and(|seat| seat.is_running())
     }
 
     /// Waits for its turn in any of these lanes, which lead to this actor and others.

@@ -59,13 +59,14 @@ impl Isolate {
     pub fn shutdown_within(&mut self, limit: Duration) -> Result<IsolateStats, RunError> {
         let deadline = self.now() + limit;
         let mut late = ShutdownError::default();
-        for tree in self.core.trees().iter().rev() {
-            let tree = IsolateTree::new(&self.core, tree);
+        let trees: Vec<_> = self.core.trees().into_iter().map(|tree| (tree.missed_mark(), tree)).collect();
+        for (before, tree) in trees.iter().rev() {
+            let handle = IsolateTree::new(&self.core, tree);
             let left = deadline.saturating_since(self.now());
-            if !self.has_come(tree.stop_within(left), left)? {
-                self.block_on(tree.kill())?;
+            if !self.has_come(handle.stop_within(left), left)? {
+                self.block_on(handle.kill())?;
             }
-            late.children.extend(tree.missed());
+            late.children.extend(tree.missed_since(*before));
         }
         let left = deadline.saturating_since(self.now()).max(limit.min(KILL_GRACE));
         let mut alive = alive(&self.core);

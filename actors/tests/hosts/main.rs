@@ -32,6 +32,7 @@ mod full;
 mod graceful;
 mod identity;
 mod in_hand;
+mod itself;
 mod mailboxes;
 mod monitors;
 mod once_each;

@@ -187,7 +187,7 @@ impl<A: Actor> IsolateRef<A> {
         M: Send + 'static,
     {
         let Some(core) = self.place.core() else { return false };
-        self.seat(core).is_some_and(|seat| seat.is_running()) && self.has_all::<M>(core)
+        self.runs_now(core) && self.has_all::<M>(core)
     }
 
     /// Whether as many messages of this type wait for this actor as may.
@@ -264,12 +264,13 @@ impl<A: Actor> IsolateRef<A> {
         T: 'static,
         R: 'static,
     {
+        // First, as live: its own code runs in its last words, too.
+        if self.runs_now(core) {
+            return Err(Unqueued::Failed(query, AskError::itself(self.place.identity(A::name()))));
+        }
         let Some(lane) = self.lane::<PendingRequest<T, R>, P>(core) else {
             return Err(Unqueued::Failed(query, AskError::stopped(self.asked())));
         };
-        if self.seat(core).is_some_and(|seat| seat.is_running()) {
-            return Err(Unqueued::Failed(query, AskError::itself(self.place.identity(A::name()))));
-        }
         // An asker may leave before the answer comes: the number of askers is no bound.
         if core.is_full() || !lane.is_open() {
             return Err(Unqueued::Full(query, lane.index()));

@@ -17,6 +17,7 @@ use super::child::{Reply, SeatedChild, TreeAsk, TreeQuestion};
 use super::run::TreeRun;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
+use crate::isolate::seat::AnySeat;
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{ActorCell, Isolate, OUTSIDE};
 use crate::tree::{
@@ -167,7 +168,8 @@ impl IsolateTree {
     }
 
     pub(crate) fn lookup<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        let seat = self.tree.get()?.seat(path)?.into_any().downcast::<ActorCell<A>>().ok()?;
+        let (core, tree) = self.on_thread()?;
+        let seat = tree.seat_at(core, path)?.into_any().downcast::<ActorCell<A>>().ok()?;
         Some(ActorRef::in_isolate(IsolateRef::new(self.place.beside(seat.index))))
     }
 
@@ -310,15 +312,16 @@ impl TreeRun {
 
     /// The seat of the actor at this path; `None` if there is none or it is of another type.
     pub(in crate::isolate) fn actor_at<A: Actor>(&self, core: &IsolateCore, path: &str) -> Option<u32> {
-        let seat = match self.is_at_work() {
-            false => self.seat(path)?,
-            // Its supervisors run `started` of the one who looks.
-            true => {
-                let is_it = |child: &dyn SeatedChild| child.tree() == self.number() && *child.path() == *path;
-                let seat = core.seat(self.place_of(path)?)?;
-                Some(seat).filter(|seat| !seat.has_ended() && seat.as_child().is_some_and(is_it))?
-            }
-        };
+        let seat = self.seat_at(core, path).filter(|seat| !self.is_at_work() || !seat.has_ended())?;
         Some(seat.into_any().downcast::<ActorCell<A>>().ok()?.index)
+    }
+
+    /// The seat of the child at this path, also where its supervisors run code of the one who looks.
+    fn seat_at(&self, core: &IsolateCore, path: &str) -> Option<Rc<dyn AnySeat>> {
+        if !self.is_at_work() {
+            return self.seat(path);
+        }
+        let is_it = |child: &dyn SeatedChild| child.tree() == self.number() && *child.path() == *path;
+        core.seat(self.place_of(path)?).filter(|seat| seat.as_child().is_some_and(is_it))
     }
 }

@@ -183,11 +183,11 @@ impl TreeRun {
     }
 
     /// A moment, for [`missed_since`](Self::missed_since).
-    pub(super) fn missed_mark(&self) -> MissedMark {
+    pub(in crate::isolate) fn missed_mark(&self) -> MissedMark {
         self.run.try_borrow().map(|run| run.seats.missed.mark()).unwrap_or_default()
     }
 
-    pub(super) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
+    pub(in crate::isolate) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
         self.run.try_borrow().map(|run| run.seats.missed.since(mark)).unwrap_or_default()
     }
 
