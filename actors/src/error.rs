@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use mycelium_mailbox::discard;
+use mycelium_mailbox::{SUBSCRIBERS_MAX, discard};
 use mycelium_supervisor::ExitReason;
 
 pub use self::ask::{AskError, Asked, RemoteError};
@@ -266,7 +266,7 @@ pub enum SpawnError {
         /// The message that was refused.
         refused: &'static str,
     },
-    /// The topic has as many subscribers as it takes.
+    /// The topic has as many subscribers as it takes, 65,536.
     TooManySubscribers {
         /// The message whose topic it is.
         message: &'static str,
@@ -351,7 +351,12 @@ impl fmt::Display for SpawnError {
                  contracts.yaml a `tlv_type` of its own"
             ),
             Self::TooManySubscribers { message } => {
-                write!(f, "the topic of {message} has as many subscribers as it takes")
+                let most = SUBSCRIBERS_MAX;
+                write!(
+                    f,
+                    "the topic of {message} has {most} subscribers, which are as many as it takes: let one of them hand its \
+                     messages on to others"
+                )
             }
             Self::AlreadySubscribed { message } => write!(
                 f,

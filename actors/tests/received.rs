@@ -228,3 +228,19 @@ fn a_guard_may_be_sent_and_shared() {
     fn travels<T: Send + Sync>() {}
     travels::<Received<'_, Tick>>();
 }
+
+#[test]
+fn a_topic_reaches_65_536_subscribers_at_once_and_the_error_of_one_more_says_so() {
+    const MOST: usize = 65_536;
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let mut all: Vec<_> = (0..MOST).map(|_| bus.subscriber::<Tick>().unwrap()).collect();
+        let refused = bus.subscriber::<Tick>().err().map(|error| error.to_string()).unwrap();
+        assert!(refused.contains("the topic of Tick has 65536 subscribers"), "{refused}");
+        bus.publisher().unwrap().publish(Tick(7)).await.unwrap();
+        let reached = all.iter_mut().filter_map(|one| one.try_recv().map(|tick| tick.0)).sum::<u64>();
+        assert_eq!(reached, 7 * MOST as u64);
+        all.pop();
+        all.push(bus.subscriber::<Tick>().unwrap());
+    });
+}
