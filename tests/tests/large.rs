@@ -7,11 +7,13 @@
 use std::fs;
 use std::marker::PhantomData;
 use std::path::Path;
+use std::time::Duration;
 
+use mycelium::pool::{Pool, PoolRef};
 use mycelium::wire::{Encoder, Wire};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Responder, Service, ServiceContext,
-    Subscriptions,
+    Subscriptions, Supervisor,
 };
 use mycelium_codegen::{Model, Options, golden, rust};
 use mycelium_contract::{Contract, Layouts, limits::FIXED_BYTES_MAX};
@@ -23,6 +25,8 @@ use messages::{Block, Book, Chunks, Grown, Maybe, Names};
 
 /// A quarter of what a worker of tokio has.
 const STACK_BYTES: usize = 512 * 1024;
+/// Half of it, for questions to a pool of an isolate: that is all on one thread.
+const POOL_STACK_BYTES: usize = 1024 * 1024;
 /// Three eighths: a service's future holds the message several times and is moved itself.
 const SERVICE_STACK_BYTES: usize = 768 * 1024;
 
@@ -132,6 +136,51 @@ fn isolate<M: Message + Default>() {
     assert!(isolate.take(&listener).unwrap().heard >= 4);
 }
 
+/// The largest question, with the largest answer.
+struct Largest<M>(PhantomData<M>);
+
+struct Question<M>(#[allow(dead_code)] M);
+
+impl<M: Message + Default> Actor for Largest<M> {
+    type Error = BoxError;
+}
+
+impl<M: Message + Default> Responder<Question<M>> for Largest<M> {
+    type Reply = M;
+    async fn answer(&mut self, _: &Question<M>, _: &mut Context<Self>) -> M {
+        M::default()
+    }
+}
+
+/// Asks a pool of an isolate, in one of the ways there are.
+fn ask_pool<M: Message + Default>(way: impl FnOnce(&mut Isolate, PoolRef<Largest<M>>)) {
+    let mut isolate = Isolate::new(1);
+    let pool = Pool::new(|| Largest::<M>(PhantomData)).workers(2).supervisor("pool");
+    let tree = isolate.supervise(&Supervisor::builder("root").supervisor(pool)).unwrap();
+    let pool = tree.lookup_pool("root/pool").unwrap();
+    way(&mut isolate, pool);
+}
+
+fn ask_pool_for_long<M: Message + Default>() {
+    ask_pool::<M>(|isolate, pool| {
+        drop(Box::new(isolate.block_on(pool.ask(Question(M::default()))).unwrap().unwrap()));
+    });
+}
+
+fn ask_pool_within<M: Message + Default>() {
+    ask_pool::<M>(|isolate, pool| {
+        let asks = pool.ask_within(Question(M::default()), Duration::from_secs(1));
+        drop(Box::new(isolate.block_on(asks).unwrap().unwrap()));
+    });
+}
+
+fn ask_pool_as_recipient<M: Message + Default>() {
+    ask_pool::<M>(|isolate, pool| {
+        let pool = pool.reply_recipient::<Question<M>>();
+        drop(Box::new(isolate.block_on(pool.ask(Question(M::default()))).unwrap().unwrap()));
+    });
+}
+
 fn encode<M: Wire + Default>(encoder: &mut Encoder) -> &[u8] {
     encoder.encode(&M::default()).unwrap()
 }
@@ -175,6 +224,10 @@ fn every_step<M: Wire + Default>() {
     on_a_worker(&name("upgrade"), STACK_BYTES, async { upgrade::<M>() });
     on_a_worker(&name("serve"), SERVICE_STACK_BYTES, serve::<M>());
     on_a_worker(&name("isolate"), SERVICE_STACK_BYTES, async { isolate::<M>() });
+    let ways = [ask_pool_for_long::<M>, ask_pool_within::<M>, ask_pool_as_recipient::<M>];
+    for ask in ways {
+        on_a_worker(&name("ask a pool"), POOL_STACK_BYTES, async move { ask() });
+    }
 }
 
 #[test]

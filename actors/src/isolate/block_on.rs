@@ -88,8 +88,15 @@ impl Isolate {
         loop {
             bell.rung.store(false, Ordering::Relaxed);
             core.running.set(OUTSIDE);
-            let mut poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
-            if let Some(Poll::Ready(output)) = core.apart.call(|| enter(&core, &mut poll)) {
+            // Kept here: it may be large, and each call on the way would have room for it several times.
+            let mut output = None;
+            let mut poll = || {
+                if let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    output = Some(ready);
+                }
+            };
+            core.apart.call(|| enter(&core, &mut poll));
+            if let Some(output) = output {
                 return Ok(output);
             }
             run?;

@@ -13,6 +13,7 @@ use crate::error::Asked;
 use crate::isolate::step;
 use crate::live::{block_on, cancellable, turn};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
+use crate::reference::rare;
 use crate::reference::sealed::{WatchRef, Watchable};
 use crate::tree::{AnyPool, CallError, FoundPool, WeakTree};
 use crate::{
@@ -241,15 +242,26 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the worker still answers and nobody listens.
-    pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    pub fn ask<Q>(&self, query: Q) -> impl Future<Output = Result<A::Reply, AskError>> + Send
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        match self.state.ask_limit() {
-            None => self.state.ask(query).await,
-            // Boxed, so that an ask without a limit keeps no room for it.
-            Some(limit) => Box::pin(self.ask_within(query, limit)).await,
+        // No `async fn`, which would hold the query twice.
+        async move {
+            if let Some(limit) = self.state.ask_limit() {
+                return rare(move || self.ask_within(query, limit)).await;
+            }
+            if self.state.is_live {
+                turn().await;
+                let (worker, answer) = self.state.begin(query).await?;
+                return worker.answered(answer).await;
+            }
+            let (worker, answer) = match self.state.begin_here(query) {
+                Ok(begun) => begun,
+                Err(later) => later.await?,
+            };
+            worker.answered_here(answer).await
         }
     }
 
@@ -260,29 +272,35 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// # Cancel safety
     /// That of [`ask`](Self::ask).
-    pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
+    pub fn ask_within<Q>(
+        &self,
+        query: Q,
+        limit: Duration,
+    ) -> impl Future<Output = Result<A::Reply, AskError>> + Send
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let mut timer = pin!(self.first().timer(limit));
-        // First for room and then for the answer, so that the error says which of them did not come.
-        let no_room = || AskError::timeout(Asked::of(self.state.whose(None)).limit(Some(limit)));
-        let (worker, answered) = if self.state.is_live {
-            let begun = async {
-                turn().await;
-                self.state.begin(query).await
+        async move {
+            let mut timer = pin!(self.first().timer(limit));
+            // First for room and then for the answer, so that the error says which of them did not come.
+            let no_room = || AskError::timeout(Asked::of(self.state.whose(None)).limit(Some(limit)));
+            let (worker, answered) = if self.state.is_live {
+                within(timer.as_mut(), turn()).await.ok_or_else(no_room)?;
+                let begun = within(timer.as_mut(), self.state.begin(query)).await;
+                let (worker, answer) = begun.ok_or_else(no_room)??;
+                let answered = within(timer, worker.answered(answer)).await;
+                (worker, answered)
+            } else {
+                let (worker, answer) = match self.state.begin_here(query) {
+                    Ok(begun) => begun,
+                    Err(later) => within(timer.as_mut(), later).await.ok_or_else(no_room)??,
+                };
+                let answered = within(timer, worker.answered_here(answer)).await;
+                (worker, answered)
             };
-            let (worker, answer) = within(timer.as_mut(), begun).await.ok_or_else(no_room)??;
-            let answered = within(timer, worker.answered(answer)).await;
-            (worker, answered)
-        } else {
-            let begun = within(timer.as_mut(), self.state.begin_here(query)).await;
-            let (worker, answer) = begun.ok_or_else(no_room)??;
-            let answered = within(timer, worker.answered_here(answer)).await;
-            (worker, answered)
-        };
-        answered.unwrap_or_else(|| Err(AskError::timeout(worker.whom().sent().limit(Some(limit)))))
+            answered.unwrap_or_else(|| Err(AskError::timeout(worker.whom().sent().limit(Some(limit)))))
+        }
     }
 
     /// The path of the pool in its tree.

@@ -1,28 +1,24 @@
 //! What the references to one pool share: its workers, and how messages get to them.
 
+mod asks;
 mod tells;
 
 use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::ReplyReceiver;
-use tokio::sync::oneshot;
-
 use super::Dispatch;
 use super::feed::PoolFeed;
 use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
-use crate::error::Asked;
-use crate::isolate::stepped;
 use crate::life::{Marker, Passed};
-use crate::live::{Envelope, OfferRefusal, turn};
+use crate::live::OfferRefusal;
 use crate::subscription::OnceEach;
 use crate::sync::{
     AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
-use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
+use crate::{Actor, ActorRef, PoolStats, Takes, TellError};
 
 /// The key function of one message type, as a [`KeyOf`].
 pub(super) type Key = (TypeId, Box<dyn Any + Send + Sync>);
@@ -396,88 +392,6 @@ impl<A: Actor> PoolState<A> {
         let mut elsewhere = None;
         let offered = self.offer(key, message, |worker, message| give(worker, message, &mut elsewhere));
         offered.map_err(|refusal| refusal.told(elsewhere))
-    }
-
-    /// Asks for as long as it takes.
-    pub(super) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        if self.is_live {
-            turn().await;
-            let (worker, answer) = self.begin(query).await?;
-            return worker.answered(answer).await;
-        }
-        let (worker, answer) = self.begin_here(query).await?;
-        worker.answered_here(answer).await
-    }
-
-    /// In an isolate: ready when the query is queued for a worker, which is not the one that asks.
-    pub(super) async fn begin_here<Q>(
-        &self,
-        query: Q,
-    ) -> Result<(ActorRef<A>, oneshot::Receiver<A::Reply>), AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        let key = self.key_of(&query);
-        let mut itself = false;
-        let mut give = |worker: &ActorRef<A>, query| {
-            let is_current = worker.is_current();
-            itself |= is_current;
-            match is_current {
-                false => worker.offer_query(query).map(|answer| (worker.clone(), answer)),
-                true => Err(OfferRefusal::Gone(query)),
-            }
-        };
-        let offered = match self.offer(key, query, &mut give) {
-            Err(PoolRefusal::Full(query)) => {
-                Box::pin(self.wait_to_offer(key, query, ActorRef::lane_for_query::<Q>, give)).await
-            }
-            other => other,
-        };
-        let refused = match offered {
-            Ok(begun) => return Ok(begun),
-            Err(_) if itself => AskError::itself(self.whose(key)),
-            // The first one knows why: on another thread nobody seems alive.
-            Err(_) => match self.worker(0).map(|first| first.why_not()) {
-                None | Some(AskError::Stopped(_)) => AskError::stopped(Asked::of(self.whose(key))),
-                Some(other) => other,
-            },
-        };
-        stepped(Err(refused)).await
-    }
-
-    /// Live: ready when the query is in the inbox of a worker, with what waits for its answer.
-    pub(super) async fn begin<Q>(&self, query: Q) -> Result<(ActorRef<A>, ReplyReceiver<A::Reply>), AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        let key = self.key_of(&query);
-        let mut itself = false;
-        let (reply, answer) = mycelium_mailbox::reply();
-        let mut give = |worker: &ActorRef<A>, envelope| {
-            let is_current = worker.is_current();
-            itself |= is_current;
-            match is_current {
-                false => worker.offer_envelope(envelope).map(|()| worker.clone()),
-                true => Err(OfferRefusal::Gone(envelope)),
-            }
-        };
-        let offered = match self.offer(key, Envelope::query(query, reply), &mut give) {
-            Err(PoolRefusal::Full(envelope)) => {
-                Box::pin(self.wait_to_offer(key, envelope, |_| None, give)).await
-            }
-            other => other,
-        };
-        match offered {
-            Ok(worker) => Ok((worker, answer)),
-            Err(_) if itself => Err(AskError::itself(self.whose(key))),
-            Err(_) => Err(AskError::stopped(Asked::of(self.whose(key)))),
-        }
     }
 }
 
