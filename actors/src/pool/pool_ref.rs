@@ -242,12 +242,12 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the worker still answers and nobody listens.
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` would hold the query twice")]
     pub fn ask<Q>(&self, query: Q) -> impl Future<Output = Result<A::Reply, AskError>> + Send
     where
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        // No `async fn`, which would hold the query twice.
         async move {
             if let Some(limit) = self.state.ask_limit() {
                 return rare(move || self.ask_within(query, limit)).await;
@@ -272,6 +272,7 @@ impl<A: Actor> PoolRef<A> {
     ///
     /// # Cancel safety
     /// That of [`ask`](Self::ask).
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` would hold the query twice")]
     pub fn ask_within<Q>(
         &self,
         query: Q,
