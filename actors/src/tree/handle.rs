@@ -154,7 +154,8 @@ fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result 
 pub struct TreeShutdownError {
     /// The path of the tree.
     pub tree: Arc<str>,
-    /// Their paths, among them those that were killed earlier in the life of the tree.
+    /// Their paths: those that were killed since this shutdown began. [`Tree::missed`] has all of the tree's
+    /// life.
     pub missed: Vec<Arc<str>>,
     /// The tree has not ended and goes on: code that never awaits, such as a factory, keeps a supervisor of
     /// it. The log says when it ends. Only live.
@@ -371,20 +372,24 @@ impl Tree {
     /// within [`KILL_GRACE`](super::KILL_GRACE) goes on.
     ///
     /// # Errors
-    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same, unless it is
-    /// [stuck](TreeShutdownError::stuck).
+    /// [`TreeShutdownError`] names who had to be killed meanwhile. The tree has ended all the same, unless it
+    /// is [stuck](TreeShutdownError::stuck).
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        let stuck = match &self.backend {
+        let (missed, stuck) = match &self.backend {
             TreeBackend::Isolate(isolate) => {
+                let before = isolate.missed_mark();
                 isolate.stop_within(limit).await;
-                false
+                (isolate.missed_since(before), false)
             }
-            TreeBackend::Live(live) => live.stop_within(limit).await,
+            TreeBackend::Live(live) => {
+                let before = live.shared().missed().mark();
+                let stuck = live.stop_within(limit).await;
+                (live.shared().missed().since(before), stuck)
+            }
         };
-        let missed = self.missed();
         if missed.is_empty() && !stuck {
             return Ok(());
         }

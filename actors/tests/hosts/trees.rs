@@ -537,6 +537,17 @@ fn an_actor_looks_at_its_own_tree_and_changes_it<H: Host>() {
     assert!(matches!(host.wait(tree.child("root/b")), Err(CallError::NoSupervisor(_))));
 }
 
+conformance!(a_shutdown_names_nobody_who_was_killed_before_it);
+fn a_shutdown_names_nobody_who_was_killed_before_it<H: Host>() {
+    let (mut host, log) = (H::new(), Heard::default());
+    let hasty = adder("a", &log).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+    let tree = host.supervise(Supervisor::builder("root").child(hasty)).unwrap();
+    host.tell(&host.child::<Adder>(&tree, "root/a").unwrap(), 30).unwrap();
+    host.settle();
+    assert_eq!(host.wait(tree.terminate_child("root/a")), Ok(()));
+    assert_eq!((host.wait(tree.shutdown()), tree.missed()), (Ok(()), vec!["root/a".into()]));
+}
+
 conformance!(a_shutdown_past_its_limit_kills_and_names_those_who_are_late);
 fn a_shutdown_past_its_limit_kills_and_names_those_who_are_late<H: Host>() {
     let (mut host, log) = (H::new(), Heard::default());

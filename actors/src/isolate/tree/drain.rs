@@ -21,7 +21,7 @@ impl IsolateTree {
     pub(crate) async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         let began = self.place.now();
         let deadline = began + limit;
-        let before = self.here().map(|(_, tree)| tree.missed_mark()).unwrap_or_default();
+        let before = self.missed_mark();
         let account = self.here().map(|(core, tree)| core.open_account(tree.number()));
         let account = IsolateAccount { place: &self.place, number: account };
         let (mut stopped, mut late) = (0, Vec::new());
@@ -43,7 +43,7 @@ impl IsolateTree {
             pause = (pause * 2).min(PAUSE_MAX);
         };
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
-        let killed = self.here().map(|(_, tree)| tree.missed_since(before)).unwrap_or_default();
+        let killed = self.missed_since(before);
         let elapsed = self.place.now().saturating_since(began);
         let rest = AtRest { stopped, late, busy };
         rest.outcome(elapsed, limit, account.close(), TreeEnd { killed, stuck: false })

@@ -20,6 +20,7 @@ use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::seat::AnySeat;
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{ActorCell, Isolate, OUTSIDE};
+use crate::life::MissedMark;
 use crate::tree::{
     Builder, CallError, Child, FoundPool, Launcher, Pools, StartError, Tree, WeakTree,
     warn_where_a_panic_aborts,
@@ -271,6 +272,15 @@ impl IsolateTree {
 
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
         self.tree.get().map(TreeRun::missed).unwrap_or_default()
+    }
+
+    /// A moment, for [`missed_since`](Self::missed_since).
+    pub(crate) fn missed_mark(&self) -> MissedMark {
+        self.here().map(|(_, tree)| tree.missed_mark()).unwrap_or_default()
+    }
+
+    pub(crate) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
+        self.here().map(|(_, tree)| tree.missed_since(mark)).unwrap_or_default()
     }
 
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {
