@@ -83,9 +83,9 @@ pub(super) struct Inflow {
     /// The channels of topics that actors have, by their places.
     actors: Vec<Option<u16>>,
     channels: Vec<Backlog>,
-    /// Strands that were in a backlog, or are in a channel with one that was, when channels changed: they
+    /// The numbers of channels of which some waited when channels changed, each with that of the backlog: they
     /// stay with it until it is empty, so that none of their messages passes those that wait there.
-    homes: BTreeMap<Strand, u32>,
+    homes: BTreeMap<u32, u32>,
     /// How many messages have waited.
     arrived: u64,
     held: usize,
@@ -141,48 +141,33 @@ impl Inflow {
 
     /// From now on types and actors are in these channels. Waiting messages are passed by nothing that
     /// comes later in a channel with them: where several backlogs belong to one channel now, they become
-    /// one.
+    /// one. A channel of which nothing waits is apart from all that wait, though it was with them before.
     pub(super) fn set_channels(&mut self, wanted: &Arc<Interest>, actors: Vec<Option<u16>>) {
         if Arc::ptr_eq(wanted, &self.wanted) && actors == self.actors {
             return;
         }
-        let mut homes = BTreeMap::new();
-        let mut strands = BTreeSet::new();
-        if !self.channels.is_empty() {
-            let topics =
-                |of: &Interest| of.iter().map(|wanted| Strand::Topic(wanted.type_id)).collect::<Vec<_>>();
-            strands.extend(topics(&self.wanted).into_iter().chain(topics(wanted)));
-            strands.extend((0..self.actors.len().max(actors.len())).map(Strand::Actor));
-            strands.extend(self.channels.iter().flat_map(Backlog::strands));
-            let waits = |channel: &u32| self.channels.iter().any(|backlog| backlog.channel == *channel);
-            let at_home = strands.iter().map(|strand| (*strand, self.channel(*strand)));
-            homes.extend(at_home.filter(|(_, channel)| waits(channel)));
-        }
         (self.wanted, self.actors) = (Arc::clone(wanted), actors);
-        let mut groups: BTreeMap<u32, Vec<Strand>> = BTreeMap::new();
-        for strand in strands {
-            groups.entry(self.wished(strand)).or_default().push(strand);
-        }
-        for strands in groups.values() {
-            let found: BTreeSet<u32> =
-                strands.iter().filter_map(|strand| homes.get(strand).copied()).collect();
-            let mut found = found.into_iter();
-            let Some(home) = found.next() else { continue };
-            for other in found {
-                self.merge(home, other);
-                homes.values_mut().filter(|channel| **channel == other).for_each(|channel| *channel = home);
+        let mut all: Vec<(BTreeSet<u32>, Backlog)> = Vec::new();
+        for mut backlog in std::mem::take(&mut self.channels) {
+            let mut channels: BTreeSet<u32> = backlog.strands().map(|strand| self.wished(strand)).collect();
+            for at in (0..all.len()).rev() {
+                if !all[at].0.is_disjoint(&channels) {
+                    let (others, mut before) = all.remove(at);
+                    channels.extend(others);
+                    before.join(backlog);
+                    backlog = before;
+                }
             }
-            strands.iter().for_each(|strand| _ = homes.insert(*strand, home));
+            all.push((channels, backlog));
         }
-        self.homes = homes;
-    }
-
-    /// What waits in `other` waits in `home`.
-    fn merge(&mut self, home: u32, other: u32) {
-        let Some(at) = self.channels.iter().position(|backlog| backlog.channel == other) else { return };
-        let other = self.channels.swap_remove(at);
-        let at = self.place(home);
-        self.channels[at].join(other);
+        self.homes.clear();
+        for (channels, mut backlog) in all {
+            // Nothing else is under this number: it is that of one of them alone.
+            let Some(&home) = channels.first() else { continue };
+            self.homes.extend(channels.into_iter().map(|channel| (channel, home)));
+            backlog.channel = home;
+            self.channels.push(backlog);
+        }
     }
 
     /// Messages that wait for room.
@@ -311,7 +296,8 @@ impl Inflow {
 
     /// The channel that messages of this strand wait in.
     fn channel(&self, strand: Strand) -> u32 {
-        self.homes.get(&strand).copied().unwrap_or_else(|| self.wished(strand))
+        let wished = self.wished(strand);
+        self.homes.get(&wished).copied().unwrap_or(wished)
     }
 
     /// The channel that this strand is to be in once nothing waits.

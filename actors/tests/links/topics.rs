@@ -61,6 +61,37 @@ fn messages_that_wait_are_not_passed_by_later_ones_when_somebody_else_subscribes
 }
 
 #[test]
+fn a_topic_that_one_who_has_left_tied_to_another_waits_no_more_for_its_room() {
+    on_every_runtime(async || {
+        for before in [10, 0] {
+            let (market, desk) = linked().await;
+            let mut slow = desk.subscriber_with(Subscription::<Fill>::block().capacity(1)).unwrap();
+            let mut heard = desk.subscriber::<Tick>().unwrap();
+            until_wanted(&market, "desk", &["Fill", "Tick"]).await;
+            let (fills, ticks) = (market.publisher::<Fill>().unwrap(), market.publisher::<Tick>().unwrap());
+            for n in 0..before {
+                fills.publish(Fill { n }).await.unwrap();
+            }
+            until(|| link(&desk, "market").received == before).await;
+            let all = desk.subscribe_wire(["ticks", "fills", "orders"]).unwrap();
+            until_wanted(&market, "desk", &["Order"]).await;
+            for n in before..10 {
+                fills.publish(Fill { n }).await.unwrap();
+            }
+            until(|| link(&desk, "market").received == 10).await;
+            drop(all);
+            until(|| link(&market, "desk").wants.len() == 2).await;
+            // The fills wait all the time.
+            ticks.publish(Tick { n: 7 }).await.unwrap();
+            assert_eq!(heard.recv().await.unwrap().n, 7);
+            for n in 0..10 {
+                assert_eq!(slow.recv().await.unwrap().n, n);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_lossy_queue_of_a_link_slows_nobody_and_each_message_is_sent_or_counted() {
     on_every_runtime(async || {
         let (market, desk) = (bus("market"), bus("desk"));
