@@ -13,7 +13,7 @@ use crate::common::{Flush, Heard, PERIOD, Tick};
 use crate::host::Host;
 
 /// The kind of an outcome, without whom it is of.
-fn kind<T>(answer: Result<T, AskError>) -> &'static str {
+fn kind<T>(answer: &Result<T, AskError>) -> &'static str {
     match answer {
         Ok(_) => "an answer",
         Err(AskError::Itself(_)) => "itself",
@@ -28,11 +28,11 @@ impl Actor for Selfish {
     type Error = BoxError;
     async fn stopping(&mut self, _: &StopReason, ctx: &mut Context<Self>) {
         let me = ctx.actor_ref();
-        self.0.add(kind(me.ask(Flush).await));
-        self.0.add(kind(me.ask_within(Flush, PERIOD).await));
-        self.0.add(kind(ctx.ask(&me, Flush).await));
-        self.0.add(kind(me.reply_recipient::<Flush>().ask(Flush).await));
-        self.0.add(kind(me.reply_recipient::<Flush>().ask_within(Flush, PERIOD).await));
+        self.0.add(kind(&me.ask(Flush).await));
+        self.0.add(kind(&me.ask_within(Flush, PERIOD).await));
+        self.0.add(kind(&ctx.ask(&me, Flush).await));
+        self.0.add(kind(&me.reply_recipient::<Flush>().ask(Flush).await));
+        self.0.add(kind(&me.reply_recipient::<Flush>().ask_within(Flush, PERIOD).await));
     }
 }
 impl Handler<Tick> for Selfish {
@@ -75,7 +75,7 @@ impl Actor for Mourner {
     type Error = BoxError;
     async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
         if let Some(other) = self.other.get() {
-            self.heard.add(format!("{} has {}", self.name, kind(other.ask(Flush).await)));
+            self.heard.add(format!("{} has {}", self.name, kind(&other.ask(Flush).await)));
         }
     }
 }
@@ -140,7 +140,7 @@ struct Clerk(ActorRef<Boss>, Heard);
 impl Actor for Clerk {
     type Error = BoxError;
     async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
-        self.1.add(format!("the clerk has {}", kind(self.0.ask(Flush).await)));
+        self.1.add(format!("the clerk has {}", kind(&self.0.ask(Flush).await)));
     }
 }
 
