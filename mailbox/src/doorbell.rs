@@ -35,7 +35,8 @@
 //! lock, before a message can be seen in the queue. So who has seen any later effect of that message finds
 //! `has_told` set, unless the receiver has taken the tag. **Sync point "told or asleep"**: a receiver that
 //! sleeps has set the bell and then looks into `told` under its lock; who tells writes there and then looks
-//! at the bell. The one that comes second sees what the other has written.
+//! at the bell. The one that comes second sees what the other has written. Without the lock it may not: what
+//! was told need not have left the sender's store buffer when it looks at the bell.
 
 use std::fmt;
 use std::mem::ManuallyDrop;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use loom::thread;
 
-use crate::loom_support::{Receiver, block_on, explore, inbox};
+use crate::loom_support::{Receiver, block_on, explore, explore_without_fences, inbox};
 use crate::sync::Arc;
 use crate::{
     Doorbell, Groups, Inbox, Merge, Overflow, Source, Sources, StampTimes, Stamps, SubscribeOptions,
@@ -337,5 +337,37 @@ fn loom_a_receiver_that_holds_a_group_is_woken_by_another() {
         thread.join().unwrap();
         sleeper.held = None;
         assert_eq!(sleeper.next(), (5, 1));
+    });
+}
+
+/// Fails if the last look of `Sources::arm` is not at `Doorbell::tells`. A fence would stand in for its lock,
+/// and a processor has none there.
+#[test]
+fn loom_who_tells_a_receiver_that_falls_asleep_and_the_receiver_meet_at_the_lock_of_the_bell() {
+    explore_without_fences(|| {
+        let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+        let [one, two] = two_topics(&stamps);
+        let sources = [&one, &two].map(|topic| Any::Topic(subscribe(topic, &bell, false)));
+        let mut sleeper = Sleeper::new(Arc::clone(&bell), sources);
+        bell.cancel();
+        let thread = thread::spawn(move || one.try_publish(1, 0).unwrap());
+        assert_eq!(sleeper.next(), 1);
+        thread.join().unwrap();
+    });
+}
+
+/// The same of `Groups::arm`.
+#[test]
+fn loom_who_tells_a_receiver_of_groups_that_falls_asleep_and_the_receiver_meet_at_the_lock_of_the_bell() {
+    explore_without_fences(|| {
+        let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+        let [one, two] = two_topics(&stamps);
+        let sources = [(5, &one), (6, &two)]
+            .map(|(number, topic)| (number, Any::Topic(subscribe(topic, &bell, false))));
+        let mut sleeper = GroupSleeper::new(Arc::clone(&bell), sources);
+        bell.cancel();
+        let thread = thread::spawn(move || one.try_publish(1, 0).unwrap());
+        assert_eq!(sleeper.next(), (5, 1));
+        thread.join().unwrap();
     });
 }

@@ -9,7 +9,7 @@ use loom::sync::Notify;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::sync::Arc;
+use crate::sync::{Arc, WITHOUT_FENCES};
 use crate::{
     Doorbell, Inbox, InboxOptions, Source, Stamps, SubscribeOptions, Subscription, Topic, poll_pick,
 };
@@ -21,6 +21,19 @@ pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS_MAX);
     builder.check(model);
+}
+
+/// The same for what holds by locks alone: see [`model_fence`](crate::sync::model_fence).
+pub(crate) fn explore_without_fences(model: impl Fn() + Send + Sync + 'static) {
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WITHOUT_FENCES.set(false);
+        }
+    }
+    let _restore = Restore;
+    WITHOUT_FENCES.set(true);
+    explore(model);
 }
 
 /// Wakes a sleeping thread. Not `unpark`, which in loom also frees threads that are blocked on something
