@@ -83,8 +83,9 @@ pub(super) struct Inflow {
     /// The channels of topics that actors have, by their places.
     actors: Vec<Option<u16>>,
     channels: Vec<Backlog>,
-    /// The numbers of channels of which some waited when channels changed, each with that of the backlog: they
-    /// stay with it until it is empty, so that none of their messages passes those that wait there.
+    /// The numbers of channels of which something waited when channels changed, each with that of the
+    /// backlog: they stay with it until it is empty, so that none of their messages passes those that wait
+    /// there.
     homes: BTreeMap<u32, u32>,
     /// How many messages have waited.
     arrived: u64,
