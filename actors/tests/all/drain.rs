@@ -397,5 +397,5 @@ async fn a_drain_that_is_dropped_forgets_nobody_who_was_killed_before() {
     }
     let missed = tree.shutdown_within(Duration::ZERO).await.unwrap_err().missed;
     assert_eq!(missed, ["root/slow".into()]);
-    assert_eq!(named(&tree.missed()), ["root/hasty", "root/slow"]);
+    assert_eq!(tree.missed(), ["root/hasty", "root/slow"].map(Into::into));
 }
