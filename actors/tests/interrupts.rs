@@ -93,7 +93,7 @@ impl Faulty {
 
     #[on(direct)]
     async fn hang(&mut self, _: &Order, _: &mut Context<Self>) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[ask]
