@@ -9,7 +9,7 @@ use loom::sync::Notify;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::sync::{Arc, WITHOUT_FENCES};
+use crate::sync::Arc;
 use crate::{
     Doorbell, Inbox, InboxOptions, Source, Stamps, SubscribeOptions, Subscription, Topic, poll_pick,
 };
@@ -21,6 +21,11 @@ pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS_MAX);
     builder.check(model);
+}
+
+std::thread_local! {
+    /// Whether the model of this thread, which all threads of the model run on, has no `model_fence`.
+    pub(crate) static WITHOUT_FENCES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// The same for what holds by locks alone: see [`model_fence`](crate::sync::model_fence).

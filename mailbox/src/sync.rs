@@ -50,19 +50,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Wherever this is called, the operations on both sides are `SeqCst` already and production code needs
 /// nothing more. loom models `SeqCst` accesses as acquire and release, so the model needs the fence spelled
 /// out. There it orders accesses beside them too, which production code does not: a model of what holds by
-/// locks alone is to be without ([`WITHOUT_FENCES`]).
+/// locks alone is to be without (`loom_support.rs`).
 #[inline(always)]
 pub(crate) fn model_fence() {
-    #[cfg(loom)]
-    if !WITHOUT_FENCES.get() {
-        loom::sync::atomic::fence(Ordering::SeqCst);
+    #[cfg(all(test, loom))]
+    if crate::loom_support::WITHOUT_FENCES.get() {
+        return;
     }
-}
-
-#[cfg(loom)]
-std::thread_local! {
-    /// Whether the model of this thread, which all threads of the model run on, has no [`model_fence`].
-    pub(crate) static WITHOUT_FENCES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
 /// How long a contended lock is spun on before the thread gives up its time slice.

@@ -166,6 +166,10 @@ const ABSENT: &[Absent] = &[
 /// Process-wide state, each with why it is harmless. Everything else belongs to a bus.
 const GLOBALS: &[(&str, &str)] = &[
     ("mailbox/src/confined.rs", "numbers that only tell threads apart"),
+    (
+        "mailbox/src/loom_support.rs",
+        "whether a model is without fences: set and taken back around each, in models",
+    ),
     ("actors/src/live/current.rs", "whose code a thread polls: set and taken back around each poll"),
     ("actors/src/live/thread.rs", "whose own thread it is: set once, when the thread begins"),
     (
