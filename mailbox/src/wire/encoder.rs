@@ -148,8 +148,8 @@ impl Encoder {
     /// What lies out of line, and then the root, in its place.
     ///
     /// rkyv's own call makes the root on the stack and copies it. It is made of single fields and read in
-    /// pieces of 16 and 32 bytes: on some processors the copy waits until the fields have left the store
-    /// buffer, which takes longer than all else about a message of fixed size.
+    /// pieces of 16 and 32 bytes, for which a processor may have to wait: on an AMD EPYC half of the samples
+    /// of a message of fixed size lay there.
     #[inline(always)]
     fn write_parts<M: Wire>(&mut self, message: &M) -> Result<(), Failure> {
         let Self { buffer, arena } = self;
