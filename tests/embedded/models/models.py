@@ -14,7 +14,7 @@ import weakref
 import mycelium
 import messages
 from messages import Tick, Told, Words
-from mycelium import Actor, ask, on
+from mycelium import Actor, _actor, ask, on
 
 # The tests look at the reasons of ends; thousands of tracebacks would hide what they print.
 logging.getLogger("mycelium").addHandler(logging.NullHandler())
@@ -141,6 +141,19 @@ class Hangs(Model):
         return query
 
 
+class Ended:
+    """Counts the calls of methods that were ended: the loop of an actor is woken once its exception is set."""
+
+    calls = 0
+    wake = _actor.Loop.wake
+
+    def noted(loop: _actor.Loop) -> None:
+        Ended.wake(loop)
+        Ended.calls += 1
+
+    _actor.Loop.wake = noted  # type: ignore[method-assign]
+
+
 class Keeps(Model):
     """Reads from a pipe, and keeps the lock of the interpreter meanwhile."""
 
@@ -212,6 +225,11 @@ def start_stuck(name: str, trees: int) -> None:
 def stuck() -> int:
     """How many messages an actor has begun to wait at since then."""
     return Stuck.waiting
+
+
+def ended() -> int:
+    """How many calls of methods were ended."""
+    return Ended.calls
 
 
 def living() -> int:
