@@ -96,6 +96,11 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
     /// Gives it up, with others where it is bytes.
     fn release(self, _: &mut Releases<Header>) {}
 
+    /// Its bytes alone, where [`FIXED_ROW`](Self::FIXED_ROW) says the rest.
+    fn to_row<'a>(&'a self, _: &'a mut Encoder) -> Option<&'a [u8]> {
+        None
+    }
+
     /// Its bytes, and what a frame says of them. `published`: when it took its place.
     fn to_wire<'a>(
         &'a self,
@@ -147,6 +152,11 @@ impl<M: Wire> Carried for M {
             Ok(value) => publish(value),
             Err(error) => Err(WirePublishError::Value(error)),
         }
+    }
+
+    #[inline(always)]
+    fn to_row<'a>(&'a self, encoder: &'a mut Encoder) -> Option<&'a [u8]> {
+        encoder.encode(self).ok()
     }
 
     #[inline]

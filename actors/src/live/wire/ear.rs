@@ -185,8 +185,7 @@ impl<T: Carried> WireQueue for Ear<T> {
                     let published = tally.entry.tap.published(tally.entry.topic(), times, stamp, 0);
                     // A constant, so that it is no call to copy so many bytes.
                     let len = const { if let Some((_, len)) = T::FIXED_ROW { len } else { 0 } };
-                    let bytes = message.to_wire(tally.entry.kind(), published, encoder).ok();
-                    let bytes = bytes.map(|(_, bytes)| bytes).filter(|bytes| bytes.len() == len);
+                    let bytes = message.to_row(encoder).filter(|bytes| bytes.len() == len);
                     let Some(bytes) = bytes.and_then(|bytes| bytes.get(..len)) else { return };
                     if !row.extend(kind, published, bytes) {
                         return;
