@@ -53,7 +53,8 @@ fn cargo(project: &Path, args: &[&str]) -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).args(["--quiet", "--offline", "--target-dir"]).arg(target).current_dir(project);
-    command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"); // as in this workspace
+    let debug = std::env::var_os("CARGO_PROFILE_DEV_DEBUG").unwrap_or_else(|| "line-tables-only".into());
+    command.env("CARGO_PROFILE_DEV_DEBUG", debug); // as in this workspace
     command
 }
 

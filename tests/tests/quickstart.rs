@@ -75,10 +75,11 @@ fn copied() -> PathBuf {
 fn printed(copy: &Path, program: &str) -> String {
     // Beside what this workspace has compiled, so that the same is not compiled twice.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let debug = std::env::var_os("CARGO_PROFILE_DEV_DEBUG").unwrap_or_else(|| "line-tables-only".into());
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["run", "--quiet", "--offline", "--bin", program, "--target-dir"])
         .arg(target)
-        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only") // as in this workspace
+        .env("CARGO_PROFILE_DEV_DEBUG", debug) // as in this workspace
         .current_dir(copy)
         .output()
         .expect("cargo runs");
