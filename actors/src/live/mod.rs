@@ -5,6 +5,7 @@
 //! topic. `host.rs`, one level up, is the only module that knows kameo.
 
 mod address;
+mod arrival;
 mod asking;
 mod blocking;
 mod body;
