@@ -126,8 +126,9 @@ impl BusCore {
         let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::of_one_task()), options);
         let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
         let place = fate.as_ref().and_then(|fate| fate.path());
+        let tree = fate.as_ref().and_then(|fate| fate.tree());
         let path = place.clone().or_else(|| name.map(Into::into));
-        let address = Address::new(id, path, inbox, host, runtime.clone(), lookout);
+        let address = Address::new(id, (path, tree), inbox, host, runtime.clone(), lookout);
         if fate.as_ref().is_some_and(|fate| fate.is_probed()) {
             // From the first message on, which may come before its supervisor hears that it has started.
             address.watch().probe();
@@ -178,7 +179,7 @@ mod tests {
         let options = InboxOptions { overflow: Overflow::Block, capacity: 8, owner: core.next_id().get() };
         let inbox = Port::new(Arc::clone(&core.stamps), Arc::new(Doorbell::of_one_task()), options);
         let (host, lookout) = (vacant.handle(), Arc::clone(&core.lookout));
-        let (id, path) = (core.next_id(), name.map(Into::into));
+        let (id, path) = (core.next_id(), (name.map(Into::into), None));
         Newcomer::new(core, &Address::new(id, path, inbox, host, Handle::current(), lookout), None)
     }
 
