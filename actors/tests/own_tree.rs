@@ -296,7 +296,7 @@ fn an_actor_that_ends_its_own_tree_ends_once_and_leaves_nothing_behind() {
         (Spot::HandlerThenPanic, &["handler"], 1, 1, 1),
         (Spot::WaitThenPanic, &["handler", "drop"], 1, 1, 1),
         (Spot::PanicOfFuture, &["drop"], 1, 1, 1),
-        (Spot::Started, &["started"], 0, 1, 1),
+        (Spot::Started, &["started"], 0, 1, 2),
         (Spot::StartedThenPanic, &["started"], 1, 1, 1),
         (Spot::Stopping, &["stopping"], 0, 0, 1),
         (Spot::StoppingThenPanic, &["stopping"], 1, 0, 1),

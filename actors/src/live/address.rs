@@ -35,6 +35,10 @@ pub(crate) trait Member: Send + Sync {
     fn name(&self) -> &'static str;
     /// Its path in a tree, or the name that it was registered under.
     fn path(&self) -> Option<Arc<str>>;
+    /// The number of the tree that it is in, without its upper half; 0: it is in none.
+    fn tree(&self) -> u32 {
+        0
+    }
     /// What logs, statistics and errors call it.
     fn identity(&self) -> Identity {
         Identity { id: self.id(), name: self.name(), path: self.path() }
@@ -117,6 +121,8 @@ pub(crate) struct Address<A: Actor> {
     /// What those are told that it has no room for, once anybody may be.
     who: OnceLock<Arc<Identity>>,
     pub(crate) inbox: Port<Envelope<A>>,
+    /// See [`Member::tree`].
+    tree: u32,
     /// A [`Marker::Stop`] is in the inbox.
     stops_at_marker: AtomicBool,
     /// How many markers are in the inbox, where they count as messages.
@@ -143,6 +149,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn path(&self) -> Option<Arc<str>> {
         self.path.clone()
+    }
+
+    fn tree(&self) -> u32 {
+        self.tree
     }
 
     fn stop(&self, stop: Stop) {
@@ -203,7 +213,7 @@ impl<A: Actor> Member for Address<A> {
 impl<A: Actor> Address<A> {
     pub(crate) fn new(
         id: ActorId,
-        path: Option<Arc<str>>,
+        (path, tree): (Option<Arc<str>>, Option<u64>),
         inbox: Port<Envelope<A>>,
         host: HostHandle,
         runtime: Runtime,
@@ -224,6 +234,7 @@ impl<A: Actor> Address<A> {
             path,
             who,
             inbox,
+            tree: tree_number(tree),
             stops_at_marker,
             markers,
             runtime,
@@ -456,6 +467,11 @@ impl<A: Actor> Address<A> {
     pub(super) fn limit(&self, limit: Duration) -> Limit {
         Limit::on(&self.runtime, limit)
     }
+}
+
+/// See [`Member::tree`].
+pub(crate) fn tree_number(tree: Option<u64>) -> u32 {
+    tree.unwrap_or_default() as u32
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

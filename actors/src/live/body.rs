@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::{FutureSlot, Interlude, Merge, Pick, Source, Sources, Started, Stop, discard};
 use tokio::runtime::Handle;
 
+pub(super) use self::hand::leave;
 use self::hand::{Hand, KeptMessage};
 use self::shift::{Shift, ShiftEnd};
 use super::address::{Address, Member as _};

@@ -3,34 +3,26 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 
-use mycelium_mailbox::{Doorbell, InboxOptions, Overflow, Port, Sources, Stamps, Stop};
-use tokio::runtime::Handle;
+use mycelium_mailbox::{Stamps, Stop};
 
-use super::address::{Address, Member};
-use super::body::Body;
+use super::address::Member;
 use super::builder::BusBuilder;
-use super::context::LiveContext;
 use super::dead_letters::DeadLetterBox;
-use super::fate::Fate;
 use super::forest::Forest;
 use super::links::{Bridge, Links, NodeNames};
 use super::lookout::Lookout;
 use super::members::{MemberSeat, Members};
 use super::names::Names;
-use super::runtime::{Runtimes, has_ended};
+use super::runtime::Runtimes;
 use super::shutdown::BusMissed;
-use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
 use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::dead_letters::DeadLetters;
-use crate::host::Vacant;
-use crate::life::{Census, Origin};
+use crate::life::Census;
 use crate::rt;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, SetOnce};
-use crate::{
-    Actor, ActorId, ActorRef, Clock, Identity, Probe, SpawnError, StopReason, Subscriptions, TopicStats,
-};
+use crate::{Actor, ActorId, ActorRef, Clock, Identity, Probe, SpawnError, TopicStats};
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
 /// global, so any number of buses live side by side.
@@ -133,7 +125,7 @@ pub(crate) struct BusCore {
     /// Those that its shutdowns have killed.
     pub(super) missed: Mutex<BusMissed>,
     pub(crate) lookout: Arc<Lookout>,
-    inbox_capacity: u32,
+    pub(super) inbox_capacity: u32,
     pub(super) runtimes: Runtimes,
 }
 
@@ -396,63 +388,6 @@ impl fmt::Debug for WeakBus {
 }
 
 impl BusCore {
-    /// `fate` decides after the actor's failures; without one they end it.
-    pub(crate) fn spawn<A: Actor>(
-        self: &Arc<Self>,
-        actor: A,
-        name: Option<&str>,
-        fate: Option<Box<dyn Fate<A>>>,
-    ) -> Result<ActorRef<A>, SpawnError> {
-        self.spawn_on(&self.runtime()?, actor, name, fate)
-    }
-
-    /// The same on this runtime.
-    pub(super) fn spawn_on<A: Actor>(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        actor: A,
-        name: Option<&str>,
-        fate: Option<Box<dyn Fate<A>>>,
-    ) -> Result<ActorRef<A>, SpawnError> {
-        let _entered = rt::enter(runtime);
-        let id = self.next_id();
-        let options =
-            InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
-        let vacant = Vacant::new();
-        let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::of_one_task()), options);
-        let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
-        let place = fate.as_ref().and_then(|fate| fate.path());
-        let path = place.clone().or_else(|| name.map(Into::into));
-        let address = Address::new(id, path, inbox, host, runtime.clone(), lookout);
-        if fate.as_ref().is_some_and(|fate| fate.is_probed()) {
-            // From the first message on, which may come before its supervisor hears that it has started.
-            address.watch().probe();
-        }
-        let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
-        live.once_each = fate.as_ref().and_then(|fate| fate.once_each());
-        for wanted in Subscriptions::of(&actor).wanted {
-            wanted.live(&mut live)?;
-        }
-        let mut sources = Sources::from_iter([Inlet::Direct(DirectSource::new(&address))]);
-        live.apply_changes(&mut sources);
-        if let Some(name) = name {
-            self.names.take(name, id, Arc::clone(&address) as _)?;
-        }
-        let count = || self.count::<A>();
-        let origin = place.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
-        let member: Arc<dyn Member> = Arc::clone(&address) as _;
-        let seat = self.add(&member).map_err(|seat| {
-            self.remove(seat, id, address.path.as_deref());
-            address.end(StopReason::Shutdown);
-            SpawnError::Closed
-        })?;
-        vacant.occupy(Body::new(actor, live, origin, sources, fate, seat));
-        if !address.is_alive() && has_ended(runtime) {
-            return Err(SpawnError::RuntimeEnded);
-        }
-        Ok(ActorRef::live(address))
-    }
-
     /// How many of this type there were before, of those without a name.
     pub(crate) fn count<T: 'static>(&self) -> u64 {
         self.census.lock().unwrap_or_else(PoisonError::into_inner).count::<T>()

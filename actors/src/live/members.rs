@@ -138,6 +138,17 @@ impl Members {
         }
     }
 
+    /// Who has this id. It looks at everybody.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<dyn Member>> {
+        let list = self.lock();
+        let found = list.places.iter().find_map(|place| match place {
+            MemberPlace::Taken(member) if member.id().get() == id => Some(Arc::clone(member)),
+            MemberPlace::Taken(_) | MemberPlace::Free(_) => None,
+        });
+        drop(list);
+        found
+    }
+
     pub(crate) fn alive(&self) -> usize {
         self.lock().alive
     }

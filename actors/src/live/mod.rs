@@ -5,6 +5,7 @@
 //! topic. `host.rs`, one level up, is the only module that knows kameo.
 
 mod address;
+mod arrival;
 mod asking;
 mod blocking;
 mod body;
@@ -42,7 +43,7 @@ mod wire;
 
 /// Trees know lives through their hosts alone.
 pub(crate) use crate::life::{MissedLog, MissedMark};
-pub(crate) use address::{Address, Member, OfferRefusal, Work};
+pub(crate) use address::{Address, Member, OfferRefusal, Work, tree_number};
 pub(crate) use asking::PendingAsk;
 pub(crate) use blocking::block_on;
 pub use blocking::without_cancellation;
@@ -52,7 +53,7 @@ pub(crate) use bus::BusCore;
 pub use bus::{MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
-pub(crate) use current::{OwnCode, enter, outside, poll_code, poll_turn, turn};
+pub(crate) use current::{OwnCode, enter, outside, poll_code, poll_turn, sender_on, turn};
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, ForestPlace, Standing};

@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use mycelium_mailbox::Stop;
 use tokio::runtime::Handle;
 
-use super::address::{Member, Work};
+use super::address::{Member, Work, tree_number};
 use super::bus::BusCore;
 use super::cancel::{ServiceEnding, cancellable};
 use super::current::{self, Current, OwnCode, OwnValue};
@@ -30,6 +30,8 @@ use crate::{
 
 /// What a service knows of its supervisor.
 pub(crate) struct Supervision {
+    /// The number of its tree.
+    pub(crate) tree: u64,
     /// Its path in its tree.
     pub(crate) path: Arc<str>,
     /// Where it says that it is ready, if that is waited for.
@@ -66,6 +68,10 @@ impl Member for Post {
 
     fn path(&self) -> Option<Arc<str>> {
         self.supervision.as_ref().map(|supervision| Arc::clone(&supervision.path))
+    }
+
+    fn tree(&self) -> u32 {
+        tree_number(self.supervision.as_ref().map(|supervision| supervision.tree))
     }
 
     fn stop(&self, stop: Stop) {

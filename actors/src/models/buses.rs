@@ -90,7 +90,8 @@ impl Service for Patient {
     }
 }
 
-/// A member that is spawned while a shutdown begins is refused, or ended.
+/// A member that is spawned while a shutdown begins is refused, or ended; each message that it was told by
+/// its name was handled, or is a dead letter.
 #[test]
 fn shuttle_a_shutdown_meets_late_spawns() {
     explore(|| async {
@@ -110,10 +111,25 @@ fn shuttle_a_shutdown_meets_late_spawns() {
                 }
             })
         };
+        let teller = {
+            let bus = bus.clone();
+            rt::spawn(async move {
+                let mut taken = 0;
+                for number in 0..3 * NUMBERS {
+                    let late = bus.lookup::<Reader>("late");
+                    let told = late.map(|late| late.try_tell(Tock(Tick { from: 0, number })));
+                    taken += u64::from(told.is_some_and(|told| told.is_ok()));
+                    pause(3).await;
+                }
+                taken
+            })
+        };
         pause(8).await;
         let ended = bus.shutdown().await;
         spawner.await.unwrap();
         assert_eq!(bus.alive(), 0, "{ended:?}");
+        let (taken, letters) = (teller.await.unwrap(), bus.dead_letters());
+        assert_eq!(log.count("late told") as u64 + letters.in_hand + letters.waiting, taken, "{letters:?}");
         assert!(bus.spawn(Reader::new("later", &log)).is_err());
     });
 }

@@ -107,6 +107,14 @@ pub enum CallError {
     Refused(pure::CallError),
     /// The supervisor ended before it answered.
     Ended,
+    /// The caller would wait for itself: the supervisor waits for its start, and makes no call before that is
+    /// over. Nothing was done.
+    Itself {
+        /// The path of the supervisor.
+        supervisor: Box<str>,
+        /// The path of the child that called it.
+        child: Box<str>,
+    },
     /// The tree is in an isolate, and the caller on another thread or in another isolate.
     WrongThread,
     /// In an isolate: the child cannot be in one; nothing was started.
@@ -129,6 +137,11 @@ impl fmt::Display for CallError {
             }
             Self::Refused(error) => error.fmt(f),
             Self::Ended => f.write_str("the supervisor ended before it answered"),
+            Self::Itself { supervisor, child } => write!(
+                f,
+                "`{child}` would wait for itself: the supervisor at `{supervisor}` waits for its start; let it call when it \
+                 has started, for example in the handler of a message that it sends to itself"
+            ),
             Self::WrongThread => f.write_str(
                 "the tree is in an isolate: call it from an actor or service of that isolate, or from the thread that runs it",
             ),
@@ -160,11 +173,20 @@ pub struct TreeShutdownError {
     /// The tree has not ended and goes on: code that never awaits, such as a factory, keeps a supervisor of
     /// it. The log says when it ends. Only live.
     pub stuck: bool,
+    /// The one that asked is this child, and would wait for itself: the tree waits for its start. It ends
+    /// when that is over, and nobody was waited for.
+    pub itself: Option<Arc<str>>,
 }
 
 impl fmt::Display for TreeShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tree, missed, stuck } = self;
+        let Self { tree, missed, stuck, itself } = self;
+        if let Some(child) = itself {
+            return write!(
+                f,
+                "`{child}` would wait for itself: {tree} ends when its start is over; let it call `Tree::stop`"
+            );
+        }
         if !missed.is_empty() {
             let (first, more) = first_named(missed);
             write!(f, "killed because they missed their shutdown time: {}", first.join(", "))?;
@@ -373,11 +395,16 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeShutdownError`] names who had to be killed meanwhile. The tree has ended all the same, unless it
-    /// is [stuck](TreeShutdownError::stuck).
+    /// is [stuck](TreeShutdownError::stuck). A child whose start the tree waits for has one
+    /// [at once](TreeShutdownError::itself), and the tree ends.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
+        if let Some((tree, child)) = self.is_waited_for() {
+            self.stop();
+            return Err(TreeShutdownError { tree, missed: Vec::new(), stuck: false, itself: Some(child) });
+        }
         let (missed, stuck) = match &self.backend {
             TreeBackend::Isolate(isolate) => {
                 let before = isolate.missed_mark();
@@ -397,7 +424,24 @@ impl Tree {
             TreeBackend::Isolate(isolate) => isolate.path().unwrap_or_default(),
             TreeBackend::Live(live) => Arc::clone(live.shared().root()),
         };
-        Err(TreeShutdownError { tree, missed, stuck })
+        Err(TreeShutdownError { tree, missed, stuck, itself: None })
+    }
+
+    /// The path of the tree, and that of the child of it whose code runs, if its root waits for the start of
+    /// that one.
+    fn is_waited_for(&self) -> Option<(Arc<str>, Arc<str>)> {
+        let (root, called) = match &self.backend {
+            TreeBackend::Isolate(isolate) => (isolate.path()?, isolate.check_root()),
+            TreeBackend::Live(live) => {
+                let root = Arc::clone(live.shared().root());
+                let called = live.shared().check_caller(&root);
+                (root, called)
+            }
+        };
+        match called {
+            Err(CallError::Itself { child, .. }) => Some((root, child.into())),
+            _ => None,
+        }
     }
 
     /// The children that had to be killed so far because they missed their shutdown time.

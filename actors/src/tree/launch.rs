@@ -16,6 +16,7 @@ use super::child::Redelivery;
 use super::health::Health;
 use super::quiet::Quiet;
 use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};
+use super::start_waits::StartWaits;
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
@@ -125,19 +126,45 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    fn start(&self) -> Start {
+        let (path, waits) = (Arc::clone(&self.path), Arc::clone(&self.shared.starts));
+        Start { child: self.child, path, waits, post: self.post.clone() }
+    }
+
+    /// The child has started.
+    pub(crate) fn has_started(&self) {
+        self.start().is_over();
+    }
+
     /// Where the child says that it is ready, if it does.
     fn readiness(&self) -> Option<Arc<Readiness>> {
         self.tells.then(|| {
             let readiness = Readiness::default();
-            aim(&readiness, self.child, &self.post);
+            aim(&readiness, self.start());
             Arc::new(readiness)
         })
     }
 }
 
-fn aim(readiness: &Readiness, child: ChildRef, post: &mpsc::UnboundedSender<Mail>) {
-    let post = post.clone();
-    readiness.aim(move || drop(post.send(Mail::started(child))));
+fn aim(readiness: &Readiness, start: Start) {
+    readiness.aim(move || start.is_over());
+}
+
+/// A start that goes on.
+struct Start {
+    child: ChildRef,
+    path: Arc<str>,
+    waits: Arc<StartWaits>,
+    post: mpsc::UnboundedSender<Mail>,
+}
+
+impl Start {
+    /// The child has started.
+    fn is_over(&self) {
+        // First: whoever calls its supervisor from now on waits for others.
+        self.waits.started(&self.path, self.child);
+        let _ = self.post.send(Mail::started(self.child));
+    }
 }
 
 /// Starts one kind of child. It reports by itself that it has started.
@@ -271,6 +298,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             attempts_max: site.attempts_max,
             probed: site.probed,
             tree: site.shared.number,
+            waits: Arc::clone(&site.shared.starts),
             path: Arc::clone(&site.path),
             once_each: self.once_each.clone(),
             verdict: None,
@@ -313,15 +341,23 @@ struct Supervised<A> {
     attempts_max: u32,
     probed: bool,
     tree: u64,
+    waits: Arc<StartWaits>,
     path: Arc<str>,
     once_each: Option<Arc<OnceEach>>,
     verdict: Option<oneshot::Receiver<Word>>,
 }
 
+impl<A> Supervised<A> {
+    fn start(&self) -> Start {
+        let (path, waits) = (Arc::clone(&self.path), Arc::clone(&self.waits));
+        Start { child: self.child, path, waits, post: self.post.clone() }
+    }
+}
+
 impl<A: Actor> Fate<A> for Supervised<A> {
     fn started(&mut self) {
         if self.readiness.is_none() {
-            let _ = self.post.send(Mail::started(self.child));
+            self.start().is_over();
         }
     }
 
@@ -350,7 +386,7 @@ impl<A: Actor> Fate<A> for Supervised<A> {
     }
 
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Directive<A>> {
-        let Self { child, post, verdict, readiness, .. } = self;
+        let Self { child, post, verdict, .. } = self;
         let waiting = verdict.get_or_insert_with(|| {
             let (verdict, waiting) = oneshot::channel();
             let _ = post.send(Mail::Parked(*child, ExitReason::from(reason), verdict));
@@ -363,10 +399,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
             Ok(Word::Live(child, own)) => {
                 // Those of another supervisor, if its last one has been restarted.
                 *post = own;
-                if let Some(readiness) = readiness {
-                    aim(readiness, child, post);
-                }
                 self.child = child;
+                if let Some(readiness) = &self.readiness {
+                    aim(readiness, self.start());
+                }
                 Poll::Ready(Directive::Restart((self.factory)()))
             }
             Ok(Word::ShutDown) => Poll::Ready(Directive::ShutDown),
@@ -430,13 +466,14 @@ impl<S: Service> Launch for ServiceLaunch<S> {
 
 /// Starts a service as a child.
 pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life, ExitReason> {
-    let supervision = Supervision { path: Arc::clone(&site.path), readiness: site.readiness() };
+    let (tree, path) = (site.shared.number, Arc::clone(&site.path));
+    let supervision = Supervision { tree, path, readiness: site.readiness() };
     let handle = site.shared.bus.launch_supervised(service, supervision, site.thread.as_deref());
     let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
     let member = handle.member();
     let (child, post) = (site.child, site.post.clone());
     if !site.tells {
-        let _ = post.send(Mail::started(child));
+        site.has_started();
     }
     rt::spawn(async move {
         let reason = ExitReason::from(&handle.ended().await);
@@ -455,13 +492,13 @@ impl Launch for SupervisorLaunch {
             _ => Estate::new(),
         };
         let (child, post) = (site.child, site.post.clone());
-        let ready = post.clone();
+        let start = site.start();
         let leash = spawn_supervisor(
             &self.0,
             &site.path,
             &site.shared,
             estate,
-            Box::new(move || drop(ready.send(Mail::started(child)))),
+            Box::new(move || start.is_over()),
             Box::new(move |reason, estate| {
                 let mail = match estate.is_empty() {
                     true => Mail::Gone(child, Some(reason)),

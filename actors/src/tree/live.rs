@@ -125,7 +125,7 @@ impl TreeShared {
         path: &str,
         call: pure::Call<Launcher>,
     ) -> Result<pure::Reply<Launcher>, CallError> {
-        cancellable(self.supervisor_at(path)?.call(call)?)
+        cancellable(self.supervisor_to_call(path)?.call(call)?)
             .await
             .map_err(|_| CallError::Ended)?
             .map_err(CallError::Refused)

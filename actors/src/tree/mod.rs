@@ -27,6 +27,7 @@ mod run;
 mod shell;
 mod signals;
 mod sources;
+mod start_waits;
 mod weak;
 
 pub use crate::error::KILL_GRACE;
@@ -58,4 +59,5 @@ pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
 pub(crate) use shell::Placed;
 pub use signals::StopSignal;
 pub(crate) use sources::{SourceSeen, Sources};
+pub(crate) use start_waits::StartWaits;
 pub(crate) use weak::{FoundPool, WeakTree};

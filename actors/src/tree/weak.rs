@@ -91,7 +91,7 @@ impl WeakTree {
             Self::Isolate(isolate) => return isolate.call(path, call).await,
             Self::Live(shared) => {
                 let shared = shared.upgrade().ok_or(CallError::Ended)?;
-                shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?.call(call)?
+                shared.supervisor_to_call(path)?.call(call)?
             }
         };
         cancellable(asked).await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)

@@ -4,12 +4,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mycelium::tree::{Child, ChildStatus, Shutdown};
+use mycelium::tree::{CallError, Child, ChildStatus, ExitReason, Shutdown};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Handler, Responder, StopReason, Supervisor, Tree,
+    Actor, ActorRef, AskError, BoxError, Context, Handler, Responder, Service, ServiceContext, StopReason,
+    Supervisor, Tree,
 };
 
-use crate::common::{Flush, Heard, PERIOD, Tick};
+use crate::common::{Flush, Heard, PERIOD, Tick, backoff};
 use crate::host::Host;
 
 /// The kind of an outcome, without whom it is of.
@@ -224,5 +225,231 @@ fn a_start_that_has_its_own_parent_terminated_is_killed_in_its_time_and_nobody_h
     }
     assert_eq!(heard.take(), ["Err(Refused(Running))"], "it does not live to see its call carried out");
     host.delete_child(&tree, "root/desk").unwrap();
+    host.shutdown();
+}
+
+/// How a call of a supervisor ended.
+fn outcome<T>(called: Result<T, CallError>) -> String {
+    match called {
+        Ok(_) => "done".to_owned(),
+        Err(CallError::Itself { supervisor, child }) => format!("{child} waits for {supervisor}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Each call of the supervisor at a path.
+async fn call_in_each_way(tree: &Tree, above: &str) -> Vec<String> {
+    let child = format!("{above}/x");
+    vec![
+        outcome(tree.start_child(above, Child::actor("y", || Idle)).await),
+        outcome(tree.terminate_child(&child).await),
+        outcome(tree.restart_child(&child).await),
+        outcome(tree.delete_child(&child).await),
+        outcome(tree.which_children(above).await),
+        outcome(tree.count_children(above).await),
+    ]
+}
+
+struct Idle;
+impl Actor for Idle {
+    type Error = BoxError;
+}
+
+/// Calls these supervisors in each of its starts, and once more in a handler.
+#[derive(Clone)]
+struct Caller {
+    tree: Arc<OnceLock<Tree>>,
+    above: &'static [&'static str],
+    heard: Heard,
+}
+impl Actor for Caller {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let tree = self.tree.get().ok_or("it is there")?;
+        for above in self.above {
+            call_in_each_way(tree, above).await.into_iter().for_each(|word| self.heard.add(word));
+        }
+        Ok(ctx.actor_ref().try_tell(Flush)?)
+    }
+}
+impl Handler<Flush> for Caller {
+    async fn handle(&mut self, _: &Flush, _: &mut Context<Self>) -> Result<(), BoxError> {
+        let tree = self.tree.get().ok_or("it is there")?;
+        self.heard.add(outcome(tree.count_children("root").await));
+        Ok(())
+    }
+}
+impl Handler<Tick> for Caller {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err("told to".into())
+    }
+}
+
+conformance!(a_start_that_calls_a_supervisor_which_waits_for_it_has_an_error_at_once);
+fn a_start_that_calls_a_supervisor_which_waits_for_it_has_an_error_at_once<H: Host>() {
+    let (mut host, heard, slot) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let tree = host.supervise(Supervisor::builder("root").actor("x", || Idle).intensity(9, PERIOD)).unwrap();
+    slot.set(tree.clone()).unwrap_or_else(|_| panic!("it was set before"));
+    let caller = |above| Caller { tree: Arc::clone(&slot), above, heard: heard.clone() };
+    let itself = |child: &str, above: &str| vec![format!("{child} waits for {above}"); 6];
+    let (a, b) = (caller(&["root"]), caller(&["root/desk", "root"]));
+    host.start_child(&tree, "root", Child::actor("a", move || a.clone())).unwrap();
+    host.until(|| heard.words().len() > 6);
+    assert_eq!(heard.take(), [itself("root/a", "root"), vec!["done".into()]].concat());
+    // So it is in a start by its supervisor, and nothing was done.
+    let a = host.child::<Caller>(&tree, "root/a").unwrap();
+    host.tell(&a, Tick(0)).unwrap();
+    host.until(|| heard.words().len() > 6);
+    assert_eq!(heard.take(), [itself("root/a", "root"), vec!["done".into()]].concat());
+    assert_eq!(host.count_children(&tree, "root").unwrap().active, 2);
+    let desk = Supervisor::builder("desk").actor("b", move || b.clone());
+    host.start_child(&tree, "root", Child::supervisor(desk)).unwrap();
+    host.until(|| heard.words().len() > 12);
+    let both = [itself("root/desk/b", "root/desk"), itself("root/desk/b", "root"), vec!["done".into()]];
+    assert_eq!(heard.take(), both.concat());
+    host.shutdown();
+}
+
+/// Takes its time to start.
+struct Late;
+impl Actor for Late {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_millis(5)).await;
+        Ok(())
+    }
+}
+
+conformance!(whoever_calls_a_supervisor_that_waits_for_the_start_of_another_has_its_answer);
+fn whoever_calls_a_supervisor_that_waits_for_the_start_of_another_has_its_answer<H: Host>() {
+    let (mut host, heard, slot) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let tree = host.supervise(Supervisor::builder("root")).unwrap();
+    slot.set(tree.clone()).unwrap_or_else(|_| panic!("it was set before"));
+    let early = Caller { tree: slot, above: &[], heard: heard.clone() };
+    let desk = Supervisor::builder("desk").actor("early", move || early.clone()).actor("late", || Late);
+    host.start_child(&tree, "root", Child::supervisor(desk)).unwrap();
+    host.until(|| !heard.words().is_empty());
+    assert_eq!(heard.take(), ["done"]);
+    host.shutdown();
+}
+
+/// Calls its supervisor before it says that it is ready, and afterwards.
+struct Unready(Arc<OnceLock<Tree>>, Heard);
+impl Service for Unready {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let tree = self.0.get().ok_or("it is there")?;
+        self.1.add(outcome(tree.which_children("root").await));
+        ctx.ready();
+        ctx.sleep(Duration::from_millis(1)).await;
+        self.1.add(outcome(tree.which_children("root").await));
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
+conformance!(a_service_that_calls_its_supervisor_before_it_is_ready_has_an_error_at_once);
+fn a_service_that_calls_its_supervisor_before_it_is_ready_has_an_error_at_once<H: Host>() {
+    let (mut host, heard, slot) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let tree = host.supervise(Supervisor::builder("root")).unwrap();
+    slot.set(tree.clone()).unwrap_or_else(|_| panic!("it was set before"));
+    let log = heard.clone();
+    let service = Child::service("s", move || Unready(Arc::clone(&slot), log.clone())).ready_when_told();
+    host.start_child(&tree, "root", service).unwrap();
+    host.until(|| heard.words().len() > 1);
+    assert_eq!(heard.take(), ["root/s waits for root", "done"]);
+    host.shutdown();
+}
+
+/// Never comes back from a handler, and fails when it is told to.
+struct Stubborn;
+impl Actor for Stubborn {
+    type Error = BoxError;
+}
+impl Handler<Flush> for Stubborn {
+    async fn handle(&mut self, _: &Flush, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(PERIOD).await;
+        Ok(())
+    }
+}
+impl Handler<Tick> for Stubborn {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err("told to".into())
+    }
+}
+
+/// Looks at its tree when it is made, and in its start.
+struct Looker(Arc<OnceLock<Tree>>, Heard);
+impl Looker {
+    fn look(&self) {
+        let Some(tree) = self.0.get() else { return };
+        let pending: Vec<_> = tree.pending_restarts().into_iter().map(|pending| pending.path).collect();
+        self.1.add(format!("{:?} {pending:?}", tree.missed()));
+    }
+}
+impl Actor for Looker {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.look();
+        Ok(())
+    }
+}
+
+conformance!(whoever_looks_at_its_tree_while_its_supervisors_are_at_work_sees_who_was_missed_and_who_waits);
+fn whoever_looks_at_its_tree_while_its_supervisors_are_at_work_sees_who_was_missed_and_who_waits<H: Host>() {
+    let (mut host, heard, slot) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let late = Child::actor("late", || Stubborn).shutdown(Shutdown::Timeout(Duration::from_millis(1)));
+    let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(30_000));
+    let tree = host.supervise(root.child(late).actor("waits", || Stubborn)).unwrap();
+    slot.set(tree.clone()).unwrap_or_else(|_| panic!("it was set before"));
+    let late = host.child::<Stubborn>(&tree, "root/late").unwrap();
+    host.tell(&late, Flush).unwrap();
+    host.settle();
+    host.terminate_child(&tree, "root/late").unwrap();
+    let waits = host.child::<Stubborn>(&tree, "root/waits").unwrap();
+    host.tell(&waits, Tick(0)).unwrap();
+    host.until(|| !tree.pending_restarts().is_empty());
+    let log = heard.clone();
+    let looker = Child::actor("looker", move || {
+        let looker = Looker(Arc::clone(&slot), log.clone());
+        looker.look();
+        looker
+    });
+    host.start_child(&tree, "root", looker).unwrap();
+    assert_eq!(heard.take(), [r#"["root/late"] ["root/waits"]"#; 2]);
+    host.shutdown();
+}
+
+/// Shuts its tree down in the start of its second life.
+struct Closer(Arc<OnceLock<Tree>>, Heard);
+impl Actor for Closer {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(tree) = self.0.get() else { return Ok(()) };
+        let ended = tree.shutdown().await;
+        self.1.add(format!("{:?}", ended.map_err(|error| error.itself)));
+        Ok(())
+    }
+}
+impl Handler<Tick> for Closer {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err("told to".into())
+    }
+}
+
+conformance!(a_start_that_shuts_down_the_tree_which_waits_for_it_has_an_error_at_once_and_the_tree_ends);
+fn a_start_that_shuts_down_the_tree_which_waits_for_it_has_an_error_at_once_and_the_tree_ends<H: Host>() {
+    let (mut host, heard, slot) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let (own, log) = (Arc::clone(&slot), heard.clone());
+    let root = Supervisor::builder("root").intensity(9, PERIOD);
+    let root = root.actor("closer", move || Closer(Arc::clone(&own), log.clone()));
+    let tree = host.supervise(root).unwrap();
+    slot.set(tree.clone()).unwrap_or_else(|_| panic!("it was set before"));
+    let closer = host.child::<Closer>(&tree, "root/closer").unwrap();
+    let began = host.now();
+    host.tell(&closer, Tick(0)).unwrap();
+    assert_eq!(host.tree_ended(&tree), ExitReason::Shutdown);
+    assert_eq!((heard.take(), tree.missed()), (vec![r#"Err(Some("root/closer"))"#.to_owned()], Vec::new()));
+    assert!(!H::OFFERS.exact_time || host.now() == began, "no time has passed");
     host.shutdown();
 }

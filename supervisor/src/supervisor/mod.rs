@@ -324,6 +324,14 @@ impl<F> Supervisor<F> {
         matches!(self.phase, Phase::New | Phase::Idle | Phase::Ended)
     }
 
+    /// The child whose start it waits for, and its id.
+    #[must_use]
+    pub fn starting_child(&self) -> Option<(ChildRef, &Arc<str>)> {
+        let Phase::Starting { key, .. } = self.phase else { return None };
+        let slot = self.children.get(key)?;
+        Some((ChildRef { slot: key, life: slot.state().life()? }, &slot.spec.id))
+    }
+
     /// The children at this moment, last started first, without waiting for the supervisor to rest.
     pub fn children(&self) -> impl Iterator<Item = ChildInfo> {
         self.children.reversed().map(|(key, slot)| Children::info(key, slot))

@@ -4,22 +4,24 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mycelium_mailbox::Lent;
 use mycelium_supervisor as pure;
-use pure::engine::{LifeId, NodeId, Report};
+use pure::engine::{At, LifeId, NodeId, Report};
 use pure::{ChildRef, Event, ExitReason};
 use tokio::sync::oneshot;
 
 use super::seats::Seats;
-use crate::StopReason;
 use crate::isolate::core::{IsolateCore, TreeCalls};
 use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::retained::PublishedAt;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
+use crate::life::MissedLog;
 use crate::sync::answer;
-use crate::tree::{CallError, Launcher, Pools, take_below};
+use crate::tree::{CallError, Launcher, Pools, Sources, StartWaits, take_below};
+use crate::{PENDING_RESTARTS_MAX, PendingRestart, StopReason};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -97,9 +99,14 @@ pub(super) enum TreeQuestion {
 }
 
 impl TreeAsk {
-    /// There is no such supervisor. The asker may have left.
+    /// There is no such supervisor.
     pub(super) fn refuse(self) {
         let error = CallError::NoSupervisor((*self.path).into());
+        self.fail(error);
+    }
+
+    /// The asker may have left.
+    pub(super) fn fail(self, error: CallError) {
         match self.what {
             TreeQuestion::Call(_, to) => answer(to, Err(error)),
             TreeQuestion::Child(_, to) => answer(to, Err(error)),
@@ -107,7 +114,16 @@ impl TreeAsk {
     }
 }
 
-/// Where the supervisors of one tree are told what happens.
+/// The children of one supervisor that wait for their restart.
+#[derive(Default)]
+struct NodeBackoffs {
+    /// At which of its [changes](pure::Supervisor::backoff_changes).
+    changes: u64,
+    /// Their ids, and until when on the clock of the tree.
+    waiting: Vec<(Arc<str>, Duration)>,
+}
+
+/// Where the supervisors of one tree are told what happens, and what is known of them at any time.
 pub(crate) struct TreePost {
     /// Of the tree in its isolate.
     pub(super) number: u64,
@@ -115,6 +131,13 @@ pub(crate) struct TreePost {
     signals: Arc<LoopSignals>,
     calls: Rc<TreeCalls>,
     pub(super) pools: Pools,
+    pub(super) starts: StartWaits,
+    // These are here, and not with the supervisors: code of children asks for them that runs while their
+    // supervisors are at work.
+    pub(super) sources: RefCell<Sources>,
+    pub(super) missed: RefCell<MissedLog>,
+    /// By the paths of their supervisors.
+    backoffs: RefCell<BTreeMap<Arc<str>, NodeBackoffs>>,
     /// The seats that its children took last, by their paths: for those who look each other up while their
     /// supervisors are at work.
     places: RefCell<BTreeMap<Arc<str>, u32>>,
@@ -125,8 +148,9 @@ impl TreePost {
         let number = core.trees_made.get();
         core.trees_made.set(number + 1);
         let (signals, calls) = (Arc::clone(core.signals()), Rc::clone(core.tree_calls()));
-        let (told, pools, places) = Default::default();
-        Rc::new(Self { number, told, signals, calls, pools, places })
+        let (told, pools, starts, places) = Default::default();
+        let (sources, missed, backoffs) = Default::default();
+        Rc::new(Self { number, told, signals, calls, pools, starts, sources, missed, backoffs, places })
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -178,6 +202,39 @@ impl TreePost {
         ends
     }
 
+    /// A supervisor has decided something.
+    pub(super) fn decided(&self, at: &At<'_, Seats>) {
+        self.starts.decided(at);
+        self.pools.decided(at.path, at.ending, at.core);
+        let (mut all, changes) = (self.backoffs.borrow_mut(), at.core.backoff_changes());
+        if all.get(at.path).map_or(0, |known| known.changes) != changes {
+            let waiting = at.core.backoffs().take(PENDING_RESTARTS_MAX);
+            let waiting = waiting.map(|(id, until)| (Arc::clone(id), until)).collect();
+            all.insert(Arc::clone(at.path), NodeBackoffs { changes, waiting });
+        }
+    }
+
+    /// A supervisor is gone.
+    pub(super) fn supervisor_ended(&self, path: &str) {
+        self.starts.supervisor_ended(path);
+        self.pools.supervisor_ended(path);
+        self.backoffs.borrow_mut().remove(path);
+    }
+
+    /// The children that wait for their restart, by path, at this time of the tree.
+    pub(super) fn pending_restarts(&self, now: Duration) -> Vec<PendingRestart> {
+        let all = self.backoffs.borrow();
+        let waiting = all.iter().flat_map(|(path, backoffs)| {
+            backoffs.waiting.iter().map(move |(id, until)| PendingRestart {
+                path: format!("{path}/{id}").into(),
+                remaining: until.saturating_sub(now),
+            })
+        });
+        let mut pending: Vec<_> = waiting.collect();
+        pending.sort();
+        pending
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.told.borrow().is_empty()
     }
@@ -195,11 +252,12 @@ impl TreePost {
     /// A child is no more, with all below it.
     pub(super) fn forget(&self, path: &str) {
         take_below(&mut self.places.borrow_mut(), path);
+        self.sources.borrow_mut().forget(path);
         self.pools.forget(path);
     }
 
     pub(super) fn clear(&self) {
-        drop(self.told.take());
+        drop((self.told.take(), self.backoffs.take()));
         self.pools.clear();
     }
 }
@@ -261,6 +319,7 @@ impl Reporter {
         if let Some(LifeId { node, child }) = self.life.get()
             && self.starting.take()
         {
+            self.post.starts.started_in(node, child);
             self.post.report(node, Report::Event(Event::Started(child)));
         }
     }

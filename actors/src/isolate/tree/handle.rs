@@ -265,6 +265,11 @@ impl IsolateTree {
         self.ended().await;
     }
 
+    /// Whether the one whose code runs, if it is a child of this tree, may wait for its root.
+    pub(crate) fn check_root(&self) -> Result<(), CallError> {
+        self.here().map_or(Ok(()), |(core, tree)| tree.check_caller(core, tree.path()))
+    }
+
     /// Its path; on another thread none.
     pub(crate) fn path(&self) -> Option<Arc<str>> {
         Some(Arc::clone(self.tree.get()?.path()))

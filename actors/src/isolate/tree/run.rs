@@ -24,7 +24,7 @@ use crate::isolate::{RunError, remember};
 use crate::life::MissedMark;
 use crate::sync::answer;
 use crate::tree::{Builder, CallError, Pools, SourceSeen, SpecError, fitting};
-use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
+use crate::{PendingRestart, Timestamp};
 
 /// How many lives may end in a row before each further one counts as a step of the run (lives). Large trees
 /// shut down so, and groups restart; what goes on is a child that fails in each life.
@@ -34,6 +34,8 @@ const ENDS_IN_A_ROW: u32 = 1_024;
 pub(crate) struct TreeRun {
     path: Arc<str>,
     post: Rc<TreePost>,
+    /// The isolate's clock when it began.
+    epoch: i64,
     /// Among the feeds of the isolate.
     feed: Cell<u64>,
     /// When the tree itself has something to do next.
@@ -65,7 +67,7 @@ impl TreeRun {
         let (epoch, now) = (core.now.get(), Duration::ZERO);
         let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
         let (feed, due, end, ready, watchers) = Default::default();
-        Ok(Rc::new(Self { path, post, feed, due, end, ready, watchers, run: RefCell::new(run) }))
+        Ok(Rc::new(Self { path, post, epoch, feed, due, end, ready, watchers, run: RefCell::new(run) }))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -85,7 +87,7 @@ impl TreeRun {
     }
 
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        self.run.try_borrow().map(|run| run.seats.missed.all()).unwrap_or_default()
+        self.post.missed.borrow().all()
     }
 
     /// Begins to stop it.
@@ -136,8 +138,24 @@ impl TreeRun {
         if self.run.try_borrow().is_ok_and(|run| !is_there(&run)) {
             return asked.refuse();
         }
+        if let TreeQuestion::Call(..) = asked.what
+            && let Err(itself) = self.check_caller(core, &asked.path)
+        {
+            return asked.fail(itself);
+        }
         self.post.tell(Told::Asked(asked));
         self.tend(core);
+    }
+
+    /// Whether the one whose code runs, if it is a child of this tree, may wait for the supervisor at this
+    /// path.
+    pub(super) fn check_caller(&self, core: &IsolateCore, path: &str) -> Result<(), CallError> {
+        let caller = core.seat(core.running.get());
+        let caller = caller.as_ref().and_then(|seat| seat.as_child());
+        match caller.filter(|child| child.tree() == self.number()) {
+            Some(child) => self.post.starts.check(path, &child.path()),
+            None => Ok(()),
+        }
     }
 
     /// What the child of this id is doing. A look lets no supervisor do anything. `None`: a child's
@@ -153,18 +171,13 @@ impl TreeRun {
 
     /// The children that wait for their restart, by path, at this moment of the isolate.
     pub(super) fn pending_restarts(&self, core: &IsolateCore) -> Vec<PendingRestart> {
-        let Ok(run) = self.run.try_borrow() else { return Vec::new() };
-        let since = i128::from(core.now.get()) - i128::from(run.epoch);
-        let now = Duration::from_nanos(u64::try_from(since).unwrap_or(0));
-        let waiting = run.engine.nodes().flat_map(|node| {
-            node.core().backoffs().take(PENDING_RESTARTS_MAX).map(move |(id, until)| PendingRestart {
-                path: format!("{}/{id}", node.path()).into(),
-                remaining: until.saturating_sub(now),
-            })
-        });
-        let mut pending: Vec<_> = waiting.collect();
-        pending.sort();
-        pending
+        self.post.pending_restarts(self.time(core))
+    }
+
+    /// How long ago it began.
+    fn time(&self, core: &IsolateCore) -> Duration {
+        let since = i128::from(core.now.get()) - i128::from(self.epoch);
+        Duration::from_nanos(u64::try_from(since).unwrap_or(0))
     }
 
     /// Wakes `waker` when it is ready, and when it ends.
@@ -174,21 +187,21 @@ impl TreeRun {
 
     /// The sources that no drain has stopped, in the order of their first starts.
     pub(super) fn sources(&self) -> Vec<SourceSeen> {
-        self.run.try_borrow().map(|run| run.seats.sources.all()).unwrap_or_default()
+        self.post.sources.borrow().all()
     }
 
     /// A drain has stopped this one: see [`Sources::stopped`](crate::tree::Sources::stopped).
     pub(super) fn source_stopped(&self, seen: &SourceSeen) -> bool {
-        self.run.try_borrow_mut().is_ok_and(|mut run| run.seats.sources.stopped(seen))
+        self.post.sources.borrow_mut().stopped(seen)
     }
 
     /// A moment, for [`missed_since`](Self::missed_since).
     pub(in crate::isolate) fn missed_mark(&self) -> MissedMark {
-        self.run.try_borrow().map(|run| run.seats.missed.mark()).unwrap_or_default()
+        self.post.missed.borrow().mark()
     }
 
     pub(in crate::isolate) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
-        self.run.try_borrow().map(|run| run.seats.missed.since(mark)).unwrap_or_default()
+        self.post.missed.borrow().since(mark)
     }
 
     /// Whether its supervisors do something just now.
@@ -234,8 +247,7 @@ impl TreeRun {
         core: &IsolateCore,
         f: impl FnOnce(&mut RunState) -> R,
     ) -> Option<R> {
-        let since = i128::from(core.now.get()) - i128::from(run.epoch);
-        run.now = run.now.max(Duration::from_nanos(u64::try_from(since).unwrap_or(0)));
+        run.now = run.now.max(self.time(core));
         let result = f(&mut run);
         run.drain(core);
         let due = run.next_due();

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen};
-use pure::{CallId, ChildRef, ExitReason, Jitter, Notice, Restart};
+use pure::{CallId, ChildRef, Event, ExitReason, Jitter, Notice, Restart};
 
 use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
-use crate::life::MissedLog;
 use crate::sync;
-use crate::tree::{Builder, CallError, Health, Launcher, Observer, Sources, observe};
+use crate::tree::{Builder, CallError, Health, Launcher, Observer, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
@@ -24,8 +23,6 @@ pub(crate) struct Seats {
     seeds: Jitter,
     /// Who waits for the answer to a call, and whose that is.
     pub(super) replies: BTreeMap<CallId, (NodeId, Reply<pure::Reply<Launcher>>)>,
-    pub(super) sources: Sources,
-    pub(super) missed: MissedLog,
     /// The child with which the root passed its intensity.
     pub(super) gave_up: Option<Arc<str>>,
     pub(super) ready: bool,
@@ -40,8 +37,6 @@ impl Seats {
             observer: root.observer.clone(),
             seeds: Jitter::new(root.seed),
             replies: BTreeMap::new(),
-            sources: Sources::default(),
-            missed: MissedLog::default(),
             gave_up: None,
             ready: false,
             end: None,
@@ -124,7 +119,7 @@ impl Host for Seats {
             }
         };
         if spec.start.is_source() {
-            self.sources.add(&at.child_path(&spec.id));
+            self.post.sources.borrow_mut().add(&at.child_path(&spec.id));
         }
         let stop_stands = spec.restart != Restart::Permanent;
         call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }, stop_stands));
@@ -198,6 +193,9 @@ impl Host for Seats {
     }
 
     fn post(&mut self, to: NodeId, report: Report<Self>) {
+        if let Report::Event(Event::Started(child)) = &report {
+            self.post.starts.started_in(to, *child);
+        }
         self.post.report(to, report);
     }
 
@@ -220,22 +218,20 @@ impl Host for Seats {
     }
 
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
-        let path = at.child_path(id);
-        self.sources.forget(&path);
-        self.post.forget(&path);
+        self.post.forget(&at.child_path(id));
     }
 
     fn decided(&mut self, at: &At<'_, Self>) {
-        self.post.pools.decided(at.path, at.ending, at.core);
+        self.post.decided(at);
     }
 
     fn gone(&mut self, at: &At<'_, Self>) {
-        self.post.pools.supervisor_ended(at.path);
+        self.post.supervisor_ended(at.path);
         self.replies.retain(|_, (node, _)| *node != at.node);
     }
 
     fn missed(&mut self, path: Arc<str>) {
-        self.missed.add(path);
+        self.post.missed.borrow_mut().add(path);
     }
 
     fn ready(&mut self) {

@@ -1,10 +1,11 @@
 //! The message in hand when an actor fails: kept for its next life, or a dead letter.
 
-use mycelium_mailbox::Merge;
+use mycelium_mailbox::{Merge, Sources};
 
 use super::super::address::Member;
+use super::super::context::LiveContext;
 use super::super::envelope::Envelope;
-use super::super::source::ActorSource;
+use super::super::source::{ActorSource, Inlet};
 use super::Body;
 use crate::dead_letters::{DeadLetter, DeadLetterCause};
 use crate::{Actor, StopReason};
@@ -145,16 +146,9 @@ impl<A: Actor> Body<A> {
     pub(super) fn leave(&mut self, reason: &StopReason) {
         self.bury_kept(reason);
         self.ctx.apply_changes(&mut self.sources);
-        while let Some(mut source) = self.sources.pop() {
-            let topic = source.topic_name();
-            while let Some((name, messages)) = source.abandon() {
-                let message = Message { name, topic, taken: false };
-                self.bury(message, messages, DeadLetterCause::Waiting, reason, true);
-            }
-            if let Some((name, messages)) = source.leave() {
-                let message = Message { name, topic, taken: false };
-                self.bury(message, messages, DeadLetterCause::Waiting, reason, true);
-            }
+        let tree = self.fate.as_ref().and_then(|fate| fate.tree());
+        if let Some(live) = self.ctx.as_live() {
+            leave(live, &mut self.sources, tree, reason);
         }
     }
 
@@ -167,15 +161,46 @@ impl<A: Actor> Body<A> {
         reason: &StopReason,
         cut_off: bool,
     ) {
-        let (actor, reason) = (self.address.identity(), reason.clone());
-        let Message { name: message, topic, .. } = message;
         let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
-            let at = live.core().clock.now();
-            let letter = DeadLetter { actor, message, topic, messages, cause, reason, at };
-            live.core().dead_letters.put(letter, tree, cut_off);
+            put(live, message, messages, cause, reason, (tree, cut_off));
         }
     }
+}
+
+/// Drops all sources of an actor, of this tree if it is in one; what waits in them becomes dead letters.
+pub(in crate::live) fn leave<A: Actor>(
+    live: &LiveContext<A>,
+    sources: &mut Sources<Inlet<A>>,
+    tree: Option<u64>,
+    reason: &StopReason,
+) {
+    while let Some(mut source) = sources.pop() {
+        let topic = source.topic_name();
+        let bury = |(name, messages)| {
+            let message = Message { name, topic, taken: false };
+            put(live, message, messages, DeadLetterCause::Waiting, reason, (tree, true));
+        };
+        while let Some(waiting) = source.abandon() {
+            bury(waiting);
+        }
+        source.leave().into_iter().for_each(bury);
+    }
+}
+
+/// See [`Body::bury`].
+fn put<A: Actor>(
+    live: &LiveContext<A>,
+    message: Message,
+    messages: u64,
+    cause: DeadLetterCause,
+    reason: &StopReason,
+    (tree, cut_off): (Option<u64>, bool),
+) {
+    let (actor, at, reason) = (live.address.identity(), live.core().clock.now(), reason.clone());
+    let Message { name: message, topic, .. } = message;
+    let letter = DeadLetter { actor, message, topic, messages, cause, reason, at };
+    live.core().dead_letters.put(letter, tree, cut_off);
 }
 
 fn discard<A: Actor>(source: &mut dyn ActorSource<A>) -> Option<Message> {

@@ -10,7 +10,7 @@ use pure::engine::Answer;
 use pure::{CALLS_MAX, ChildInfo, Jitter};
 
 use super::{Mail, Tasks};
-use crate::live::{MissedLog, MissedMark, Standing};
+use crate::live::{MissedLog, MissedMark, Standing, sender_on, tree_number};
 use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, Quiet, mpsc, oneshot, quiet};
 use crate::tree::below::take_below;
@@ -20,6 +20,7 @@ use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::{SourceSeen, Sources};
+use crate::tree::start_waits::StartWaits;
 use crate::tree::{FoundPool, WeakTree};
 use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
 
@@ -120,6 +121,7 @@ pub(crate) struct TreeShared {
     actors: Mutex<BTreeMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     pub(crate) pools: Pools,
+    pub(crate) starts: Arc<StartWaits>,
     missed: Mutex<MissedLog>,
     /// When it was first asked to end through its handle.
     told: OnceLock<MissedMark>,
@@ -151,6 +153,7 @@ impl TreeShared {
             actors,
             sources,
             pools: Pools::default(),
+            starts: Arc::default(),
             missed,
             told: OnceLock::new(),
             backoffs,
@@ -174,6 +177,29 @@ impl TreeShared {
     /// Where a supervisor takes calls.
     pub(crate) fn supervisor(&self, path: &str) -> Option<Mailbox> {
         lock(&self.supervisors).get(path).cloned()
+    }
+
+    /// The same for a call of the one whose code runs, who may be one that the supervisor waits for.
+    pub(crate) fn supervisor_to_call(&self, path: &str) -> Result<Mailbox, CallError> {
+        let supervisor = self.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?;
+        self.check_caller(path)?;
+        Ok(supervisor)
+    }
+
+    /// Whether the one whose code runs, if it is a child of this tree, may wait for the supervisor at this
+    /// path.
+    pub(crate) fn check_caller(&self, path: &str) -> Result<(), CallError> {
+        let core = &self.bus.core;
+        let caller = sender_on(core.topics.mark());
+        if caller != 0
+            && self.starts.waits(path)
+            && let Some(caller) = core.members.find(caller)
+            && caller.tree() == tree_number(Some(self.number))
+            && let Some(caller) = caller.path()
+        {
+            self.starts.check(path, &caller)?;
+        }
+        Ok(())
     }
 
     /// That of the supervisor which starts now.

@@ -275,6 +275,7 @@ impl Host for Tasks {
     }
 
     fn decided(&mut self, at: &At<'_, Self>) {
+        self.shared.starts.decided(at);
         self.shared.pools.decided(at.path, at.ending, at.core);
     }
 
@@ -282,6 +283,7 @@ impl Host for Tasks {
         self.tell_bus(at.path, at.core);
         // One that could not be killed in time may have a successor there.
         if self.shared.is_supervisor(at.path, &self.post) {
+            self.shared.starts.supervisor_ended(at.path);
             self.shared.pools.supervisor_ended(at.path);
         }
     }
