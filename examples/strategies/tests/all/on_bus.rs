@@ -119,8 +119,8 @@ fn in_isolate(backtest: &Backtest, tape: &Tape, strategy: impl Strategy) -> Run 
 
 /// Waits until everything that was published is done with, and nothing came of it meanwhile.
 ///
-/// Queues are looked at one after the other: what one look has missed, as it came into a queue behind its back,
-/// the next ones find there, or in what was published since.
+/// Queues are looked at one after the other: what one look has missed, as it came into a queue behind its
+/// back, the next ones find there, or in what was published since.
 async fn settled(bus: &MessageBus) {
     let (mut before, mut still) = (None, 0);
     loop {
