@@ -63,6 +63,11 @@ impl Log {
         lines.iter().filter(|line| with.iter().all(|word| line.contains(word))).cloned().collect()
     }
 
+    /// What this test has logged before: others of this program wait for lines of their own.
+    fn forget(&self, with: &str) {
+        self.0.lock().unwrap().retain(|line| !line.contains(with));
+    }
+
     async fn wait_for(&self, with: &[&str]) -> String {
         loop {
             if let Some(line) = self.lines(with).pop() {
@@ -162,10 +167,12 @@ impl Responder<Flush> for Pong {
     }
 }
 
-fn ping_pong(bus: &MessageBus, through_context: bool) -> ActorRef<Ping> {
+/// Two that ask each other, named `ping-` and `pong-` and this: tests beside this one have others in the log.
+fn ping_pong(bus: &MessageBus, whose: &str, through_context: bool) -> ActorRef<Ping> {
     let pong = Arc::new(OnceLock::new());
-    let ping = bus.spawn(Ping(Arc::clone(&pong), through_context)).unwrap();
-    pong.set(bus.spawn(Pong(ping.clone())).unwrap()).unwrap();
+    let ping = Ping(Arc::clone(&pong), through_context);
+    let ping = bus.spawn_named(&format!("ping-{whose}"), ping).unwrap();
+    pong.set(bus.spawn_named(&format!("pong-{whose}"), Pong(ping.clone())).unwrap()).unwrap();
     ping
 }
 
@@ -174,14 +181,14 @@ fn two_actors_that_ask_each_other_are_named_once() {
     on_both_runtimes(|| async {
         for through_context in [true, false] {
             let (bus, log) = (bus(), Log::of_program());
-            log.0.lock().unwrap().retain(|line| !line.contains("Ping"));
-            let ping = ping_pong(&bus, through_context);
+            log.forget("ping-once");
+            let ping = ping_pong(&bus, "once", through_context);
             let asked = tokio::spawn(async move { ping.ask(Flush).await });
-            let line = log.wait_for(&["Ping#1 waits for an answer of Pong#2"]).await;
-            assert!(line.contains("Pong#2 waits for an answer of Ping#1"), "{line}");
+            let line = log.wait_for(&["ping-once waits for an answer of pong-once"]).await;
+            assert!(line.contains("pong-once waits for an answer of ping-once"), "{line}");
             assert!(line.contains("ask_within"), "{line}");
             tokio::time::sleep(SOON * 4).await;
-            assert_eq!(log.lines(&["Ping#1"]).len(), 1, "{:?}", log.lines(&[]));
+            assert_eq!(log.lines(&["ping-once"]).len(), 1, "{:?}", log.lines(&[]));
             assert!(bus.shutdown_within(SOON).await.is_err());
             // Whichever of the two was killed first.
             assert!(matches!(
@@ -224,7 +231,7 @@ impl Handler<Tock> for Right {
 fn a_circle_of_full_queues_is_named() {
     on_both_runtimes(|| async {
         let (bus, log) = (bus(), Log::of_program());
-        log.0.lock().unwrap().retain(|line| !line.contains("Left"));
+        log.forget("Left");
         bus.spawn(Left).unwrap();
         bus.spawn(Right).unwrap();
         bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
@@ -336,7 +343,7 @@ impl Responder<Flush> for Restless {
 fn members_that_look_at_something_else_while_they_wait_for_each_other_are_named() {
     on_both_runtimes(|| async {
         let (bus, log) = (bus(), Log::of_program());
-        log.0.lock().unwrap().retain(|line| !line.contains("Restless"));
+        log.forget("Restless");
         let others = [Arc::<OnceLock<_>>::default(), Arc::default()];
         let [one, other] = [None, Some(bus.publisher::<Tick>().unwrap())].map(|ticks| {
             let other = Arc::clone(&others[usize::from(ticks.is_some())]);
@@ -383,7 +390,7 @@ impl Handler<Note> for Shouter {
 fn members_that_keep_their_own_threads_while_they_wait_for_each_other_are_named() {
     on_both_runtimes(|| async {
         let (bus, log, shouter) = (bus(), Log::of_program(), Arc::<OnceLock<_>>::default());
-        log.0.lock().unwrap().retain(|line| !line.contains("Teller"));
+        log.forget("Teller");
         let teller = Teller(Arc::clone(&shouter));
         let teller = bus.spawn_on_thread(OwnThread::new("teller"), teller).unwrap();
         let ticks = bus.publisher::<Tick>().unwrap();
@@ -420,7 +427,7 @@ impl Handler<Note> for Hog {
 fn whoever_keeps_a_thread_keeps_nobody_from_looking() {
     on_both_runtimes(|| async {
         let (bus, log, keeps) = (bus(), Log::of_program(), Arc::<AtomicBool>::default());
-        log.0.lock().unwrap().retain(|line| !line.contains("Ping#3"));
+        log.forget("ping-hog");
         let polite = bus.spawn(Polite).unwrap();
         let hog = Hog(polite, Arc::clone(&keeps));
         let hog = bus.spawn_on_thread(OwnThread::new("hog"), hog).unwrap();
@@ -428,9 +435,9 @@ fn whoever_keeps_a_thread_keeps_nobody_from_looking() {
         while !keeps.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let ping = ping_pong(&bus, true);
+        let ping = ping_pong(&bus, "hog", true);
         tokio::spawn(async move { ping.ask(Flush).await });
-        log.wait_for(&["Ping#3 waits for an answer of Pong#4"]).await;
+        log.wait_for(&["ping-hog waits for an answer of pong-hog"]).await;
         keeps.store(false, Ordering::SeqCst);
         assert!(bus.shutdown_within(SOON).await.is_err());
     });
@@ -442,17 +449,17 @@ fn somebody_goes_on_looking_when_the_runtime_of_the_one_who_looked_has_ended() {
         let first =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (bus, log) = (MessageBus::builder().circle_after(SOON * 5).build(), Log::of_program());
-        log.0.lock().unwrap().retain(|line| !line.contains("Ping#2"));
+        log.forget("ping-left");
         let polite = {
             let _entered = first.enter();
             bus.spawn(Polite).unwrap()
         };
         polite.ask(Flush).await.unwrap();
-        let ping = ping_pong(&bus, true);
+        let ping = ping_pong(&bus, "left", true);
         let asked = tokio::spawn(async move { ping.ask(Flush).await });
         tokio::time::sleep(SOON / 4).await;
         first.shutdown_background();
-        log.wait_for(&["Ping#2 waits for an answer of Pong#3"]).await;
+        log.wait_for(&["ping-left waits for an answer of pong-left"]).await;
         asked.abort();
         assert!(bus.shutdown_within(SOON).await.is_err());
     });
@@ -464,13 +471,13 @@ fn a_circle_is_named_though_nobody_drives_the_first_runtime_of_its_bus() {
         // It has no timers either.
         let setup = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (bus, log) = (MessageBus::builder().circle_after(SOON).build(), Log::of_program());
-        log.0.lock().unwrap().retain(|line| !line.contains("Ping#2"));
+        log.forget("ping-idle");
         let entered = setup.enter();
         let _idle = bus.spawn(Polite).unwrap();
         drop(entered);
-        let ping = ping_pong(&bus, true);
+        let ping = ping_pong(&bus, "idle", true);
         let asked = tokio::spawn(async move { ping.ask(Flush).await });
-        log.wait_for(&["Ping#2 waits for an answer of Pong#3"]).await;
+        log.wait_for(&["ping-idle waits for an answer of pong-idle"]).await;
         asked.abort();
         setup.shutdown_background();
         assert!(bus.shutdown_within(SOON).await.is_err());
@@ -488,7 +495,7 @@ fn a_bus_on_which_nobody_waits_has_no_timer() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         // And it begins again.
-        let ping = ping_pong(&bus, true);
+        let ping = ping_pong(&bus, "again", true);
         let asked = tokio::spawn(async move { ping.ask(Flush).await });
         while metrics.num_alive_tasks() < 6 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -507,7 +514,7 @@ fn an_ask_waits_no_longer_than_the_limit_of_its_bus() {
     on_both_runtimes(|| async {
         let bus = MessageBus::builder().ask_limit(SOON).build();
         for through_context in [true, false] {
-            let ping = ping_pong(&bus, through_context);
+            let ping = ping_pong(&bus, &format!("limit-{through_context}"), through_context);
             // Which of the asks is given up first is not known: none waits for ever, nor does one whose own
             // limit is far away.
             let _ = ping.ask(Flush).await;

@@ -14,7 +14,7 @@ use mycelium::{
     BoxError, Isolate, MessageBus, Result, ServiceContext, StopReason, Supervisor, actor, service,
 };
 
-use common::log::PanickingLog;
+use common::log::{PanickingLog, hear};
 
 struct Fails(Arc<AtomicU32>);
 
@@ -40,7 +40,7 @@ fn root(lives: &Arc<AtomicU32>) -> mycelium::tree::Builder {
 #[test]
 fn a_log_that_panics_in_an_isolate_leaves_no_report_behind() {
     let (mut isolate, lives) = (Isolate::new(1), Arc::<AtomicU32>::default());
-    let _guard = tracing::subscriber::set_default(PanickingLog::default());
+    let _guard = hear(PanickingLog::default());
     let tree = isolate.supervise(&root(&lives)).unwrap();
     isolate.run().unwrap();
     let child = tree.lookup::<Fails>("root/fails").unwrap();
@@ -52,7 +52,7 @@ fn a_log_that_panics_in_an_isolate_leaves_no_report_behind() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_on_a_bus_costs_the_tree_nothing() {
     let (bus, lives) = (MessageBus::new(), Arc::<AtomicU32>::default());
-    let _guard = tracing::subscriber::set_default(PanickingLog::default());
+    let _guard = hear(PanickingLog::default());
     let tree = root(&lives).start(&bus).await.unwrap();
     let child = tree.lookup::<Fails>("root/fails").unwrap();
     child.tell(()).await.unwrap();
@@ -97,7 +97,7 @@ impl Asks {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_costs_no_member_of_a_bus_its_end() {
     let bus = MessageBus::builder().circle_after(Duration::from_millis(10)).build();
-    let _guard = tracing::subscriber::set_default(PanickingLog::default());
+    let _guard = hear(PanickingLog::default());
     let fails = bus.spawn(Fails(Arc::default())).unwrap();
     for _ in 0..3 {
         fails.tell(()).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_log_that_panics_costs_no_member_of_a_bus_its_end() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_that_panics_costs_a_circuit_breaker_nothing() {
     let clock = MessageBus::new().clock();
-    let _guard = tracing::subscriber::set_default(PanickingLog::default());
+    let _guard = hear(PanickingLog::default());
     let breaker = CircuitBreaker::new("venue", BreakerPolicy::default()).unwrap();
     let call = || breaker.call(&clock, async { Err::<(), BoxError>("down".into()) });
     while call().await.is_err_and(|error| !error.is_refused()) {}

@@ -22,7 +22,7 @@ use mycelium::{
     PublishError, Retention, Service, ServiceContext, Subscription, Subscriptions, Supervisor,
 };
 
-use common::on_every_runtime;
+use common::{WATCHDOG, on_every_runtime};
 use kit::{Contract, Fill, Order, Tick, bus, find, socket, until, until_wanted};
 
 /// Ticks of a run.
@@ -262,10 +262,17 @@ fn rings() -> Vec<u64> {
     maps.lines().filter(|line| line.contains("memfd:")).filter_map(size).collect()
 }
 
-/// No other test here has links through shared memory.
+/// One test at a time has links through shared memory: another one counts the rings of the whole process.
+#[cfg(target_os = "linux")]
+fn alone_in_shared_memory() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn rings_have_the_size_that_the_file_says() {
+    let _alone = alone_in_shared_memory();
     on_every_runtime(|| async {
         for (rule, kib) in [
             ("", 256),
@@ -323,6 +330,7 @@ impl NodeThread {
 #[cfg(target_os = "linux")]
 #[test]
 fn links_spin_as_long_as_the_file_says_at_both_ends_before_they_sleep() {
+    let _alone = alone_in_shared_memory();
     let spin = "spin_us = 1_000_000";
     let rules = [
         (String::new(), false),
@@ -357,6 +365,10 @@ fn links_spin_as_long_as_the_file_says_at_both_ends_before_they_sleep() {
             b.bus.shutdown().await.unwrap();
             a.bus.shutdown().await.unwrap();
         });
+        drop((a, b));
+        // Their threads let go of their rings a moment later.
+        runtime
+            .block_on(async { tokio::time::timeout(WATCHDOG, until(|| rings().is_empty())).await.unwrap() });
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::common::Heard;
+use crate::common::log::hear;
 use mycelium::tree::{Child, ProcessSpec, Restart};
 use mycelium::{MessageBus, Supervisor};
 
@@ -38,7 +39,7 @@ impl tracing::Subscriber for Lines {
 async fn the_last_lines_of_a_process_are_heard_however_fast_it_ends() {
     let (bus, heard) = (MessageBus::new(), Heard::default());
     // This thread's: the runtime of this test has no other.
-    let _guard = tracing::subscriber::set_default(Lines(heard.clone()));
+    let _guard = hear(Lines(heard.clone()));
     for round in 0..20 {
         let script = format!("for n in 1 2 3; do echo out {round} $n; done; echo err {round} >&2; exit 3");
         let brief = Child::process("brief", ProcessSpec::new("/bin/sh").args(["-c", &script]))

@@ -144,8 +144,9 @@ async fn a_gigabyte_of_output_takes_no_memory_and_keeps_nobody_waiting() {
     }
     assert!(end.exists(), "it could write all its output");
     assert!(looks > 100, "others ran {looks} times meanwhile");
-    // Other tests of this process take memory meanwhile, but no gigabyte.
-    assert!(most < before + 256 * 1024, "{before} KiB before, {most} KiB at most");
+    // Other tests of this process take memory meanwhile, but no gigabyte: the first backtrace reads what the
+    // compiler knows of this program, a third of one.
+    assert!(most < before + 640 * 1024, "{before} KiB before, {most} KiB at most");
     tree.shutdown().await.unwrap();
     std::fs::remove_dir_all(directory).unwrap();
 }

@@ -1,11 +1,23 @@
-//! A program's log that panics.
+//! Logs of one test, and one that panics.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
-use tracing::span;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, span};
+
+/// Has this thread log to `log` as long as the guard is kept.
+///
+/// While a process has only one log, `tracing` asks the thread that comes first to a line of code whether its
+/// own log wants it, and keeps the answer for all: where that is a test beside this one, which has none, the
+/// line is heard by nobody. Two that stay, and want nothing, make it ask all there are.
+pub fn hear(log: impl tracing::Subscriber + Send + Sync) -> DefaultGuard {
+    static STAY: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    STAY.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
+    tracing::subscriber::set_default(log)
+}
 
 /// Panics over each line of the framework, and keeps the texts of those lines.
 #[derive(Clone, Default)]

@@ -147,6 +147,11 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     }
     fn advance(&mut self, time: Duration) {
         self.block_on(async { tokio::time::sleep(time).await });
+        if WORKERS != 1 {
+            // A worker fires timers while it still counts as parked, and may be held up between this one and
+            // those that it wakes with it. The next timer fires when it has come back to them.
+            self.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        }
         self.settle();
     }
     fn now(&self) -> Timestamp {

@@ -10,7 +10,7 @@ use mycelium::{
 };
 
 use crate::common::WATCHDOG;
-use crate::common::log::PanickingLog;
+use crate::common::log::{PanickingLog, hear};
 use crate::kit::{Fill, Order, SocketPath, Text, Tick, find, link, socket, until, until_wanted};
 
 /// At most 9, as its receiver finds out.
@@ -136,7 +136,7 @@ async fn a_log_that_panics_ends_no_link_and_costs_no_other_message() {
 
 async fn messages_travel() {
     let (lines, at) = (PanickingLog::default(), socket());
-    let _guard = tracing::subscriber::set_default(lines.clone());
+    let _guard = hear(lines.clone());
     let (market, desk) = linked(&lines, &at).await;
     let (mut digits, mut fickle) =
         (desk.subscriber::<Digit>().unwrap(), desk.subscriber::<Fickle>().unwrap());
@@ -178,7 +178,7 @@ async fn a_log_that_panics_keeps_no_link_from_coming_again_or_being_given_up() {
 
 async fn links_come_again() {
     let (lines, at) = (PanickingLog::default(), socket());
-    let _guard = tracing::subscriber::set_default(lines.clone());
+    let _guard = hear(lines.clone());
     let (market, desk) = linked(&lines, &at).await;
     let fills = desk.subscriber_with(Subscription::<Fill>::block().capacity(1)).unwrap();
     until_wanted(&market, "desk", &["Fill"]).await;

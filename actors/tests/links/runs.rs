@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{Message, MessageBus, Subscription, ValidationError};
 
+use crate::common::log::hear;
 use crate::common::on_every_runtime;
 use crate::kit::{link, socket, until, until_wanted};
 
@@ -213,7 +214,7 @@ impl tracing::Subscriber for Errors {
 #[test]
 fn messages_that_cannot_be_sent_are_counted_and_do_not_fill_the_log() {
     let errors = Errors::default();
-    let _logged = tracing::subscriber::set_default(errors.clone());
+    let _logged = hear(errors.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (market, desk, path) = (bus::<Unlucky>("market"), bus::<Unlucky>("desk"), socket());

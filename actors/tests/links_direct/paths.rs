@@ -10,9 +10,9 @@ use mycelium::{
     RemoteError, Responder, StopReason, TellError,
 };
 
-use crate::common::on_every_runtime;
+use crate::common::{at_once, on_every_runtime};
 use crate::kit::{Contract, Fill, Order, bus, find, link, until, until_wanted};
-use crate::watches::Watcher;
+use crate::watches::{Reasons, Watcher};
 
 impl Query for Fill {
     type Reply = Order;
@@ -62,13 +62,13 @@ fn an_actor_of_the_same_bus_is_watched_by_its_path() {
         // One that is made later knows as much.
         let again = market.recipient::<Order>("market/desk").unwrap();
         let watchers = [Watcher::of(&orders, &market), Watcher::of(&again, &market)];
-        let ending = tokio::spawn({
-            let orders = orders.clone();
-            async move { orders.ended().await }
-        });
+        let mut ending = Box::pin(orders.ended());
+        assert!(at_once(&mut ending).is_none());
+        // Whoever watches it when it has gone hears that nobody is there.
+        until(|| watchers.iter().all(Reasons::has_begun)).await;
         orders.tell(Order { n: 1 }).await.unwrap();
         first.kill();
-        assert_eq!(ending.await.unwrap(), StopReason::Killed);
+        assert_eq!(ending.await, StopReason::Killed);
         for watcher in &watchers {
             until(|| !watcher.heard().is_empty()).await;
             assert_eq!(watcher.heard(), [StopReason::Killed]);

@@ -1,5 +1,6 @@
 //! Watches over links.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,38 +9,44 @@ use mycelium::{
 };
 use mycelium_random::Random;
 
-use crate::common::on_every_runtime;
+use crate::common::{at_once, on_every_runtime};
 use crate::kit::{Order, bus, link, linked, until};
 use crate::paths::Desk;
 use crate::proxy::{Faults, Proxy};
 
 /// Watches somebody, and writes down why they have ended.
-pub(crate) struct Watcher(Recipient<Order>, Arc<Mutex<Vec<StopReason>>>);
+pub(crate) struct Watcher(Recipient<Order>, Reasons);
 
-pub(crate) struct Reasons(Arc<Mutex<Vec<StopReason>>>);
+#[derive(Clone, Default)]
+pub(crate) struct Reasons(Arc<Mutex<Vec<StopReason>>>, Arc<AtomicBool>);
 impl Reasons {
     pub(crate) fn heard(&self) -> Vec<StopReason> {
         self.0.lock().unwrap().clone()
+    }
+    /// Whether the watch has begun: from then on it is of whoever is there now.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }
 
 impl Watcher {
     pub(crate) fn of(watched: &Recipient<Order>, on: &MessageBus) -> Reasons {
-        let reasons = Arc::default();
-        on.spawn(Self(watched.clone(), Arc::clone(&reasons))).unwrap();
-        Reasons(reasons)
+        let reasons = Reasons::default();
+        on.spawn(Self(watched.clone(), reasons.clone())).unwrap();
+        reasons
     }
 }
 impl Actor for Watcher {
     type Error = BoxError;
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         ctx.watch(&self.0);
+        self.1.1.store(true, Ordering::SeqCst);
         Ok(())
     }
 }
 impl Handler<Down> for Watcher {
     async fn handle(&mut self, down: &Down, _: &mut Context<Self>) -> Result<(), BoxError> {
-        self.1.lock().unwrap().push(down.reason.clone());
+        self.1.0.lock().unwrap().push(down.reason.clone());
         Ok(())
     }
 }
@@ -58,12 +65,11 @@ fn a_watch_ends_when_another_process_takes_the_place_of_the_watched_one() {
         let orders = market.recipient::<Order>("desk/desk").unwrap();
         orders.tell(Order { n: 1 }).await.unwrap();
         let watcher = Watcher::of(&orders, &market);
-        let ending = tokio::spawn({
-            let orders = orders.clone();
-            async move { orders.ended().await }
-        });
+        let mut ending = Box::pin(orders.ended());
+        assert!(at_once(&mut ending).is_none());
+        until(|| watcher.has_begun()).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(watcher.heard().is_empty() && !ending.is_finished());
+        assert!(watcher.heard().is_empty() && at_once(&mut ending).is_none());
 
         // As if it was killed: nothing is said, and the link is held for it.
         dialer.close();
@@ -72,7 +78,7 @@ fn a_watch_ends_when_another_process_takes_the_place_of_the_watched_one() {
         let heard = Desk::default();
         heard.on(&second, "desk");
         second.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
-        assert_eq!(ending.await.unwrap(), StopReason::NoConnection);
+        assert_eq!(ending.await, StopReason::NoConnection);
         until(|| !watcher.heard().is_empty()).await;
         assert_eq!(watcher.heard(), [StopReason::NoConnection]);
         assert_eq!(link(&market, "desk").peer_restarts, 1);
@@ -81,6 +87,7 @@ fn a_watch_ends_when_another_process_takes_the_place_of_the_watched_one() {
         orders.tell(Order { n: 2 }).await.unwrap();
         until(|| *heard.0.lock().unwrap() == [2]).await;
         let again = Watcher::of(&orders, &market);
+        until(|| again.has_begun()).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(again.heard().is_empty() && watcher.heard().len() == 1);
         second.shutdown().await.unwrap();

@@ -176,20 +176,21 @@ let a_child_of_fork () =
 
 exception Interrupted
 
-(* A signal in a moment, for the thread that waits. *)
-let interrupt_soon () =
+(* A signal for the thread that waits: in a moment, and when this holds. *)
+let interrupt_soon holds =
   Sys.set_signal Sys.sigusr1 (Signal_handle (fun _ -> raise Interrupted));
   let signal () =
     ignore (Thread.sigmask SIG_BLOCK [ Sys.sigusr1 ]);
+    Check.until "what is interrupted" holds;
     Thread.delay 0.3;
     Unix.kill (Unix.getpid ()) Sys.sigusr1
   in
   ignore (Thread.create signal ())
 
-(* On a busy machine the signal may come before the call. *)
-let interrupted what call =
+(* On a busy machine the signal may come before the call, where nothing is said to hold in it. *)
+let interrupted ?(once = fun () -> true) what call =
   match
-    interrupt_soon ();
+    interrupt_soon once;
     call ()
   with
   | _ -> failwith (what ^ " came to its end")
@@ -246,7 +247,8 @@ let signals_end_every_wait () =
   let config = { Holds.goes_on; queries } in
   let tree = Supervisor.start rt (Supervisor.create "holds" [ Supervisor.actor "it" (module Holds) config ]) in
   let it = Address.find rt "holds/it" in
-  interrupted "ask" (fun () -> Address.ask it (module Trade) (Check.trade 1) (module News));
+  let once () = Atomic.get queries = 1 in
+  interrupted ~once "ask" (fun () -> Address.ask it (module Trade) (Check.trade 1) (module News));
   interrupted "ask for a while" (fun () ->
       Address.ask ~timeout:Check.watchdog it (module Trade) (Check.trade 1) (module News));
   interrupted "tell" (fun () ->
@@ -255,7 +257,8 @@ let signals_end_every_wait () =
       done);
   Atomic.set goes_on true;
   Check.string "its answer" "at last" (Address.ask it (module Trade) (Check.trade 1) (module News)).News.text;
-  Check.int "an ask that was interrupted had been sent" 3 (Atomic.get queries);
+  (* The second one waits behind it; it may not have been sent before its signal came. *)
+  Check.true_ "an ask that was interrupted had been sent" (List.mem (Atomic.get queries) [ 2; 3 ]);
   Tree.shutdown tree
 
 (* More than there are handles, if none of them came back. *)

@@ -256,7 +256,7 @@ def test_a_fork_while_callbacks_and_actors_work(program) -> None:  # type: ignor
     assert told.stdout == "ends\n", told.stderr
 
 
-def test_threads_that_wait_hold_up_no_exit(program) -> None:  # type: ignore[no-untyped-def]
+def test_threads_that_read_and_publish_hold_up_no_exit(program) -> None:  # type: ignore[no-untyped-def]
     told = program(
         """
         rt = mycelium.Runtime(contract=desk)

@@ -185,7 +185,7 @@ def test_whatever_is_dropped_leaves_nothing_behind() -> None:
         rt.publish(Tick(1))
         del rt
     gc.collect()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of a test before may have ended meanwhile
     if before:
         while len(os.listdir("/proc/self/task")) > before:  # threads of the system end soon after
             time.sleep(0.01)

@@ -63,7 +63,8 @@ def test_ten_thousand_restarts_leave_no_thread_reference_or_memory(caplog: pytes
         after = (native_threads(), threading.active_count(), len(gc.get_objects()))
         grown = tracemalloc.get_traced_memory()[0] - traced, resident_bytes() - resident
         tracemalloc.stop()
-    assert after[:2] == before[:2]
+    # Fewer are no fault: one of a test before may have ended meanwhile.
+    assert after[0] <= before[0] and after[1] <= before[1], "threads"
     assert after[2] - before[2] < 500, "objects"
     assert grown[0] < 200_000, f"{grown[0]} bytes of Python"
     # A life holds 10 kB: to leak them would be 100 MB. tracemalloc's own table is in it.

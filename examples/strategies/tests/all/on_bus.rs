@@ -118,16 +118,21 @@ fn in_isolate(backtest: &Backtest, tape: &Tape, strategy: impl Strategy) -> Run 
 }
 
 /// Waits until everything that was published is done with, and nothing came of it meanwhile.
+///
+/// Queues are looked at one after the other: what one look has missed, as it came into a queue behind its
+/// back, the next ones find there, or in what was published since.
 async fn settled(bus: &MessageBus) {
-    let mut before = None;
+    let (mut before, mut still) = (None, 0);
     loop {
         let stats = bus.stats();
         let waiting: u64 = stats.queues.iter().map(|queue| queue.waiting).sum();
         let published: u64 = stats.topics.iter().map(|topic| topic.published).sum();
-        if waiting == 0 && before == Some(published) {
+        let now = (waiting == 0).then_some(published);
+        still = if now.is_some() && now == before { still + 1 } else { 0 };
+        if still == 3 {
             return;
         }
-        before = (waiting == 0).then_some(published);
+        before = now;
         tokio::time::sleep(Duration::from_micros(50)).await;
     }
 }
