@@ -103,6 +103,7 @@ impl<'a, M: Clone + Send + Sync + 'static> Front<'a, M> {
 struct Commits<'a, M: Clone + Send + Sync + 'static>(&'a mut Subscription<M>);
 
 impl<M: Clone + Send + Sync + 'static> Drop for Commits<'_, M> {
+    #[inline]
     fn drop(&mut self) {
         self.0.commit();
     }
