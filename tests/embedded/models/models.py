@@ -142,7 +142,7 @@ class Hangs(Model):
 
 
 class Ended:
-    """Counts the calls of methods that were ended: the loop of an actor is woken once the exception is set."""
+    """Counts the methods that were ended: the loop of an actor is woken once its exception is set."""
 
     calls = 0
     wake = _actor.Loop.wake
