@@ -68,7 +68,7 @@ impl StopReason {
 
     /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be
     /// used after that.
-    #[inline(always)] // Of each code there is one call.
+    #[inline(always)] // Of each code there is one call, and some are in the way of each message.
     pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
             let reason = Self::from_panic(&*payload);

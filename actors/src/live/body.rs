@@ -313,7 +313,7 @@ impl<A: Actor> Body<A> {
     }
 
     /// What is to be done after each drain.
-    #[inline(always)] // As a call of its own it is a tenth of a message.
+    #[inline(always)] // As `begin`.
     fn settle(&mut self, source: usize, drained: SourceDrained) -> u32 {
         if drained.is_err() {
             self.look_after_interrupt(drained);

@@ -307,7 +307,7 @@ impl<T> Port<T> {
     }
 
     /// Ends a send that changed the queue: tells the receiver, and rings if it sleeps.
-    #[inline(always)] // As a call of its own it is a twentieth of a message.
+    #[inline(always)] // A few instructions, in the way of each message.
     fn finish(&self, mut state: SpinGuard<'_, State<T>>) {
         let rings = self.disarm(&mut state);
         self.queued.store(state.backlog.count(), Ordering::Release);

@@ -156,7 +156,8 @@ impl<A: Actor> Body<A> {
 
     /// Begins to handle what a source holds, `most` messages and while stamps are below that of the pick. If
     /// a handler waits, the others tell how far they are.
-    #[inline(always)] // As a call of its own it is a tenth of a message.
+    // As calls of their own, this, `settle` and `StopReason::catch` made 584 instructions of a `tell` of 548.
+    #[inline(always)]
     pub(super) fn begin(
         &mut self,
         Pick { index, below }: Pick,
