@@ -12,7 +12,6 @@ use pyo3::types::PyType;
 
 use crate::context::Context;
 use crate::kind::Kind;
-use crate::publisher::encoded;
 use crate::rust_actors::RustActors;
 
 /// The message classes of a contract that were met.
@@ -76,7 +75,7 @@ impl Host {
     /// A message as bytes.
     pub(crate) fn encode(&self, message: &Bound<'_, PyAny>) -> PyResult<Encoded> {
         let kind = self.kinds.of(&message.get_type())?;
-        let value = encoded(message, self.validate)?;
+        let value = kind.encode(message, self.validate)?;
         Ok(Encoded { header: kind.header, bytes: value.as_bytes().to_vec() })
     }
 

@@ -5,7 +5,7 @@ use mycelium::frame::Header;
 use mycelium_hosted::Known;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 
 use crate::errors::Class;
 
@@ -18,6 +18,22 @@ pub(crate) struct Kind {
     /// Whether the class's values all have the length of the root.
     pub(crate) fixed: bool,
     decode: Py<PyAny>,
+    methods: Methods,
+}
+
+/// The names of the methods that each publish calls. They are made with the class and not once for the
+/// process: PyO3 gives the interpreter's lock away while it fills a cell of the process, and a child that is
+/// forked in between waits for ever for who fills it.
+struct Methods {
+    encode: Py<PyString>,
+    rules: Py<PyString>,
+}
+
+impl Methods {
+    fn new(py: Python<'_>) -> Self {
+        let name = |name| PyString::intern(py, name).unbind();
+        Self { encode: name("encode"), rules: name("_rules") }
+    }
 }
 
 impl Kind {
@@ -70,7 +86,24 @@ impl Kind {
         };
         let fixed = class.hasattr("DTYPE")?;
         let (name, topic) = (message.name, message.topic);
-        Ok(Self { class: class.clone().unbind(), header, name, topic, fixed, decode: decode.unbind() })
+        let (class, decode, methods) = (class.clone().unbind(), decode.unbind(), Methods::new(py));
+        Ok(Self { class, header, name, topic, fixed, decode, methods })
+    }
+
+    /// The value of a message of this class. Its types are looked at once, where it becomes bytes, which names
+    /// the first field that holds none of its type; its rules behind that, if they are checked, as they take
+    /// types for granted.
+    pub(crate) fn encode<'py>(
+        &self,
+        message: &Bound<'py, PyAny>,
+        rules: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let py = message.py();
+        let value = message.call_method0(self.methods.encode.bind(py))?;
+        if rules {
+            message.call_method0(self.methods.rules.bind(py))?;
+        }
+        value.cast_into::<PyBytes>().map_err(PyErr::from)
     }
 
     /// The message that these bytes are.

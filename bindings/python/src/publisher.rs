@@ -27,17 +27,6 @@ impl Publisher {
     }
 }
 
-/// The value of a message. Its types are looked at once, where it becomes bytes, which names the first field
-/// that holds none of its type; its rules behind that, if they are checked, as they take types for granted.
-pub(crate) fn encoded<'py>(message: &Bound<'py, PyAny>, rules: bool) -> PyResult<Bound<'py, PyBytes>> {
-    let py = message.py();
-    let value = message.call_method0(pyo3::intern!(py, "encode"))?;
-    if rules {
-        message.call_method0(pyo3::intern!(py, "_rules"))?;
-    }
-    value.cast_into::<PyBytes>().map_err(PyErr::from)
-}
-
 /// The bytes of a buffer that is one piece of memory.
 #[allow(unsafe_code, reason = "the bytes of a buffer are copied from where they lie")]
 fn cells(records: &PyBuffer<u8>) -> Option<&[Cell<u8>]> {
@@ -65,7 +54,7 @@ impl Publisher {
             return self.core.publish(py, &self.kind.header, value.as_bytes(), limit);
         }
         self.check(message)?;
-        let value = encoded(message, self.core.host.validate)?;
+        let value = self.kind.encode(message, self.core.host.validate)?;
         self.core.publish(py, &self.kind.header, value.as_bytes(), limit)
     }
 

@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::errors::{self, Class};
 use crate::kind::Kind;
 use crate::plan::{self, Hosting};
-use crate::publisher::{Publisher, encoded};
+use crate::publisher::Publisher;
 use crate::subscription::{self, Subscription};
 use crate::tree::Tree;
 use crate::wait::{self, Waited};
@@ -90,7 +90,7 @@ impl Runtime {
     #[pyo3(signature = (message, timeout = None))]
     fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let (kind, limit) = (self.kind(&message.get_type())?, wait::limit(timeout)?);
-        let value = encoded(message, self.core.host.validate)?;
+        let value = kind.encode(message, self.core.host.validate)?;
         self.core.publish(message.py(), &kind.header, value.as_bytes(), limit)
     }
 

@@ -89,6 +89,50 @@ def test_a_forked_child_is_told_to_make_a_runtime_of_its_own(program) -> None:  
     assert told.stdout == "ends\n", told.stderr
 
 
+def test_a_child_that_is_forked_in_the_first_publish_of_another_thread_publishes(program) -> None:  # type: ignore[no-untyped-def]
+    """The first publish of a process fills what others use after it; a child has no thread that goes on with
+    that."""
+    told = program(
+        """
+        import functools, queue, warnings
+        warnings.simplefilter("ignore")
+        # Whoever waits for the interpreter's lock gets it wherever it is given away.
+        sys.setswitchinterval(1e-6)
+
+        def publish():
+            with mycelium.Runtime(contract=desk) as rt:
+                ticks = rt.subscribe(Tick)
+                rt.publish(Tick(1))
+                assert ticks.recv() == Tick(1)
+
+        def in_child(work):
+            child = os.fork()
+            if child:
+                return os.waitpid(child, 0)[1]
+            try:
+                work()
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+
+        def fork_in_publish():
+            rt, begun = mycelium.Runtime(contract=desk), queue.SimpleQueue()
+            # Nothing of Python runs between its word and the publish, so the lock is given away within that first.
+            word = iter(functools.partial(begun.put, None), 1)
+            publishing = threading.Thread(target=lambda: list(zip(word, map(rt.publish, [Tock(1)]))))
+            publishing.start()
+            begun.get()
+            assert in_child(publish) == 0
+            publishing.join()
+
+        for _ in range(20):
+            assert in_child(fork_in_publish) == 0
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n", told.stderr
+
+
 def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
     told = program(
         """
