@@ -4,6 +4,7 @@
 //! Its name begins with `tool/`, by which the node knows that it is never to be waited for.
 
 pub(crate) mod ask;
+mod backlog;
 pub(crate) mod bench;
 pub(crate) mod doctor;
 mod filter;

@@ -7,12 +7,13 @@ use mycelium::{Subscription, WireMessage, WireTopics};
 use mycelium_codegen::{Model, decode, show};
 use mycelium_contract::{Contract, Message, Value};
 
+use super::backlog::Backlog;
 use super::filter::{Filter, Test};
 use super::{AttachArgs, Attached, Ends, lost, no_topic};
 use crate::outcome::{self, Outcome, complain, say_to_reader, unless_unread};
 
-/// How many messages of each topic wait to be shown.
-const WAITING_MAX: usize = 65_536;
+/// How many messages of each topic wait for the backlog (messages): the rest waits at the node.
+const CAPACITY: usize = 64;
 /// How often `--rate` tells.
 const RATE_TIME: Duration = Duration::from_secs(1);
 
@@ -21,7 +22,8 @@ const RATE_TIME: Duration = Duration::from_secs(1);
 /// These are the messages that the node publishes itself. Those of other nodes are seen there.
 ///
 /// A tap never slows its node: where it cannot keep up, the node drops its oldest messages, and so does the
-/// tap, which tells how many it has dropped itself. Messages that a topic retains come first.
+/// tap, which tells how many it has dropped itself. At most 65,536 messages, and 64 MiB, wait to be shown.
+/// Messages that a topic retains come first.
 ///
 /// Exit code 0 after --count or Ctrl-C, 1 when the link is lost, 2 when there is none.
 #[derive(Debug, clap::Args)]
@@ -143,8 +145,8 @@ fn time_of_day(nanos: i64) -> String {
 
 async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut Ends) -> outcome::Result {
     let topics = WireTopics::from(args.topics.clone());
-    let how = Subscription::drop_oldest().capacity(WAITING_MAX);
-    let mut messages = attached.bus.subscribe_wire_with(topics, how)?;
+    let how = Subscription::block().capacity(CAPACITY);
+    let backlog = Backlog::of(attached.bus.subscribe_wire_with(topics, how)?);
     let mut rates = Rates::default();
     let mut seconds = tokio::time::interval(RATE_TIME);
     seconds.tick().await;
@@ -153,7 +155,7 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
     loop {
         let message = tokio::select! {
             biased;
-            () = ends.asked() => return tell_drops(attached, &mut dropped).map(|()| Outcome::Fine),
+            () = ends.asked() => return tell_drops(&backlog, &mut dropped).map(|()| Outcome::Fine),
             _ = seconds.tick(), if args.rate => {
                 if unless_unread(rates.tell(args.json))?.is_none() {
                     return Ok(Outcome::Fine);
@@ -162,13 +164,13 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             }
             // Before the messages: there may be no end of them.
             _ = watch.tick() => {
-                tell_drops(attached, &mut dropped)?;
+                tell_drops(&backlog, &mut dropped)?;
                 if !attached.is_linked() {
                     return lost(attached);
                 }
                 continue;
             }
-            message = messages.recv() => message,
+            message = backlog.next() => message,
         };
         let Some(message) = message else { return lost(attached) };
         if args.rate {
@@ -187,15 +189,14 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             if args.rate {
                 unless_unread(rates.tell(args.json))?;
             }
-            return tell_drops(attached, &mut dropped).map(|()| Outcome::Fine);
+            return tell_drops(&backlog, &mut dropped).map(|()| Outcome::Fine);
         }
     }
 }
 
 /// Says how many messages were dropped here since it was said last.
-fn tell_drops(attached: &Attached, told: &mut u64) -> outcome::Empty {
-    let topics = attached.bus.stats().topics;
-    let dropped: u64 = topics.iter().map(|topic| topic.dropped_oldest).sum();
+fn tell_drops(backlog: &Backlog, told: &mut u64) -> outcome::Empty {
+    let dropped = backlog.dropped();
     if dropped > *told {
         complain(format_args!(
             "{} messages were not shown: they came faster than they were printed",
