@@ -225,7 +225,8 @@ fn choose(
     }
     if let Some((index, why)) = finished.failures.first() {
         let point = args::show(program, search.points.get(*index));
-        eprintln!("warning: {} points failed; the first is {point}: {why}", finished.failed);
+        let (failed, all) = (finished.failed, indices.len());
+        eprintln!("warning: {failed} of {all} points failed; the first is {point}: {why}");
     }
     let traded = finished.rows.iter().any(|(_, scored)| scored.statistics.n_trades != 0);
     let best = finished.rows.into_iter().reduce(|a, b| if better(b.1.score, a.1.score) { b } else { a });
