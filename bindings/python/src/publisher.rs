@@ -65,6 +65,7 @@ impl Publisher {
             return self.core.publish(py, &self.kind.header, value.as_bytes(), limit);
         }
         self.check(message)?;
+        self.core.takes(py, self.kind.name)?;
         let value = encoded(message, self.core.host.validate)?;
         self.core.publish(py, &self.kind.header, value.as_bytes(), limit)
     }
