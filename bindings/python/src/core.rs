@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Whether a message is worth its bytes, which Python makes: a thread of Python that publishes until the
-    /// interpreter is gone must not be there then, because it would be unwound, and frames of Rust with it.
+    /// interpreter is gone must not be there then: see `leaving`.
     #[inline]
     pub(crate) fn takes(&self, py: Python<'_>, name: &'static str) -> PyResult<()> {
         if self.is_over() {

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyType};
 
 use crate::core::Core;
 use crate::kind::Kind;
-use crate::wait;
+use crate::{leaving, wait};
 
 /// Publishes messages of one class: faster than `Runtime.publish`, which looks the class up for each
 /// message.
@@ -31,6 +31,7 @@ impl Publisher {
 /// that holds none of its type; its rules behind that, if they are checked, as they take types for granted.
 pub(crate) fn encoded<'py>(message: &Bound<'py, PyAny>, rules: bool) -> PyResult<Bound<'py, PyBytes>> {
     let py = message.py();
+    leaving::enter()?;
     let value = message.call_method0(pyo3::intern!(py, "encode"))?;
     if rules {
         message.call_method0(pyo3::intern!(py, "_rules"))?;
@@ -73,6 +74,7 @@ impl Publisher {
     /// Publishes the messages or encoded values of an iterable; how many.
     #[pyo3(signature = (messages, timeout = None))]
     fn publish_each(&self, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        leaving::enter()?;
         let mut published = 0;
         for message in messages.try_iter()? {
             self.publish(&message?, timeout)?;

@@ -120,6 +120,33 @@ def test_a_closed_runtime_runs_no_python_of_a_message(monkeypatch: pytest.Monkey
             use()
 
 
+def test_calls_of_other_threads_are_refused_when_the_interpreter_is_left(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        rt = mycelium.Runtime(contract=desk)
+        publisher, ticks = rt.publisher(Tick), rt.subscribe(Tick)
+
+        def refused():
+            sweep = mycelium.Sweep([{}], lambda trial: {"made": 1})
+            for call in (lambda: rt.publish(Tick(1)), lambda: publisher.publish_many(iter([])), ticks.try_recv,
+                         lambda: mycelium.Isolate(desk).run()):
+                try:
+                    call()
+                except SystemExit:
+                    print("refused")
+            print([type(failure.error).__name__ for failure in sweep.run().failures])
+
+        mycelium._native.leave()
+        other = threading.Thread(target=refused)
+        other.start()
+        other.join()
+        rt.publish(Tick(1))
+        print(ticks.try_recv())
+        """
+    )
+    assert told.stdout == "refused\n" * 4 + "['SystemExit']\nTick(number=1)\n"
+
+
 def test_a_runtime_that_nobody_closes(program) -> None:  # type: ignore[no-untyped-def]
     assert program("rt = mycelium.Runtime(contract=desk); rt.publish(Tick(1)); print('ends')").stdout == "ends\n"
     assert program("rt = mycelium.Runtime(contract=desk); sys.exit(3)", code=3)

@@ -270,6 +270,7 @@ def _at_exit() -> None:
 def _at_last() -> None:
     """None but daemon threads are left."""
     _at_exit()
+    _native.leave()
     _threads.end_callers(_END_LIMIT_S)
 
 
