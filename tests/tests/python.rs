@@ -51,6 +51,16 @@ fn python_in(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// Pytest over `tests`. A library that MYCELIUM_PRELOAD names is loaded first: the runtime of a sanitizer, which
+/// an extension does not bring.
+fn pytest(folder: &Path, tests: &str) -> Command {
+    let mut command = python_in(folder, &["-m", "pytest", "-p", "no:cacheprovider", tests]);
+    if let Some(runtime) = std::env::var_os("MYCELIUM_PRELOAD") {
+        command.env("LD_PRELOAD", runtime);
+    }
+    command
+}
+
 /// Lays the package out in `folder`, with the native half from `library`.
 fn stage(folder: &Path, library: &Path) {
     let _ = fs::remove_dir_all(folder);
@@ -94,8 +104,7 @@ fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     stage(&folder, &beside("libmycelium_native.so"));
     let run = |args: &[&str]| run(&folder, args);
     let topology = over_tls(&folder.join("tls"));
-    let mut tests = python_in(&folder, &["-m", "pytest", "-p", "no:cacheprovider", "tests"]);
-    let told = said(tests.env("MYCELIUM_TLS_TOPOLOGY", topology));
+    let told = said(pytest(&folder, "tests").env("MYCELIUM_TLS_TOPOLOGY", topology));
     assert!(told.contains(" passed"), "{told}");
     let cache = folder.join("mypy-cache").display().to_string();
     let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "tests/typed.py"]);
@@ -116,7 +125,7 @@ fn an_extension_module_brings_actors_of_rust_that_python_makes_by_name() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-extension");
     stage(&folder, &beside("libmycelium_native.so"));
     let example = |name: &str| root().join("examples/extension").join(name).display().to_string();
-    let told = run(&folder, &["-m", "pytest", "-q", "-p", "no:cacheprovider", &example("tests")]);
+    let told = said(&mut pytest(&folder, &example("tests")));
     assert!(told.contains(" passed"), "{told}");
     let cache = folder.join("mypy-cache").display().to_string();
     let told = run(&folder, &["-m", "mypy", "--cache-dir", &cache, "--strict", &example("sweep.py")]);

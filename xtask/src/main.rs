@@ -30,6 +30,8 @@ Developer commands of Mycelium.
     cargo xtask mutants [ARGS]     change the code in small ways and see whether a test notices; ARGS go to cargo-mutants
     cargo xtask sanitize asan|lsan|tsan [ARGS]
                                    run tests under a sanitizer; ARGS go to `cargo test`
+    cargo xtask sanitize asan-python [ARGS]
+                                   run the tests of the Python package with AddressSanitizer in its native half
     cargo xtask python             build the Python package with pip, install it into a new environment, and run its tests there
     cargo xtask ocaml              build the OCaml library with dune, and run its tests and the programs of docs/ocaml.md
     cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP, OCaml)

@@ -3,7 +3,7 @@
 //! read it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::fuzz::host;
@@ -26,6 +26,9 @@ const SANITIZERS: &[(&str, &str, &str)] = &[
     ("lsan", "leak", "--workspace"),
     ("tsan", "thread", "-p mycelium-mailbox"),
 ];
+
+/// AddressSanitizer over what a Python that knows nothing of it loads.
+const PYTHON: &str = "asan-python";
 
 /// Runs the tests with counters in the code, and prints which share of its lines they reached.
 ///
@@ -239,7 +242,10 @@ fn mutants_step(args: &[String]) -> Step {
 
 /// Runs tests under a sanitizer; `args` go to `cargo test`.
 pub(crate) fn sanitize(root: &Path, args: &[String]) -> Result<(), Failure> {
-    let names: Vec<&str> = SANITIZERS.iter().map(|(name, ..)| *name).collect();
+    if let Some((PYTHON, args)) = args.split_first().map(|(name, args)| (name.as_str(), args)) {
+        return sanitize_python(root, args);
+    }
+    let names: Vec<&str> = SANITIZERS.iter().map(|(name, ..)| *name).chain([PYTHON]).collect();
     let known = args.split_first().filter(|(name, _)| names.contains(&name.as_str()));
     let Some((name, args)) = known else {
         let usage = format!("usage: cargo xtask sanitize {} [CARGO TEST ARGS]", names.join("|"));
@@ -265,16 +271,80 @@ fn sanitize_step(root: &Path, host: &str, name: &str, args: &[String]) -> Result
     // What ThreadSanitizer has not built it does not understand: without a standard library of its own it
     // takes for races what locks, channels, the last drop of an `Arc` and the ends of threads order.
     let std = if *kind == "thread" { "-Zbuild-std" } else { "" };
-    let target = root.join("target").join(name);
-    let known = |file: &str| format!("suppressions={}", root.join(file).display());
-    Ok(Step::cargo("sanitize", &format!("test --locked --tests --no-fail-fast --target {host} {std} {over}"))
-        .args(args)
-        .env("RUSTC_BOOTSTRAP", "1")
+    let step =
+        Step::cargo("sanitize", &format!("test --locked --tests --no-fail-fast {std} {over}")).args(args);
+    Ok(with_sanitizer(step, kind, host, &root.join("target").join(name))
+        .env("LSAN_OPTIONS", &format!("suppressions={}", text(&root.join("xtask/lsan.supp")))))
+}
+
+/// Has what cargo compiles bring the sanitizer.
+fn with_sanitizer(step: Step, kind: &str, host: &str, target: &Path) -> Step {
+    step.env("RUSTC_BOOTSTRAP", "1")
         // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in
         // them.
         .env("RUSTFLAGS", &format!("-Zsanitizer={kind} -Cforce-frame-pointers=yes"))
-        .env("LSAN_OPTIONS", &known("xtask/lsan.supp"))
-        .env("CARGO_TARGET_DIR", &target.display().to_string()))
+        // A target that is named leaves build scripts and macros without it. Tests that call cargo inherit it.
+        .env("CARGO_BUILD_TARGET", host)
+        .env("CARGO_TARGET_DIR", &text(target))
+}
+
+/// Runs the tests of the Python package with AddressSanitizer in its native half; `args` go to `cargo test`.
+fn sanitize_python(root: &Path, args: &[String]) -> Result<(), Failure> {
+    let (host, target) = (host()?, root.join("target/asan"));
+    let runtime = shared_runtime(root, &host, &target)?;
+    let reports = target.join("python-reports");
+    // Those of an earlier run.
+    let _ = std::fs::remove_dir_all(&reports);
+    std::fs::create_dir_all(&reports)
+        .map_err(|error| Failure::new(format!("error: {} cannot be made: {error}", reports.display())))?;
+    judged(python_step(&host, &target, &runtime, &reports, args).run(root), &reports)
+}
+
+/// A report is a failure though all tests pass: many run Python in a process of its own, and expect some of
+/// these to fail.
+fn judged(outcome: Result<(), Failure>, reports: &Path) -> Result<(), Failure> {
+    match std::fs::read_dir(reports).map_or(0, Iterator::count) {
+        0 => outcome,
+        count => Err(Failure::new(format!(
+            "FAILED: AddressSanitizer has written {count} reports to {}",
+            reports.display()
+        ))),
+    }
+}
+
+fn python_step(host: &str, target: &Path, runtime: &Path, reports: &Path, args: &[String]) -> Step {
+    let step = Step::cargo("sanitize", "test --locked -p mycelium-tests --test python").args(args);
+    // Python itself leaves much behind when it ends.
+    let options = format!("detect_leaks=0:log_path={}", text(&reports.join("report")));
+    with_sanitizer(step, "address", host, target)
+        .env("ASAN_OPTIONS", &options)
+        .env("MYCELIUM_PRELOAD", &text(runtime))
+        // Python's own allocator would hide its objects.
+        .env("PYTHONMALLOC", "malloc")
+        // What was freed is kept for a while.
+        .env("MYCELIUM_MEMORY", "unjudged")
+}
+
+/// The sanitizer's runtime as a library that is loaded before a program: the compiler has it only as an
+/// archive for programs of its own.
+fn shared_runtime(root: &Path, host: &str, target: &Path) -> Result<PathBuf, Failure> {
+    let folder =
+        Path::new(said("rustc", &["--print", "sysroot"]).trim()).join(format!("lib/rustlib/{host}/lib"));
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let archive = files.into_iter().find(|file| text(file).ends_with("_rt.asan.a")).ok_or_else(|| {
+        Failure::new(format!("error: the compiler has no AddressSanitizer in {}", folder.display()))
+    })?;
+    let (copy, library) = (target.join("runtime.a"), target.join("libruntime.so"));
+    std::fs::create_dir_all(target)
+        .and_then(|()| std::fs::copy(&archive, &copy))
+        .map_err(|error| Failure::new(format!("error: {} cannot be written: {error}", copy.display())))?;
+    // It is to begin before all else, which only a program can ask for.
+    Step::program("runtime", "ar", "d").args(&[text(&copy), "asan_preinit.cpp.o".to_owned()]).run(root)?;
+    // The library of C++ comes along: what it throws is looked for once, at the start.
+    Step::program("runtime", "c++", "-shared -Wl,--no-as-needed -Wl,--whole-archive")
+        .args(&[text(&copy), "-Wl,--no-whole-archive".to_owned(), "-o".to_owned(), text(&library)])
+        .run(root)?;
+    Ok(library)
 }
 
 #[cfg(test)]
@@ -360,5 +430,33 @@ mod tests {
         assert!(line("asan", "").is_ok_and(|line| !line.contains("-Zbuild-std")));
         assert!(line("asan", "-p mycelium-remote").is_ok_and(|line| !line.contains("--workspace")));
         assert!(line("msan", "").is_err());
+    }
+
+    #[test]
+    fn the_python_package_is_tested_with_the_runtime_before_it() {
+        let path = Path::new;
+        let args = words("-- --nocapture");
+        let line = python_step("host", path("/t"), path("/t/r.so"), path("/t/found"), &args).command_line();
+        for part in [
+            "-Zsanitizer=address",
+            "CARGO_BUILD_TARGET=host",
+            "MYCELIUM_PRELOAD=/t/r.so",
+            "PYTHONMALLOC=malloc",
+            "log_path=/t/found/report",
+            "--test python -- --nocapture",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_report_of_a_process_that_was_to_fail_is_a_failure() {
+        let folder = std::env::temp_dir().join(format!("mycelium-reports-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        assert!(judged(Ok(()), &folder).is_ok());
+        std::fs::write(folder.join("report.1"), "").unwrap();
+        let failure = judged(Ok(()), &folder).unwrap_err().to_string();
+        assert!(failure.contains("1 reports") && failure.contains("mycelium-reports"), "{failure}");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -105,6 +105,17 @@ impl Core {
         self.over.load(Ordering::Acquire)
     }
 
+    /// Whether a message is worth its bytes, which Python makes: a thread of Python that publishes until the
+    /// interpreter is gone must not be there then: see `leaving`.
+    #[inline]
+    pub(crate) fn takes(&self, py: Python<'_>, name: &'static str) -> PyResult<()> {
+        if self.is_over() {
+            Err(errors::publish(py, &WirePublishError::Closed { message: name }))
+        } else {
+            Ok(())
+        }
+    }
+
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
     }

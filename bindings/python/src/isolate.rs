@@ -20,6 +20,7 @@ use crate::contract::Contract;
 use crate::errors::{self, Class};
 use crate::host::{Apart, Host};
 use crate::kind::Kind;
+use crate::leaving;
 use crate::plan::{self, Hosting};
 use crate::runtime::Told;
 use crate::rust_actors::RustActors;
@@ -94,6 +95,7 @@ impl Isolate {
 
     /// What belongs to its thread, on that thread.
     fn inside(&self, py: Python<'_>) -> PyResult<&Inside> {
+        leaving::enter()?;
         self.inside.get().ok_or_else(|| {
             Class::Busy.of(py, "an isolate belongs to the thread that has made it: make one in each thread")
         })

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
 
 use crate::errors::Class;
+use crate::leaving;
 
 /// A generated message class that the runtime's contract has.
 pub(crate) struct Kind {
@@ -98,6 +99,7 @@ impl Kind {
         message: &Bound<'py, PyAny>,
         rules: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
+        leaving::enter()?;
         let py = message.py();
         let value = message.call_method0(self.methods.encode.bind(py))?;
         if rules {

@@ -26,6 +26,7 @@ mod host;
 mod interrupt;
 mod isolate;
 mod kind;
+mod leaving;
 mod log;
 mod pipe;
 mod plan;
@@ -55,6 +56,7 @@ pub use pyo3;
 #[doc(hidden)]
 pub fn native_module(module: &Bound<'_, PyModule>, embedded: bool) -> PyResult<()> {
     module.add("EMBEDDED", embedded)?;
+    module.add_function(wrap_pyfunction!(leaving::leave, module)?)?;
     rust_actors::add_registry(module)?;
     module.add_class::<callback::Callback>()?;
     module.add_class::<context::Context>()?;

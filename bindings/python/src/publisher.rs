@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyType};
 
 use crate::core::Core;
 use crate::kind::Kind;
-use crate::wait;
+use crate::{leaving, wait};
 
 /// Publishes messages of one class: faster than `Runtime.publish`, which looks the class up for each
 /// message.
@@ -54,6 +54,7 @@ impl Publisher {
             return self.core.publish(py, &self.kind.header, value.as_bytes(), limit);
         }
         self.check(message)?;
+        self.core.takes(py, self.kind.name)?;
         let value = self.kind.encode(message, self.core.host.validate)?;
         self.core.publish(py, &self.kind.header, value.as_bytes(), limit)
     }
@@ -61,6 +62,7 @@ impl Publisher {
     /// Publishes the messages or encoded values of an iterable; how many.
     #[pyo3(signature = (messages, timeout = None))]
     fn publish_each(&self, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        leaving::enter()?;
         let mut published = 0;
         for message in messages.try_iter()? {
             self.publish(&message?, timeout)?;

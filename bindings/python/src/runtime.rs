@@ -90,6 +90,7 @@ impl Runtime {
     #[pyo3(signature = (message, timeout = None))]
     fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let (kind, limit) = (self.kind(&message.get_type())?, wait::limit(timeout)?);
+        self.core.takes(message.py(), kind.name)?;
         let value = kind.encode(message, self.core.host.validate)?;
         self.core.publish(message.py(), &kind.header, value.as_bytes(), limit)
     }
@@ -150,8 +151,9 @@ impl Runtime {
     fn ask_at<'py>(&self, path: &str, query: &Bound<'py, PyAny>, timeout: f64) -> PyResult<Told<'py>> {
         let (py, limit) = (query.py(), wait::limit(Some(timeout))?);
         self.core.open(py)?;
-        let query = self.core.host.encode(query)?;
+        // First: a runtime that is closed runs no Python, see `Core::takes`.
         let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
+        let query = self.core.host.encode(query)?;
         let answer = match wait::until(py, &self.core, address.asked(query), limit, || false)? {
             Waited::Ready(answer) => answer,
             Waited::TimedOut => Err(Error::Ask(AskError::timed_out(None, limit.unwrap_or_default()))),
@@ -179,8 +181,8 @@ impl Runtime {
     fn tell_at(&self, path: &str, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let (py, limit) = (message.py(), wait::limit(timeout)?);
         self.core.open(py)?;
-        let message = self.core.host.encode(message)?;
         let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
+        let message = self.core.host.encode(message)?;
         let told = match wait::until(py, &self.core, address.told(message), limit, || false)? {
             Waited::Ready(told) => told,
             Waited::GivenUp => Err(Error::Closed { what: "the runtime" }),

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use crate::core::Core;
 use crate::errors::{self, Class};
 use crate::kind::Kind;
+use crate::leaving;
 use crate::pipe::Pipe;
 use crate::wait::{self, Waited, until};
 
@@ -63,6 +64,7 @@ impl Subscription {
 
     /// The one reader: others have an error and not a deadlock.
     fn reading(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Reading>> {
+        leaving::enter()?;
         self.core.open(py)?;
         match self.reading.try_lock() {
             Ok(reading) => Ok(reading),

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::contract::Contract;
 use crate::isolate::Isolate;
+use crate::leaving;
 
 /// How often signals are looked for and the progress is told.
 const LOOK: Duration = Duration::from_millis(50);
@@ -85,6 +86,7 @@ impl Sweep {
             });
         };
         let one = |_: &usize, trial: &TrialOf| {
+            leaving::enter()?;
             Python::attach(|py| Ok(instance.call1(py, (Trial(trial.clone()),))?))
         };
         let swept = py.detach(|| {

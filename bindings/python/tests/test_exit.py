@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import desk
+import mycelium
+import pytest
+from desk import Tick
+
 
 def test_an_interpreter_that_exits_while_threads_publish_and_wait(program) -> None:  # type: ignore[no-untyped-def]
     told = program(
@@ -34,6 +39,112 @@ def test_an_interpreter_that_exits_while_threads_publish_and_wait(program) -> No
         """
     )
     assert "ends" in told.stdout and told.stderr == ""
+
+
+def test_daemon_threads_within_a_call_do_not_take_the_process_down_when_the_interpreter_exits(program) -> None:  # type: ignore[no-untyped-def]
+    head = """
+        class Busy(mycelium.Actor):
+            @mycelium.on(Tick)
+            def tick(self, tick):
+                begun.set()
+                spin()
+
+        def spin():
+            while True:
+                pass
+
+        def endless():
+            begun.set()
+            yield spin()
+
+        def messages():
+            mycelium.Runtime(contract=desk).publisher(Tick).publish_many(endless())
+
+        def isolate():
+            with mycelium.Isolate(desk) as made:
+                made.spawn(Busy)
+                made.publish(Tick(1))
+                made.run()
+
+        def sweep():
+            def build(trial):
+                begun.set()
+                spin()
+
+            mycelium.Sweep([{}] * 1000, build).run(threads=2)
+
+        begun = threading.Event()
+        """
+    for work in ("messages", "isolate", "sweep"):
+        told = program(f"{head}threading.Thread(target={work}, daemon=True).start(); begun.wait(); print('ends')")
+        assert told.stdout == "ends\n", (work, told.stderr)
+
+
+def test_daemon_threads_that_call_again_and_again_do_not_take_the_process_down_either(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        rt = mycelium.Runtime(contract=desk)
+        publisher, notes = rt.publisher(Tick), rt.subscribe(Note, capacity=100_000)
+        rt.publish_many([Note(1, "a text", [])] * 60_000)
+        calls = (lambda: rt.publish(Tick(1)), lambda: publisher.publish(Tick(1)),
+                 lambda: rt.tell("root/none", Tick(1)), lambda: rt.ask("root/none", Tick(1), Tick),
+                 lambda: [note.text for note in notes])
+
+        def again(call):
+            while True:
+                try:
+                    call()
+                except mycelium.MyceliumError:
+                    pass
+
+        for call in calls:
+            threading.Thread(target=again, args=(call,), daemon=True).start()
+        time.sleep(0.1)
+        print("ends")
+        """
+    )
+    assert (told.stdout, told.stderr) == ("ends\n", "")
+
+
+def test_a_closed_runtime_runs_no_python_of_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mycelium.Runtime(contract=desk) as rt:
+        publisher = rt.publisher(Tick)
+    monkeypatch.setattr(Tick, "encode", lambda self: pytest.fail("a thread is in Python, with Rust around it"))
+    for use in (
+        lambda: rt.publish(Tick(1)),
+        lambda: publisher.publish(Tick(1)),
+        lambda: rt.tell("root/none", Tick(1)),
+        lambda: rt.ask("root/none", Tick(1), Tick),
+    ):
+        with pytest.raises(mycelium.ClosedError, match="runtime is closed"):
+            use()
+
+
+def test_calls_of_other_threads_are_refused_when_the_interpreter_is_left(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        rt = mycelium.Runtime(contract=desk)
+        publisher, ticks = rt.publisher(Tick), rt.subscribe(Tick)
+
+        def refused():
+            sweep = mycelium.Sweep([{}], lambda trial: {"made": 1})
+            for call in (lambda: rt.publish(Tick(1)), lambda: publisher.publish_many(iter([])), ticks.try_recv,
+                         lambda: mycelium.Isolate(desk).run()):
+                try:
+                    call()
+                except SystemExit:
+                    print("refused")
+            print([type(failure.error).__name__ for failure in sweep.run().failures])
+
+        mycelium._native.leave()
+        other = threading.Thread(target=refused)
+        other.start()
+        other.join()
+        rt.publish(Tick(1))
+        print(ticks.try_recv())
+        """
+    )
+    assert told.stdout == "refused\n" * 4 + "['SystemExit']\nTick(number=1)\n"
 
 
 def test_a_runtime_that_nobody_closes(program) -> None:  # type: ignore[no-untyped-def]

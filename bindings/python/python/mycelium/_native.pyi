@@ -7,6 +7,8 @@ from typing_extensions import Self
 
 EMBEDDED: bool
 
+def leave() -> None: ...
+
 @final
 class Contract:
     @staticmethod

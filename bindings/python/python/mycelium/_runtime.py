@@ -267,6 +267,13 @@ def _at_exit() -> None:
     _log.stop()
 
 
+def _at_last() -> None:
+    """None but daemon threads are left."""
+    _at_exit()
+    _native.leave()
+    _threads.end_callers(_END_LIMIT_S)
+
+
 def _in_child() -> None:
     _log.in_child()
     _threads.in_child()
@@ -276,7 +283,7 @@ def _in_child() -> None:
     _working.clear()
 
 
-atexit.register(_at_exit)
+atexit.register(_at_last)
 # Before the interpreter waits for threads, those of executors among them: one that reads or publishes has the
 # end, and holds up no exit. What is registered last comes first.
 _register_atexit = getattr(threading, "_register_atexit", None)
