@@ -76,7 +76,8 @@ def test_daemon_threads_within_a_call_do_not_take_the_process_down_when_the_inte
         begun = threading.Event()
         """
     for work in ("messages", "isolate", "sweep"):
-        told = program(f"{head}threading.Thread(target={work}, daemon=True).start(); begun.wait(); print('ends')")
+        start = f"threading.Thread(target={work}, daemon=True).start()"
+        told = program(f"{head}{start}; begun.wait(); print('ends')")
         assert told.stdout == "ends\n", (work, told.stderr)
 
 
@@ -109,7 +110,7 @@ def test_daemon_threads_that_call_again_and_again_do_not_take_the_process_down_e
 def test_a_closed_runtime_runs_no_python_of_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     with mycelium.Runtime(contract=desk) as rt:
         publisher = rt.publisher(Tick)
-    monkeypatch.setattr(Tick, "encode", lambda self: pytest.fail("a thread is in Python, with Rust around it"))
+    monkeypatch.setattr(Tick, "encode", lambda self: pytest.fail("Python runs within Rust"))
     for use in (
         lambda: rt.publish(Tick(1)),
         lambda: publisher.publish(Tick(1)),
