@@ -158,7 +158,7 @@ impl Handler<u32> for Leaver {
 #[test]
 fn an_actor_that_was_found_stuck_and_ends_by_itself_has_not_failed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    let test = async {
         let (bus, log) = (MessageBus::new(), Heard::default());
         let seen = log.clone();
         let child = Child::actor("w", move || Leaver(seen.clone())).restart(Restart::Transient);
@@ -170,7 +170,8 @@ fn an_actor_that_was_found_stuck_and_ends_by_itself_has_not_failed() {
         assert_eq!(log.wait_for("exited w").await, "exited w: normal");
         tree.shutdown().await.unwrap();
         assert_eq!(log.words().iter().filter(|word| word.starts_with("started")).count(), 1);
-    });
+    };
+    runtime.block_on(async { tokio::time::timeout(WATCHDOG, test).await }).expect("the test hangs");
 }
 
 #[test]
