@@ -403,8 +403,8 @@ fn killed_processes_are_reaped_before_a_shutdown_returns() {
             let tree = root.supervisor(desk).start(&bus).await.unwrap();
             assert!(child_processes() >= 2);
             assert!(tree.shutdown().await.is_err());
-            // No child is left, not even as a zombie. A kill that takes longer than it may, as it does where the
-            // machine holds up a thread, is not waited for.
+            // No child is left, not even as a zombie. A kill that takes longer than it may is not waited for:
+            // it does where the machine holds up a thread.
             at_once += u32::from(child_processes() == 0);
             while child_processes() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;

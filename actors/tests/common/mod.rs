@@ -153,7 +153,7 @@ impl Heard {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    /// The same, and keeps its thread meanwhile; `false`: it has not come in all the time that a test may take.
+    /// The same, and keeps its thread meanwhile; `false`: it has not come in all the time that a test has.
     pub fn keep_until(&self, start: &str) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < WATCHDOG {

@@ -232,8 +232,8 @@ fn what_is_retained_comes_once_to_a_subscriber_however_long_its_link_was_away() 
     });
 }
 
-/// Whether the link has seen, in a pause of this length, that nobody wanted ticks any more: it may not have had
-/// its turn.
+/// Whether the link has seen, in a pause of this length, that nobody wanted ticks any more: it may not have
+/// had its turn.
 async fn is_retained_for_a_later_one(hold: Duration, pause: Duration) -> bool {
     let (market, desk, heard, proxy) = retained_and_cut(hold).await;
     drop(heard);
