@@ -193,13 +193,20 @@ fn a_bus_that_somebody_shuts_down_ends_the_program() {
 
 #[test]
 fn a_signal_that_comes_while_somebody_shuts_the_bus_down_leaves_the_process_to_the_next_one() {
-    let mut player = Player::new("told");
-    player.wait_for("closing");
-    player.signal("-INT");
-    player.wait_for("ended");
-    player.signal("-TERM");
-    let End { code, out, err } = player.end();
-    assert_eq!(code, Some(143), "{out}{err}");
+    let mut ends = Vec::new();
+    // What is killed and not seen to be gone in time ends the process, as the code 3 says. On a busy machine
+    // that may be so now and then.
+    while ends.iter().all(|code| *code == Some(3)) && ends.len() < 5 {
+        let mut player = Player::new("told");
+        player.wait_for("closing");
+        player.signal("-INT");
+        player.wait_for("ended");
+        player.signal("-TERM");
+        let End { code, out, err } = player.end();
+        assert!([Some(143), Some(3)].contains(&code), "{code:?}: {out}{err}");
+        ends.push(code);
+    }
+    assert_eq!(ends.last(), Some(&Some(143)), "{ends:?}");
 }
 
 #[tokio::test]

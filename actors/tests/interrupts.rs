@@ -1,10 +1,13 @@
 //! `Context::interrupted_by`: for how long it counts.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use common::with_ever_longer_limits;
 use mycelium::tree::{Child, Health};
 use mycelium::{Context, MessageBus, Result, Supervisor, actor};
 
@@ -49,13 +52,17 @@ impl Once {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_life_has_said_of_interrupts_does_not_count_for_the_next() {
+#[test]
+fn what_one_life_has_said_of_interrupts_does_not_count_for_the_next() {
+    with_ever_longer_limits(interrupts_of_each_life);
+}
+
+async fn interrupts_of_each_life(limit: Duration) {
     for (first, interrupts) in [(Order::Hang, 1), (Order::Fail, 0)] {
         let (bus, record) = (MessageBus::new(), Arc::<Record>::default());
         let own = Arc::clone(&record);
         let child = Child::actor("once", move || Once(Arc::clone(&own)));
-        let child = child.health(Health::within(Duration::from_millis(200)).restart());
+        let child = child.health(Health::within(limit).restart());
         let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
         let tree = root.start(&bus).await.unwrap();
         let once = tree.lookup::<Once>("root/once").unwrap();
@@ -102,12 +109,16 @@ impl Faulty {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_that_panics_costs_its_supervisor_nothing_and_the_handler_is_given_up() {
+#[test]
+fn an_interrupt_that_panics_costs_its_supervisor_nothing_and_the_handler_is_given_up() {
+    with_ever_longer_limits(interrupts_that_panic);
+}
+
+async fn interrupts_that_panic(limit: Duration) {
     let (bus, record) = (MessageBus::new(), Arc::<Record>::default());
     let (own, other) = (Arc::clone(&record), Arc::<Record>::default());
     let child = Child::actor("faulty", move || Faulty(Arc::clone(&own)));
-    let child = child.health(Health::within(Duration::from_millis(50)).restart());
+    let child = child.health(Health::within(limit).restart());
     let root = Supervisor::builder("root").intensity(9, Duration::from_secs(60)).child(child);
     let tree = root.actor("other", move || Idle(Arc::clone(&other))).start(&bus).await.unwrap();
     let faulty = tree.lookup::<Faulty>("root/faulty").unwrap();

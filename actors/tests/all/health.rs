@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{Heard, Left, PERIOD, Right, Tick, WATCHDOG, observer, on_both_runtimes};
+use crate::common::{
+    Heard, Left, PERIOD, Right, Tick, WATCHDOG, ever_longer, observer, on_both_runtimes,
+    with_ever_longer_limits,
+};
 use mycelium::tree::{Child, Health, Restart, Shutdown, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, OwnThread, Responder, Service,
@@ -39,6 +42,14 @@ impl Handler<Pause> for Worker {
         Ok(())
     }
 }
+/// Its handler waits until this has been written down.
+struct Until(Heard, &'static str);
+impl Handler<Until> for Worker {
+    async fn handle(&mut self, until: &Until, _: &mut Context<Self>) -> Result<(), BoxError> {
+        until.0.wait_for(until.1).await;
+        Ok(())
+    }
+}
 struct Sum;
 impl Responder<Sum> for Worker {
     type Reply = u32;
@@ -56,25 +67,25 @@ async fn probed(health: Health, bus: &MessageBus, log: &Heard) -> (Tree, ActorRe
 
 #[test]
 fn a_handler_that_never_returns_is_reported_with_its_message() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let (tree, worker) = probed(Health::within(SHORT), &bus, &log).await;
+        let (tree, worker) = probed(Health::within(limit), &bus, &log).await;
         worker.tell(1).await.unwrap();
         worker.tell(13).await.unwrap();
         let line = log.wait_for("stuck").await;
         assert_eq!(line, "stuck w: u32, whose handler waits");
         assert_eq!(log.words(), ["started w", &*line], "it is reported once and not touched");
         assert!(worker.is_alive());
-        let missed = tree.shutdown_within(SHORT).await.unwrap_err().missed;
+        let missed = tree.shutdown_within(limit).await.unwrap_err().missed;
         assert_eq!(missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/w"]);
     });
 }
 
 #[test]
 fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let (tree, worker) = probed(Health::within(SHORT).restart(), &bus, &log).await;
+        let (tree, worker) = probed(Health::within(limit).restart(), &bus, &log).await;
         for number in [1, 13, 2, 3] {
             worker.tell(number).await.unwrap();
         }
@@ -118,11 +129,11 @@ impl Responder<Sum> for Hasty {
 
 #[test]
 fn a_message_that_waits_for_the_first_life_of_an_actor_is_probed_too() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log, lives) = (MessageBus::new(), Heard::default(), AtomicU32::new(13));
         let child = Child::actor("w", move || Hasty(Worker { heard: lives.fetch_add(1, Ordering::SeqCst) }));
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
-        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let tree = root.child(child.health(Health::within(limit).restart())).start(&bus).await.unwrap();
         let worker = tree.lookup::<Hasty>("root/w").unwrap();
         assert_eq!(worker.ask(Sum).await.unwrap(), 14);
         let exited = log.wait_for("exited w").await;
@@ -131,14 +142,14 @@ fn a_message_that_waits_for_the_first_life_of_an_actor_is_probed_too() {
     });
 }
 
-/// Keeps its thread for longer than it may, and ends then.
-struct Leaver;
+/// Keeps its thread until it was found stuck, and ends then.
+struct Leaver(Heard);
 impl Actor for Leaver {
     type Error = BoxError;
 }
-impl Handler<Pause> for Leaver {
-    async fn handle(&mut self, pause: &Pause, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        std::thread::sleep(pause.0);
+impl Handler<u32> for Leaver {
+    async fn handle(&mut self, _: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.keep_until("stuck w");
         ctx.stop();
         Ok(())
     }
@@ -147,33 +158,34 @@ impl Handler<Pause> for Leaver {
 #[test]
 fn an_actor_that_was_found_stuck_and_ends_by_itself_has_not_failed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    let test = async {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let child = Child::actor("w", || Leaver).restart(Restart::Transient);
+        let seen = log.clone();
+        let child = Child::actor("w", move || Leaver(seen.clone())).restart(Restart::Transient);
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
         let leaver = tree.lookup::<Leaver>("root/w").unwrap();
-        leaver.tell(Pause(SHORT * 10)).await.unwrap();
+        leaver.tell(13).await.unwrap();
         log.wait_for("stuck w").await;
         assert_eq!(log.wait_for("exited w").await, "exited w: normal");
         tree.shutdown().await.unwrap();
         assert_eq!(log.words().iter().filter(|word| word.starts_with("started")).count(), 1);
-    });
+    };
+    runtime.block_on(async { tokio::time::timeout(WATCHDOG, test).await }).expect("the test hangs");
 }
 
 #[test]
 fn slow_is_not_stuck_and_what_goes_on_has_recovered() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let (tree, worker) = probed(Health::within(SHORT * 4), &bus, &log).await;
-        // Each message ends well before the limit, all of them long after it.
+        let (tree, worker) = probed(Health::within(limit), &bus, &log).await;
+        // Each message ends well before the limit, all of them after it.
         for _ in 0..12 {
-            worker.tell(Pause(SHORT / 2)).await.unwrap();
+            worker.tell(Pause(limit / 8)).await.unwrap();
         }
         assert_eq!(worker.ask(Sum).await.unwrap(), 0);
         assert_eq!(log.words(), ["started w"]);
-        worker.tell(Pause(SHORT * 8)).await.unwrap();
-        log.wait_for("stuck w: Pause").await;
+        worker.tell(Until(log.clone(), "stuck w: Until")).await.unwrap();
         log.wait_for("recovered w").await;
         tree.shutdown().await.unwrap();
     });
@@ -181,11 +193,11 @@ fn slow_is_not_stuck_and_what_goes_on_has_recovered() {
 
 #[test]
 fn two_actors_that_wait_for_each_others_full_queues_are_reported() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::builder().topic_capacity(8).build(), Heard::default());
         let root = Supervisor::builder("root").on_event(observer(&log));
-        let root = root.child(Child::actor("left", || Left).health(Health::within(SHORT)));
-        let root = root.child(Child::actor("right", || Right).health(Health::within(SHORT)));
+        let root = root.child(Child::actor("left", || Left).health(Health::within(limit)));
+        let root = root.child(Child::actor("right", || Right).health(Health::within(limit)));
         let tree = root.start(&bus).await.unwrap();
         bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
         assert_eq!(
@@ -196,7 +208,7 @@ fn two_actors_that_wait_for_each_others_full_queues_are_reported() {
             log.wait_for("stuck right").await,
             "stuck right: Tock from topic tocks, whose handler waits"
         );
-        assert_eq!(tree.shutdown_within(SHORT).await.unwrap_err().missed.len(), 2);
+        assert_eq!(tree.shutdown_within(limit).await.unwrap_err().missed.len(), 2);
     });
 }
 
@@ -314,11 +326,11 @@ impl Responder<Sum> for Speechless {
 
 #[test]
 fn last_words_that_never_end_are_cut_short_and_the_failure_stays_the_reason() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log, lives) = (MessageBus::new(), Heard::default(), AtomicU32::new(0));
         let child = Child::actor("w", move || Speechless(lives.fetch_add(1, Ordering::SeqCst)));
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
-        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let tree = root.child(child.health(Health::within(limit).restart())).start(&bus).await.unwrap();
         let worker = tree.lookup::<Speechless>("root/w").unwrap();
         worker.tell(1).await.unwrap();
         assert_eq!(worker.ask(Sum).await.unwrap(), 1);
@@ -354,63 +366,67 @@ impl Service for Busy {
 #[test]
 fn who_waits_for_a_turn_is_not_stuck() {
     for (workers, apart) in [(1, false), (2, false), (1, true)] {
-        let busy =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
-        let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let test = async {
+        ever_longer(|limit| {
+            let mut busy = tokio::runtime::Builder::new_multi_thread();
+            let busy = busy.worker_threads(workers).enable_all().build().unwrap();
+            let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let builder = MessageBus::builder();
-            let bus = if apart { builder.runtime(busy.handle().clone()).build() } else { builder.build() };
-            let (log, turns) = (Heard::default(), Arc::<AtomicU32>::default());
-            let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
-            for n in 0..10 {
-                let turns = Arc::clone(&turns);
-                let busy = move || Busy { work: SHORT, turns: Arc::clone(&turns) };
-                // The others' turns take longer than this. A turn is a quarter of it, as the machine may hold
-                // up the thread meanwhile.
-                let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 4));
-                root = root.child(child.shutdown(Shutdown::BrutalKill));
-            }
-            // One that is stuck is found all the same.
-            let child = Child::actor("w", Worker::default).health(Health::within(SHORT * 2));
-            let tree = root.child(child).start(&bus).await.unwrap();
-            tree.lookup::<Worker>("root/w").unwrap().tell(13).await.unwrap();
-            log.wait_for("stuck w").await;
-            while turns.load(Ordering::SeqCst) < 120 {
-                tokio::time::sleep(SHORT).await;
-            }
-            let false_alarms: Vec<_> =
-                log.words().into_iter().filter(|word| word.starts_with("stuck busy")).collect();
-            assert_eq!(false_alarms, [""; 0]);
-            let _ = tree.shutdown_within(WATCHDOG).await;
-        };
-        if apart { other.block_on(test) } else { busy.block_on(test) }
+            let bus = if apart { builder.runtime(busy.handle().clone()) } else { builder }.build();
+            let test = busy_ones_and_a_stuck_one(bus, limit);
+            if apart { other.block_on(test) } else { busy.block_on(test) }
+        });
     }
 }
 
-/// Has a task on its own thread compute, and waits for it.
-struct Helped;
+async fn busy_ones_and_a_stuck_one(bus: MessageBus, limit: Duration) {
+    let (log, turns) = (Heard::default(), Arc::<AtomicU32>::default());
+    let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
+    for n in 0..10 {
+        let turns = Arc::clone(&turns);
+        // The others' turns take longer than the limit.
+        let busy = move || Busy { work: limit / 4, turns: Arc::clone(&turns) };
+        let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(limit));
+        root = root.child(child.shutdown(Shutdown::BrutalKill));
+    }
+    // One that is stuck is found all the same.
+    let child = Child::actor("w", Worker::default).health(Health::within(limit / 2));
+    let tree = root.child(child).start(&bus).await.unwrap();
+    tree.lookup::<Worker>("root/w").unwrap().tell(13).await.unwrap();
+    log.wait_for("stuck w").await;
+    while turns.load(Ordering::SeqCst) < 60 {
+        tokio::time::sleep(limit / 4).await;
+    }
+    let false_alarms: Vec<_> =
+        log.words().into_iter().filter(|word| word.starts_with("stuck busy")).collect();
+    assert_eq!(false_alarms, [""; 0]);
+    let _ = tree.shutdown_within(WATCHDOG).await;
+}
+
+/// Has a task on its own thread compute for so long, and waits for it.
+struct Helped(Duration);
 impl Actor for Helped {
     type Error = BoxError;
 }
 impl Responder<Sum> for Helped {
     type Reply = u32;
     async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
-        let helper = tokio::spawn(async {
-            std::thread::sleep(SHORT * 10);
+        let time = self.0;
+        let helper = tokio::spawn(async move {
+            std::thread::sleep(time);
             7
         });
         helper.await.unwrap()
     }
 }
 
-/// Keeps its own thread, and says nothing meanwhile.
-struct Silent;
+/// Keeps its own thread until it was found stuck, and says nothing meanwhile.
+struct Silent(Heard);
 
 impl Service for Silent {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         ctx.alive();
-        std::thread::sleep(SHORT * 20);
+        self.0.keep_until("stuck silent");
         ctx.alive();
         ctx.stopped().await;
         Ok(())
@@ -421,7 +437,9 @@ impl Service for Silent {
 fn a_service_that_keeps_its_own_thread_is_stuck() {
     on_both_runtimes(|| async {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let child = Child::service("silent", || Silent).on_thread(OwnThread::new("silent"));
+        let seen = log.clone();
+        let child =
+            Child::service("silent", move || Silent(seen.clone())).on_thread(OwnThread::new("silent"));
         let child = child.health(Health::within(SHORT * 2));
         let root = Supervisor::builder("root").on_event(observer(&log));
         let tree = root.child(child).start(&bus).await.unwrap();
@@ -432,10 +450,10 @@ fn a_service_that_keeps_its_own_thread_is_stuck() {
 
 #[test]
 fn who_waits_for_a_task_that_keeps_their_own_thread_is_not_stuck() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::new(), Heard::default());
-        let child = Child::actor("helped", || Helped).on_thread(OwnThread::new("helped"));
-        let child = child.health(Health::within(SHORT * 2));
+        let child = Child::actor("helped", move || Helped(limit * 5)).on_thread(OwnThread::new("helped"));
+        let child = child.health(Health::within(limit));
         let root = Supervisor::builder("root").on_event(observer(&log));
         let tree = root.child(child).start(&bus).await.unwrap();
         assert_eq!(tree.lookup::<Helped>("root/helped").unwrap().ask(Sum).await, Ok(7));

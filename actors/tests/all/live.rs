@@ -2,9 +2,8 @@
 //! limit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::common::{Flush, Log, Note, Tick, Tock, on_both_runtimes};
+use crate::common::{Flush, Log, Note, Tick, Tock, on_both_runtimes, with_ever_longer_limits};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, PublishError, Service, ServiceContext,
     SpawnError, StopReason, Subscription,
@@ -53,7 +52,7 @@ impl Handler<Tick> for Stuck {
 
 #[test]
 fn a_shutdown_names_what_missed_it_and_does_not_hang() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let bus = MessageBus::new();
         let log = spawn_log(&bus).await;
         let stuck = Stuck::default();
@@ -62,7 +61,7 @@ fn a_shutdown_names_what_missed_it_and_does_not_hang() {
         stuck.tell(Tick(0)).await.unwrap();
         entered.notified().await;
         let mut late = bus.subscriber::<Tick>().unwrap();
-        let error = bus.shutdown_within(Duration::from_millis(20)).await.unwrap_err();
+        let error = bus.shutdown_within(limit).await.unwrap_err();
         assert_eq!(error.missed.len(), 1);
         assert_eq!((error.missed[0].actor.id, error.missed[0].killed), (stuck.id(), true));
         assert_eq!(log.ended().await, StopReason::Shutdown);

@@ -145,6 +145,10 @@ fn a_tree_whose_child_hangs_in_a_restart_answers_and_shuts_down() {
         stuck.store(1, Ordering::SeqCst);
         tree.lookup::<Sleeper>("root/sleeper").unwrap().tell(13).await.unwrap();
         log.wait_for("exited sleeper").await;
+        // Its next life hangs when it has begun.
+        while stuck.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let other = tree.lookup::<Worker>("root/other").unwrap();
         assert_eq!(other.ask(Life).await.unwrap(), 0);
         let missed = tree.shutdown().await.unwrap_err().missed;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::common::{Heard, WATCHDOG, at_once, on_both_runtimes};
+use crate::common::{Heard, WATCHDOG, at_once, ever_longer, on_both_runtimes, with_ever_longer_limits};
 use mycelium::tree::{Backoff, Child, ExitReason, Shutdown, StartError, Strategy};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, Service, ServiceContext, StopReason, Supervisor,
@@ -103,7 +103,7 @@ fn trees_end_first_each_in_its_order() {
 
 #[test]
 fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, heard) = (MessageBus::new(), Heard::default());
         let loner = bus.spawn(Named { name: "loner".into(), heard: heard.clone() }).unwrap();
         bus.spawn(Thoughtful(heard.clone())).unwrap();
@@ -118,8 +118,7 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
         heard.wait_for("asleep").await;
         heard.wait_for("+loner").await;
 
-        // Time enough for the others, also on a busy machine.
-        let error = bus.shutdown_within(SHORT * 40).await.unwrap_err();
+        let error = bus.shutdown_within(limit * 4).await.unwrap_err();
         assert!(error.children.contains(&"young/desk/deaf".into()), "{error:?}");
         let missed: Vec<_> = error.missed.iter().map(|missed| (missed.actor.id, missed.killed)).collect();
         assert_eq!(missed, [(stuck.id(), true)]);
@@ -137,9 +136,9 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
 
 #[test]
 fn a_child_that_misses_its_own_time_is_named_and_the_rest_goes_in_order() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, heard) = (MessageBus::new(), Heard::default());
-        let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(SHORT));
+        let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(limit));
         let tree =
             Supervisor::builder("root").child(named("a", &heard)).child(deaf).child(named("b", &heard));
         let _tree = tree.start(&bus).await.unwrap();
@@ -205,21 +204,23 @@ fn a_shutdown_that_is_dropped_has_asked_everybody() {
 
 #[test]
 fn a_tree_without_handles_and_one_without_runtime_hold_nobody_up() {
-    let runtime =
-        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (first, second) = (runtime(), runtime());
-    let (bus, heard) = (MessageBus::new(), Heard::default());
-    let tree = first.block_on(Supervisor::builder("root").child(named("a", &heard)).start(&bus)).unwrap();
-    drop(first);
-    second.block_on(async {
-        let end = async {
-            assert_eq!(tree.ended().await, ExitReason::Killed);
-            let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
-            drop(Supervisor::builder("loose").child(deaf).start(&bus).await.unwrap());
-            let error = bus.shutdown_within(SHORT).await.unwrap_err();
-            assert_eq!(error.children, ["loose/deaf".into()]);
-        };
-        tokio::time::timeout(WATCHDOG, end).await.expect("the test hangs");
+    ever_longer(|limit| {
+        let runtime =
+            || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let tree = first.block_on(Supervisor::builder("root").child(named("a", &heard)).start(&bus)).unwrap();
+        drop(first);
+        second.block_on(async {
+            let end = async {
+                assert_eq!(tree.ended().await, ExitReason::Killed);
+                let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
+                drop(Supervisor::builder("loose").child(deaf).start(&bus).await.unwrap());
+                let error = bus.shutdown_within(limit).await.unwrap_err();
+                assert_eq!(error.children, ["loose/deaf".into()]);
+            };
+            tokio::time::timeout(WATCHDOG, end).await.expect("the test hangs");
+        });
     });
 }
 

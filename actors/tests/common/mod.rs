@@ -8,10 +8,11 @@ pub mod wire;
 
 use std::fmt::Display;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium::tree::{Backoff, Notice};
 use mycelium::{
@@ -70,6 +71,22 @@ pub fn on_both_runtimes_within(watchdog: Duration, test: impl AsyncFn()) {
             tokio::time::timeout(watchdog, test()).await.expect("the test hangs");
         });
     }
+}
+
+/// Runs a test on both runtime flavours with a limit, and with ever longer ones until it holds: whoever has
+/// done nothing wrong misses a short one too, if the machine holds up their thread for so long.
+pub fn with_ever_longer_limits(test: impl AsyncFn(Duration)) {
+    ever_longer(|limit| on_both_runtimes(async || test(limit).await));
+}
+
+/// The same for a test that makes its own runtimes.
+pub fn ever_longer(test: impl Fn(Duration)) {
+    for limit_ms in [50, 500] {
+        if catch_unwind(AssertUnwindSafe(|| test(Duration::from_millis(limit_ms)))).is_ok() {
+            return;
+        }
+    }
+    test(Duration::from_secs(5));
 }
 
 /// Runs a test on a current thread, on one worker and on two, each in a thread of its own: a test that keeps
@@ -135,6 +152,17 @@ impl Heard {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+    /// The same, and keeps its thread meanwhile; `false`: it has not come in all the time that a test has.
+    pub fn keep_until(&self, start: &str) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < WATCHDOG {
+            if self.words().iter().any(|word| word.starts_with(start)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
     }
 }
 

@@ -15,8 +15,10 @@ from desk import Note, Tick, Tock
 
 
 def settle(done) -> None:  # type: ignore[no-untyped-def]
-    """Waits until `done()`; a watchdog ends what hangs."""
+    """Waits until `done()`, and not for ever."""
+    end = time.monotonic() + 100
     while not done():
+        assert time.monotonic() < end, "it hangs"
         time.sleep(0.001)
 
 
@@ -212,9 +214,9 @@ def test_a_delivery_thread_under_flood_lets_others_run(rt: mycelium.Runtime) -> 
     feeding.start()
     for _ in range(50):
         time.sleep(0.001)
+    settle(lambda: got)
     stop.set()
     feeding.join()
-    assert got
 
 
 def test_a_callback_is_let_go_when_it_is_closed() -> None:

@@ -60,20 +60,21 @@ def given_up(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: settle(lambda: woken)
 
 
-def child(**more: object) -> Supervisor:
+def child(limit: float, **more: object) -> Supervisor:
     Hangs.lives = []
-    hangs = Child("hangs", Hangs, stuck_after=0.05, **more)  # type: ignore[arg-type]
+    hangs = Child("hangs", Hangs, stuck_after=limit, **more)  # type: ignore[arg-type]
     return Supervisor(children=[hangs], intensity=10, period=60.0)
 
 
-def test_an_endless_loop_is_ended_and_the_actor_restarted(rt, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_an_endless_loop_is_ended_and_the_actor_restarted(rt, limit, caplog) -> None:  # type: ignore[no-untyped-def]
     tocks = rt.subscribe(Tock)
-    rt.start(child(restart_when_stuck=True))
+    rt.start(child(limit, restart_when_stuck=True))
     thread = rt.ask("root/hangs", Tock(0), reply=Tock)
     for number in (13, 1, 13, 2):
         rt.publish(Tick(number))
     assert [tocks.recv(timeout=60).number for _ in range(2)] == [1, 2]
-    settle(lambda: rt.stats()["restarts"] == 2)
+    settle(lambda: rt.stats()["restarts"] >= 2)
+    assert rt.stats()["restarts"] == 2
     (reason,) = Hangs.lives[0].reasons
     assert "stuck for" in reason and "from topic desk.ticks, whose handler keeps its thread" in reason
     assert "while tick.number == 13" in reason or "pass" in reason, "its traceback says where it was"
@@ -82,7 +83,7 @@ def test_an_endless_loop_is_ended_and_the_actor_restarted(rt, caplog) -> None:  
     assert len(failed) == 2 and all("root/hangs" in record.message for record in failed)
 
 
-def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt) -> None:  # type: ignore[no-untyped-def]
+def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt, limit) -> None:  # type: ignore[no-untyped-def]
     """So many that the interpreter is never to be had at once."""
     done = threading.Event()
 
@@ -92,7 +93,7 @@ def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt) -> None:  # ty
 
     burning = [threading.Thread(target=burn) for _ in range(12)]
     tocks = rt.subscribe(Tock)
-    rt.start(child(restart_when_stuck=True))
+    rt.start(child(limit, restart_when_stuck=True))
     for thread in burning:
         thread.start()
     for number in (13, 1):
@@ -104,10 +105,10 @@ def test_threads_that_compute_do_not_keep_a_method_that_hangs(rt) -> None:  # ty
     assert tock is not None and tock.number == 1
 
 
-def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplog, given_up) -> None:  # type: ignore[no-untyped-def]
+def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, limit, caplog, given_up) -> None:  # type: ignore[no-untyped-def]
     reads, writes = os.pipe()
     tocks = rt.subscribe(Tock)
-    tree = rt.start(child(restart_when_stuck=True))
+    tree = rt.start(child(limit, restart_when_stuck=True))
     rt.publish(Tick(100 + reads))
     rt.publish(Tick(1))
     given_up()
@@ -118,7 +119,7 @@ def test_a_wait_outside_of_python_is_reported_and_ends_when_it_is_over(rt, caplo
     assert "stuck for" in Hangs.lives[0].reasons[0] and len(Hangs.lives) == 2
 
 
-def test_an_exception_that_came_too_late_is_gone(rt, given_up) -> None:  # type: ignore[no-untyped-def]
+def test_an_exception_that_came_too_late_is_gone(rt, limit, given_up) -> None:  # type: ignore[no-untyped-def]
     """It is set while a method waits in C, in its last call; nothing that runs later has it, nor looks for
     it."""
     kept = []
@@ -127,11 +128,11 @@ def test_an_exception_that_came_too_late_is_gone(rt, given_up) -> None:  # type:
         tick = on(Tick)(lambda self, tick: kept.append(1) or os.read(tick.number, 1))
 
     reads, writes = os.pipe()
-    rt.start(Supervisor(children=[Child("late", Late, stuck_after=0.05, restart_when_stuck=True)]))
+    rt.start(Supervisor(children=[Child("late", Late, stuck_after=limit, restart_when_stuck=True)]))
     rt.publish(Tick(reads))
     given_up()
     os.write(writes, b"!")
-    settle(lambda: rt.stats()["restarts"] == 1)
+    settle(lambda: rt.stats()["restarts"] >= 1)
     os.write(writes, b"!")
     rt.publish(Tick(reads))
     settle(lambda: len(kept) == 2)
@@ -145,12 +146,12 @@ def test_an_exception_that_came_too_late_is_gone(rt, given_up) -> None:  # type:
     assert seen and rt.stats()["restarts"] == 1
 
 
-def test_without_a_restart_it_is_only_reported(rt) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_restart_it_is_only_reported(rt, caplog) -> None:  # type: ignore[no-untyped-def]
     reads, writes = os.pipe()
     tocks = rt.subscribe(Tock)
-    rt.start(child())
+    rt.start(child(0.05))
     rt.publish(Tick(100 + reads))
-    time.sleep(0.3)
+    settle(lambda: any("is stuck" in record.message for record in caplog.records))
     os.write(writes, b"!")
     assert tocks.recv(timeout=60).number == 100 + reads, "it goes on as if nothing had been"
     assert rt.stats()["restarts"] == 0
@@ -161,7 +162,7 @@ def test_a_restart_needs_a_time() -> None:
         Child("hangs", Hangs, restart_when_stuck=True)
 
 
-def test_records_behind_a_question_that_hung_are_handed_out(rt) -> None:  # type: ignore[no-untyped-def]
+def test_records_behind_a_question_that_hung_are_handed_out(rt, limit) -> None:  # type: ignore[no-untyped-def]
     seen: list[int] = []
     asked = threading.Event()
 
@@ -176,7 +177,7 @@ def test_records_behind_a_question_that_hung_are_handed_out(rt) -> None:  # type
             while True:
                 pass
 
-    rt.start(Supervisor(children=[Child("asked", Asked, stuck_after=0.3, restart_when_stuck=True)]))
+    rt.start(Supervisor(children=[Child("asked", Asked, stuck_after=limit, restart_when_stuck=True)]))
     said: list[Exception] = []
 
     def question() -> None:
@@ -190,13 +191,13 @@ def test_records_behind_a_question_that_hung_are_handed_out(rt) -> None:  # type
     assert asked.wait(60)
     rt.publish_many(Tick(number) for number in (1, 2, 3))
     asks.join(60)
-    settle(lambda: rt.stats()["restarts"] == 1)
+    settle(lambda: rt.stats()["restarts"] >= 1)
     # In one batch, or in two if it was restarted while they were published.
     settle(lambda: len(seen) >= 3)
     assert seen == [1, 2, 3] and "stuck for" in str(said[0])
 
 
-def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: ignore[no-untyped-def]
+def test_one_that_waits_for_the_interpreter_has_not_hung(rt, limit) -> None:  # type: ignore[no-untyped-def]
     """Another thread keeps it for longer than the limit: in C code that does not let go."""
     keeps = ctypes.PyDLL(None).usleep
     kept: list[bool] = []
@@ -204,7 +205,7 @@ def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: i
     class Keeps(Actor):
         @on(Tock)
         def keep(self, tock: Tock) -> None:
-            keeps(2_500_000)
+            keeps(int(limit * 2.5e6))
             kept.append(True)
 
     class Waits(Actor):
@@ -214,12 +215,12 @@ def test_one_that_waits_for_the_interpreter_has_not_hung(rt) -> None:  # type: i
             while not kept:
                 time.sleep(0.001)
             for _ in range(20):
-                time.sleep(0.001)
+                time.sleep(limit / 100)
             self.ctx.publish(Note(tick.number, "", []))
 
     notes = rt.subscribe(Note)
-    # Its own part takes some twenty milliseconds, or longer on a busy machine.
-    waits = Child("waits", Waits, stuck_after=1.0, restart_when_stuck=True)
+    # Its own part takes a fifth of the limit, or longer on a busy machine.
+    waits = Child("waits", Waits, stuck_after=limit, restart_when_stuck=True)
     rt.start(Supervisor(children=[Child("keeps", Keeps), waits], intensity=10))
     rt.publish(Tick(7))
     note = notes.recv(timeout=60)
@@ -273,7 +274,7 @@ class Silent(Actor):
 
 
 @pytest.mark.parametrize("wait", [fills, asks, tells, reads, sleeps, reads_in_a_loop])
-def test_a_wait_of_the_package_is_ended(rt, wait: Callable[[mycelium.Context], Any]) -> None:  # type: ignore[no-untyped-def]
+def test_a_wait_of_the_package_is_ended(rt, limit, wait: Callable[[mycelium.Context], Any]) -> None:  # type: ignore[no-untyped-def]
     reasons: list[str] = []
 
     class Waits(Actor):
@@ -286,12 +287,12 @@ def test_a_wait_of_the_package_is_ended(rt, wait: Callable[[mycelium.Context], A
 
     Silent.go_on.clear()
     ticks = rt.subscribe(Tick)
-    waits = Child("waits", Waits, stuck_after=0.1, restart_when_stuck=True)
+    waits = Child("waits", Waits, stuck_after=limit, restart_when_stuck=True)
     rt.start(Supervisor(children=[Child("silent", Silent), waits], intensity=10))
     rt.publish(Tock(1))
     rt.publish(Tock(2))
     heard = ticks.recv(timeout=30)
     Silent.go_on.set()
     assert heard is not None and heard.number == 2
-    settle(lambda: rt.stats()["restarts"] == 1)
+    settle(lambda: rt.stats()["restarts"] >= 1)
     assert "stuck for" in reasons[0] and wait.__name__ in reasons[0], "its traceback says where it was"

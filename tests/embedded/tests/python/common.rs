@@ -45,9 +45,12 @@ pub(crate) fn desk_with(
     (bus, python)
 }
 
-/// The result of a function of the module `models`, without arguments.
+/// The result of a function of the module `models`, without arguments; 0 before there is an interpreter.
 pub(crate) fn count(function: &str) -> usize {
-    Python::attach(|py| py.import("models").unwrap().call_method0(function).unwrap().extract().unwrap())
+    let count = |py: Python<'_>| {
+        py.import("models").unwrap().call_method0(function).unwrap().extract::<usize>().unwrap()
+    };
+    Python::try_attach(count).unwrap_or(0)
 }
 
 pub(crate) async fn end(tree: Tree, python: PythonRuntime, bus: MessageBus) {

@@ -12,7 +12,8 @@ use crate::common::{
     Events, count, desk, end, numbers, publish, restarted, root, threads_called, told, turn, until,
 };
 
-const SHORT: Duration = Duration::from_millis(50);
+/// Longer than a machine may hold up a thread that does nothing wrong: Python is interrupted there too.
+const LIMIT: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_endless_loop_is_interrupted_and_the_actor_restarted_on_its_thread() {
@@ -22,7 +23,7 @@ async fn an_endless_loop_is_interrupted_and_the_actor_restarted_on_its_thread() 
     let mut tolds = bus.subscriber::<Told>().unwrap();
     let child = |id| Child::python(id, &python.actor("models:Hangs").unwrap());
     let other = Child::python("other", &python.actor("models:Model").unwrap());
-    let tree = events.of(root(9)).child(child("hangs").health(Health::within(SHORT).restart())).child(other);
+    let tree = events.of(root(9)).child(child("hangs").health(Health::within(LIMIT).restart())).child(other);
     let tree = tree.start(&bus).await.unwrap();
     publish(&bus, [13, 14]).await;
     let mut all = told(&mut tolds, 3).await;
@@ -60,7 +61,7 @@ async fn a_wait_outside_of_python_is_reported_and_the_restart_comes_when_it_is_o
     let mut tolds = bus.subscriber::<Told>().unwrap();
     let child = Child::python("hangs", &python.actor("models:Hangs").unwrap());
     let other = Child::python("other", &python.actor("models:Model").unwrap());
-    let tree = events.of(root(9)).child(child.health(Health::within(SHORT).restart())).child(other);
+    let tree = events.of(root(9)).child(child.health(Health::within(LIMIT).restart())).child(other);
     let tree = tree.start(&bus).await.unwrap();
     let (reads, mut writes) = pipe().unwrap();
     let number = i64::from(reads.as_raw_fd()) + 100;
