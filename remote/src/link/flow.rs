@@ -32,7 +32,7 @@ pub(super) struct Flow {
     pub(super) tell_credit: bool,
     /// Whether the peer knows of an interest, or has to be told that there is none.
     announced: bool,
-    /// How often this end has withdrawn its interest.
+    /// How often this end has withdrawn its interest, and taken it up again.
     round: u32,
     /// The first sequence of this round, as far as the peer has said.
     pub(super) due_from: u64,
@@ -84,6 +84,9 @@ impl Flow {
         if channel.is_none() {
             // Of what comes of it, the peer will say where that ends and the next round begins.
             (self.round, self.due_from) = (self.round.wrapping_add(1), u64::MAX);
+        } else if self.wanted.is_none() && self.announced {
+            // So that what was said before, and comes late on another connection, is known to be older.
+            self.round = self.round.wrapping_add(1);
         }
         self.wanted = channel;
         self.announced = true;
@@ -252,24 +255,56 @@ mod tests {
         assert!(!other.left);
         flow.want(None, 8);
         flow.want(Some(1), 8);
-        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(1, 1)], u64::MAX));
+        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(1, 2)], u64::MAX));
         // Told again on another connection, and paused, it is the same one.
-        other.ask(Some(1), 1, 5);
+        other.ask(Some(1), 2, 5);
         assert!(std::mem::take(&mut other.left));
         flow.attach(true);
-        assert_eq!(entries(&mut flow, true), [(NO_CHANNEL, 1)]);
-        other.ask(None, 1, 9);
+        assert_eq!(entries(&mut flow, true), [(NO_CHANNEL, 2)]);
+        other.ask(None, 2, 9);
         assert_eq!((other.left, other.asked, other.begins_behind), (false, None, 5));
         flow.begin(0, 3);
         assert_eq!(flow.due_from, u64::MAX, "of an earlier round");
-        flow.begin(1, 5);
-        flow.begin(1, u64::MAX);
+        flow.begin(2, 5);
+        flow.begin(2, u64::MAX);
         flow.want(Some(2), 8);
-        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(2, 1)], 6));
+        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(2, 2)], 6));
         flow.want(None, 8);
-        assert_eq!(entries(&mut flow, false), [(NO_CHANNEL, 2)]);
-        other.ask(None, 2, 12);
-        other.ask(Some(2), 1, 13);
+        assert_eq!(entries(&mut flow, false), [(NO_CHANNEL, 3)]);
+        other.ask(None, 3, 12);
+        other.ask(Some(2), 2, 13);
         assert_eq!((other.asked, other.begins_behind), (None, 12), "an earlier round was said before");
+    }
+
+    #[test]
+    fn who_wants_again_is_not_taken_for_gone_by_what_comes_late_on_another_connection() {
+        let told = |flow: &mut Flow| {
+            let mut out = Vec::new();
+            flow.tell_interest(false, &mut out);
+            let channel = u16::from_le_bytes([out[2], out[3]]);
+            (
+                Some(channel).filter(|channel| *channel != NO_CHANNEL),
+                u32::from_le_bytes(out[4..8].try_into().unwrap()),
+            )
+        };
+        let (mut flow, mut other) = (Flow::new(7), Flow::new(7));
+        flow.want(Some(0), 8);
+        let first = told(&mut flow);
+        flow.want(None, 8);
+        let gone = told(&mut flow);
+        flow.want(Some(0), 8);
+        let back = told(&mut flow);
+        let mut hear = |(channel, round), last| {
+            other.ask(channel, round, last);
+            (other.asked, other.begins_behind)
+        };
+        assert_eq!(hear(first, 0), (Some(0), 0));
+        assert_eq!(hear(gone, 3), (None, 3));
+        assert_eq!(hear(back, 4), (Some(0), 4));
+        assert_eq!(hear(gone, 5), (Some(0), 4), "it was said before");
+        flow.begin(gone.1, 3);
+        assert_eq!(flow.due_from, u64::MAX, "of an earlier round");
+        flow.begin(back.1, 4);
+        assert_eq!(flow.due_from, 5);
     }
 }
