@@ -51,8 +51,8 @@ fn python_in(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Pytest over `tests`. A library that MYCELIUM_PRELOAD names is loaded first: the runtime of a sanitizer, which
-/// an extension does not bring.
+/// Pytest over `tests`. A library that MYCELIUM_PRELOAD names is loaded first: the runtime of a sanitizer,
+/// which an extension does not bring.
 fn pytest(folder: &Path, tests: &str) -> Command {
     let mut command = python_in(folder, &["-m", "pytest", "-p", "no:cacheprovider", tests]);
     if let Some(runtime) = std::env::var_os("MYCELIUM_PRELOAD") {

@@ -283,7 +283,8 @@ fn with_sanitizer(step: Step, kind: &str, host: &str, target: &Path) -> Step {
         // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in
         // them.
         .env("RUSTFLAGS", &format!("-Zsanitizer={kind} -Cforce-frame-pointers=yes"))
-        // A target that is named leaves build scripts and macros without it. Tests that call cargo inherit it.
+        // A target that is named leaves build scripts and macros without it. Tests that call cargo inherit
+        // it.
         .env("CARGO_BUILD_TARGET", host)
         .env("CARGO_TARGET_DIR", &text(target))
 }

@@ -91,9 +91,9 @@ impl Kind {
         Ok(Self { class, header, name, topic, fixed, decode, methods })
     }
 
-    /// The value of a message of this class. Its types are looked at once, where it becomes bytes, which names
-    /// the first field that holds none of its type; its rules behind that, if they are checked, as they take
-    /// types for granted.
+    /// The value of a message of this class. Its types are looked at once, where it becomes bytes, which
+    /// names the first field that holds none of its type; its rules behind that, if they are checked, as
+    /// they take types for granted.
     pub(crate) fn encode<'py>(
         &self,
         message: &Bound<'py, PyAny>,

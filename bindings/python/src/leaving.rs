@@ -1,6 +1,6 @@
 //! The exit of the interpreter. Before Python 3.14 it unwinds the daemon threads that want the interpreter
-//! again, which must have no frames of Rust below then. So the last thread says when it leaves: calls of others
-//! that run Python are refused from then on, and `mycelium._threads` ends those that have begun.
+//! again, which must have no frames of Rust below then. So the last thread says when it leaves: calls of
+//! others that run Python are refused from then on, and `mycelium._threads` ends those that have begun.
 
 use std::sync::OnceLock;
 use std::thread::{self, ThreadId};

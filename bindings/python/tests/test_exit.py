@@ -129,8 +129,8 @@ def test_calls_of_other_threads_are_refused_when_the_interpreter_is_left(program
 
         def refused():
             sweep = mycelium.Sweep([{}], lambda trial: {"made": 1})
-            for call in (lambda: rt.publish(Tick(1)), lambda: publisher.publish_many(iter([])), ticks.try_recv,
-                         lambda: mycelium.Isolate(desk).run()):
+            for call in (lambda: rt.publish(Tick(1)), lambda: publisher.publish_many(iter([])),
+                         ticks.try_recv, lambda: mycelium.Isolate(desk).run()):
                 try:
                     call()
                 except SystemExit:
@@ -229,7 +229,7 @@ def test_a_child_that_is_forked_in_the_first_publish_of_another_thread_publishes
 
         def fork_in_publish():
             rt, begun = mycelium.Runtime(contract=desk), queue.SimpleQueue()
-            # Nothing of Python runs between its word and the publish, so the lock is given away within that first.
+            # Nothing of Python runs between its word and the publish: the lock is given away within that.
             word = iter(functools.partial(begun.put, None), 1)
             publishing = threading.Thread(target=lambda: list(zip(word, map(rt.publish, [Tock(1)]))))
             publishing.start()

@@ -40,7 +40,7 @@ def native_threads() -> int:
 
 
 def resident_bytes() -> int:
-    """Nothing where MYCELIUM_MEMORY is `unjudged`: a checker of memory keeps what was freed, and notes beside."""
+    """Nothing where MYCELIUM_MEMORY is `unjudged`: a checker of memory keeps what was freed, and notes."""
     if os.environ.get("MYCELIUM_MEMORY") == "unjudged":
         return 0
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

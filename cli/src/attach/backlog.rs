@@ -13,8 +13,8 @@ const BYTES_MAX: usize = 64 << 20;
 /// What a message takes beside its value (bytes).
 const OVERHEAD: usize = 128;
 
-/// Messages that wait to be shown. They are taken from the bus as they come, however long the reader of the tap
-/// takes, because a queue of the bus is bounded in messages alone.
+/// Messages that wait to be shown. They are taken from the bus as they come, however long the reader of the
+/// tap takes, because a queue of the bus is bounded in messages alone.
 pub(super) struct Backlog {
     waiting: Mutex<Waiting<WireMessage>>,
     come: Notify,
@@ -50,8 +50,8 @@ impl Backlog {
         backlog
     }
 
-    /// The oldest that waits, for one task at a time; `None`: nothing more comes. A call that is dropped takes
-    /// nothing.
+    /// The oldest that waits, for one task at a time; `None`: nothing more comes. A call that is dropped
+    /// takes nothing.
     pub(super) async fn next(&self) -> Option<WireMessage> {
         loop {
             {

@@ -184,6 +184,10 @@ const GLOBALS: &[(&str, &str)] = &[
         "bindings/python/src/attached.rs",
         "whether a thread of the core has the interpreter's lock: of that thread alone",
     ),
+    (
+        "bindings/python/src/leaving.rs",
+        "on which thread the interpreter of the process exits, which it does once",
+    ),
     ("bindings/hosted/src/wait.rs", "by whose timers a thread waits"),
     ("bindings/ocaml/host/src/program.rs", "OCaml has one runtime in a process, and is started once"),
     ("bindings/ffi/src/handles.rs", "the numbers that C holds are those of the process"),

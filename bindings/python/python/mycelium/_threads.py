@@ -46,8 +46,8 @@ def end_all(timeout: float) -> bool:
 def end_callers(timeout: float) -> None:
     """Has other threads leave the calls of this package in which they run Python, within `timeout` seconds.
 
-    Before Python 3.14 an interpreter that exits unwinds those that want it again, and with frames of Rust below,
-    such as those of an isolate's run or around an iterator of messages, that takes the process down.
+    Before Python 3.14 an interpreter that exits unwinds those that want it again, and with frames of Rust
+    below, such as those of an isolate's run or around an iterator of messages, that takes the process down.
     """
     deadline = time.monotonic() + timeout
     while (callers := _callers()) and time.monotonic() < deadline:
