@@ -307,7 +307,7 @@ fn judged(outcome: Result<(), Failure>, reports: &Path) -> Result<(), Failure> {
     match std::fs::read_dir(reports).map_or(0, Iterator::count) {
         0 => outcome,
         count => Err(Failure::new(format!(
-            "FAILED: AddressSanitizer has written {count} reports to {}",
+            "FAILED: reports of AddressSanitizer in {}: {count}",
             reports.display()
         ))),
     }
@@ -457,7 +457,7 @@ mod tests {
         assert!(judged(Ok(()), &folder).is_ok());
         std::fs::write(folder.join("report.1"), "").unwrap();
         let failure = judged(Ok(()), &folder).unwrap_err().to_string();
-        assert!(failure.contains("1 reports") && failure.contains("mycelium-reports"), "{failure}");
+        assert!(failure.contains("mycelium-reports") && failure.ends_with(": 1"), "{failure}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -263,6 +263,8 @@ mod tests {
         assert_eq!(entries(&mut flow, true), [(NO_CHANNEL, 2)]);
         other.ask(None, 2, 9);
         assert_eq!((other.left, other.asked, other.begins_behind), (false, None, 5));
+        other.ask(Some(1), 2, 9);
+        assert_eq!((other.left, other.asked, other.begins_behind), (false, Some(1), 5));
         flow.begin(0, 3);
         assert_eq!(flow.due_from, u64::MAX, "of an earlier round");
         flow.begin(2, 5);
