@@ -384,6 +384,12 @@ impl Runtime {
         self.shared.closed.load(Ordering::SeqCst)
     }
 
+    /// Whether its bus is that of a program, which goes on when this is closed.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.shared.is_guest
+    }
+
     /// Whether it was closed and a callback had not returned in time: nobody waits for that one any more.
     #[must_use]
     pub fn gave_up(&self) -> bool {

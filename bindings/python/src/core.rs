@@ -23,7 +23,7 @@ pub(crate) struct Core {
     pub(crate) hosted: hosted::Runtime,
     pub(crate) host: Arc<Host>,
     forked: AtomicBool,
-    /// Whether it was closed, and nothing goes on.
+    /// Whether it was closed, and its bus with it.
     over: AtomicBool,
     /// Whether the Rust program whose bus it is has dropped it.
     left: AtomicBool,
@@ -101,6 +101,7 @@ impl Core {
         self.forked.load(Ordering::Relaxed)
     }
 
+    /// Whether it was closed, and its bus with it.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -241,9 +242,13 @@ impl Core {
         if !self.hosted.is_closed() {
             return closed;
         }
-        self.over.store(true, Ordering::Release);
+        self.over.store(!self.hosted.is_guest(), Ordering::Release);
         let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
         drop(trees);
+        if self.hosted.is_guest() {
+            // The bus goes on and so do the actors in the program's trees, as does the interpreter.
+            return closed;
+        }
         // A thread that waits sees the end of its bus, and is back in Python before the interpreter ends.
         let begun = std::time::Instant::now();
         while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {

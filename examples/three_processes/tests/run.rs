@@ -5,10 +5,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
 const NODES: [&str; 3] = ["market-node", "strategy-node", "execution-node"];
+/// A run that takes longer hangs.
+const WATCHDOG: Duration = Duration::from_secs(300);
 /// Says to the test, started again in a network of its own, that it is there.
 const INSIDE: &str = "THREE_PROCESSES_INSIDE";
 
@@ -39,8 +43,10 @@ fn run(file: &str, nodes: &[&str]) -> String {
 
 /// The same; `program` is the command that runs a node.
 fn run_by(file: &str, nodes: &[&str], program: impl Fn(&str) -> Command) -> String {
-    let directory: PathBuf =
-        std::env::temp_dir().join(format!("three-{}-{}", std::process::id(), nodes.len()));
+    // Its own: another run that ends removes its sockets.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let directory: PathBuf = std::env::temp_dir().join(format!("three-{}-{run}", std::process::id()));
     let ports = mycelium_random::ports::<3>().map(|port| port.to_string());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let start = |node: &&str| {
@@ -65,7 +71,7 @@ fn run_by(file: &str, nodes: &[&str], program: impl Fn(&str) -> Command) -> Stri
         }));
     }
     drop(tell);
-    let result = told.recv().expect("a node prints the result");
+    let result = told.recv_timeout(WATCHDOG).expect("a node prints the result");
     // Each retains what all publish, so copies may be under way when the result is there. How nodes end in
     // order, the test of `mycelium topology run` says.
     for child in &mut running.0 {

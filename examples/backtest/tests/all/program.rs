@@ -93,7 +93,7 @@ fn a_strategy_without_parameters_is_a_program_too() {
     assert!(text.starts_with("Hold\nGOOG: 2148 bars"), "{text}");
     let folder = tempfile::tempdir().expect("a folder");
     let text = on_goog(&backtest::program!(Hold), "sweep", &["--out", path(folder.path())]).expect("it runs");
-    assert!(text.contains("1 instances"), "{text}");
+    assert!(text.contains("\n1 instances on "), "{text}");
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_switch_is_true_or_false_in_each_file_of_a_sweep_and_of_its_parts() {
     let mut parts = Vec::new();
     for part in 1..=5 {
         let text = sweep("parts", &["--shard", &format!("{part}/5")]);
-        assert_eq!(text.contains("1 instances"), part != 5, "{text}");
+        assert_eq!(text.contains("\n1 instances on "), part != 5, "{text}");
         parts.push(at("parts").join(format!("results-{part}-of-5.csv")));
         assert!(!at("parts").join(format!("results-{part}-of-5.partial.csv")).exists());
     }

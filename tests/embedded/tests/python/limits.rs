@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
 use mycelium::tree::{Child, Factories};
-use mycelium::{MessageBus, OwnThread, Supervisor};
+use mycelium::{MessageBus, OwnThread, Subscription, Supervisor};
 use mycelium_embedded::{CONTRACT, Told};
 use mycelium_python::pyo3::prelude::*;
 use mycelium_python::pyo3::types::PyList;
@@ -151,6 +151,24 @@ async fn a_close_that_kills_trees_of_python_names_them() {
         py.import("models").unwrap().getattr("Stuck").unwrap().setattr("free", true).unwrap();
     });
     until("their threads have gone", || count("attached") == 0).await;
+    bus.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_actor_that_python_is_closed_before_publishes_on_and_waits_for_room() {
+    let _turn = turn().await;
+    let ((bus, python), events) = (desk("works on"), Events::default());
+    let mut tolds = bus.subscriber_with::<Told>(Subscription::block().capacity(1)).unwrap();
+    let child = Child::python("model", &python.actor("models:Model").unwrap());
+    let tree = events.of(root(0)).child(child).start(&bus).await.unwrap();
+    let error = python.close(Duration::from_millis(10)).await.unwrap_err().to_string();
+    assert!(error.contains("shut their trees down before `close`"), "{error}");
+    publish(&bus, [1, 2, 3]).await;
+    // Longer than Python waits before it looks round.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(numbers(&told(&mut tolds, 3).await), [1, 2, 3]);
+    assert!(events.all().is_empty(), "{:?}", events.all());
+    tree.shutdown().await.unwrap();
     bus.shutdown().await.unwrap();
 }
 

@@ -282,7 +282,7 @@ fn the_commands_trade_books() {
     assert_eq!(json(&text), json(&by_code(Queueing::Proportional).to_json().to_string()));
     let sweep = ["it", "sweep", "--data", data, "--most", "1,2,3", "--objective", "return_pct", "--out"];
     let text = joiner().execute([&sweep[..], &[out.to_str().expect("a path")]].concat()).expect("it sweeps");
-    assert!(text.contains("3 instances"), "{text}");
+    assert!(text.contains("\n3 instances on "), "{text}");
 }
 
 fn json(text: &str) -> serde_json::Value {
