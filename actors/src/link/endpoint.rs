@@ -14,10 +14,10 @@ use super::greet::{GreetError, Patience, Side, greet};
 use super::hub::Hub;
 use super::lookup::HostLookup;
 use super::peer::Peer;
-use super::sockets::{AcceptedSocket, OpenSocket, Socket, dial};
-use super::{LinkAddress, LinkOptions, TARGET};
+use super::sockets::{AcceptedSocket, FileLook, OpenSocket, Socket, dial};
+use super::{LinkAddress, LinkError, LinkOptions, TARGET};
 use crate::live::cancellable;
-use crate::rt::{self, AbortHandle};
+use crate::rt::{self, AbortHandle, Instant};
 use crate::sync::Notify;
 
 /// How long it may take to be connected.
@@ -26,6 +26,8 @@ const DIAL_LIMIT: Duration = Duration::from_secs(5);
 /// and at most: another bus may listen there by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// How often a listener looks whether its file is there.
+const LOOK_AFTER_FILE: Duration = Duration::from_secs(2);
 /// How long a listener rests after the system refused it a connection: it may have no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
@@ -58,6 +60,15 @@ impl ListeningSocket {
 
     pub(super) fn close(&self) {
         *self.socket() = None;
+    }
+
+    fn has_file(&self) -> bool {
+        self.socket().as_ref().is_some_and(OpenSocket::has_file)
+    }
+
+    /// See [`OpenSocket::look_after_file`]; `None`: it is closed.
+    fn look_after_file(&self) -> Option<Result<FileLook, LinkError>> {
+        self.socket().as_mut().map(OpenSocket::look_after_file)
     }
 
     /// The next connection; `None`: it is closed.
@@ -184,9 +195,29 @@ impl fmt::Debug for Dialer {
 }
 
 /// Accepts connections until the listener is closed.
-pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, options: Arc<LinkOptions>) {
+pub(super) async fn listen(
+    hub: Arc<Hub>,
+    listening: Arc<ListeningSocket>,
+    address: Arc<str>,
+    options: Arc<LinkOptions>,
+) {
     let patience = Arc::new(Patience::of(&options));
-    while let Some(accepted) = poll_fn(|cx| listening.poll_accept(cx)).await {
+    let (mut looks, mut said) =
+        (listening.has_file().then(|| Instant::now() + LOOK_AFTER_FILE), String::new());
+    loop {
+        let accept = poll_fn(|cx| listening.poll_accept(cx));
+        let accepted = match &mut looks {
+            None => accept.await,
+            Some(next) => match rt::timeout_at(*next, accept).await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    *next = Instant::now() + LOOK_AFTER_FILE;
+                    look_after_file(&listening, &address, &mut said);
+                    continue;
+                }
+            },
+        };
+        let Some(accepted) = accepted else { return };
         match accepted {
             Ok(socket) => {
                 let (greeting, options) = (Arc::clone(&hub), Arc::clone(&options));
@@ -206,6 +237,29 @@ pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, optio
             }
         }
     }
+}
+
+/// Has a listener be found again whose file was removed, and says once why it cannot.
+fn look_after_file(listening: &ListeningSocket, address: &str, said: &mut String) {
+    let fault = match listening.look_after_file() {
+        None | Some(Ok(FileLook::There)) => String::new(),
+        Some(Ok(FileLook::Renewed)) => {
+            caught(
+                || tracing::warn!(target: TARGET, address, "the file of a listener was removed: it is made again"),
+            );
+            String::new()
+        }
+        Some(Ok(FileLook::Anothers)) => {
+            "another file lies in its place: remove that, or end who listens there".to_owned()
+        }
+        Some(Err(error)) => error.to_string(),
+    };
+    if !fault.is_empty() && *said != fault {
+        caught(
+            || tracing::warn!(target: TARGET, address, error = fault, "nobody finds a listener: its file was removed"),
+        );
+    }
+    *said = fault;
 }
 
 /// Whether only the connection that was about to come is concerned.

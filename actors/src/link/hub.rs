@@ -185,10 +185,12 @@ impl Hub {
         check(&options)?;
         options.security.check(address, &self.name)?;
         let entered = rt::enter(&self.runtime);
+        check_runtime()?;
         let (listening, address) = OpenSocket::bind(address, &options)?;
         drop(entered);
         let listening = Arc::new(ListeningSocket::new(listening));
-        let task = self.spawn(listen(Arc::clone(self), Arc::clone(&listening), Arc::new(options)));
+        let (listens, at) = (Arc::clone(&listening), Arc::clone(&address));
+        let task = self.spawn(listen(Arc::clone(self), listens, at, Arc::new(options)));
         let mut table = lock(&self.table);
         table.listening.retain(|listening| !listening.is_closed());
         table.listening.push(Arc::clone(&listening));

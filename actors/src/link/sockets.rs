@@ -1,5 +1,8 @@
 //! Sockets of this user and this machine: where they may be, and who may be at the other side.
 
+#[cfg(unix)]
+mod unix;
+
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -55,13 +58,23 @@ impl Socket for tokio::io::Empty {}
 /// A connection that has come. `Err` with `None`: its other side may not connect.
 pub(super) type AcceptedSocket = Result<Box<dyn Socket>, Option<io::Error>>;
 
+/// What a look after the file of a socket has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileLook {
+    There,
+    /// It was gone, and is there again.
+    Renewed,
+    /// Another socket, or whatever else, lies in its place.
+    Anothers,
+}
+
 /// A socket that is listened at.
 pub(super) enum OpenSocket {
     #[cfg(unix)]
     // The file goes first, while nobody else can listen there.
-    Unix(#[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile, UnixListener),
+    Unix(unix::SocketFile, UnixListener),
     #[cfg(target_os = "linux")]
-    Shm(#[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile, UnixListener, Duration),
+    Shm(unix::SocketFile, UnixListener, Duration),
     Tcp(TcpListener, Security),
 }
 
@@ -88,6 +101,43 @@ impl OpenSocket {
                 Ok((Self::Tcp(listener, options.security.clone()), local.to_string().into()))
             }
         }
+    }
+
+    /// The file at which others find it, and what listens there; `None`: it has none.
+    #[cfg(unix)]
+    fn file(&mut self) -> Option<(&mut unix::SocketFile, &mut UnixListener)> {
+        match self {
+            Self::Unix(file, listener) => Some((file, listener)),
+            #[cfg(target_os = "linux")]
+            Self::Shm(file, listener, _) => Some((file, listener)),
+            Self::Tcp(..) => None,
+        }
+    }
+
+    /// Whether others find it by a file, which may be removed below it.
+    pub(super) fn has_file(&self) -> bool {
+        !matches!(self, Self::Tcp(..))
+    }
+
+    /// Looks after its file, inside a runtime with IO. Where there is none any more it listens anew: a cleaner of
+    /// temporary files removes those of sockets that are in use. One of another listener stays.
+    pub(super) fn look_after_file(&mut self) -> Result<FileLook, LinkError> {
+        #[cfg(unix)]
+        if let Some((file, listener)) = self.file() {
+            match file.found() {
+                unix::Found::Ours => {}
+                unix::Found::Anothers => return Ok(FileLook::Anothers),
+                unix::Found::Nothing => {
+                    // Whoever else binds there just now is not waited for: the next look sees what came of it.
+                    let (bound, successor) = unix::bind_within(file.path(), Duration::ZERO)?;
+                    let address = LinkAddress::unix(file.path());
+                    *listener = registered(|| UnixListener::from_std(bound), "listen at", &address)?;
+                    file.leave_to(successor);
+                    return Ok(FileLook::Renewed);
+                }
+            }
+        }
+        Ok(FileLook::There)
     }
 
     /// The next connection.
@@ -222,170 +272,5 @@ fn registered<T>(
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(register)) {
         Ok(registered) => registered.map_err(|cause| system(doing, address, cause)),
         Err(_) => Err(LinkError::NoRuntime),
-    }
-}
-
-#[cfg(unix)]
-mod unix {
-    use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
-    use std::io;
-    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-    use std::os::unix::net::UnixListener;
-    use std::path::{Path, PathBuf};
-    use std::time::{Duration, Instant};
-
-    use super::LinkError;
-
-    /// The longest path of a socket that every system takes, in bytes, without the zero behind it.
-    const PATH_MAX: usize = 103;
-
-    /// How long another one who binds in the directory is waited for, and how long it is between two looks
-    /// (time).
-    const LOCK_LIMIT: Duration = Duration::from_secs(5);
-    const LOCK_PAUSE: Duration = Duration::from_millis(2);
-
-    /// The file of a socket, removed when nobody listens at it any more.
-    pub(in crate::link) struct SocketFile {
-        path: PathBuf,
-        device: u64,
-        inode: u64,
-    }
-
-    impl Drop for SocketFile {
-        fn drop(&mut self) {
-            // Unless it is another's by now.
-            let ours = |found: &fs::Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
-            if fs::symlink_metadata(&self.path).as_ref().is_ok_and(ours) {
-                let _gone = fs::remove_file(&self.path);
-            }
-        }
-    }
-
-    /// Connects, if whoever listens there is this user.
-    pub(super) async fn dial(path: &Path) -> io::Result<tokio::net::UnixStream> {
-        let stream = tokio::net::UnixStream::connect(path).await?;
-        if is_own(&stream)? {
-            return Ok(stream);
-        }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user listens there"))
-    }
-
-    pub(super) fn is_own(stream: &tokio::net::UnixStream) -> io::Result<bool> {
-        Ok(stream.peer_cred()?.uid() == rustix::process::geteuid().as_raw())
-    }
-
-    pub(super) fn check_path(path: &Path) -> Result<(), LinkError> {
-        if path.as_os_str().len() > PATH_MAX {
-            return Err(LinkError::PathTooLong { path: path.to_owned(), max: PATH_MAX });
-        }
-        Ok(())
-    }
-
-    pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile), LinkError> {
-        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
-        check_path(path)?;
-        let directory = own_directory(path)?;
-        let name = path.file_name().ok_or_else(|| LinkError::NotASocket { path: path.to_owned() })?;
-        // The path as it was checked, whatever becomes of links on the way to it.
-        let path = directory.join(name);
-        check_path(&path)?;
-        // One at a time replaces what is there. The lock goes with the file.
-        let lock = File::open(&directory).map_err(failed("open the directory of"))?;
-        hold(&lock).map_err(failed("lock the directory of"))?;
-        let listener = match UnixListener::bind(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                replace(&path)?;
-                UnixListener::bind(&path)
-            }
-            bound => bound,
-        };
-        let listener = listener.map_err(failed("listen at"))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))
-            .map_err(failed("set the permissions of"))?;
-        listener.set_nonblocking(true).map_err(failed("listen at"))?;
-        let found = fs::symlink_metadata(&path).map_err(failed("look at"))?;
-        Ok((listener, SocketFile { path, device: found.dev(), inode: found.ino() }))
-    }
-
-    /// Locks a directory, for a limited time: a process that is stopped may hold it.
-    fn hold(directory: &File) -> io::Result<()> {
-        let until = Instant::now() + LOCK_LIMIT;
-        loop {
-            match directory.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!(
-                            "another process has had its lock for {LOCK_LIMIT:?}, which is stopped or hangs: let it go \
-                             on or end it (`lsof` names it), or put the socket into another directory"
-                        ),
-                    ));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            }
-        }
-    }
-
-    /// Removes the socket file at `path`, if nobody listens there.
-    fn replace(path: &Path) -> Result<(), LinkError> {
-        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
-        let found = match fs::symlink_metadata(path) {
-            // Its bus has closed it meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            found => found.map_err(failed("look at"))?,
-        };
-        if !found.file_type().is_socket() {
-            return Err(LinkError::NotASocket { path: path.to_owned() });
-        }
-        match connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(failed("remove what nobody listens at,")(error))
-                }
-                _ => Ok(()),
-            },
-            Err(error) if !is_in_use(&error) => Err(failed("see whether somebody listens at")(error)),
-            _ => Err(LinkError::InUse { address: text(path) }),
-        }
-    }
-
-    /// Whether somebody is there although one cannot connect: the queue is full, or the socket is of another
-    /// kind.
-    fn is_in_use(error: &io::Error) -> bool {
-        let errno = rustix::io::Errno::from_io_error(error);
-        matches!(errno, Some(rustix::io::Errno::AGAIN | rustix::io::Errno::PROTOTYPE))
-    }
-
-    /// Connects, and waits for nothing: whoever listens there may be stopped, and its queue full.
-    fn connect(path: &Path) -> io::Result<()> {
-        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
-        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-        rustix::io::ioctl_fionbio(&socket, true)?;
-        Ok(connect(&socket, &SocketAddrUnix::new(path)?)?)
-    }
-
-    /// The directory of a socket, made if it is missing; nobody else may enter it.
-    fn own_directory(path: &Path) -> Result<PathBuf, LinkError> {
-        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(failed("make the directory of"))?;
-        let directory = directory.canonicalize().map_err(failed("find the directory of"))?;
-        let found = fs::metadata(&directory).map_err(failed("look at the directory of"))?;
-        let (mode, own) = (found.mode() & 0o7777, found.uid() == rustix::process::geteuid().as_raw());
-        if !own || mode & 0o077 != 0 {
-            return Err(LinkError::Directory { directory, mode, own });
-        }
-        Ok(directory)
-    }
-
-    fn text(path: &Path) -> std::sync::Arc<str> {
-        path.display().to_string().into()
     }
 }

@@ -7,9 +7,9 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
 
-use mycelium::{LinkAddress, LinkError, LinkListener, LinkOptions, Subscription};
+use mycelium::{LinkAddress, LinkError, LinkListener, LinkOptions, LinkState, LinkStats, Subscription};
 
-use crate::common::on_every_runtime;
+use crate::common::{WATCHDOG, on_every_runtime};
 use crate::kit::{Text, bus, find, socket, until, until_wanted};
 
 #[test]
@@ -149,6 +149,43 @@ fn an_address_is_free_at_once_when_its_bus_is_down_or_its_listener_closed() {
         }
         assert!(!path.exists() && !ring.exists());
     });
+}
+
+/// A cleaner of temporary files takes what is old, and does not ask who listens there.
+#[tokio::test]
+async fn a_listener_whose_file_was_removed_makes_it_again_and_takes_nobodys_place() {
+    let (path, ring, market) = (socket(), socket(), bus("market"));
+    let listeners = [market.bind_unix(&path).unwrap(), market.bind_shm(&ring).unwrap()];
+    let mut others = Vec::new();
+    for remove in [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+    ] {
+        [&path, &ring].into_iter().for_each(|path| remove(path));
+        let ways = [LinkAddress::unix(&*path), LinkAddress::shm(&*ring)].map(|address| {
+            let other = bus(&format!("other-{}", others.len()));
+            others.push(other.clone());
+            other.connect(address).unwrap()
+        });
+        for dialer in &ways {
+            tokio::time::timeout(WATCHDOG, dialer.linked()).await.expect("it is found again");
+        }
+    }
+    // What was linked before stays so.
+    let linked = |link: LinkStats| link.state == LinkState::Linked;
+    until(|| (0..others.len()).all(|number| find(&market, &format!("other-{number}")).is_some_and(linked)))
+        .await;
+    // One that listens there by now stays, and so does its file.
+    fs::remove_file(&path).unwrap();
+    let successor = UnixListener::bind(&path).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    listeners[0].close();
+    successor.set_nonblocking(true).unwrap();
+    assert_eq!(successor.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert!(path.exists());
+    // The one that was made again goes with its listener.
+    listeners[1].close();
+    assert!(!ring.exists());
 }
 
 #[test]
