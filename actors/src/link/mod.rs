@@ -87,8 +87,8 @@ impl MessageBus {
     /// closed; in which order two buses bind and connect does not matter.
     ///
     /// The socket gets the permissions 0600. Its directory is made with 0700 if it is missing; one that
-    /// others may enter is refused. A socket file that nobody listens at is replaced. One that is removed below
-    /// the listener is made again within two seconds.
+    /// others may enter is refused. A socket file that nobody listens at is replaced. One that is removed
+    /// below the listener is made again within two seconds.
     ///
     /// [`BusBuilder::node`]: crate::BusBuilder::node
     /// [`BusBuilder::contract`]: crate::BusBuilder::contract

@@ -119,16 +119,16 @@ impl OpenSocket {
         !matches!(self, Self::Tcp(..))
     }
 
-    /// Looks after its file, inside a runtime with IO. Where there is none any more it listens anew: a cleaner of
-    /// temporary files removes those of sockets that are in use. One of another listener stays.
+    /// Looks after its file, inside a runtime with IO. Where there is none any more it listens anew: a
+    /// cleaner of temporary files removes those of sockets that are in use. One of another listener stays.
     pub(super) fn look_after_file(&mut self) -> Result<FileLook, LinkError> {
         #[cfg(unix)]
         if let Some((file, listener)) = self.file() {
             match file.found() {
-                unix::Found::Ours => {}
-                unix::Found::Anothers => return Ok(FileLook::Anothers),
-                unix::Found::Nothing => {
-                    // Whoever else binds there just now is not waited for: the next look sees what came of it.
+                unix::AtPath::Ours => {}
+                unix::AtPath::Anothers => return Ok(FileLook::Anothers),
+                unix::AtPath::Nothing => {
+                    // Nobody else who binds there is waited for: the next look sees what came of it.
                     let (bound, successor) = unix::bind_within(file.path(), Duration::ZERO)?;
                     let address = LinkAddress::unix(file.path());
                     *listener = registered(|| UnixListener::from_std(bound), "listen at", &address)?;

@@ -26,7 +26,7 @@ pub(in crate::link) struct SocketFile {
 
 /// What lies where a socket was bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::link) enum Found {
+pub(in crate::link) enum AtPath {
     /// The socket, as far as can be seen.
     Ours,
     Anothers,
@@ -38,18 +38,18 @@ impl SocketFile {
         &self.path
     }
 
-    pub(super) fn found(&self) -> Found {
+    pub(super) fn found(&self) -> AtPath {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => Found::Anothers,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
-            _ => Found::Ours,
+            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => AtPath::Anothers,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => AtPath::Nothing,
+            _ => AtPath::Ours,
         }
     }
 
     /// The same for one that was bound at this path since: its file is not this one's to remove.
     pub(super) fn leave_to(&mut self, successor: Self) {
         let mut before = std::mem::replace(self, successor);
-        // A file that is gone has given its number away, perhaps to the successor. A socket never has this one.
+        // A file that is gone has given its number away, perhaps to the successor. None has this one.
         (before.device, before.inode) = (u64::MAX, u64::MAX);
     }
 }
@@ -57,7 +57,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Unless it is another's by now.
-        if self.found() == Found::Ours {
+        if self.found() == AtPath::Ours {
             let _gone = fs::remove_file(&self.path);
         }
     }
