@@ -1,6 +1,8 @@
 //! What one end of a link does: its bytes, its times, and what it makes of peers that break the rules. What
 //! two ends do together is in `link_sim.rs`.
 
+#[path = "link/late_words.rs"]
+mod late_words;
 #[path = "link/mailboxes.rs"]
 mod mailboxes;
 #[path = "link/runs.rs"]

@@ -71,14 +71,50 @@ impl Control {
 
     /// Appends the frame that carries `value`.
     pub(super) fn encode(self, value: &[u8], out: &mut Vec<u8>) {
-        let (type_id, version) = (self as u16, FRAME_VERSION);
-        let header = Header { flags: Flags::CONTROL, type_id, version, ..Header::default() };
+        self.encode_as(0, value, out);
+    }
+
+    /// The same with a number of [`Words`].
+    pub(super) fn encode_as(self, number: u64, value: &[u8], out: &mut Vec<u8>) {
+        let (type_id, version, sequence) = (self as u16, FRAME_VERSION, number);
+        let header = Header { flags: Flags::CONTROL, type_id, version, sequence, ..Header::default() };
         let written = frame::encode(&header, value, out);
         debug_assert!(written.is_ok(), "control values are far below the longest value of a frame");
     }
 
     pub(super) fn malformed(self, what: &'static str) -> LinkFault {
         LinkFault::Malformed { control: self.name(), what }
+    }
+}
+
+/// The numbers of frames that say what holds from then on, and say all of it again on each connection. Of two
+/// connections each end may attach another one last: what was said on the earlier one is heard late then, and
+/// holds no more.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    said: u64,
+    /// The highest that has come from this incarnation of the peer.
+    heard: u64,
+}
+
+impl Words {
+    /// That of the next frame of this end.
+    pub(super) fn next(&mut self) -> u64 {
+        self.said += 1;
+        self.said
+    }
+
+    /// Whether this frame of the peer was said before one that was heard. One that has no number never is:
+    /// there are peers that number nothing.
+    pub(super) fn is_late(&mut self, header: &Header) -> bool {
+        let is_late = header.sequence != 0 && header.sequence < self.heard;
+        self.heard = self.heard.max(header.sequence);
+        is_late
+    }
+
+    /// The peer is another process than before.
+    pub(super) fn restart(&mut self) {
+        self.heard = 0;
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::frame::{Flags, Frame, Header};
 
-use super::control::{Control, Fields, put_text};
+use super::control::{Control, Fields, Words, put_text};
 use super::envelope::{Direct, ENVELOPE_LEN, Envelope, Failure, Question};
 use super::machine::Link;
 use super::{LinkFault, NAME_LEN_MAX, Output, SendError};
@@ -167,7 +167,7 @@ impl Mailboxes {
     }
 
     /// Appends what the peer has to know.
-    pub(super) fn tell(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn tell(&mut self, words: &mut Words, out: &mut Vec<u8>) {
         // By rising numbers: the peer takes one below the highest that it has heard of for a closed one.
         for (number, of) in self.out.iter_mut().filter(|(_, of)| of.tell) {
             of.tell = false;
@@ -194,7 +194,7 @@ impl Mailboxes {
                     value.push(u8::from(taken.asked));
                 }
             }
-            Control::Mailbox.encode(&value, out);
+            Control::Mailbox.encode_as(words.next(), &value, out);
         }
     }
 
@@ -304,8 +304,8 @@ impl Mailboxes {
         Ok(Output::Mailboxes)
     }
 
-    /// The peer says what a mailbox takes.
-    fn described(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+    /// The peer says what a mailbox takes. `is_late`: it has said something else since.
+    fn described(&mut self, mut fields: Fields<'_>, is_late: bool) -> Result<Output, LinkFault> {
         let (number, limit) = (fields.u32()?, fields.u64()?);
         let state = Self::state_of(fields)?;
         let of = match self.out.get_mut(&number) {
@@ -316,7 +316,7 @@ impl Mailboxes {
         };
         // A limit never falls.
         of.limit = of.limit.max(limit);
-        if of.state != state {
+        if !is_late && of.state != state {
             of.state = state;
             if !std::mem::replace(&mut of.news, true) {
                 self.news.push(number);

@@ -1,7 +1,7 @@
 //! Interest and credit of one message type, both ways.
 
-use super::Link;
-use super::control::Control;
+use super::control::{Control, Fields};
+use super::{Link, LinkFault, Output};
 
 /// How many entries a frame of interest or credit has at most.
 const ENTRIES_MAX: usize = 1_024;
@@ -184,17 +184,33 @@ impl Link {
     /// Appends what the peer has to know of interest and credit.
     pub(super) fn tell_flows(&mut self, out: &mut Vec<u8>) {
         let (mut interest, mut credit, mut begins) = (Vec::new(), Vec::new(), Vec::new());
-        for flow in self.flows.iter_mut().filter(|flow| flow.agreed) {
-            flow.tell_interest(self.paused, &mut interest);
+        let Self { flows, words, paused, .. } = self;
+        for flow in flows.iter_mut().filter(|flow| flow.agreed) {
+            flow.tell_interest(*paused, &mut interest);
             flow.tell_begin(&mut begins);
             if std::mem::take(&mut flow.tell_credit) {
                 credit.extend_from_slice(&flow.type_id.to_le_bytes());
                 credit.extend_from_slice(&flow.granted.to_le_bytes());
             }
         }
-        interest.chunks(8 * ENTRIES_MAX).for_each(|entries| Control::Interest.encode(entries, out));
+        let interests = interest.chunks(8 * ENTRIES_MAX);
+        interests.for_each(|entries| Control::Interest.encode_as(words.next(), entries, out));
         credit.chunks(10 * ENTRIES_MAX).for_each(|entries| Control::Credit.encode(entries, out));
         begins.chunks(14 * ENTRIES_MAX).for_each(|entries| Control::Begin.encode(entries, out));
+    }
+
+    /// The peer has said what it wants. `is_late`: it has said something else since.
+    pub(super) fn of_interest(&mut self, mut fields: Fields<'_>, is_late: bool) -> Result<Output, LinkFault> {
+        let last = self.window.last();
+        while !fields.rest().is_empty() {
+            let (type_id, channel, round) = (fields.u16()?, fields.u16()?, fields.u32()?);
+            let flow = self.agreed_flow(type_id)?;
+            if !is_late {
+                flow.ask(Some(channel).filter(|channel| *channel != NO_CHANNEL), round, last);
+            }
+        }
+        self.tells = true;
+        Ok(Output::Interest)
     }
 
     /// What the peer wants: type ids, rising, each with its channel.

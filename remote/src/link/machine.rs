@@ -2,7 +2,7 @@
 
 use crate::frame::{self, Flags, Frame, Header, Run};
 
-use super::control::{Control, Ended, Fields};
+use super::control::{Control, Ended, Fields, Words};
 use super::direct::Mailboxes;
 use super::flow::{Flow, NO_CHANNEL};
 use super::probe::Probes;
@@ -70,6 +70,7 @@ pub struct Link {
     pub(super) flows: Vec<Flow>,
     pub(super) mailboxes: Mailboxes,
     pub(super) probes: Probes,
+    pub(super) words: Words,
     /// The place in `flows` that was looked for last.
     pub(super) last: usize,
     pub(super) received: u64,
@@ -114,6 +115,7 @@ impl Link {
             flows: Vec::new(),
             mailboxes: Mailboxes::default(),
             probes: Probes::default(),
+            words: Words::default(),
             last: 0,
             received: 0,
             told: 0,
@@ -232,6 +234,7 @@ impl Link {
         (self.received, self.told, self.unacked_bytes) = (0, 0, 0);
         self.flows.iter_mut().for_each(|flow| flow.restart(self.config.credit));
         self.mailboxes.restart();
+        self.words.restart();
         AttachError::PeerRestarted { lost }
     }
 
@@ -449,14 +452,8 @@ impl Link {
                 Ok(if count > 0 { Output::Acknowledged { count } } else { Output::Nothing })
             }
             Control::Interest => {
-                let last = self.window.last();
-                while !fields.rest().is_empty() {
-                    let (type_id, channel, round) = (fields.u16()?, fields.u16()?, fields.u32()?);
-                    let channel = Some(channel).filter(|channel| *channel != NO_CHANNEL);
-                    self.agreed_flow(type_id)?.ask(channel, round, last);
-                }
-                self.tells = true;
-                Ok(Output::Interest)
+                let is_late = self.words.is_late(&frame.header);
+                self.of_interest(fields, is_late)
             }
             Control::Credit => {
                 while !fields.rest().is_empty() {
@@ -483,7 +480,7 @@ impl Link {
             }
             Control::Pong => fields.end().map(|()| Output::Pong),
             Control::Open | Control::Mailbox | Control::Close | Control::Closed => {
-                self.of_mailbox(control, fields)
+                self.of_mailbox(control, &frame.header, fields)
             }
             Control::Hello | Control::Accept => {
                 Err(LinkFault::Unexpected { expected: "a message", got: control.name() })
@@ -540,7 +537,7 @@ impl Link {
         }
     }
 
-    fn agreed_flow(&mut self, type_id: u16) -> Result<&mut Flow, LinkFault> {
+    pub(super) fn agreed_flow(&mut self, type_id: u16) -> Result<&mut Flow, LinkFault> {
         let found = self.find(type_id).map(|at| &mut self.flows[at]).filter(|flow| flow.agreed);
         found.ok_or(LinkFault::NotAgreed { type_id })
     }

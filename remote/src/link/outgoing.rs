@@ -233,7 +233,7 @@ impl Link {
     /// Appends what the peer has to know of interest, credit and mailboxes.
     fn tell_peer(&mut self, out: &mut Vec<u8>) {
         self.probes.tell(out);
-        self.mailboxes.tell(out);
+        self.mailboxes.tell(&mut self.words, out);
         self.tell_flows(out);
     }
 

@@ -10,6 +10,7 @@ impl Link {
     pub(in crate::link) fn of_mailbox(
         &mut self,
         control: Control,
+        header: &Header,
         fields: Fields<'_>,
     ) -> Result<Output, LinkFault> {
         match control {
@@ -19,7 +20,10 @@ impl Link {
                 self.mailboxes.close(fields)
             }
             Control::Closed => self.mailboxes.is_closed(fields),
-            _ => self.mailboxes.described(fields),
+            _ => {
+                let is_late = self.words.is_late(header);
+                self.mailboxes.described(fields, is_late)
+            }
         }
     }
 
