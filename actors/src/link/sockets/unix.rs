@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -121,13 +122,14 @@ fn hold(directory: &File, limit: Duration) -> io::Result<()> {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!(
+                let text = match limit {
+                    Duration::ZERO => "another process has its lock just now: it is tried again".to_owned(),
+                    _ => format!(
                         "another process has had its lock for {limit:?}, which is stopped or hangs: let it go \
                          on or end it (`lsof` names it), or put the socket into another directory"
                     ),
-                ));
+                };
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
         }
@@ -167,10 +169,27 @@ fn is_in_use(error: &io::Error) -> bool {
 
 /// Connects, and waits for nothing: whoever listens there may be stopped, and its queue full.
 fn connect(path: &Path) -> io::Result<()> {
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
-    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    rustix::io::ioctl_fionbio(&socket, true)?;
-    Ok(connect(&socket, &SocketAddrUnix::new(path)?)?)
+    let socket = probe()?;
+    Ok(rustix::net::connect(&socket, &rustix::net::SocketAddrUnix::new(path)?)?)
+}
+
+/// A socket that waits for nothing, and that no process has which is started meanwhile.
+fn probe() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketType};
+    #[cfg(target_os = "linux")]
+    let socket = {
+        use rustix::net::{SocketFlags, socket_with};
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?
+    };
+    #[cfg(not(target_os = "linux"))]
+    let socket = {
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        socket
+    };
+    Ok(socket)
 }
 
 /// The directory of a socket, made if it is missing; nobody else may enter it.
@@ -193,4 +212,15 @@ fn own_directory(path: &Path) -> Result<PathBuf, LinkError> {
 
 fn text(path: &Path) -> std::sync::Arc<str> {
     path.display().to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_left_to_no_process_that_is_started_meanwhile() {
+        let flags = rustix::io::fcntl_getfd(probe().unwrap()).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    }
 }
