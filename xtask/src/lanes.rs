@@ -3,14 +3,19 @@
 //! The programs of the step `test` wait more than they compute, so they leave half of the processors to
 //! others. Steps of the lane are niced, so that they take no more than is left over. They write to files,
 //! which are shown at the end, so that no two steps write at once.
+//!
+//! A step that writes nothing for long is ended, except where somebody sits at a terminal: they see it
+//! themselves, and may have stopped a test on purpose.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::silence;
 use crate::step::{Failure, Step};
 
 /// A step that has run.
@@ -45,7 +50,10 @@ pub(crate) fn run_all(root: &Path, steps: &[Step]) -> Result<(), Failure> {
                 continue;
             }
             let start = Instant::now();
-            let result = step.run(root);
+            let result = match io::stdout().is_terminal() && io::stderr().is_terminal() {
+                true => step.run(root),
+                false => step.run_within(root, silence::LIMIT),
+            };
             println!("==> {} {} after {}", step.name, verdict(&result), seconds(start.elapsed()));
             failed.fetch_or(result.is_err(), Ordering::SeqCst);
             done.push(Done { name: step.name, time: start.elapsed(), result, log: None });
@@ -84,11 +92,11 @@ fn run_lane(root: &Path, steps: &Receiver<(usize, &Step)>, failed: &AtomicBool) 
 }
 
 fn run_to(root: &Path, step: &Step, log: &Path) -> Result<(), Failure> {
-    let made = log.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(log));
-    let file = made.map_err(|error| {
+    let made = log.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(log, ""));
+    made.map_err(|error| {
         Failure::new(format!("FAILED: {}: {} cannot be written: {error}", step.name, log.display()))
     })?;
-    step.run_niced(root, &file)
+    step.run_niced(root, log, silence::LIMIT)
 }
 
 fn print_summary(done: &[Done], steps: &[Step], total: Duration) {

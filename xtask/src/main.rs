@@ -7,6 +7,7 @@ mod fuzz;
 mod lanes;
 mod plan;
 mod reliability;
+mod silence;
 mod step;
 
 use std::path::{Path, PathBuf};

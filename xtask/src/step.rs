@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::silence::{End, run_logged, run_shown};
 
 /// A command that must succeed.
 #[derive(Clone, Debug)]
@@ -75,19 +78,27 @@ impl Step {
         self.ended(self.command(root).status())
     }
 
+    /// The same; it is ended and fails when it writes nothing for as long as `limit`.
+    pub(crate) fn run_within(&self, root: &Path, limit: Duration) -> Result<(), Failure> {
+        self.ended_within(run_shown(self.command(root), limit), limit)
+    }
+
     /// The same at the lowest priority, its output going to a file.
-    pub(crate) fn run_niced(&self, root: &Path, log: &File) -> Result<(), Failure> {
+    pub(crate) fn run_niced(&self, root: &Path, log: &Path, limit: Duration) -> Result<(), Failure> {
         let mut niced = self.clone();
         niced.args = ["-n", "19", &self.program].map(str::to_owned).into_iter().chain(niced.args).collect();
         niced.program = "nice".to_owned();
-        let status = |step: &Self| {
-            let (out, err) = (log.try_clone()?, log.try_clone()?);
-            step.command(root).stdin(Stdio::null()).stdout(out).stderr(err).status()
+        let end = |step: &Self| {
+            let out = File::create(log)?;
+            let mut command = step.command(root);
+            command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+            run_logged(command, log, limit)
         };
-        self.ended(match status(&niced) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => status(self),
-            status => status,
-        })
+        let end = match end(&niced) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => end(self),
+            end => end,
+        };
+        self.ended_within(end, limit)
     }
 
     /// Whether the steps behind it begin while it runs.
@@ -116,6 +127,19 @@ impl Step {
         }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
         command
+    }
+
+    fn ended_within(&self, end: io::Result<End>, limit: Duration) -> Result<(), Failure> {
+        match end {
+            Ok(End::Own(status)) => self.ended(Ok(status)),
+            Ok(End::Silent(told)) => Err(Failure::new(format!(
+                "FAILED: {}: it wrote nothing for {} minutes and was ended\n{told}Run it again with:\n    {}",
+                self.name,
+                limit.as_secs() / 60,
+                self.command_line()
+            ))),
+            Err(error) => self.ended(Err(error)),
+        }
     }
 
     fn ended(&self, status: io::Result<ExitStatus>) -> Result<(), Failure> {
