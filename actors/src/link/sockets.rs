@@ -128,9 +128,8 @@ impl OpenSocket {
                 unix::AtPath::Ours => {}
                 unix::AtPath::Anothers => return Ok(FileLook::Anothers),
                 unix::AtPath::Nothing => {
-                    // Nobody else who binds there is waited for: the next look sees what came of it.
-                    let (bound, successor) = unix::bind_within(file.path(), Duration::ZERO)?;
-                    let address = LinkAddress::unix(file.path());
+                    let (bound, successor) = file.bind_anew()?;
+                    let address = file.address();
                     *listener = registered(|| UnixListener::from_std(bound), "listen at", &address)?;
                     file.leave_to(successor);
                     return Ok(FileLook::Renewed);

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::LinkError;
+use super::super::{LinkAddress, LinkError};
 
 /// The longest path of a socket that every system takes, in bytes, without the zero behind it.
 const PATH_MAX: usize = 103;
@@ -23,6 +23,8 @@ pub(in crate::link) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// Whether its directory had been removed, too, and was made again: it goes with the file.
+    made_directory: bool,
 }
 
 /// What lies where a socket was bound.
@@ -35,8 +37,16 @@ pub(in crate::link) enum AtPath {
 }
 
 impl SocketFile {
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Binds at the same path, where nothing lies any more. Nobody else who binds there is waited for.
+    pub(super) fn bind_anew(&mut self) -> Result<(UnixListener, Self), LinkError> {
+        self.made_directory |= self.path.parent().is_some_and(|directory| !directory.exists());
+        let (listener, mut successor) = bind_within(&self.path, Duration::ZERO)?;
+        successor.made_directory = self.made_directory;
+        Ok((listener, successor))
+    }
+
+    pub(super) fn address(&self) -> LinkAddress {
+        LinkAddress::unix(&self.path)
     }
 
     pub(super) fn found(&self) -> AtPath {
@@ -51,7 +61,7 @@ impl SocketFile {
     pub(super) fn leave_to(&mut self, successor: Self) {
         let mut before = std::mem::replace(self, successor);
         // A file that is gone has given its number away, perhaps to the successor. None has this one.
-        (before.device, before.inode) = (u64::MAX, u64::MAX);
+        (before.device, before.inode, before.made_directory) = (u64::MAX, u64::MAX, false);
     }
 }
 
@@ -60,6 +70,10 @@ impl Drop for SocketFile {
         // Unless it is another's by now.
         if self.found() == AtPath::Ours {
             let _gone = fs::remove_file(&self.path);
+        }
+        if let (true, Some(directory)) = (self.made_directory, self.path.parent()) {
+            // It stays if anything else lies there.
+            let _gone = fs::remove_dir(directory);
         }
     }
 }
@@ -89,7 +103,7 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile), LinkError>
 }
 
 /// The same, with this time for others who bind in the directory.
-pub(super) fn bind_within(path: &Path, limit: Duration) -> Result<(UnixListener, SocketFile), LinkError> {
+fn bind_within(path: &Path, limit: Duration) -> Result<(UnixListener, SocketFile), LinkError> {
     let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
     check_path(path)?;
     let directory = own_directory(path)?;
@@ -111,7 +125,7 @@ pub(super) fn bind_within(path: &Path, limit: Duration) -> Result<(UnixListener,
     fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed("set the permissions of"))?;
     listener.set_nonblocking(true).map_err(failed("listen at"))?;
     let found = fs::symlink_metadata(&path).map_err(failed("look at"))?;
-    Ok((listener, SocketFile { path, device: found.dev(), inode: found.ino() }))
+    Ok((listener, SocketFile { path, device: found.dev(), inode: found.ino(), made_directory: false }))
 }
 
 /// Locks a directory, for a limited time: a process that is stopped may hold it.
