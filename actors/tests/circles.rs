@@ -4,7 +4,7 @@ mod common;
 
 use std::fmt::Write as _;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -181,14 +181,16 @@ fn two_actors_that_ask_each_other_are_named_once() {
     on_both_runtimes(|| async {
         for through_context in [true, false] {
             let (bus, log) = (bus(), Log::of_program());
-            log.forget("ping-once");
-            let ping = ping_pong(&bus, "once", through_context);
+            // A name for each: what is said of the end of those before may come late.
+            static ROUNDS: AtomicUsize = AtomicUsize::new(0);
+            let whose = format!("once-{}", ROUNDS.fetch_add(1, Ordering::SeqCst));
+            let ping = ping_pong(&bus, &whose, through_context);
             let asked = tokio::spawn(async move { ping.ask(Flush).await });
-            let line = log.wait_for(&["ping-once waits for an answer of pong-once"]).await;
-            assert!(line.contains("pong-once waits for an answer of ping-once"), "{line}");
+            let line = log.wait_for(&[&*format!("ping-{whose} waits for an answer of pong-{whose}")]).await;
+            assert!(line.contains(&format!("pong-{whose} waits for an answer of ping-{whose}")), "{line}");
             assert!(line.contains("ask_within"), "{line}");
             tokio::time::sleep(SOON * 4).await;
-            assert_eq!(log.lines(&["ping-once"]).len(), 1, "{:?}", log.lines(&[]));
+            assert_eq!(log.lines(&[&*format!("ping-{whose}")]).len(), 1, "{:?}", log.lines(&[]));
             assert!(bus.shutdown_within(SOON).await.is_err());
             // Whichever of the two was killed first.
             assert!(matches!(

@@ -29,7 +29,11 @@ use kit::{bus, find, link, socket, until};
 /// A test of one thread, and of a bounded time.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(WATCHDOG, test).await.expect("it hangs") });
+    if runtime.block_on(async { tokio::time::timeout(WATCHDOG, test).await }).is_err() {
+        // A process that it waits for on a thread may hang, too.
+        runtime.shutdown_background();
+        panic!("it hangs");
+    }
 }
 
 /// As if a process that was stopped had the lock: it does not let go by itself.
@@ -302,7 +306,10 @@ fn another_user_cannot_connect_plant_or_look() {
     let opened = |mode| fs::set_permissions(&place, Permissions::from_mode(mode));
     opened(0o755).unwrap();
     let program = place.join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: were it written by this one, a process that a test beside this starts could keep it
+    // open for a moment, and what is written to is not executed.
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     run(async {
         let market = bus("market");

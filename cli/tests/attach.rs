@@ -3,97 +3,20 @@
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
+#[path = "attach/node.rs"]
+mod node;
+
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use mycelium::{
-    Actor, BoxError, Context, Exposed, LinkStats, Message, MessageBus, Responder, Subscription, Timestamp,
-};
+use mycelium::{Actor, BoxError, Context, Exposed, Message, Responder, Subscription, Timestamp};
 use tokio::net::{UnixSocket, UnixStream};
 
 include!("../../bindings/codegen/tests/generated/contracts.rs");
 
-/// A node at a socket of its own, and what the commands are told of it.
-struct Node {
-    bus: MessageBus,
-    directory: PathBuf,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-impl Node {
-    async fn start() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        let directory = std::env::temp_dir().join(format!("mycelium-attach-{}-{number}", std::process::id()));
-        let bus = MessageBus::builder().node("desk").contract(CONTRACT).build();
-        bus.bind_unix(directory.join("run/desk.sock")).unwrap();
-        let file = "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"desk\"\nservices = [\"risk\"]\n";
-        std::fs::write(directory.join("topology.toml"), file).unwrap();
-        Self { bus, directory }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
-        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts.yaml");
-        command.args(args).arg("--contract").arg(contract).current_dir(&self.directory);
-        // One that looks for what is wrong waits for nobody.
-        if !args.contains(&"--within") && args[0] != "doctor" {
-            command.args(["--within", "60"]);
-        }
-        command.env_remove("MYCELIUM_TOPOLOGY").env_remove("MYCELIUM_NODE");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    /// Runs a command to its end: its code, what it printed and what it complained of.
-    async fn call(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        finish(self.command(args).spawn().unwrap()).await
-    }
-
-    /// The link of a tool that wants this message.
-    fn tool(&self, message: &str) -> Option<LinkStats> {
-        self.bus.stats().links.into_iter().find(|link| link.wants.contains(&message))
-    }
-}
-
-async fn finish(child: Child) -> (Option<i32>, String, String) {
-    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-async fn until(mut so: impl FnMut() -> bool) {
-    while !so() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn signal(child: &Child, signal: &str) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
-}
-
-fn runs(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test);
-}
-
-fn tick(index: u32, price: f64) -> Tick {
-    let timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
-    Tick { timestamp, price, size: 2.5, index, asset: 7 }
-}
+use node::{Node, finish, runs, signal, tick, until};
 
 #[test]
 fn a_tap_shows_what_is_published_by_its_contract() {
@@ -342,9 +265,16 @@ fn pub_sends_what_somebody_subscribes_to_once_it_is_a_value_of_the_contract() {
             (Some(2), true),
             "{err}"
         );
-        let (code, _, err) = node.call(&["tap", "*", "--connect", "run/none.sock", "--within", "0.3"]).await;
-        assert!(code == Some(2) && err.starts_with("error: no link to unix "), "{code:?} {err}");
-        assert!(err.contains("within 300ms: No such file"), "{err}");
+        // On a busy machine it may not have looked when its time is over.
+        for (within, told) in [("0.3", "300ms"), ("30", "30s")] {
+            let absent = ["tap", "*", "--connect", "run/none.sock", "--within", within];
+            let (code, _, err) = node.call(&absent).await;
+            assert!(code == Some(2) && err.starts_with("error: no link to unix "), "{code:?} {err}");
+            if err.contains(&format!("within {told}: No such file")) {
+                break;
+            }
+            assert!(within == "0.3" && err.contains("within 300ms: nobody has answered"), "{err}");
+        }
     });
 }
 
@@ -459,11 +389,18 @@ fn bench_measures_pings_and_messages_and_ends_in_bounded_count_and_time() {
             assert!(rate.as_u64().unwrap() > 0, "{out}");
         }
 
-        // A subscriber that takes nothing more: the time ends it, and what is not acknowledged is said.
-        let (code, out, err) =
-            finish(bench(&["--count", "100000000", "--seconds", "0.2", "--within", "5"])).await;
-        assert!(out.contains("per second; each there and back") && out.contains("p99.9"), "{out}");
-        assert!(code == Some(1) && err.contains("a subscriber there does not keep up"), "{code:?} {err}");
+        // A subscriber that takes nothing more: the time ends it, and what is not acknowledged is said. On a
+        // busy machine there may be room for all that is published in so short a time.
+        for seconds in ["0.2", "2", "20"] {
+            let (code, out, err) =
+                finish(bench(&["--count", "100000000", "--seconds", seconds, "--within", "5"])).await;
+            assert!(out.contains("per second; each there and back") && out.contains("p99.9"), "{out}");
+            if code != Some(0) {
+                assert!(code == Some(1) && err.contains("a subscriber there does not keep up"), "{err}");
+                break;
+            }
+            assert_ne!(seconds, "20", "there is always room");
+        }
 
         // Pings alone need no contract.
         let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));

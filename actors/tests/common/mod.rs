@@ -8,7 +8,7 @@ pub mod wire;
 
 use std::fmt::Display;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -67,9 +67,13 @@ pub fn on_both_runtimes_within(watchdog: Duration, test: impl AsyncFn()) {
     let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for runtime in [current, multi] {
-        runtime.block_on(async {
-            tokio::time::timeout(watchdog, test()).await.expect("the test hangs");
-        });
+        let timed = async { tokio::time::timeout(watchdog, test()).await.expect("the test hangs") };
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(timed)));
+        if let Err(failure) = outcome {
+            // Whoever keeps a thread of it would keep the test from failing.
+            runtime.shutdown_background();
+            resume_unwind(failure);
+        }
     }
 }
 

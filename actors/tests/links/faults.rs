@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Retention, Subscriber, Subscription};
 use mycelium_random::{Random, seed};
 
-use crate::common::{at_once, on_every_runtime};
+use crate::common::{WATCHDOG, at_once, on_every_runtime};
 use crate::kit::{Fill, Text, Tick, builder, bus, link, until, until_wanted};
 use crate::proxy::{Faults, Proxy};
 
@@ -90,7 +90,9 @@ fn a_hundred_thousand_messages_come_once_and_in_order_whatever_happens_to_connec
     let messages = messages.map_or(100_000, |text| text.parse().expect("a number"));
     let seed = seed();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(seed, ALL, messages, messages / 4, 100));
+    let limit = WATCHDOG * u32::try_from(10 + messages / 50_000).unwrap();
+    let running = run(seed, ALL, messages, messages / 4, 100);
+    runtime.block_on(async { tokio::time::timeout(limit, running).await.expect("it hangs") });
 }
 
 #[test]

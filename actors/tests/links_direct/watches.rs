@@ -105,6 +105,8 @@ fn a_peer_does_not_say_how_its_actor_has_ended() {
         let [far, near] = [&market, &desk].map(|bus| bus.recipient::<Order>("desk/risk").unwrap());
         far.tell(Order { n: 1 }).await.unwrap();
         let (there, here) = (Watcher::of(&far, &market), Watcher::of(&near, &desk));
+        // Whoever watches it when it has gone hears that nobody is there.
+        until(|| there.has_begun() && here.has_begun()).await;
         risk.stop();
         until(|| !there.heard().is_empty() && !here.heard().is_empty()).await;
         assert_eq!(here.heard(), [StopReason::Normal]);

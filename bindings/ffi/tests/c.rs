@@ -2,10 +2,12 @@
 //! address sanitizer, and under valgrind, where these are there.
 #![cfg(target_os = "linux")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Far more than what is waited for takes, under valgrind too.
@@ -22,10 +24,16 @@ fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Compiles a program of this folder, with every warning as an error.
+/// Compiles a program of this folder, with every warning as an error: once, as a test beside this one may run
+/// it already.
 fn compile(source: &str, name: &str, more: &[&str]) -> PathBuf {
+    static COMPILED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let library = library();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut all = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.contains(name) {
+        return out;
+    }
     let compiled = Command::new("cc")
         .args([
             "-std=c11",
@@ -51,6 +59,7 @@ fn compile(source: &str, name: &str, more: &[&str]) -> PathBuf {
         .output()
         .expect("a C compiler is needed, which Rust needs as well: install gcc or clang");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    all.insert(name.to_owned());
     out
 }
 
@@ -127,12 +136,15 @@ fn is_there(what: &str, is_there: bool) -> bool {
 }
 
 fn sanitizes() -> bool {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sanitizes");
-    let source = out.with_extension("c");
-    fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-fsanitize=address,undefined"]).arg(source).arg("-o").arg(&out);
-    compiler.output().is_ok_and(|output| output.status.success())
+    static SANITIZES: OnceLock<bool> = OnceLock::new();
+    *SANITIZES.get_or_init(|| {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sanitizes");
+        let source = out.with_extension("c");
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        let mut compiler = Command::new("cc");
+        compiler.args(["-fsanitize=address,undefined"]).arg(source).arg("-o").arg(&out);
+        compiler.output().is_ok_and(|output| output.status.success())
+    })
 }
 
 #[test]

@@ -174,7 +174,8 @@ let ten_thousand_restarts_leave_nothing_behind () =
   crash 1_000;
   let threads = Check.status "Threads" and memory = Check.status "VmRSS" in
   crash 10_000;
-  Check.int "threads" threads (Check.status "Threads");
+  (* Fewer are no fault: one of a test before may have ended meanwhile. *)
+  Check.true_ "no more threads" (Check.status "Threads" <= threads);
   Check.grown_since memory ~most:4_096 "after 9,000 more restarts"
 
 let () =

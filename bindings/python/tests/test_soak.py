@@ -82,7 +82,8 @@ def test_messages_leave_nothing_behind() -> None:
         after = counts()
         grown = tracemalloc.get_traced_memory()[0] - traced, resident_bytes() - resident
         tracemalloc.stop()
-    assert after[:2] == before[:2]
+    # Fewer are no fault: one of a test before may have ended meanwhile.
+    assert after[0] <= before[0] and after[1] <= before[1], "threads"
     assert after[2] - before[2] < 500, "objects"
     # 60,000 messages and 20,000 timers: to keep a small object for each would be megabytes.
     assert grown[0] < 100_000, f"{grown[0]} bytes of Python"
