@@ -13,6 +13,7 @@ use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder, Service,
     ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, Timestamp,
 };
+use tokio::sync::Notify;
 
 /// How often a step is repeated at most until somebody else runs.
 const STEPS_MAX: u64 = 1_000_000;
@@ -490,6 +491,17 @@ fn a_shutdown_leaves_those_who_listen_their_last_words() {
     });
 }
 
+/// Is shut down, but stays until it is let go.
+struct Lingering(Arc<Notify>);
+impl Service for Lingering {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        self.0.notified().await;
+        Ok(())
+    }
+}
+
 #[test]
 fn a_shutdown_refuses_publishers_outside_from_its_beginning() {
     on_every_runtime(|| async {
@@ -502,13 +514,15 @@ fn a_shutdown_refuses_publishers_outside_from_its_beginning() {
                 }
             }
         });
-        let polite = bus.spawn_service(Polite).unwrap();
+        let let_go = Arc::new(Notify::new());
+        let lingering = bus.spawn_service(Lingering(Arc::clone(&let_go))).unwrap();
         let ending = tokio::spawn({
             let bus = bus.clone();
             async move { bus.shutdown_within(WATCHDOG).await }
         });
         assert_eq!(loops.await.unwrap(), PublishError::Closed(Tick(1)));
-        assert!(polite.is_alive());
+        assert!(lingering.is_alive());
+        let_go.notify_one();
         ending.await.unwrap().unwrap();
     });
 }

@@ -160,6 +160,9 @@ async fn a_drain_past_its_limit_names_what_is_left_and_does_not_hang() {
         tocks.publish(Tock(number)).await.unwrap();
     }
     tree.lookup::<Sum>("root/sum").unwrap().tell(Tock(4)).await.unwrap();
+    while total.load(Ordering::SeqCst) < 5 {
+        tokio::task::yield_now().await;
+    }
     let error = tree.drain(Duration::from_millis(30)).await.unwrap_err();
     assert_eq!(total.load(Ordering::SeqCst), 5);
     assert_eq!((&*error.busy, &*error.killed), (&["root/sum".into()][..], &["root/sum".into()][..]));

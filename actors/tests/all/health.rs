@@ -501,11 +501,11 @@ impl Responder<Sum> for Keeper {
 
 #[test]
 fn a_handler_that_keeps_its_thread_is_interrupted_once_and_its_actor_restarted() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         let (bus, log) = (MessageBus::new(), Heard::default());
         let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let child = Child::actor("w", Keeper::default).on_thread(OwnThread::new("w"));
-        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let tree = root.child(child.health(Health::within(limit).restart())).start(&bus).await.unwrap();
         let keeper = tree.lookup::<Keeper>("root/w").unwrap();
         for _ in 0..2 {
             for number in [13, 4] {

@@ -205,7 +205,7 @@ fn an_actor_that_rests_and_never_says_that_it_is_ready_keeps_its_mailbox() {
         log.wait_for("start_failed silent: not ready after 50ms").await;
         // The next one, unless that was held up too.
         assert!(silent.ask(Life).await.unwrap() >= 2);
-        assert_eq!(log.words().iter().filter(|word| word.starts_with('1')).count(), 1, "it took its leave");
+        assert_eq!(log.words().iter().filter(|word| word.starts_with("1 ")).count(), 1, "it took its leave");
         tree.shutdown().await.unwrap();
     });
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{PERIOD, Tick, on_both_runtimes};
+use crate::common::{PERIOD, Tick, on_both_runtimes, with_ever_longer_limits};
 use mycelium::tree::{Backoff, Builder, Child, Health, Notice, Restart, Shutdown, Strategy};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, MessageBus, Responder, StopReason, Subscriptions,
@@ -89,10 +89,10 @@ async fn live_on(references: &[&ActorRef<Counter>]) {
 
 #[test]
 fn a_restart_of_the_actor_and_of_its_group() {
-    on_both_runtimes(|| async {
+    with_ever_longer_limits(async |limit| {
         for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
             let bus = MessageBus::new();
-            let stuck = Health::within(Duration::from_millis(100)).restart();
+            let stuck = Health::within(limit * 2).restart();
             let tree = root().strategy(strategy).child(counter("a").health(stuck)).child(counter("b"));
             let tree = tree.start(&bus).await.unwrap();
             let [a, b] = ["root/a", "root/b"].map(|path| counter_of(&tree, path));
