@@ -1,15 +1,15 @@
 //! Several topics over one link: each with its own room, policy and memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{
-    Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, Message, MessageBus, Retention,
+    Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, Message, MessageBus, Publisher, Retention,
     Subscription, Subscriptions,
 };
 use tokio::sync::Semaphore;
 
-use crate::common::{Heard, on_every_runtime};
+use crate::common::{Heard, WATCHDOG, on_every_runtime};
 use crate::kit::{Contract, Fill, Order, Tick, builder, bus, find, link, linked, until, until_wanted};
 
 /// Receives fills and orders, one fill for each permit.
@@ -190,4 +190,51 @@ fn a_message_that_two_buses_mean_differently_is_disabled_by_name_and_others_trav
         assert_eq!(fills.recv().await.as_deref(), Some(&Fill { n: 2 }));
         assert_eq!(link(&market, "desk").sent, 1);
     });
+}
+
+/// Publishes on the market's bus, from within what gets a message there.
+static ANSWERS: OnceLock<Publisher<Tick>> = OnceLock::new();
+
+fn answers(fill: &Fill) -> u64 {
+    ANSWERS.get().unwrap().try_publish(Tick { n: fill.n }).unwrap();
+    0
+}
+
+/// The wish and the message come to the market together: its runtime is held meanwhile.
+#[test]
+fn an_answer_to_a_message_is_heard_by_whoever_listened_before_it_was_published() {
+    let [theirs, ours] =
+        [(); 2].map(|()| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+    let (market, address, _latest) = theirs.block_on(async {
+        let market = bus("market");
+        let address = market.bind_tcp("127.0.0.1:0").unwrap().address();
+        assert!(ANSWERS.set(market.publisher().unwrap()).is_ok());
+        let latest = market.subscriber_with(Subscription::conflate(answers)).unwrap();
+        (market, address, latest)
+    });
+    let (let_go, until_let_go) = std::sync::mpsc::channel::<()>();
+    let (end, until_end) = tokio::sync::oneshot::channel::<()>();
+    let their_handle = theirs.handle().clone();
+    let their_thread = std::thread::spawn(move || theirs.block_on(until_end));
+    ours.block_on(async {
+        let desk = bus("desk");
+        let _dialer = desk.connect(LinkAddress::tcp(address)).unwrap();
+        until_wanted(&desk, "market", &["Fill"]).await;
+        let (tell, held) = tokio::sync::oneshot::channel();
+        their_handle.spawn(async move {
+            tell.send(()).unwrap();
+            let _ = until_let_go.recv();
+        });
+        held.await.unwrap();
+        let mut ticks = desk.subscriber::<Tick>().unwrap();
+        desk.publisher::<Fill>().unwrap().publish(Fill { n: 7 }).await.unwrap();
+        until(|| link(&desk, "market").sent == 1).await;
+        let_go.send(()).unwrap();
+        let answer = tokio::time::timeout(WATCHDOG, ticks.recv()).await.expect("it is heard");
+        assert_eq!(answer.unwrap().n, 7);
+        end.send(()).unwrap();
+        desk.shutdown().await.unwrap();
+    });
+    their_thread.join().unwrap().unwrap();
+    drop(market);
 }

@@ -22,10 +22,15 @@ impl Driver {
         let read = self.read_frames(cx);
         self.consume();
         // Also if the connection has ended behind it: before anything more is sent.
+        self.follow_news();
+        read
+    }
+
+    /// Has queues for what the peer wants by now, if it has said so.
+    fn follow_news(&mut self) {
         if std::mem::take(&mut self.news.interest) {
             self.follow();
         }
-        read
     }
 
     /// Tells the link of the last messages that wait nowhere.
@@ -71,6 +76,10 @@ impl Driver {
                 }
                 let stepped = self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)?;
                 line.lasted = true;
+                if self.news.interest && !frame.header.flags.contains(Flags::CONTROL) {
+                    // Whoever gets this message may answer it, and the peer has said before that it listens.
+                    self.follow_news();
+                }
                 match stepped {
                     Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
                     Output::Run { skip } => self.receive_run(&frame, skip),
@@ -116,9 +125,7 @@ impl Driver {
 
     /// The peer has answered a ping. The asker is to know what it has said before.
     fn answered(&mut self) {
-        if std::mem::take(&mut self.news.interest) {
-            self.follow();
-        }
+        self.follow_news();
         // One who has gone hears nothing.
         _ = self.pings.pop_front().map(|asked| asked.send(self.link.standing().received));
     }
