@@ -1,6 +1,6 @@
-//! What becomes of a step that hangs: one that writes nothing for longer than anything takes is ended with all
-//! its processes, and it is said what these did. Else nobody would know before the machine's own limit ends
-//! everything without a word.
+//! What becomes of a step that hangs: one that writes nothing for longer than anything takes is ended with
+//! all its processes, and it is said what these did. Else nobody would know before the machine's own limit
+//! ends everything without a word.
 
 use std::fmt::Write as _;
 use std::io::{self, PipeReader, Read, Write as _};
