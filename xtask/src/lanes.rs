@@ -96,7 +96,7 @@ fn run_to(root: &Path, step: &Step, log: &Path) -> Result<(), Failure> {
     made.map_err(|error| {
         Failure::new(format!("FAILED: {}: {} cannot be written: {error}", step.name, log.display()))
     })?;
-    step.run_niced(root, log, silence::LIMIT)
+    step.run_niced(root, log, silence::LIMIT_BESIDE)
 }
 
 fn print_summary(done: &[Done], steps: &[Step], total: Duration) {

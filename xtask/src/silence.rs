@@ -15,6 +15,8 @@ use std::{fs, thread};
 /// For how long a step may write nothing. The longest silence of all is that of one test which compiles the
 /// programs that host other languages and runs their tests: minutes, beside other steps on two processors.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
+/// The same for one of the lowest priority: it may get nothing while those before it compute.
+pub(crate) const LIMIT_BESIDE: Duration = Duration::from_secs(50 * 60);
 
 /// How often the output is looked at.
 const LOOK: Duration = Duration::from_millis(50);
