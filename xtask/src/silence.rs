@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-/// For how long a step may write nothing. The longest silence of all is that of one test which compiles the
-/// programs that host other languages and runs their tests: minutes, beside other steps on two processors.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
+/// For how long a step may write nothing. The longest silence is that of the last crates of tests, which are
+/// compiled side by side: ten minutes on two processors that other programs use, too.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// The same for one of the lowest priority: it may get nothing while those before it compute.
 pub(crate) const LIMIT_BESIDE: Duration = Duration::from_secs(50 * 60);
 
