@@ -15,6 +15,7 @@ mod waiting;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mycelium::tree::Child;
 use mycelium::{
@@ -74,11 +75,20 @@ impl Transport for Shm {
     }
 }
 
+/// The same, whose receivers look for what comes themselves.
+struct SpinningShm;
+impl Transport for SpinningShm {
+    async fn link(there: &MessageBus, here: &MessageBus, options: LinkOptions) -> Box<dyn Any + Send> {
+        Shm::link(there, here, options.spin(Duration::from_secs(3_600))).await
+    }
+}
+
 /// A test of each body over each transport.
 macro_rules! over_each {
     ($($body:ident)*) => {
         mod unix { $(#[test] fn $body() { super::on_every_runtime(super::$body::<super::Unix>); })* }
         mod tcp { $(#[test] fn $body() { super::on_every_runtime(super::$body::<super::Tcp>); })* }
+        mod shm_spinning { $(#[test] fn $body() { super::on_every_runtime(super::$body::<super::SpinningShm>); })* }
         mod shm { $(#[test] fn $body() { super::on_every_runtime(super::$body::<super::Shm>); })* }
     };
 }

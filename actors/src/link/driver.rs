@@ -5,6 +5,7 @@
 //! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
 
 mod absence;
+mod awaited;
 mod cut;
 mod direct;
 mod drain;
@@ -107,8 +108,23 @@ pub(super) struct Driver {
     wanted_some: bool,
     /// Whether the peer has read all that is for it, while this bus drains.
     probe: Option<LastPing>,
-    /// What sends at once if the bell wakes it; `None`: the task has not been polled.
-    ring: Option<Waker>,
+    /// `None`: the task has not been polled.
+    ring: Option<Ring>,
+    /// Messages that have come, whatever has become of them.
+    taken: u64,
+    /// It has gone to sleep, and moved nothing since.
+    rests: bool,
+    /// A receiver looks for what comes.
+    is_lent: bool,
+    /// How often receivers have looked.
+    looks: u32,
+}
+
+/// What the bell of a link wakes.
+struct Ring {
+    /// What sends at once.
+    direct: Waker,
+    task: Waker,
 }
 
 /// What is to be looked at when frames were read.
@@ -172,6 +188,10 @@ impl Driver {
             wanted_some: false,
             probe: None,
             ring: None,
+            taken: 0,
+            rests: false,
+            is_lent: false,
+            looks: 0,
             hub,
             peer,
         }
@@ -336,8 +356,9 @@ impl Driver {
         let Self { line: Some(line), link, hub, moved, .. } = self else { return Ok(false) };
         let mut total = 0;
         line.full = false;
+        // Of all of it: a look at the clock costs as much as a short frame.
+        let now = hub.now();
         loop {
-            let now = hub.now();
             if line.written == line.out.len() {
                 line.out.clear();
                 line.written = 0;
@@ -531,6 +552,7 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let driver = self.get_mut();
+        driver.rests = false;
         // One that has found nothing, and one that has something to do then.
         for _ in 0..2 {
             let busy = driver.turn(cx);
@@ -541,7 +563,8 @@ impl Future for Driver {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if driver.moved || !driver.spin() {
+            if driver.moved || driver.is_lent || !driver.spin() {
+                driver.rests = true;
                 return Poll::Pending;
             }
             driver.peer.bell.cancel();

@@ -263,6 +263,9 @@ impl Hub {
             return refused(Reason::TooMany, "this bus has as many links as it takes");
         }
         let peer = Arc::new(Peer::new(name));
+        // A connection that was accepted spins as its endpoint says, which did not know the name.
+        let spins = |options: &LinkOptions| !options.spin.is_zero();
+        let of_endpoint = spins(options);
         let mut options = LinkOptions::of(options, name);
         let of_tool;
         if peer.is_tool() {
@@ -270,8 +273,12 @@ impl Hub {
             of_tool = Arc::new(options.of_tool());
             options = &of_tool;
         }
-        let driver = Driver::new(Arc::clone(self), core, Arc::clone(&peer), Arc::clone(options));
-        let task = self.runtime.spawn(DriverTask::new(driver)).abort_handle();
+        let driver = Driver::new(Arc::clone(self), Arc::clone(&core), Arc::clone(&peer), Arc::clone(options));
+        let driver = DriverTask::new(driver);
+        if of_endpoint || spins(options) {
+            core.links.spinning.add(driver.spinning());
+        }
+        let task = self.runtime.spawn(driver).abort_handle();
         table.links.insert(peer.name(), LinkEntry { peer: Arc::clone(&peer), task });
         Ok(peer)
     }

@@ -185,7 +185,11 @@ impl LinkOptions {
 
     /// For how long this side of a link through shared memory looks for more before it sleeps (time, zero
     /// unless set). To be woken costs its peer a system call and takes some microseconds; to look keeps a
-    /// thread of the runtime busy, though all other tasks have their turn every microsecond or two.
+    /// thread of the runtime busy, though all other tasks have their turn every few microseconds.
+    ///
+    /// In a runtime of one thread the receiver that waits looks itself: what comes is handled in the same
+    /// poll, and the others have their turn behind 16 messages at most. Code of other messages' authors
+    /// (their `Clone`, and the keys of subscriptions) may run inside of its wait then.
     pub fn spin(mut self, time: Duration) -> Self {
         self.spin = time;
         self

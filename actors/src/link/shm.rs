@@ -38,7 +38,7 @@ const CALL: u8 = 2;
 const SEGMENT_MAX: u64 = (64 << 20) + (64 << 10);
 /// How often a side that spins is polled before it looks at the clock, and at the socket, which tells when
 /// the other side has gone.
-const POLLS_PER_CLOCK: u32 = 16;
+const POLLS_PER_CLOCK: u32 = 4;
 /// How often one poll looks at a ring that changes all the time. Others of this thread have their turn then.
 const LOOKS_PER_POLL: u32 = 32;
 /// How many bytes that only say "look" are read at once.
@@ -163,10 +163,10 @@ impl ShmSocket {
         Self { stream, rings: None, ready: false, spin: Spin::new(spin) }
     }
 
-    /// Whether there is something to read; `None`: its reader does not spin.
+    /// Whether there is something to read, but for the end; `None`: its reader does not spin.
     pub(super) fn look(&self) -> Option<bool> {
         let rings = self.rings.as_ref()?;
-        (self.spin.since.is_some() && !rings.reader_waits).then(|| rings.reader.has_news())
+        (self.spin.since.is_some() && !rings.reader_waits).then(|| rings.reader.has_bytes())
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -28,8 +28,8 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
         Ok(())
     }
 
-    /// Where a reader that has found nothing looks again before it sleeps: whether there is something by now.
-    /// `None`: it does not, or sleeps already. The look costs next to nothing.
+    /// Where a reader that has found nothing looks again before it sleeps: whether there is something by now,
+    /// but for the end. `None`: it does not, or sleeps already. The look costs next to nothing.
     fn look(&self) -> Option<bool> {
         None
     }

@@ -490,11 +490,13 @@ struct Turn {
     timed: bool,
     /// When the first slice had ended.
     since: Option<Instant>,
+    /// How often in a row it has looked at links that spin with success.
+    looks: u32,
 }
 
 impl Turn {
     fn new() -> Self {
-        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, before: 0, timed: false, since: None }
+        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, before: 0, timed: false, since: None, looks: 0 }
     }
 
     #[inline]

@@ -138,6 +138,16 @@ pub(crate) fn outside<R>(code: impl FnOnce() -> R) -> R {
     enter(Current::NOBODY, code)
 }
 
+/// Runs code that is nobody's, and waits for things of its own, in the midst of a poll of somebody's.
+pub(crate) fn aside<R>(code: impl FnOnce() -> R) -> R {
+    let _noted = set_noted_aside();
+    let done = outside(code);
+    if NOW.with(Cell::get).looks() {
+        LEFT.with(|left| left.set(1));
+    }
+    done
+}
+
 /// A future of `current` that lies pinned elsewhere, and is dropped there as code of it, whenever this is:
 /// what its destructors do is that member's own also where nobody polls it, as at a kill.
 pub(crate) struct OwnCode<'a, F> {

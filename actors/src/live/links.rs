@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
+use super::spinning::SpinningLinks;
 use crate::{ActorId, LinkLoss, LinkStats};
 
 /// The links of a bus.
@@ -42,12 +43,16 @@ pub(crate) struct NodeNames {
 
 /// The place of a bus's links.
 #[derive(Default)]
-pub(crate) struct Links(OnceLock<Arc<dyn Bridge>>);
+pub(crate) struct Links {
+    bridge: OnceLock<Arc<dyn Bridge>>,
+    /// Those at which receivers look.
+    pub(crate) spinning: Arc<SpinningLinks>,
+}
 
 impl Links {
     /// Its links, if it has ever had any.
     pub(crate) fn get(&self) -> Option<&dyn Bridge> {
-        self.0.get().map(|bridge| &**bridge)
+        self.bridge.get().map(|bridge| &**bridge)
     }
 
     /// Wants messages from peers, or none for now.
@@ -57,7 +62,7 @@ impl Links {
 
     /// Its links, of the one type that makes them.
     pub(crate) fn get_or_init<B: Bridge>(&self, make: impl FnOnce() -> Arc<B>) -> Arc<B> {
-        let bridge = Arc::clone(self.0.get_or_init(|| make() as Arc<dyn Bridge>));
+        let bridge = Arc::clone(self.bridge.get_or_init(|| make() as Arc<dyn Bridge>));
         let bridge: Arc<dyn Any + Send + Sync> = bridge;
         match bridge.downcast() {
             Ok(bridge) => bridge,

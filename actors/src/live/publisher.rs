@@ -115,7 +115,7 @@ impl MessageBus {
         &self,
         subscription: Subscription<M>,
     ) -> Result<Subscriber<M>, SpawnError> {
-        let live = LiveSubscriber::new(&self.core.topics, subscription, None)?;
+        let live = LiveSubscriber::new(&self.core, subscription, None)?;
         Ok(Subscriber::live(live))
     }
 }

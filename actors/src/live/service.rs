@@ -176,7 +176,7 @@ impl LiveService {
         &self,
         subscription: Subscription<M>,
     ) -> Result<LiveSubscriber<M>, SpawnError> {
-        LiveSubscriber::new(&self.outlet.core().topics, subscription, Some(self.who()))
+        LiveSubscriber::new(self.outlet.core(), subscription, Some(self.who()))
     }
 
     pub(crate) fn subscribe_wire(

@@ -5,10 +5,12 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::{Doorbell, Front, Source, Subscription as Queue};
 
+use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::source::Tally;
-use super::topics::{QueueOwner, Topics};
+use super::spinning::SpinningLinks;
+use super::topics::QueueOwner;
 use crate::{ActorId, Delivery, Identity, Message, SpawnError, Subscription};
 
 /// The live half of a [`Subscriber`](crate::Subscriber).
@@ -18,19 +20,23 @@ pub(crate) struct LiveSubscriber<M: Message> {
     tally: Tally<M>,
     /// Where its service ends, if it waits for the next message there.
     at: Option<CancelPoint>,
+    spinning: Arc<SpinningLinks>,
+    /// How often in a row it has looked at those with success.
+    looks: u32,
 }
 
 impl<M: Message> LiveSubscriber<M> {
     /// `who` is the service it belongs to.
     pub(crate) fn new(
-        topics: &Topics,
+        core: &BusCore,
         subscription: Subscription<M>,
         who: Option<Arc<Identity>>,
     ) -> Result<Self, SpawnError> {
-        let entry = topics.entry::<M>()?;
+        let entry = core.topics.entry::<M>()?;
         let bell = Arc::new(Doorbell::new());
         let queue = entry.subscribe(subscription, &QueueOwner { who, bell: Arc::clone(&bell) })?;
-        Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
+        let spinning = Arc::clone(&core.links.spinning);
+        Ok(Self { queue, bell, tally: Tally::new(entry), at: None, spinning, looks: 0 })
     }
 
     #[inline]
@@ -88,7 +94,8 @@ impl<M: Message> LiveSubscriber<M> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !self.queue.arm() && !self.queue.is_finished() {
+        let waits = !self.queue.arm() && !self.queue.is_finished();
+        if waits && !self.spinning.look(cx, &self.bell, &mut self.looks) {
             return Poll::Pending;
         }
         self.bell.cancel();

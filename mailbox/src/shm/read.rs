@@ -362,7 +362,13 @@ impl<M: SharedWords> ReaderCore<M> {
     /// Whether there is something to read, or nothing will ever be again.
     #[inline]
     pub(super) fn has_news(&self) -> bool {
-        self.at != self.seen || self.word(TAIL).load(Ordering::Acquire) != self.at || self.is_closed()
+        self.has_record() || self.is_closed()
+    }
+
+    /// Whether there is something to read.
+    #[inline]
+    pub(super) fn has_record(&self) -> bool {
+        self.at != self.seen || self.word(TAIL).load(Ordering::Acquire) != self.at
     }
 
     /// Says that it sleeps, to be woken in one way or the other. Whether there is news already.

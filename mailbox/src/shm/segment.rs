@@ -298,6 +298,14 @@ impl ShmReader {
         !self.rest.is_empty() || self.core.has_news()
     }
 
+    /// Whether there is something to read. For who looks without a pause: the word that says whether anything
+    /// will ever come lies beside one that the writer writes for each message.
+    #[inline]
+    #[must_use]
+    pub fn has_bytes(&self) -> bool {
+        !self.rest.is_empty() || self.core.has_record()
+    }
+
     /// Waits until there is something to read: spinning for `spin`, then asleep, for `limit` in all.
     pub fn wait(&mut self, spin: Duration, limit: Duration) -> ShmWaited {
         self.core.wait(spin, limit)

@@ -10,16 +10,20 @@
 //! sends them. No thread waits for that lock: one that rings and finds it taken wakes the task alone, and the
 //! task is woken by the one that sends, once the lock is free. Until then the link does nothing else: a
 //! publisher's thread that is kept from running in the midst of it holds up its heartbeats too.
+//!
+//! The same lock is taken by a receiver that waits for a message of a link that spins (`awaited.rs`).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
-use super::Driver;
+use super::awaited::LinkReceivers;
+use super::{Driver, Ring};
 use crate::StopReason;
 use crate::link::hub::Phase;
-use crate::live::{outside, published_before};
+use crate::live::{SpinningLink, outside, published_before};
+use crate::rt;
 
 /// How many messages are sent by a thread that rings, at most: those that have come meanwhile are others' too
 /// (messages).
@@ -27,19 +31,29 @@ const MESSAGES_MAX: usize = 8;
 
 /// The task of a link.
 pub(in crate::link) struct DriverTask {
-    shared: Arc<SharedDriver>,
+    pub(super) shared: Arc<SharedDriver>,
     /// What the bell of the link wakes, and the waker of the task that it has.
     ring: Option<(Waker, Waker)>,
+    /// How often in a row it has left the link to a receiver.
+    rests: u32,
 }
 
-/// `None`: the task has ended.
-struct SharedDriver(Mutex<Option<Driver>>);
+pub(super) struct SharedDriver {
+    /// `None`: the task has ended.
+    driver: Mutex<Option<Driver>>,
+    pub(super) receivers: LinkReceivers,
+}
 
 impl SharedDriver {
+    fn new(driver: Driver) -> Self {
+        let receivers = LinkReceivers::new(Arc::clone(&driver.peer.bell));
+        Self { driver: Mutex::new(Some(driver)), receivers }
+    }
+
     /// `None`: somebody drives it, or nobody will any more.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Option<Driver>>> {
         // Nor where it is poisoned: its task has panicked with it, and drops it in a moment.
-        self.0.try_lock().ok()
+        self.driver.try_lock().ok()
     }
 
     /// Sends what waits, if nobody drives it.
@@ -80,7 +94,13 @@ impl Wake for DirectRing {
 
 impl DriverTask {
     pub(in crate::link) fn new(driver: Driver) -> Self {
-        Self { shared: Arc::new(SharedDriver(Mutex::new(Some(driver)))), ring: None }
+        Self { shared: Arc::new(SharedDriver::new(driver)), ring: None, rests: 0 }
+    }
+
+    /// The link as receivers see it, if it spins.
+    pub(in crate::link) fn spinning(&self) -> Weak<dyn SpinningLink> {
+        let shared: Arc<dyn SpinningLink> = Arc::clone(&self.shared) as _;
+        Arc::downgrade(&shared)
     }
 }
 
@@ -88,26 +108,39 @@ impl Future for DriverTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let Self { shared, ring } = self.get_mut();
+        let Self { shared, ring, rests } = self.get_mut();
+        let is_lent = shared.receivers.have_looked();
+        if is_lent && shared.receivers.do_all(rests) {
+            // As a link that spins is.
+            rt::poll_later(cx);
+            return Poll::Pending;
+        }
         let known = ring.take().filter(|(_, task)| task.will_wake(cx.waker()));
         let (ring, _) = ring.insert(known.unwrap_or_else(|| {
             let task = cx.waker().clone();
             let direct = DirectRing { driver: Arc::downgrade(shared), task: task.clone() };
             (Arc::new(direct).into(), task)
         }));
-        // Whoever sends now wakes this once the lock is free.
-        let Some(mut place) = shared.try_lock() else { return Poll::Pending };
+        let Some(mut place) = shared.try_lock() else {
+            // Whoever sends now wakes this once the lock is free, and a receiver that looks does not.
+            rt::poll_later(cx);
+            return Poll::Pending;
+        };
         let Some(driver) = &mut *place else { return Poll::Ready(()) };
-        if driver.ring.as_ref().is_none_or(|before| !before.will_wake(ring)) {
-            driver.ring = Some(ring.clone());
+        if driver.ring.as_ref().is_none_or(|before| !before.direct.will_wake(ring)) {
+            driver.ring = Some(Ring { direct: ring.clone(), task: cx.waker().clone() });
         }
-        Pin::new(driver).poll(cx)
+        driver.is_lent = is_lent;
+        let before = driver.taken;
+        let polled = Pin::new(&mut *driver).poll(cx);
+        shared.receivers.note_read(driver.taken - before);
+        polled
     }
 }
 
 impl Drop for DriverTask {
     fn drop(&mut self) {
-        let place = self.shared.0.lock();
+        let place = self.shared.driver.lock();
         let driver = place.unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // Where the lock is free.
         drop(driver);
@@ -118,14 +151,13 @@ impl Driver {
     /// What the bell wakes while this sleeps; `None`: the task.
     pub(super) fn direct_ring(&self) -> Option<&Waker> {
         let is_direct = self.line.as_ref().is_some_and(|line| line.socket.is_direct());
-        self.ring.as_ref().filter(|_| is_direct)
+        self.ring.as_ref().filter(|_| is_direct).map(|ring| &ring.direct)
     }
 
     /// Sends what waits, if there is nothing else to do.
     fn send_directly(&mut self, cx: &mut TaskContext<'_>) {
         let line = self.line.as_ref().filter(|line| !line.full && !line.ends && line.socket.is_direct());
-        let is_idle = self.phase == Phase::Open && self.seen == self.hub.version() && !self.hub.is_behind();
-        if line.is_none() || !is_idle || self.peer.has_work() {
+        if line.is_none() || !self.is_idle() {
             return;
         }
         let (sent, _) = self.outflow.send(&mut self.link, MESSAGES_MAX);
@@ -135,6 +167,12 @@ impl Driver {
             // What a connection that is lost says is for the task, which finds that too.
             let _for_the_task = self.write(cx);
         }
+    }
+
+    /// Whether nothing but messages can have to be moved.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_open = self.phase == Phase::Open && self.seen == self.hub.version() && !self.hub.is_behind();
+        is_open && !self.peer.has_work()
     }
 }
 

@@ -51,6 +51,8 @@ impl Driver {
 
     fn read_from(&mut self, line: &mut Line, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
         let mut total = 0;
+        // The time of what was read last: a look at the clock costs more than a frame.
+        let mut now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
         let more = loop {
             if line.lingers.is_some() {
                 return line.read_to_end(cx);
@@ -63,8 +65,6 @@ impl Driver {
                 self.link.step(self.hub.now(), Input::Busy).map_err(Cut::Fault)?;
                 break false;
             }
-            // The time of all that is there, if anything is: a look at the clock costs more than a frame.
-            let now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
             // Bytes that came behind the handshake are there already.
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
                 self.moved = true;
@@ -80,6 +80,7 @@ impl Driver {
                     // Whoever gets this message may answer it, and the peer has said before that it listens.
                     self.follow_news();
                 }
+                self.taken += u64::from(!frame.header.flags.contains(Flags::CONTROL));
                 match stepped {
                     Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
                     Output::Run { skip } => self.receive_run(&frame, skip),
@@ -118,7 +119,8 @@ impl Driver {
             total += count;
             self.moved = true;
             line.decoder.advance(count);
-            self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
+            now = self.hub.now();
+            self.link.step(now, Input::Heard { bytes: count }).map_err(Cut::Fault)?;
         };
         Ok(more)
     }
@@ -160,6 +162,8 @@ impl Driver {
                 self.waits_nowhere(type_id, taken);
             }
         }
+        // One is counted where the frame is.
+        self.taken += (sequence - frame.header.sequence).saturating_sub(1);
     }
 
     /// So many messages of one type have come and wait nowhere.

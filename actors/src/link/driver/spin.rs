@@ -13,9 +13,9 @@ use super::Driver;
 use crate::rt::Instant;
 
 /// How often a link looks before others have their turn.
-pub(super) const LOOKS_MAX: u32 = 64;
+pub(super) const LOOKS_MAX: u32 = 128;
 /// How long it looks (time): a pause between two looks takes 10 to 50 ns, as processors go.
-const LOOKS_TIME: Duration = Duration::from_micros(1);
+const LOOKS_TIME: Duration = Duration::from_micros(2);
 /// How many looks there are to one at the clock.
 const LOOKS_PER_CLOCK: u32 = 8;
 

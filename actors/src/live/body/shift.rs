@@ -60,6 +60,10 @@ impl<A: Actor> Future for Shift<'_, A> {
             let Some((source, parked)) = &mut this.parked else { return Poll::Pending };
             return Poll::Ready(ShiftEnd::Waited(*source, ready!(Pin::new(parked).poll(cx))));
         };
+        if this.sleeps && body.sleeps_on(this.turn, cx) {
+            this.body = Some(body);
+            return Poll::Pending;
+        }
         if std::mem::take(&mut this.sleeps) {
             body.wakes_up();
             *this.turn = Turn::new();
@@ -103,7 +107,7 @@ impl<A: Actor> Body<A> {
                 if handled >= STREAM_MESSAGES || (has_batches::<A>() && handled > 0) {
                     return Came::End(ShiftEnd::Over(SliceWork::Done(handled)));
                 }
-                if self.falls_asleep(cx) {
+                if self.falls_asleep(turn, cx) {
                     return Came::Sleeps(self);
                 }
                 self.wakes_up();
@@ -191,16 +195,37 @@ impl<A: Actor> Body<A> {
 
     /// Sets its bell, or finds that there is something to do: whether it sleeps.
     #[inline]
-    fn falls_asleep(&mut self, cx: &mut TaskContext<'_>) -> bool {
+    fn falls_asleep(&mut self, turn: &mut Turn, cx: &mut TaskContext<'_>) -> bool {
         let address = &self.address;
         if address.presence.poll_work(&mut self.sources, address.inbox.doorbell(), cx).is_ready() {
             return false;
         }
         let due = self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx));
-        if due.is_pending() {
-            self.address.presence.fall_asleep();
+        if due.is_ready() || self.looks_at_links(turn, cx) {
+            return false;
         }
-        due.is_pending()
+        self.address.presence.fall_asleep();
+        true
+    }
+
+    /// Looks at links that spin, if there are any: whether its bell was rung meanwhile.
+    #[inline]
+    fn looks_at_links(&mut self, turn: &mut Turn, cx: &mut TaskContext<'_>) -> bool {
+        let Self { ctx, address, .. } = self;
+        let Some(live) = ctx.as_live() else { return false };
+        live.core().links.spinning.look(cx, address.inbox.doorbell(), &mut turn.looks)
+    }
+
+    /// Polled while it sleeps, perhaps to look at links again: whether that was all. Nobody is to think that
+    /// it has been awake for it.
+    #[inline]
+    fn sleeps_on(&mut self, turn: &mut Turn, cx: &mut TaskContext<'_>) -> bool {
+        let Self { ctx, address, .. } = self;
+        let spins = ctx.as_live().is_some_and(|live| live.core().links.spinning.any());
+        spins
+            && address.inbox.doorbell().is_asleep()
+            && self.timers().is_none_or(|timers| timers.poll_due(cx).is_pending())
+            && !self.looks_at_links(turn, cx)
     }
 
     /// There may be something to do again.
