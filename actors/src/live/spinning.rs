@@ -13,7 +13,7 @@ use mycelium_mailbox::Doorbell;
 
 use super::current::address_of;
 use crate::rt;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 /// How often in a row a receiver has a message that it has looked for, before it lets others run: each look
 /// may have taken a microsecond (looks).
@@ -33,6 +33,8 @@ pub(crate) struct SpinningLinks {
     /// There has been one.
     any: AtomicBool,
     links: Mutex<Arc<[Weak<dyn SpinningLink>]>>,
+    /// With which the next look begins.
+    first: AtomicUsize,
 }
 
 impl SpinningLinks {
@@ -71,18 +73,82 @@ impl SpinningLinks {
         }
         // While it looks, others may add theirs.
         let links = Arc::clone(&self.links.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut again = false;
-        for link in links.iter().filter_map(Weak::upgrade) {
-            again |= link.look(address_of(bell), &|| !bell.is_asleep());
+        let first = self.first.fetch_add(1, Ordering::Relaxed) % links.len().max(1);
+        let (before, from) = links.split_at(first);
+        for link in from.iter().chain(before).filter_map(Weak::upgrade) {
+            let again = link.look(address_of(bell), &|| !bell.is_asleep());
             if !bell.is_asleep() {
                 *in_a_row += 1;
                 return true;
             }
+            if again {
+                // It has taken its moment. The next one is that of another link.
+                rt::poll_later(cx);
+                break;
+            }
         }
         *in_a_row = 0;
-        if again {
-            rt::poll_later(cx);
-        }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Is looked at again or not, and rings a bell when it was looked at so often.
+    struct Looked {
+        again: bool,
+        looks: AtomicUsize,
+        rings_at: usize,
+        bell: Arc<Doorbell>,
+    }
+
+    impl SpinningLink for Looked {
+        fn look(&self, _: usize, _: &dyn Fn() -> bool) -> bool {
+            if self.looks.fetch_add(1, Ordering::SeqCst) + 1 == self.rings_at {
+                self.bell.ring();
+            }
+            self.again
+        }
+    }
+
+    #[test]
+    fn each_look_is_at_one_link_that_takes_time_and_each_has_its_turn() {
+        let (links, bell) = (SpinningLinks::default(), Arc::new(Doorbell::new()));
+        let looked = [true, false, true].map(|again| {
+            let (looks, bell) = (AtomicUsize::new(0), Arc::clone(&bell));
+            let link = Arc::new(Looked { again, looks, rings_at: usize::MAX, bell });
+            let weak: Weak<dyn SpinningLink> = Arc::downgrade(&(Arc::clone(&link) as Arc<dyn SpinningLink>));
+            links.add(weak);
+            link
+        });
+        assert!(bell.prepare(Waker::noop()));
+        let (mut cx, mut in_a_row) = (TaskContext::from_waker(Waker::noop()), 0);
+        for look in 1..=12 {
+            assert!(!links.look(&mut cx, &bell, &mut in_a_row));
+            let all = |link: &Arc<Looked>| link.looks.load(Ordering::SeqCst);
+            assert_eq!(all(&looked[0]) + all(&looked[2]), look, "one of those that take time");
+        }
+        assert!(looked.iter().all(|link| link.looks.load(Ordering::SeqCst) >= 4));
+    }
+
+    #[test]
+    fn whoever_finds_something_at_each_look_lets_others_run_now_and_then() {
+        let (links, bell) = (SpinningLinks::default(), Arc::new(Doorbell::new()));
+        let mut in_a_row = 0;
+        let mut found = 0;
+        for _ in 0..2 * (LOOKS_MAX + 1) {
+            let looks = AtomicUsize::new(0);
+            let link: Arc<dyn SpinningLink> =
+                Arc::new(Looked { again: true, looks, rings_at: 1, bell: Arc::clone(&bell) });
+            links.add(Arc::downgrade(&link));
+            assert!(bell.prepare(Waker::noop()));
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            found += u32::from(links.look(&mut cx, &bell, &mut in_a_row));
+        }
+        assert_eq!(found, 2 * LOOKS_MAX, "one look of {} is none", LOOKS_MAX + 1);
     }
 }
