@@ -422,14 +422,15 @@ def test_threads_that_read_and_publish_hold_up_no_exit(program) -> None:  # type
         def read():
             for tick in ticks:
                 pass
-            print("read")
+            # Both at once: a line in one piece, which `print` makes two of.
+            print("read\\n", end="")
 
         def publish():
             try:
                 while True:
                     rt.publish(Tock(1))
             except mycelium.ClosedError:
-                print("published")
+                print("published\\n", end="")
 
         for work in (read, publish):
             threading.Thread(target=work).start()
