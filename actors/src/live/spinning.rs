@@ -16,7 +16,7 @@ use crate::rt;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 /// How often in a row a receiver has a message that it has looked for, before it lets others run: each look
-/// may have taken a microsecond (looks).
+/// may have taken two microseconds (looks).
 const LOOKS_MAX: u32 = 16;
 
 /// A link that spins, or may do so later.

@@ -224,18 +224,15 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::atomic::AtomicU32;
     use std::task::Wake;
 
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
     use super::super::direct::DriverTask;
+    use super::super::direct::tests::Bursting;
     use super::super::tests::attached;
     use super::*;
     use crate::MessageBus;
     use crate::link::hub::Hub;
-    use crate::link::sockets::Socket;
 
     #[test]
     fn one_receiver_looks_for_as_long_as_what_comes_is_for_it() {
@@ -277,39 +274,6 @@ mod tests {
         assert!(!receivers.do_all(&mut rests));
     }
 
-    /// Spins, and panics when it is written to.
-    struct SpinsAndBursts;
-
-    impl AsyncRead for SpinsAndBursts {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut TaskContext<'_>,
-            _: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    impl AsyncWrite for SpinsAndBursts {
-        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-            panic!("a connection of the test")
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl Socket for SpinsAndBursts {
-        fn look(&self) -> Option<bool> {
-            Some(false)
-        }
-    }
-
     #[derive(Default)]
     struct CountsWakes(AtomicU32);
 
@@ -323,7 +287,7 @@ mod tests {
     async fn a_panic_under_the_look_of_a_receiver_ends_the_link_and_not_the_receiver() {
         let bus = MessageBus::builder().node("tool/market").build();
         let hub = Hub::of(&bus).unwrap();
-        let mut driver = attached(&bus.core, &hub, |_| Box::new(SpinsAndBursts));
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(Bursting::default()));
         let woken = Arc::new(CountsWakes::default());
         let task_waker = Waker::from(Arc::clone(&woken));
         let ring = super::super::Ring { direct: task_waker.clone(), task: task_waker.clone() };

@@ -177,7 +177,7 @@ impl Driver {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -190,8 +190,9 @@ mod tests {
     use crate::link::hub::Hub;
     use crate::link::sockets::Socket;
 
-    /// Panics when it is written to, and counts how often it was asked whether it is direct.
-    struct Bursting(Arc<AtomicU32>);
+    /// Spins, panics when it is written to, and counts how often it was asked whether it is direct.
+    #[derive(Default)]
+    pub(in super::super) struct Bursting(Arc<AtomicU32>);
 
     impl AsyncRead for Bursting {
         fn poll_read(
@@ -218,6 +219,10 @@ mod tests {
     }
 
     impl Socket for Bursting {
+        fn look(&self) -> Option<bool> {
+            Some(false)
+        }
+
         fn is_direct(&self) -> bool {
             self.0.fetch_add(1, Ordering::SeqCst);
             true
