@@ -315,7 +315,7 @@ impl Hub {
         self.peers().iter().for_each(|peer| peer.bell.ring());
     }
 
-    fn peers(&self) -> Vec<Arc<Peer>> {
+    pub(super) fn peers(&self) -> Vec<Arc<Peer>> {
         lock(&self.table).links.values().map(|entry| Arc::clone(&entry.peer)).collect()
     }
 

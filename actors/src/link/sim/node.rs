@@ -1,6 +1,7 @@
 //! A process of the simulation: a bus with an actor that hears its peers, and what it has sent to each.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -438,6 +439,20 @@ impl Process {
     /// Whether the gates of all others can be told something.
     pub(super) fn is_open(&self) -> bool {
         self.to.values().all(|to| to.gate.is_alive())
+    }
+
+    /// Waits until all others know what this one wants now. `false`: a connection was lost meanwhile.
+    pub(super) fn is_known(&self) -> impl Future<Output = bool> + use<> {
+        let peers = self.hub.peers();
+        async move {
+            for peer in peers {
+                // The first word may be written before what is wanted is.
+                if peer.round_trip().await.is_none() || peer.round_trip().await.is_none() {
+                    return false;
+                }
+            }
+            true
+        }
     }
 
     /// Messages that have come and that nobody has handled, at most.

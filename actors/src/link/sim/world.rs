@@ -381,6 +381,12 @@ impl World {
         while !self.nodes.iter().all(is_linked) {
             self.read_all(since).await;
         }
+        // A glimpse that is published for subscribers who have left is for none of those who came since.
+        for at in 0..self.nodes.len() {
+            while !self.is_known(at, since).await {
+                self.read_all(since).await;
+            }
+        }
         for at in 0..self.nodes.len() {
             // There may be no room yet.
             while !self.nodes[at].publish(true) {
@@ -393,6 +399,19 @@ impl World {
         }
         while !self.is_at_rest() {
             self.read_all(since).await;
+        }
+    }
+
+    /// Everybody reads until all others know what this node wants, or a connection is lost, which is `false`.
+    async fn is_known(&mut self, node: usize, since: Instant) -> bool {
+        let known = self.nodes[node].is_known();
+        tokio::pin!(known);
+        loop {
+            tokio::select! {
+                biased;
+                known = &mut known => return known,
+                () = self.read_all(since) => {}
+            }
         }
     }
 
