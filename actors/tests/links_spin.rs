@@ -9,7 +9,7 @@ mod common;
 #[allow(dead_code, reason = "a part of it is used")]
 mod kit;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 use mycelium::{
-    Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, LinkState, MessageBus, Subscriptions,
-    Supervisor,
+    Actor, BoxError, Context, Exposed, Handler, LinkAddress, LinkOptions, LinkState, MessageBus, Query,
+    ReplyRecipient, Responder, Subscriptions, Supervisor,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
@@ -163,6 +163,108 @@ fn messages_go_to_and_fro_once_and_in_order_whoever_looks() {
             let there = runtimes().into_iter().nth(there).unwrap();
             to_and_fro(&runtimes()[here], there, spin, &socket());
         }
+    }
+}
+
+impl Query for Order {
+    type Reply = Fill;
+}
+
+/// Answers each question with its number.
+struct Clerk;
+
+impl Actor for Clerk {
+    type Error = BoxError;
+}
+
+impl Responder<Order> for Clerk {
+    type Reply = Fill;
+    async fn answer(&mut self, order: &Order, _: &mut Context<Self>) -> Fill {
+        Fill { n: order.n }
+    }
+}
+
+/// Has an actor on another thread answer what is asked meanwhile.
+fn with_a_clerk(there: Runtime, here: &Runtime, asks: impl AsyncFnOnce(ReplyRecipient<Order, Fill>)) {
+    let (path, (bound, is_bound)) = (socket(), std::sync::mpsc::channel());
+    let ended = Arc::new(AtomicBool::new(false));
+    let clerk = thread::spawn({
+        let (path, ended) = (path.to_path_buf(), Arc::clone(&ended));
+        move || {
+            there.block_on(async {
+                let desk = bus("desk");
+                desk.expose("clerk", Exposed::new().answers::<Order>(desk.spawn(Clerk).unwrap())).unwrap();
+                desk.bind_shm_with(&path, spinning(ALWAYS)).unwrap();
+                bound.send(()).unwrap();
+                until(|| ended.load(Ordering::SeqCst)).await;
+                desk.shutdown().await.unwrap();
+            });
+        }
+    });
+    is_bound.recv().unwrap();
+    here.block_on(async {
+        let market = bus("market");
+        market.connect_with(LinkAddress::shm(&*path), spinning(ALWAYS)).unwrap().linked().await;
+        let orders = market.reply_recipient::<Order>("desk/clerk").unwrap();
+        tokio::time::timeout(WATCHDOG, asks(orders)).await.expect("the test hangs");
+        ended.store(true, Ordering::SeqCst);
+        market.shutdown().await.unwrap();
+    });
+    clerk.join().unwrap();
+}
+
+/// The only thread polls nothing but the asker from the question to the answer: nobody else has read it.
+#[test]
+fn an_asker_that_waits_takes_the_answer_without_the_task_of_the_link() {
+    let [here, _] = runtimes();
+    with_a_clerk(runtimes().into_iter().next().unwrap(), &here, async |orders| {
+        let (mut at_once, rounds) = (0, 200);
+        for n in 0..rounds {
+            // The link has nothing left to do, and its task was polled on this thread last.
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            let mut asked = pin!(tokio::task::unconstrained(orders.ask(Order { n })));
+            let mut is_later = false;
+            let answer = poll_fn(|cx| {
+                let is_first = !std::mem::replace(&mut is_later, true);
+                for _ in 0..if is_first { 1_000 } else { 1 } {
+                    if let Poll::Ready(answer) = asked.as_mut().poll(cx) {
+                        at_once += u64::from(is_first);
+                        return Poll::Ready(answer);
+                    }
+                    // The other thread may have no core of its own.
+                    thread::sleep(Duration::from_micros(10));
+                }
+                Poll::Pending
+            });
+            assert_eq!(answer.await.unwrap().n, n);
+        }
+        assert!(at_once > rounds / 2, "{at_once} of {rounds} answers came at once");
+    });
+}
+
+#[test]
+fn each_asker_gets_its_answer_whoever_looks() {
+    for (here, there) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let there = runtimes().into_iter().nth(there).unwrap();
+        with_a_clerk(there, &runtimes()[here], async |orders| {
+            let askers = (0..3).map(|asker| {
+                let orders = orders.clone();
+                tokio::spawn(async move {
+                    for n in (asker..TRIPS).step_by(3) {
+                        let answer = match n % 2 {
+                            0 => orders.ask(Order { n }).await,
+                            _ => orders.ask_within(Order { n }, ALWAYS).await,
+                        };
+                        assert_eq!(answer.unwrap().n, n);
+                    }
+                })
+            });
+            for asker in askers.collect::<Vec<_>>() {
+                asker.await.unwrap();
+            }
+        });
     }
 }
 

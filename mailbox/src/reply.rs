@@ -179,6 +179,13 @@ impl<R> Drop for ReplySender<R> {
 }
 
 impl<R> ReplyReceiver<R> {
+    /// Whether to poll it would be [`Poll::Ready`]: an answer is there, or will never be.
+    #[inline]
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.done || self.desk().state.load(Ordering::Relaxed) & GIVEN != 0
+    }
+
     fn desk(&self) -> &Desk<R> {
         // SAFETY: the memory lives until both have gone, and whoever is `done` does not come here.
         unsafe { self.desk.as_ref() }

@@ -5,9 +5,10 @@
 //! order with what the same sender publishes.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -21,7 +22,10 @@ use super::expose::{AnswerTo, DoorRefusal, WayBack, failure_of, write};
 use super::hub::Hub;
 use crate::context::within;
 use crate::error::Asked;
-use crate::live::{CancelPoint, Watched, Watchers, block_on, cancellable, poll_turn, sleep_on, turn};
+use crate::live::{
+    CancelPoint, SpinningLinks, Watched, Watchers, address_of, block_on, cancellable, poll_turn, sleep_on,
+    turn,
+};
 use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
 use crate::reference::{Target, sealed};
 use crate::rt::Instant;
@@ -95,10 +99,21 @@ pub(super) struct RemoteMailbox {
     restarts: AtomicU64,
     changed: Notify,
     watchers: Watchers,
+    /// At which whoever waits for an answer looks.
+    spinning: Arc<SpinningLinks>,
+    /// How often in a row one who looked has found the answer.
+    looks: AtomicU32,
 }
 
 impl RemoteMailbox {
-    pub(super) fn new(id: ActorId, node: &str, name: &str, is_own: bool, reach: Reach) -> Self {
+    pub(super) fn new(
+        id: ActorId,
+        node: &str,
+        name: &str,
+        is_own: bool,
+        reach: Reach,
+        spinning: Arc<SpinningLinks>,
+    ) -> Self {
         Self {
             id,
             name: name.into(),
@@ -108,6 +123,8 @@ impl RemoteMailbox {
             restarts: AtomicU64::new(0),
             changed: Notify::new(),
             watchers: Watchers::default(),
+            spinning,
+            looks: AtomicU32::new(0),
         }
     }
 
@@ -244,8 +261,25 @@ impl RemoteMailbox {
         Ok(answer)
     }
 
-    async fn answered(&self, answer: Answer) -> Result<WireValue, AskError> {
-        cancellable(answer).await.unwrap_or_else(|| Err(not_asked(RemoteError::Lost)))
+    async fn answered(&self, mut answer: Answer) -> Result<WireValue, AskError> {
+        let given = poll_fn(|cx| {
+            loop {
+                match Pin::new(&mut answer).poll(cx) {
+                    Poll::Pending if self.looks_for(cx, &answer) => {}
+                    given => return given,
+                }
+            }
+        });
+        cancellable(given).await.unwrap_or_else(|| Err(not_asked(RemoteError::Lost)))
+    }
+
+    /// Looks at links that spin, if there are any: whether the answer has come meanwhile.
+    fn looks_for(&self, cx: &mut TaskContext<'_>, answer: &Answer) -> bool {
+        // Askers of one actor count together: more looks or fewer are no harm.
+        let mut looks = self.looks.load(Ordering::Relaxed);
+        let found = self.spinning.look_for(cx, address_of(self), &|| answer.is_ready(), &mut looks);
+        self.looks.store(looks, Ordering::Relaxed);
+        found
     }
 
     /// Puts a question whose type this process may not have: see

@@ -25,8 +25,9 @@ pub(super) struct Peer {
     /// What the task sleeps on.
     pub(super) bell: Arc<Doorbell>,
     desk: Mutex<Desk>,
-    /// There are asks or answers at the desk. Changed under its lock; set before the bell is rung.
-    has_work: AtomicBool,
+    /// There are asks at the desk, or answers. Changed under its lock; set before the bell is rung.
+    has_asks: AtomicBool,
+    has_answers: AtomicBool,
     is_attached: AtomicBool,
     /// Bytes of the answers at the desk. Read without it: a message more or less is no harm.
     answered: AtomicUsize,
@@ -101,7 +102,8 @@ impl Peer {
                 late: 0,
                 closed: false,
             }),
-            has_work: AtomicBool::new(false),
+            has_asks: AtomicBool::new(false),
+            has_answers: AtomicBool::new(false),
             is_attached: AtomicBool::new(false),
             answered: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -188,7 +190,7 @@ impl Peer {
         // A question that is dropped here has its reply dropped too, which is an answer.
         if !desk.closed && desk.asks.len() < ASKS_MAX {
             desk.asks.push_back(ask);
-            self.has_work.swap(true, Ordering::SeqCst);
+            self.has_asks.swap(true, Ordering::SeqCst);
         }
         drop(desk);
         self.bell.ring();
@@ -196,23 +198,27 @@ impl Peer {
 
     /// The task's: what it is asked.
     pub(super) fn take_ask(&self) -> Option<Ask> {
-        if !self.has_work() {
+        if !self.is_asked() {
             return None;
         }
         let mut desk = self.desk();
         let ask = desk.asks.pop_front();
-        self.note_work(&desk);
+        self.has_asks.store(!desk.asks.is_empty(), Ordering::SeqCst);
         ask
     }
 
     /// The task's: whether it is asked anything, or has answers to send.
     pub(super) fn has_work(&self) -> bool {
-        self.has_work.load(Ordering::SeqCst)
+        self.is_asked() || self.has_answers()
     }
 
-    /// Something was taken from the desk.
-    fn note_work(&self, desk: &Desk) {
-        self.has_work.store(!desk.asks.is_empty() || !desk.answers.is_empty(), Ordering::SeqCst);
+    /// Whether it is asked anything.
+    pub(super) fn is_asked(&self) -> bool {
+        self.has_asks.load(Ordering::SeqCst)
+    }
+
+    fn has_answers(&self) -> bool {
+        self.has_answers.load(Ordering::SeqCst)
     }
 
     /// An actor has answered a question of the peer, or will not.
@@ -223,21 +229,20 @@ impl Peer {
         }
         self.answered.fetch_add(answer_len(&answer), Ordering::Relaxed);
         desk.answers.push((question, answer));
-        self.has_work.swap(true, Ordering::SeqCst);
+        self.has_answers.swap(true, Ordering::SeqCst);
         drop(desk);
         self.bell.ring();
     }
 
     /// The task's: the answers.
     pub(super) fn take_answers(&self) -> Vec<(Question, Result<WireValue, Failure>)> {
-        if !self.has_work() {
+        if !self.has_answers() {
             return Vec::new();
         }
         let mut desk = self.desk();
         self.answered.store(0, Ordering::Relaxed);
-        let answers = std::mem::take(&mut desk.answers);
-        self.note_work(&desk);
-        answers
+        self.has_answers.store(false, Ordering::SeqCst);
+        std::mem::take(&mut desk.answers)
     }
 
     /// How many bytes those have that nobody has taken.
@@ -274,7 +279,7 @@ impl Peer {
         let mut desk = self.desk();
         desk.closed = true;
         let asks = std::mem::take(&mut desk.asks);
-        self.note_work(&desk);
+        self.has_asks.store(false, Ordering::SeqCst);
         drop(desk);
         drop(asks);
         self.set_attached(false);

@@ -54,7 +54,20 @@ impl SpinningLinks {
     /// at.
     #[inline]
     pub(crate) fn look(&self, cx: &mut TaskContext<'_>, bell: &Doorbell, in_a_row: &mut u32) -> bool {
-        self.any() && self.look_at_links(cx, bell, in_a_row)
+        self.any() && self.look_at_links(cx, address_of(bell), &|| !bell.is_asleep(), in_a_row)
+    }
+
+    /// The same for one that waits for something else than its bell, as `is_served` tells, and is no other
+    /// receiver by that number.
+    #[inline]
+    pub(crate) fn look_for(
+        &self,
+        cx: &mut TaskContext<'_>,
+        receiver: usize,
+        is_served: &dyn Fn() -> bool,
+        in_a_row: &mut u32,
+    ) -> bool {
+        self.any() && self.look_at_links(cx, receiver, is_served, in_a_row)
     }
 
     /// Whether there may be any.
@@ -65,7 +78,13 @@ impl SpinningLinks {
 
     #[cold]
     #[inline(never)]
-    fn look_at_links(&self, cx: &mut TaskContext<'_>, bell: &Doorbell, in_a_row: &mut u32) -> bool {
+    fn look_at_links(
+        &self,
+        cx: &mut TaskContext<'_>,
+        receiver: usize,
+        is_served: &dyn Fn() -> bool,
+        in_a_row: &mut u32,
+    ) -> bool {
         if *in_a_row >= LOOKS_MAX {
             *in_a_row = 0;
             rt::poll_later(cx);
@@ -76,8 +95,8 @@ impl SpinningLinks {
         let first = self.first.fetch_add(1, Ordering::Relaxed) % links.len().max(1);
         let (before, from) = links.split_at(first);
         for link in from.iter().chain(before).filter_map(Weak::upgrade) {
-            let again = link.look(address_of(bell), &|| !bell.is_asleep());
-            if !bell.is_asleep() {
+            let again = link.look(receiver, is_served);
+            if is_served() {
                 *in_a_row += 1;
                 return true;
             }

@@ -2,9 +2,9 @@
 //!
 //! Where a connection takes bytes without a system call, the way from a publisher to the peer is as long as
 //! it takes the task of the link to be woken. So the waker that such a link leaves at its bell first sends
-//! what has come, on the thread that rings: it encodes, and writes into the ring. No lock of a queue is held
-//! where a bell is rung. Then it wakes the task as ever, which does all else, and takes what comes behind in
-//! rows: a burst finds the bell awake.
+//! what has come, answers too, on the thread that rings: it encodes, and writes into the ring. No lock of a
+//! queue is held where a bell is rung. Then it wakes the task as ever, which does all else, and takes what comes
+//! behind in rows: a burst finds the bell awake.
 //!
 //! The holder of the driver's lock drives it, so messages leave in the order of their stamps, whoever
 //! sends them. No thread waits for that lock: one that rings and finds it taken wakes the task alone, and the
@@ -157,11 +157,14 @@ impl Driver {
     /// Sends what waits, if there is nothing else to do.
     fn send_directly(&mut self, cx: &mut TaskContext<'_>) {
         let line = self.line.as_ref().filter(|line| !line.full && !line.ends && line.socket.is_direct());
-        if line.is_none() || !self.is_idle() {
+        if line.is_none() || !self.is_undisturbed() {
             return;
         }
+        self.moved = false;
+        // The task, which is woken for whatever else there is, finds the room that this has made.
+        self.answer_questions();
         let (sent, _) = self.outflow.send(&mut self.link, MESSAGES_MAX);
-        if sent {
+        if sent || self.moved {
             // Before the peer can know of it.
             self.count();
             // What a connection that is lost says is for the task, which finds that too.
@@ -171,8 +174,13 @@ impl Driver {
 
     /// Whether nothing but messages can have to be moved.
     pub(super) fn is_idle(&self) -> bool {
+        self.is_undisturbed() && !self.peer.has_work()
+    }
+
+    /// Whether nothing but messages and answers can have to be moved.
+    fn is_undisturbed(&self) -> bool {
         let is_open = self.phase == Phase::Open && self.seen == self.hub.version() && !self.hub.is_behind();
-        is_open && !self.peer.has_work()
+        is_open && !self.peer.is_asked()
     }
 }
 

@@ -187,7 +187,8 @@ impl Hub {
             Some(peer) if peer.is_waited_for() => Reach::Opening,
             _ => Reach::NotLinked,
         };
-        let mailbox = Arc::new(RemoteMailbox::new(core.next_id(), node, name, self.is_own(node), reach));
+        let (id, spinning) = (core.next_id(), Arc::clone(&core.links.spinning));
+        let mailbox = Arc::new(RemoteMailbox::new(id, node, name, self.is_own(node), reach, spinning));
         of_node.mailboxes.push(Arc::clone(&mailbox));
         drop(all);
         if peer.is_some() {
