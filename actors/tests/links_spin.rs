@@ -483,3 +483,28 @@ fn the_end_of_a_peer_is_seen_by_a_receiver_that_looks_for_it() {
         assert_eq!(waits.await.unwrap(), None);
     });
 }
+
+/// A clock that is stopped jumps to what is waited for once nobody has anything to do.
+#[test]
+fn a_stopped_clock_goes_on_while_links_spin() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    let running = thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (market, desk, _path) = linked(Duration::from_micros(20)).await;
+            let mut ticks = desk.subscriber::<Tick>().unwrap();
+            until_wanted(&market, "desk", &["Tick"]).await;
+            let publisher = market.publisher::<Tick>().unwrap();
+            for n in 0..20 {
+                publisher.publish(Tick { n }).await.unwrap();
+                assert_eq!(ticks.recv().await.unwrap().n, n);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(link(&desk, "market").state, LinkState::Linked);
+        });
+        let _ = done.send(());
+    });
+    let waited = is_done.recv_timeout(WATCHDOG);
+    assert_ne!(waited, Err(std::sync::mpsc::RecvTimeoutError::Timeout), "the clock stands still");
+    running.join().unwrap();
+}

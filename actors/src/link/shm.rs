@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmReader, ShmSegment, ShmSendError, ShmWriter};
 use rustix::net::{
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::sockets::UnixSocket;
-use crate::rt::{self, Instant};
+use crate::rt;
 
 /// What the side that dials sends, beside two descriptors: the ring in which it writes, and the one in which
 /// it reads. It is as long as the header of a frame, so that a side that waits for frames refuses it at once.
@@ -58,7 +58,8 @@ pub(super) struct ShmSocket {
 /// For how long a side that has nothing to read looks again, before it sleeps.
 struct Spin {
     limit: Duration,
-    /// Since when it does.
+    /// Since when it does, by the clock of the system: while a thread is busy, a clock of tokio that is stopped
+    /// does not go on.
     since: Option<Instant>,
     /// How often it was polled.
     polls: u32,
