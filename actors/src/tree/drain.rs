@@ -94,7 +94,12 @@ impl fmt::Display for Left {
 
 impl fmt::Display for DrainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not drained within {:?}", self.limit)?;
+        let limit = self.limit;
+        if self.sources.is_empty() && self.busy.is_empty() {
+            write!(f, "every mailbox was empty within {limit:?}, and the end was not in order")?;
+        } else {
+            write!(f, "not drained within {limit:?}")?;
+        }
         for (paths, what) in [
             (&self.sources, "source had not stopped"),
             (&self.busy, "was still at work"),
@@ -110,7 +115,11 @@ impl fmt::Display for DrainError {
         let (first, more) = first_named(&self.left);
         first.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
         more.map_or(Ok(()), |more| write!(f, "\n  and {more} more actors and messages"))?;
-        write!(f, "\n  {} messages were not handled; they are dead letters", self.messages)
+        match self.messages {
+            0 => Ok(()),
+            1 => write!(f, "\n  1 message was not handled; it is a dead letter"),
+            messages => write!(f, "\n  {messages} messages were not handled; they are dead letters"),
+        }
     }
 }
 

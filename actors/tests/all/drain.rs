@@ -185,6 +185,26 @@ async fn a_drain_past_its_limit_names_what_is_left_and_does_not_hang() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drain_whose_mailboxes_were_empty_in_time_does_not_say_that_it_was_late() {
+    /// Waits for ever when it is told to stop.
+    struct Deaf;
+    impl Actor for Deaf {
+        type Error = BoxError;
+        async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+            std::future::pending::<()>().await;
+        }
+    }
+    let bus = MessageBus::new();
+    let deaf = Child::actor("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+    let tree = Supervisor::builder("root").child(deaf).start(&bus).await.unwrap();
+    let error = tree.drain(LONG).await.unwrap_err();
+    assert!(error.sources.is_empty() && error.busy.is_empty() && error.messages == 0, "{error}");
+    let text = "every mailbox was empty within 50s, and the end was not in order\n  \
+        root/deaf was killed, because it missed its shutdown time";
+    assert_eq!(error.to_string(), text);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_of_two_ends_at_once_names_all_that_was_killed_since_its_beginning() {
     /// Waits for ever when it is told to stop.
     struct Deaf;
