@@ -304,10 +304,16 @@ fn sanitize_python(root: &Path, args: &[String]) -> Result<(), Failure> {
 /// A report is a failure though all tests pass: many run Python in a process of its own, and expect some of
 /// these to fail.
 fn judged(outcome: Result<(), Failure>, reports: &Path) -> Result<(), Failure> {
-    match std::fs::read_dir(reports).map_or(0, Iterator::count) {
-        0 => outcome,
-        count => Err(Failure::new(format!(
+    let count = std::fs::read_dir(reports).and_then(|entries| entries.map(|entry| entry.map(|_| 1)).sum());
+    match count {
+        Ok(0) => outcome,
+        Ok::<usize, _>(count) => Err(Failure::new(format!(
             "FAILED: reports of AddressSanitizer in {}: {count}",
+            reports.display()
+        ))),
+        // Whether there were any, nobody knows.
+        Err(error) => Err(Failure::new(format!(
+            "error: the reports of AddressSanitizer in {} cannot be read: {error}",
             reports.display()
         ))),
     }
@@ -459,5 +465,7 @@ mod tests {
         let failure = judged(Ok(()), &folder).unwrap_err().to_string();
         assert!(failure.contains("mycelium-reports") && failure.ends_with(": 1"), "{failure}");
         std::fs::remove_dir_all(&folder).unwrap();
+        let failure = judged(Ok(()), &folder).unwrap_err().to_string();
+        assert!(failure.contains("mycelium-reports") && failure.contains("cannot be read"), "{failure}");
     }
 }
