@@ -105,6 +105,10 @@ fn a_program_in_c_is_linked_with_one_in_rust_over_tls() {
     let mut command = Command::new(compiled(&folder.0));
     command.arg(&yaml).arg(&file).arg("means").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut means = Killed(command.spawn().unwrap());
+    // Read while it runs: a pipe holds little.
+    let [said, wrong]: [Box<dyn io::Read + Send>; 2] =
+        [Box::new(means.0.stdout.take().unwrap()), Box::new(means.0.stderr.take().unwrap())];
+    let [said, wrong] = [said, wrong].map(|pipe| std::thread::spawn(|| io::read_to_string(pipe).unwrap()));
 
     let table = mycelium_contract::Contract::read(&yaml).unwrap().table();
     let contract = Contract::parse(&table).unwrap();
@@ -124,8 +128,7 @@ fn a_program_in_c_is_linked_with_one_in_rust_over_tls() {
         bus.shutdown().await.unwrap();
         fed
     });
-    let said = io::read_to_string(means.0.stdout.take().unwrap()).unwrap();
-    let wrong = io::read_to_string(means.0.stderr.take().unwrap()).unwrap();
+    let (said, wrong) = (said.join().unwrap(), wrong.join().unwrap());
     assert_eq!((fed, said.as_str(), wrong.as_str()), (Ok((499.5, 1_000)), "answered 1000 ticks\n", ""));
     assert!(means.0.wait().unwrap().success());
 }

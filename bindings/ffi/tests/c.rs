@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -187,8 +188,7 @@ impl Folder {
 
     fn start(&self, mut command: Command, services: &[&str]) -> Running {
         command.arg(here().join("examples/ticks.yaml")).arg(self.0.join("desk.toml")).args(services);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(command.spawn().unwrap())
+        Running::start(&mut command)
     }
 }
 
@@ -198,32 +198,66 @@ impl Drop for Folder {
     }
 }
 
-/// A process that does not outlive its test.
-struct Running(Child);
+/// A process that does not outlive its test. What it writes is read at once: it never waits for room in a pipe.
+struct Running {
+    child: Child,
+    said: Receiver<String>,
+    wrong: Receiver<String>,
+}
+
+/// The lines that come out of a pipe, up to its end.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let _ = sender.send(String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned());
+        }
+    });
+    lines
+}
 
 impl Running {
+    fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (said, wrong) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Self { child, said, wrong }
+    }
+
     fn is_over(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+        self.child.try_wait().unwrap().is_some()
     }
 
     fn has_failed(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some_and(|status| !status.success())
+        self.child.try_wait().unwrap().is_some_and(|status| !status.success())
     }
 
     /// How it has ended, and all that it has said.
     fn end(mut self) -> String {
-        drop(self.0.stdin.take());
-        let said = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
-        let wrong = std::io::read_to_string(self.0.stderr.take().unwrap()).unwrap();
-        format!("{}: {said}{wrong}", self.0.wait().unwrap())
+        drop(self.child.stdin.take());
+        let [said, wrong] = [&self.said, &self.wrong].map(|lines| lines.iter().collect::<String>());
+        format!("{}: {said}{wrong}", self.child.wait().unwrap())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+#[test]
+fn a_program_that_writes_more_than_a_pipe_holds_comes_to_its_end() {
+    let zeros = "head -c 300000 /dev/zero";
+    let mut writes = Running::start(Command::new("sh").args(["-c", &format!("{zeros} >&2; {zeros}")]));
+    let begin = Instant::now();
+    while !writes.is_over() && begin.elapsed() < WATCHDOG {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(writes.is_over(), "it waits for a reader");
+    assert_eq!(writes.end().len(), "exit status: 0: ".len() + 600_000);
 }
 
 #[test]
@@ -236,7 +270,7 @@ fn two_processes_of_one_topology_exchange_messages_in_order() {
         while !(feed.is_over() && means.is_over()) {
             // One that has failed takes the other with it, which would wait for ever; so does a lost message.
             if feed.has_failed() || means.has_failed() || begin.elapsed() > WATCHDOG {
-                let _ = (feed.0.kill(), means.0.kill());
+                let _ = (feed.child.kill(), means.child.kill());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -277,9 +311,8 @@ fn a_process_whose_peers_are_killed_in_a_flood_goes_on() {
         });
         let floods = folder.start(Command::new(&program), &["market", "floods"]);
         for _ in 0..3 {
-            let mut hears = folder.start(Command::new(&program), &["desk", "hears"]);
-            let mut line = String::new();
-            BufReader::new(hears.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+            let hears = folder.start(Command::new(&program), &["desk", "hears"]);
+            let line = hears.said.recv().unwrap_or_default();
             assert_eq!(line, "hears\n", "{kind}: {}", hears.end());
         }
         assert_eq!(floods.end(), "exit status: 0: goes on\n", "{kind}");
