@@ -263,9 +263,9 @@ impl Isolate {
         // A handler of another isolate may call this.
         let subscribed = enter(&self.core, || wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat)));
         if let Err(error) = subscribed {
-            self.core.seat_ended(index);
+            // What it was given by then is among the dead letters, as live.
+            seat.kill();
             seat.clear();
-            self.core.may_be_free(index);
             return Err(error);
         }
         Ok(ActorRef::in_isolate(IsolateRef::new(place)))

@@ -185,6 +185,41 @@ fn with_and_without_what_is_retained_are_different_subscriptions<H: Host>() {
     host.shutdown();
 }
 
+conformance!(an_actor_that_is_refused_counts_as_one_that_has_come_and_left);
+fn an_actor_that_is_refused_counts_as_one_that_has_come_and_left<H: Host>() {
+    /// Is given what is retained before its second subscription contradicts the first.
+    struct Refused;
+    impl Actor for Refused {
+        type Error = BoxError;
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+            topics.on_with(late()).on::<Tick>();
+        }
+    }
+    impl Handler<Tick> for Refused {
+        async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    let mut host = H::retaining(Retention::<Tick>::last_n(2));
+    publish(&mut host, 0..3);
+    for refused in 1..=2 {
+        if refused == 1 {
+            assert!(matches!(host.spawn(Refused), Err(SpawnError::AlreadySubscribed { .. })));
+        } else {
+            let child = mycelium::tree::Child::actor("refused", || Refused);
+            host.supervise(Supervisor::builder("root").child(child)).unwrap_err();
+        }
+        let stats = host.topic::<Tick>();
+        assert_eq!((stats.retained_given, stats.dropped_unsubscribed), (2 * refused, 2 * refused));
+        assert_eq!((stats.delivered, stats.waiting, stats.dead_letters), (0, 0, 0));
+        assert_eq!(host.letters().dead, 2 * refused, "each of them is named");
+    }
+    let heard = Heard::default();
+    let actor = host.spawn(Late::new(&heard, late())).unwrap();
+    assert_eq!(host.ask(&actor, Flush).unwrap(), ["1", "2"]);
+    host.shutdown();
+}
+
 /// Reads so many ticks as soon as it begins.
 struct Reader {
     heard: Heard,
