@@ -141,6 +141,7 @@ pub(crate) fn spawn_supervisor(
             Err(panicked) => {
                 // The end is told even if that panics: else the supervisor above would wait for it.
                 let _ = StopReason::catch(|| shell.kill_lives());
+                let _ = StopReason::catch(|| shell.tasks.leave(&shell.path));
                 let verdict = format!("the supervisor has {panicked}");
                 (ExitReason::Abnormal(verdict.into()), Estate::new())
             }
@@ -356,6 +357,7 @@ impl Shell {
 mod tests {
     use super::*;
     use crate::tree::launch::{Launch, Site, StartLeft};
+    use crate::tree::live::LiveTree;
     use crate::tree::{Child, Supervisor};
     use crate::{Actor, BoxError, MessageBus};
 
@@ -383,6 +385,11 @@ mod tests {
         }
         let faulty = Supervisor::builder("root").child(Child::launched("b", Faulty));
         assert!(faulty.start(&bus).await.is_err());
+        // Nobody waits for the start of the first child any more, nor for what follows it.
+        let two = Supervisor::builder("root").actor("a", || Idle).child(Child::launched("b", Faulty));
+        let shared = Arc::new(TreeShared::new(bus.clone(), &two));
+        assert!(LiveTree::start(&two, Arc::clone(&shared)).await.is_err());
+        assert!(!shared.starts.waits("root"));
         bus.shutdown().await.unwrap();
     }
 }

@@ -110,6 +110,15 @@ impl Tasks {
         }
     }
 
+    /// The supervisor at this path, whose tasks these are, is gone.
+    pub(super) fn leave(&self, path: &str) {
+        // One that could not be killed in time may have a successor there.
+        if self.shared.is_supervisor(path, &self.post) {
+            self.shared.starts.supervisor_ended(path);
+            self.shared.pools.supervisor_ended(path);
+        }
+    }
+
     /// Waits until those have ended that were let go: then what waited for them is among the dead letters.
     /// Waits until killed processes are reaped, too.
     pub(super) async fn see_off(&mut self) {
@@ -281,11 +290,7 @@ impl Host for Tasks {
 
     fn gone(&mut self, at: &At<'_, Self>) {
         self.tell_bus(at.path, at.core);
-        // One that could not be killed in time may have a successor there.
-        if self.shared.is_supervisor(at.path, &self.post) {
-            self.shared.starts.supervisor_ended(at.path);
-            self.shared.pools.supervisor_ended(at.path);
-        }
+        self.leave(at.path);
     }
 
     fn ready(&mut self) {
