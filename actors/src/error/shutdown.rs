@@ -13,7 +13,8 @@ use crate::{Identity, LinkLoss};
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a killed actor, service or child may take to be gone. Only code that never awaits takes longer,
-/// and no one can end that: its supervisor goes on without it, and the shutdown names it.
+/// and no one can end that: its supervisor goes on without it, and the shutdown names it. In a shutdown, time
+/// in which the process was stopped (`SIGSTOP`, a debugger) does not count.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
 /// Actors and services did not end in time and were killed, or links were not drained.

@@ -29,7 +29,7 @@ use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
 use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions, TARGET};
 use crate::error::KILL_GRACE;
-use crate::live::{Bridge, BusCore, Topics};
+use crate::live::{Bridge, BusCore, Topics, within_grace};
 use crate::rt::{self, AbortHandle, Instant};
 use crate::{ActorId, LinkLoss, LinkStats, MessageBus, SHUTDOWN_DEADLINE, SpawnError};
 
@@ -474,7 +474,7 @@ impl Bridge for Hub {
                 }
             };
             // Its task does no more than that: it takes long only on a machine that is held up.
-            rt::timeout(KILL_GRACE, ended).await.ok();
+            within_grace(KILL_GRACE, ended).await;
             lock(&self.table).links.values().for_each(|entry| entry.task.abort());
             let losses = peers.iter().filter_map(|peer| peer.loss());
             losses.filter(is_named).collect()

@@ -55,6 +55,7 @@ pub use bus::{MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
 pub(crate) use current::{OwnCode, address_of, aside, enter, outside, poll_code, poll_turn, sender_on, turn};
+pub(crate) use deadline::within_grace;
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, ForestPlace, Standing};

@@ -9,7 +9,7 @@ use mycelium_mailbox::Stop;
 
 use super::address::{Member, Work};
 use super::bus::BusCore;
-use super::deadline::{by, with_deadlines};
+use super::deadline::{by, with_deadlines, within_grace};
 use super::forest::Felling;
 use super::links::Bridge;
 use crate::error::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
@@ -207,11 +207,16 @@ async fn kill(
             unfelled.push(tree);
         }
     }
-    let felled = Instant::now() + KILL_GRACE * 2;
+    // A root gives up on what cannot be killed after its own grace.
+    within_grace(KILL_GRACE * 2, async {
+        for tree in &unfelled {
+            tree.ended().await;
+        }
+    })
+    .await;
     let mut stuck = Vec::new();
     for tree in unfelled {
-        // A root gives up on what cannot be killed after its own grace.
-        if by(felled, tree.ended()).await.is_none() {
+        if by(Instant::now(), tree.ended()).await.is_none() {
             stuck.extend(tree.outlives());
         }
     }
@@ -222,12 +227,14 @@ async fn kill(
     let in_none = late.iter().filter(|member| !by_its_tree(member));
     in_none.for_each(|member| core.missed().members.add(member.identity()));
     late.iter().for_each(|member| member.kill());
-    let deadline = Instant::now() + KILL_GRACE;
-    for member in late {
-        // Its tree has named it as killed, and it is not.
-        if by(deadline, member.ended().wait()).await.is_none() && by_its_tree(member) {
-            core.missed().members.add(member.identity());
+    within_grace(KILL_GRACE, async {
+        for member in late {
+            member.ended().wait().await;
         }
-    }
+    })
+    .await;
+    // Its tree has named it as killed, and it is not.
+    let goes_on = |member: &&&Arc<dyn Member>| by_its_tree(member) && !member.ended().initialized();
+    late.iter().filter(goes_on).for_each(|member| core.missed().members.add(member.identity()));
     stuck
 }

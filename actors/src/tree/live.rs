@@ -11,7 +11,7 @@ use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
 use super::launch::Launcher;
 use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
 use crate::error::KILL_GRACE;
-use crate::live::{ForestPlace, Standing, cancellable, has_ended, within_anywhere};
+use crate::live::{ForestPlace, Standing, cancellable, has_ended, within_anywhere, within_grace};
 use crate::sync::{SetOnce, oneshot, quiet};
 use crate::{Actor, ActorRef};
 
@@ -107,7 +107,7 @@ impl LiveTree {
         }
         self.leash.kill();
         // The root gives up on what cannot be killed after its own grace.
-        within_anywhere(KILL_GRACE * 2, self.ended.wait()).await.is_none() && self.shared.outlives()
+        within_grace(KILL_GRACE * 2, self.ended.wait()).await.is_none() && self.shared.outlives()
     }
 
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {

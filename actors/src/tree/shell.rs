@@ -21,7 +21,7 @@ use super::builder::Builder;
 use super::launch::{Launcher, Life, fitting};
 use crate::StopReason;
 use crate::error::KILL_GRACE;
-use crate::live::Control;
+use crate::live::{Control, within_grace};
 use crate::rt::{self, Instant};
 use crate::sync::{mpsc, oneshot};
 
@@ -317,25 +317,30 @@ impl Shell {
                 life.kill();
             }
         }
-        let mut deadline = Some(Instant::now() + KILL_GRACE);
+        if within_grace(KILL_GRACE, self.hear_ends(&mut open, mail)).await.is_none() {
+            open.retain(|(child, path)| {
+                let goes_on = matches!(self.life(*child), Some(Life::Supervisor(_)));
+                if !goes_on {
+                    self.tasks.shared.add_missed(Arc::clone(path));
+                }
+                goes_on
+            });
+            // A supervisor that code below keeps has not ended, and neither has this one before it.
+            self.hear_ends(&mut open, mail).await;
+        }
+        self.engine.kill(&mut self.tasks, ROOT);
+        self.tasks.see_off().await;
+        ExitReason::Killed
+    }
+
+    /// Hears of the ends of these, until they have all ended.
+    async fn hear_ends(
+        &mut self,
+        open: &mut Vec<(ChildRef, Arc<str>)>,
+        mail: &mut mpsc::UnboundedReceiver<Mail>,
+    ) {
         while !open.is_empty() {
-            let next = match deadline {
-                Some(deadline) => rt::timeout_at(deadline, mail.recv()).await,
-                None => Ok(mail.recv().await),
-            };
-            let Ok(next) = next else {
-                // A supervisor that code below keeps has not ended, and neither has this one before it.
-                deadline = None;
-                open.retain(|(child, path)| {
-                    let goes_on = matches!(self.life(*child), Some(Life::Supervisor(_)));
-                    if !goes_on {
-                        self.tasks.shared.add_missed(Arc::clone(path));
-                    }
-                    goes_on
-                });
-                continue;
-            };
-            let Some(mail) = next else { break };
+            let Some(mail) = mail.recv().await else { break };
             let Some((child, reason)) = mail.end() else { continue };
             open.retain(|(other, _)| *other != child);
             let reason = reason.cloned().or_else(|| self.life(child)?.end()).unwrap_or(ExitReason::Killed);
@@ -347,9 +352,6 @@ impl Shell {
                 engine::release(&mut self.tasks, left, false);
             }
         }
-        self.engine.kill(&mut self.tasks, ROOT);
-        self.tasks.see_off().await;
-        ExitReason::Killed
     }
 }
 

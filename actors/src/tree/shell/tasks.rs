@@ -14,8 +14,8 @@ use super::care::Care;
 use super::shared::{Replier, TreeShared};
 use super::{Mail, OnReady};
 use crate::error::KILL_GRACE;
-use crate::live::Member;
-use crate::rt::{self, Instant};
+use crate::live::{Member, within_grace};
+use crate::rt::Instant;
 use crate::sync::{Ordering, mpsc, oneshot};
 use crate::tree::launch::{Launcher, Life, Site};
 use crate::tree::observe::observe;
@@ -131,7 +131,7 @@ impl Tasks {
             self.shared.groups.reaped().await;
         };
         // Nothing of theirs runs but their drops.
-        let _ = rt::timeout(KILL_GRACE, gone).await;
+        within_grace(KILL_GRACE, gone).await;
     }
 }
 
