@@ -1,7 +1,7 @@
 //! A value that belongs to the thread that has made it, in an object of Python, which any thread may hold.
 //!
 //! `get` gives it on that thread alone, and it is dropped there alone: an object that is dropped on another
-//! thread leaks it. An isolate that was closed before has nothing left to leak but an empty shell.
+//! thread leaks it. An isolate that was closed before has nothing left to leak.
 #![allow(unsafe_code, reason = "what belongs to one thread is held by an object that others may drop")]
 
 use std::mem::ManuallyDrop;

@@ -167,7 +167,7 @@ impl Context {
 
     /// The time on the bus's clock, in nanoseconds since 1970.
     fn now(&self) -> i64 {
-        self.host.clock.now().as_nanos()
+        self.host.now().as_nanos()
     }
 
     fn after(&self, py: Python<'_>, seconds: f64, number: u64) -> PyResult<()> {

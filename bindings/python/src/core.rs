@@ -14,7 +14,7 @@ use crate::attached::PythonThread;
 use crate::callback::Called;
 use crate::contract::Contract;
 use crate::errors::{self, Class};
-use crate::host::{Host, Kinds};
+use crate::host::{Host, Kinds, UntilClosed};
 use crate::rust_actors::RustActors;
 use crate::wait::{Waited, until};
 
@@ -75,7 +75,7 @@ impl Core {
         validate: bool,
         rust: Arc<RustActors>,
     ) -> Self {
-        let (kinds, clock) = (Arc::clone(kinds), hosted.bus().clock());
+        let (kinds, clock) = (Arc::clone(kinds), UntilClosed::new(hosted.bus().clock()));
         Self {
             hosted,
             host: Arc::new(Host { kinds, validate, clock, rust, isolate: None }),

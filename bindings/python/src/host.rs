@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mycelium::Clock;
 use mycelium::sweep::StopFlag;
+use mycelium::{Clock, Timestamp};
 use mycelium_hosted::{Address, Encoded, Failure, Known, Scope};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -25,11 +25,37 @@ pub(crate) struct Kinds {
 pub(crate) struct Host {
     pub(crate) kinds: Arc<Kinds>,
     pub(crate) validate: bool,
-    pub(crate) clock: Clock,
+    /// That of an isolate stands still once it is closed.
+    pub(crate) clock: UntilClosed<Clock, Timestamp>,
     /// What it makes by name.
     pub(crate) rust: Arc<RustActors>,
     /// What only an isolate has.
     pub(crate) isolate: Option<Apart>,
+}
+
+/// What reaches into an isolate until that is closed, and what is left of it then: whoever has this longer, on
+/// whatever thread, keeps nothing of the isolate.
+pub(crate) struct UntilClosed<T, L>(Mutex<Result<T, L>>);
+
+impl<T, L> UntilClosed<T, L> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(Ok(value)))
+    }
+
+    pub(crate) fn see<R>(&self, see: impl FnOnce(Result<&T, &L>) -> R) -> R {
+        see(lock(&self.0).as_ref())
+    }
+
+    /// The isolate is closed, on its thread.
+    pub(crate) fn let_go(&self, left: impl FnOnce(&T) -> L) {
+        let mut value = lock(&self.0);
+        let Ok(here) = &*value else { return };
+        let left = left(here);
+        let before = std::mem::replace(&mut *value, Err(left));
+        // Dropped where it is free again.
+        drop(value);
+        drop(before);
+    }
 }
 
 /// What an isolate and its actors tell each other.
@@ -77,6 +103,11 @@ impl Host {
         let kind = self.kinds.of(&message.get_type())?;
         let value = kind.encode(message, self.validate)?;
         Ok(Encoded { header: kind.header, bytes: value.as_bytes().to_vec() })
+    }
+
+    /// The time on the clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.see(|clock| clock.map_or_else(|stopped| *stopped, Clock::now))
     }
 
     /// Notes what a handler has raised; the reason of its life's end.

@@ -18,7 +18,7 @@ use crate::confined::Confined;
 use crate::context::Context;
 use crate::contract::Contract;
 use crate::errors::{self, Class};
-use crate::host::{Apart, Host};
+use crate::host::{Apart, Host, UntilClosed};
 use crate::kind::Kind;
 use crate::leaving;
 use crate::plan::{self, Hosting};
@@ -46,12 +46,38 @@ struct Inside {
     calls_python: Cell<bool>,
     /// Who is found while it runs.
     spawned: RefCell<HashMap<String, Address>>,
-    trees: RefCell<Vec<mycelium::Tree>>,
+    trees: RefCell<Vec<Arc<OwnTree>>>,
 }
+
+/// A tree, or why it had ended when its isolate was closed.
+type OwnTree = UntilClosed<mycelium::Tree, Option<String>>;
 
 /// A supervision tree of an isolate, which is given to each call.
 #[pyclass(frozen, module = "mycelium._native")]
-pub(crate) struct IsolateTree(mycelium::Tree);
+pub(crate) struct IsolateTree(Arc<OwnTree>);
+
+impl Inside {
+    /// The isolate is closed. Code of Python runs here: nothing is borrowed meanwhile.
+    fn close(&self, host: &Host) {
+        let (hosted, trees, spawned) = (self.hosted.take(), self.trees.take(), self.spawned.take());
+        host.isolate.as_ref().inspect(|apart| apart.forget());
+        drop((hosted, spawned));
+        trees.iter().for_each(|tree| tree.let_go(end_of));
+        host.clock.let_go(mycelium::Clock::now);
+    }
+}
+
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        if let Some(inside) = self.inside.get() {
+            inside.close(&self.host);
+        }
+    }
+}
+
+fn end_of(tree: &mycelium::Tree) -> Option<String> {
+    tree.end_reason().map(|reason| reason.to_string())
+}
 
 /// What was published to some classes' topics in an isolate.
 #[pyclass(frozen, module = "mycelium._native")]
@@ -72,7 +98,7 @@ impl Isolate {
         if let Some(stop) = &stop {
             isolate.stop_on(stop);
         }
-        let (clock, contract) = (isolate.clock(), contract.get());
+        let (clock, contract) = (UntilClosed::new(isolate.clock()), contract.get());
         let mut hosted = HostedIsolate::new(isolate, &loaded);
         let (kinds, rust) = (Arc::clone(&contract.kinds), RustActors::of_process(py)?);
         rust.tell_isolate(hosted.isolate_mut(), &kinds.known);
@@ -110,8 +136,7 @@ impl Isolate {
                  `self.ctx`, and ask with `await self.ctx.ask(..)`",
             ));
         };
-        RefMut::filter_map(hosted, Option::as_mut)
-            .map_err(|_| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))
+        RefMut::filter_map(hosted, Option::as_mut).map_err(|_| closed(py))
     }
 
     /// Drives the isolate, and raises what is to be raised of what its actors have.
@@ -154,8 +179,7 @@ impl Isolate {
             hosted.as_mut().map(call)
         });
         // It is as it was a moment ago: this thread alone reaches it.
-        let ran =
-            ran.ok_or_else(|| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))?;
+        let ran = ran.ok_or_else(|| closed(py))?;
         self.outcome(py, ran, error_of)
     }
 
@@ -181,9 +205,9 @@ impl Isolate {
     fn address(&self, py: Python<'_>, path: &str) -> PyResult<Address> {
         let Inside { spawned, trees, .. } = self.inside(py)?;
         let trees = trees.borrow();
-        let actor = || trees.iter().find_map(|tree| tree.lookup::<HostedActor>(path)).map(Address::of);
-        let pool =
-            || trees.iter().find_map(|tree| tree.lookup_pool::<HostedActor>(path)).map(Address::of_pool);
+        let trees = || trees.iter().filter_map(|tree| tree.see(|tree| tree.ok().cloned()));
+        let actor = || trees().find_map(|tree| tree.lookup::<HostedActor>(path)).map(Address::of);
+        let pool = || trees().find_map(|tree| tree.lookup_pool::<HostedActor>(path)).map(Address::of_pool);
         // A tree says nothing while it starts somebody.
         let begun = || self.host.isolate.as_ref().and_then(|apart| apart.begun(path));
         let found = spawned.borrow().get(path).cloned().or_else(actor).or_else(pool).or_else(begun);
@@ -230,6 +254,11 @@ fn replay<'a>(
         }
     }
     Ok(())
+}
+
+#[cold]
+fn closed(py: Python<'_>) -> PyErr {
+    Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`")
 }
 
 #[cold]
@@ -361,7 +390,7 @@ impl Isolate {
 
     fn now(&self, py: Python<'_>) -> PyResult<i64> {
         self.inside(py)?;
-        Ok(self.host.clock.now().as_nanos())
+        Ok(self.host.now().as_nanos())
     }
 
     fn spawn(&self, py: Python<'_>, name: &str, plan: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -392,7 +421,8 @@ impl Isolate {
             plan::builder(plan, &Hosting { host: &self.host, child: &child, pool: &pool })?
         };
         let tree = self.drive(py, |hosted| hosted.start(&builder))?;
-        self.inside(py)?.trees.borrow_mut().push(tree.clone());
+        let tree = Arc::new(OwnTree::new(tree));
+        self.inside(py)?.trees.borrow_mut().push(Arc::clone(&tree));
         Ok(IsolateTree(tree))
     }
 
@@ -403,7 +433,7 @@ impl Isolate {
         tree: &Bound<'_, IsolateTree>,
         path: &str,
     ) -> PyResult<Vec<(String, bool, String)>> {
-        let tree = tree.borrow().0.clone();
+        let tree = tree.get().tree(py)?;
         let children = self.in_tree(py, tree.which_children(path))?;
         let row = |child: &mycelium::tree::ChildInfo| {
             let supervisor = child.kind == mycelium::tree::ChildKind::Supervisor;
@@ -414,21 +444,21 @@ impl Isolate {
     }
 
     fn terminate_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {
-        let tree = tree.borrow().0.clone();
+        let tree = tree.get().tree(py)?;
         self.in_tree(py, tree.terminate_child(path))
     }
 
     /// Ends a tree within so many seconds of virtual time, when all that waits was handled.
     fn drain(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, limit: f64) -> PyResult<()> {
         let limit = wait::limit(Some(limit))?.unwrap_or_default();
-        let tree = tree.borrow().0.clone();
+        let tree = tree.get().tree(py)?;
         let run = |hosted: &mut HostedIsolate| hosted.isolate_mut().block_on(tree.drain(limit));
         let drained = self.driven(py, run, |error| Class::Run.of(py, error.to_string()))?;
         drained.map(drop).map_err(|error| errors::of(py, &Error::Drain(Box::new(error))))
     }
 
     fn restart_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {
-        let tree = tree.borrow().0.clone();
+        let tree = tree.get().tree(py)?;
         self.in_tree(py, tree.restart_child(path))
     }
 
@@ -458,15 +488,10 @@ impl Isolate {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let inside = self.inside(py)?;
-        let Ok(mut hosted) = inside.hosted.try_borrow_mut() else {
+        if inside.hosted.try_borrow_mut().is_err() {
             return Err(Class::Busy.of(py, "the isolate runs: close it when the run has ended"));
-        };
-        let hosted_before = hosted.take();
-        drop(hosted);
-        let (trees, spawned) = (inside.trees.take(), inside.spawned.take());
-        self.host.isolate.as_ref().inspect(|apart| apart.forget());
-        // Code of Python runs here: nothing is borrowed meanwhile.
-        drop((hosted_before, trees, spawned));
+        }
+        inside.close(&self.host);
         Ok(())
     }
 
@@ -475,6 +500,12 @@ impl Isolate {
         self.inside
             .get()
             .is_some_and(|inside| inside.hosted.try_borrow().is_ok_and(|hosted| hosted.is_none()))
+    }
+}
+
+impl IsolateTree {
+    fn tree(&self, py: Python<'_>) -> PyResult<mycelium::Tree> {
+        self.0.see(|tree| tree.ok().cloned()).ok_or_else(|| closed(py))
     }
 }
 
@@ -495,7 +526,7 @@ impl Isolate {
 impl IsolateTree {
     /// Why it has ended, if it has.
     fn end_reason(&self) -> Option<String> {
-        self.0.end_reason().map(|reason| reason.to_string())
+        self.0.see(|tree| tree.map_or_else(Clone::clone, end_of))
     }
 }
 

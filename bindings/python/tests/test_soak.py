@@ -109,3 +109,26 @@ def test_isolates_leave_nothing_behind() -> None:
         grown = resident_bytes() - resident
         # An isolate has 3 kB: to keep each would be 24 MB.
         assert grown < 8_000_000, f"{grown} bytes resident, closed: {closes}"
+
+
+def test_closed_isolates_are_let_go_by_whatever_thread_has_them_last() -> None:
+    def make(count: int) -> None:
+        made: list[Any] = []
+        for _ in range(count):
+            isolate = mycelium.Isolate(CONTRACT)
+            isolate.publish(Tick(1))
+            tree = isolate.start(Supervisor(children=[Child("echo", Echo)]))
+            isolate.close()
+            made.append((isolate, tree))
+        last = threading.Thread(target=made.clear)
+        last.start()
+        last.join()
+        gc.collect()
+
+    make(100)
+    resident = resident_bytes()
+    for _ in range(20):
+        make(100)
+    grown = resident_bytes() - resident
+    # What is left of one that was closed had 5 kB: to keep each would be 10 MB.
+    assert grown < 5_000_000, f"{grown} bytes resident"
