@@ -40,18 +40,22 @@ pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> O
 /// Into how many parts the time is cut that somebody has who was killed. In a model a wait of up to 100 ms may
 /// be over at any moment, and these are longer.
 const GRACE_PARTS: u32 = 4;
+/// How many of those that do not count there are at most: a machine may be that slow for good (parts).
+const STOPPED_PARTS_MAX: u32 = 16;
 
 /// Drives `work` until it is ready, or for as long as `grace` in which this process has run: then `None`. A
 /// part of it that took far longer than it should does not count: the process was stopped, by SIGSTOP or a
 /// debugger, and `work` with it.
 pub(crate) async fn within_grace<T>(grace: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut left, part) = (pin!(work), GRACE_PARTS, grace / GRACE_PARTS);
-    while left > 0 {
+    let (mut work, part) = (pin!(work), grace / GRACE_PARTS);
+    let (mut counted, mut stopped) = (0, 0);
+    while counted < GRACE_PARTS && stopped < STOPPED_PARTS_MAX {
         let begun = Instant::now();
         if let Some(done) = by(begun + part, work.as_mut()).await {
             return Some(done);
         }
-        left -= u32::from(begun.elapsed() < part * 2);
+        let which = if begun.elapsed() < part * 2 { &mut counted } else { &mut stopped };
+        *which += 1;
     }
     None
 }
