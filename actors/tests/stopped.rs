@@ -11,6 +11,9 @@ use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Result};
 /// Longer than a killed actor may take.
 const STOPPED: Duration = Duration::from_millis(1_500);
 
+/// How often it is continued before it is taken to hang.
+const ROUNDS_MAX: u32 = 40;
+
 /// What the process is told by that is stopped.
 const INNER: &str = "MYCELIUM_STOPPED";
 
@@ -61,10 +64,15 @@ fn a_stopped_process_gives_up_nobody_who_is_on_its_way_out() {
     let stops = lines.by_ref().any(|line| line == "stops");
     let rest = std::thread::spawn(move || lines.collect::<Vec<_>>());
     // It may be stopped late.
-    while inner.try_wait().unwrap().is_none() {
+    let ended = (0..ROUNDS_MAX).find(|_| {
         std::thread::sleep(STOPPED);
         let _ = Command::new("kill").args(["-CONT", &inner.id().to_string()]).status();
+        inner.try_wait().unwrap().is_some()
+    });
+    if ended.is_none() {
+        let _ = (inner.kill(), inner.wait());
     }
+    assert!(ended.is_some(), "it hangs");
     let rest = rest.join().unwrap();
     assert!(stops && rest.contains(&"gone: true".to_owned()), "{rest:?}");
 }

@@ -32,7 +32,8 @@ use crate::rt;
 
 /// How often in a row the task leaves the link to a receiver (polls).
 const RESTS_MAX: u32 = 15;
-/// How often in a row the task finds that no receiver has looked, before another one may (polls).
+/// How often in a row the task finds that no receiver has looked, before another one may, or one that has
+/// looked in vain may again (polls).
 const ALONE_MAX: usize = 2;
 /// How many looks of receivers there are to one whole turn of the link.
 const LOOKS_PER_TURN: u32 = 16;
@@ -82,11 +83,13 @@ impl LinkReceivers {
             self.alone.store(0, Ordering::Relaxed);
             return true;
         }
-        if self.looks.load(Ordering::Relaxed) != NOBODY
+        let of_somebody = |place: &AtomicUsize| place.load(Ordering::Relaxed) != NOBODY;
+        if (of_somebody(&self.looks) || of_somebody(&self.looked_in_vain))
             && self.alone.fetch_add(1, Ordering::Relaxed) >= ALONE_MAX
         {
             self.looks.store(NOBODY, Ordering::Relaxed);
             self.looked_in_vain.store(NOBODY, Ordering::Relaxed);
+            self.alone.store(0, Ordering::Relaxed);
         }
         false
     }
@@ -258,6 +261,21 @@ mod tests {
         }
         receivers.have_looked();
         assert!(receivers.is_turn_of(2));
+    }
+
+    #[test]
+    fn the_only_receiver_looks_again_after_it_has_looked_in_vain() {
+        let receivers = LinkReceivers::new(Arc::default());
+        receivers.have_looked();
+        for _ in 0..3 {
+            assert!(receivers.is_turn_of(1));
+            receivers.was_in_vain(1);
+            for _ in 0..=ALONE_MAX {
+                assert!(!receivers.is_turn_of(1), "others have their turn first");
+                receivers.have_looked();
+            }
+        }
+        assert!(receivers.is_turn_of(1));
     }
 
     #[test]
