@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmReader, ShmSegment, ShmSendError, ShmWriter};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
 };
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
-use super::sockets::UnixSocket;
 use crate::rt;
 
 /// What the side that dials sends, beside two descriptors: the ring in which it writes, and the one in which
@@ -47,7 +46,7 @@ const CALLS: usize = 64;
 
 /// A connection through shared memory.
 pub(super) struct ShmSocket {
-    stream: UnixSocket,
+    stream: UnixStream,
     /// `None`: the side that listens waits for them.
     rings: Option<Rings>,
     /// Whether both sides have mapped them.
@@ -99,12 +98,7 @@ pub(super) async fn dial(stream: UnixStream, ring: u64, spin: Duration) -> io::R
             sent => break sent?,
         }
     }
-    Ok(ShmSocket {
-        stream: UnixSocket::new(stream)?,
-        rings: Some(rings),
-        ready: false,
-        spin: Spin::new(spin),
-    })
+    Ok(ShmSocket { stream, rings: Some(rings), ready: false, spin: Spin::new(spin) })
 }
 
 fn hand_over(stream: &UnixStream, there: &ShmSegment, back: &ShmSegment) -> io::Result<()> {
@@ -121,7 +115,7 @@ fn hand_over(stream: &UnixStream, there: &ShmSegment, back: &ShmSegment) -> io::
 }
 
 /// A descriptor more than there should be, so that too many are noticed.
-fn take_over(stream: impl AsFd) -> io::Result<[OwnedFd; 2]> {
+fn take_over(stream: &UnixStream) -> io::Result<[OwnedFd; 2]> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
     let mut greeting = [0; GREETING.len()];
@@ -166,7 +160,7 @@ impl Rings {
 
 impl ShmSocket {
     /// The side that listens. Bytes that the other one sends are looked at when it is first read.
-    pub(super) fn accepted(stream: UnixSocket, spin: Duration) -> Self {
+    pub(super) fn accepted(stream: UnixStream, spin: Duration) -> Self {
         Self { stream, rings: None, ready: false, spin: Spin::new(spin) }
     }
 
@@ -208,11 +202,18 @@ impl ShmSocket {
 
     /// The side that listens waits for the rings.
     fn poll_rings(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let [inbound, outbound] = ready!(self.stream.poll_read_by(cx, |stream| take_over(stream)))?;
-        let segment = |file| ShmSegment::from_fd(file, SEGMENT_MAX).map_err(invalid);
-        self.rings = Some(Rings::new(&segment(inbound)?, &segment(outbound)?)?);
-        self.ready = true;
-        tell(&self.stream, READY);
+        while self.rings.is_none() {
+            ready!(self.stream.poll_read_ready(cx))?;
+            let stream = &self.stream;
+            let [inbound, outbound] = match stream.try_io(Interest::READABLE, || take_over(stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                taken => taken?,
+            };
+            let segment = |file| ShmSegment::from_fd(file, SEGMENT_MAX).map_err(invalid);
+            self.rings = Some(Rings::new(&segment(inbound)?, &segment(outbound)?)?);
+            self.ready = true;
+            tell(&self.stream, READY);
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -253,8 +254,9 @@ impl Spin {
 
 /// One byte for the other side. If the socket is full it has enough to wake up for, and if it is closed
 /// nobody is to be woken.
-fn tell(stream: &UnixSocket, byte: u8) {
-    let _told = stream.write_now(&[byte]);
+fn tell(stream: &UnixStream, byte: u8) {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _told = send(stream, &[byte], flags);
 }
 
 impl AsyncRead for ShmSocket {
@@ -397,7 +399,6 @@ mod tests {
             let (stream, other) = UnixStream::pair().unwrap();
             let dialed = rt::timeout(Duration::from_secs(5), dial(stream, 4_096, Duration::ZERO)).await;
             let mut dialed = dialed.expect("it waits for nobody").unwrap();
-            let other = UnixSocket::new(other).unwrap();
             let (mut listens, mut read) = (ShmSocket::accepted(other, Duration::ZERO), [0; 5]);
             let written = rt::timeout(Duration::from_millis(1), dialed.write_all(b"hello")).await;
             assert!(written.is_err(), "nobody has mapped them");
@@ -446,7 +447,6 @@ mod tests {
                 let (stream, _other) = UnixStream::pair().unwrap();
                 let [there, back] = [(); 2].map(|()| ShmSegment::create(4_096).unwrap());
                 let rings = Some(Rings::new(&back, &there).unwrap());
-                let stream = UnixSocket::new(stream).unwrap();
                 let mut socket = ShmSocket { stream, rings, ready: true, spin: Spin::new(spin) };
                 let wakes = Arc::new(Wakes::default());
                 let waker = Waker::from(Arc::clone(&wakes));

@@ -1,8 +1,6 @@
 //! Sockets of this user and this machine: where they may be, and who may be at the other side.
 
 #[cfg(unix)]
-mod stream;
-#[cfg(unix)]
 mod unix;
 
 use std::io;
@@ -16,8 +14,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
 
-#[cfg(unix)]
-pub(super) use self::stream::UnixSocket;
 use super::lookup::HostLookup;
 use super::security::Security;
 #[cfg(target_os = "linux")]
@@ -45,7 +41,7 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     }
 }
 #[cfg(unix)]
-impl Socket for UnixSocket {}
+impl Socket for tokio::net::UnixStream {}
 #[cfg(target_os = "linux")]
 impl Socket for ShmSocket {
     fn look(&self) -> Option<bool> {
@@ -149,17 +145,13 @@ impl OpenSocket {
             #[cfg(unix)]
             Self::Unix(_, listener) => {
                 let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
-                let own = unix::is_own(&stream).map_err(Some)?;
-                if own { Ok(Box::new(UnixSocket::new(stream).map_err(Some)?)) } else { Err(None) }
+                if unix::is_own(&stream).map_err(Some)? { Ok(Box::new(stream)) } else { Err(None) }
             }
             #[cfg(target_os = "linux")]
             Self::Shm(_, listener, spin) => {
                 let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
                 let own = unix::is_own(&stream).map_err(Some)?;
-                if !own {
-                    return Poll::Ready(Err(None));
-                }
-                Ok(Box::new(ShmSocket::accepted(UnixSocket::new(stream).map_err(Some)?, *spin)))
+                if own { Ok(Box::new(ShmSocket::accepted(stream, *spin))) } else { Err(None) }
             }
             Self::Tcp(listener, security) => {
                 let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
@@ -179,7 +171,7 @@ pub(super) async fn dial(
 ) -> io::Result<Box<dyn Socket>> {
     match address {
         #[cfg(unix)]
-        LinkAddress::Unix(path) => Ok(Box::new(UnixSocket::new(unix::dial(path).await?)?)),
+        LinkAddress::Unix(path) => Ok(Box::new(unix::dial(path).await?)),
         #[cfg(target_os = "linux")]
         LinkAddress::Shm(path) => {
             let stream = unix::dial(path).await?;

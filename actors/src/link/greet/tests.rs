@@ -2,7 +2,6 @@ use tokio::net::UnixStream;
 
 use super::*;
 use crate::MessageBus;
-use crate::link::sockets::UnixSocket;
 
 const HALF: Duration = Duration::from_millis(2_500);
 
@@ -104,7 +103,7 @@ impl Far {
             let nonce = self.read_hello().await;
             self.accept(nonce, standing).await;
         };
-        let near = greet(hub, Box::new(UnixSocket::new(near).unwrap()), Side::Accepted, &options, &patience);
+        let near = greet(hub, Box::new(near), Side::Accepted, &options, &patience);
         let (greeted, ()) = tokio::join!(near, far);
         let (peer, _) = greeted.unwrap();
         (self, peer)
@@ -119,7 +118,7 @@ async fn a_dialer_that_hears_a_dead_process_late_takes_nothing_from_its_successo
     let (near, old) = UnixStream::pair().unwrap();
     let mut old = Far::new(old);
     let (options, patience) = (Arc::default(), Patience::of(&LinkOptions::default()));
-    let late = greet(&hub, Box::new(UnixSocket::new(near).unwrap()), Side::Dialed(None), &options, &patience);
+    let late = greet(&hub, Box::new(near), Side::Dialed(None), &options, &patience);
     let meanwhile = async {
         let nonce = old.read_hello().await;
         let (near, new) = UnixStream::pair().unwrap();
