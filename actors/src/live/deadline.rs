@@ -37,8 +37,8 @@ pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> O
     .await
 }
 
-/// Into how many parts the time is cut that somebody has who was killed. In a model a wait of up to 100 ms may
-/// be over at any moment, and these are longer.
+/// Into how many parts the time is cut that somebody has who was killed. In a model a wait of up to 100 ms
+/// may be over at any moment, and these are longer.
 const GRACE_PARTS: u32 = 4;
 /// How many of those that do not count there are at most: a machine may be that slow for good (parts).
 const STOPPED_PARTS_MAX: u32 = 16;

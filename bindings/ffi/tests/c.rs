@@ -198,7 +198,8 @@ impl Drop for Folder {
     }
 }
 
-/// A process that does not outlive its test. What it writes is read at once: it never waits for room in a pipe.
+/// A process that does not outlive its test. What it writes is read at once: it never waits for room in a
+/// pipe.
 struct Running {
     child: Child,
     said: Receiver<String>,

@@ -33,8 +33,8 @@ pub(crate) struct Host {
     pub(crate) isolate: Option<Apart>,
 }
 
-/// What reaches into an isolate until that is closed, and what is left of it then: whoever has this longer, on
-/// whatever thread, keeps nothing of the isolate.
+/// What reaches into an isolate until that is closed, and what is left of it then: whoever has this longer,
+/// on whatever thread, keeps nothing of the isolate.
 pub(crate) struct UntilClosed<T, L>(Mutex<Result<T, L>>);
 
 impl<T, L> UntilClosed<T, L> {
