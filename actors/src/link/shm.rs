@@ -57,8 +57,8 @@ pub(super) struct ShmSocket {
 /// For how long a side that has nothing to read looks again, before it sleeps.
 struct Spin {
     limit: Duration,
-    /// Since when it does, by the clock of the system: while a thread is busy, a clock of tokio that is stopped
-    /// does not go on.
+    /// Since when it does, by the clock of the system: while a thread is busy, a clock of tokio that is
+    /// stopped does not go on.
     since: Option<Instant>,
     /// How often it was polled.
     polls: u32,

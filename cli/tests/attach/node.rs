@@ -74,13 +74,16 @@ pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// A test that takes longer hangs (time).
+const WATCHDOG: Duration = Duration::from_secs(300);
+
 pub(crate) fn runs(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap()
-        .block_on(test);
+        .block_on(async { tokio::time::timeout(WATCHDOG, test).await.expect("the test hangs") });
 }
 
 pub(crate) fn tick(index: u32, price: f64) -> Tick {

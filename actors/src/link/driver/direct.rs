@@ -3,8 +3,8 @@
 //! Where a connection takes bytes without a system call, the way from a publisher to the peer is as long as
 //! it takes the task of the link to be woken. So the waker that such a link leaves at its bell first sends
 //! what has come, answers too, on the thread that rings: it encodes, and writes into the ring. No lock of a
-//! queue is held where a bell is rung. Then it wakes the task as ever, which does all else, and takes what comes
-//! behind in rows: a burst finds the bell awake.
+//! queue is held where a bell is rung. Then it wakes the task as ever, which does all else, and takes what
+//! comes behind in rows: a burst finds the bell awake.
 //!
 //! The holder of the driver's lock drives it, so messages leave in the order of their stamps, whoever
 //! sends them. No thread waits for that lock: one that rings and finds it taken wakes the task alone, and the
