@@ -179,7 +179,7 @@ impl<R> Drop for ReplySender<R> {
 }
 
 impl<R> ReplyReceiver<R> {
-    /// Whether to poll it would be [`Poll::Ready`]: an answer is there, or will never be.
+    /// Whether nothing is to be waited for any more: an answer is there, will never be, or was taken.
     #[inline]
     #[must_use]
     pub fn is_ready(&self) -> bool {
