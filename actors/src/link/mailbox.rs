@@ -275,6 +275,9 @@ impl RemoteMailbox {
 
     /// Looks at links that spin, if there are any: whether the answer has come meanwhile.
     fn looks_for(&self, cx: &mut TaskContext<'_>, answer: &Answer) -> bool {
+        if !self.spinning.any() {
+            return false;
+        }
         // Askers of one actor count together: more looks or fewer are no harm.
         let mut looks = self.looks.load(Ordering::Relaxed);
         let found = self.spinning.look_for(cx, address_of(self), &|| answer.is_ready(), &mut looks);

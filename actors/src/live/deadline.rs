@@ -107,3 +107,42 @@ impl Metronome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_millis(20);
+
+    /// How often somebody is polled who takes so long for each poll, and never ends, until he is given up.
+    async fn polls_until_given_up(takes: Duration) -> u32 {
+        let mut polls = 0;
+        let hangs = poll_fn(|_| {
+            polls += 1;
+            thread::sleep(takes);
+            Poll::<()>::Pending
+        });
+        assert_eq!(within_grace(GRACE, hangs).await, None);
+        polls
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_grace_that_took_far_too_long_do_not_count_up_to_a_bound() {
+        let counted = polls_until_given_up(Duration::ZERO).await;
+        assert!(counted >= GRACE_PARTS, "{counted}");
+        let stopped = polls_until_given_up(GRACE).await;
+        assert_eq!(stopped, STOPPED_PARTS_MAX);
+    }
+
+    #[tokio::test]
+    async fn who_ends_within_a_grace_is_not_given_up() {
+        assert_eq!(within_grace(GRACE, async { 7 }).await, Some(7));
+        let late = async {
+            // As one that was stopped for longer than the grace.
+            thread::sleep(GRACE * 2);
+            tokio::task::yield_now().await;
+            7
+        };
+        assert_eq!(within_grace(GRACE, late).await, Some(7));
+    }
+}

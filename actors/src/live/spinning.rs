@@ -54,20 +54,7 @@ impl SpinningLinks {
     /// at.
     #[inline]
     pub(crate) fn look(&self, cx: &mut TaskContext<'_>, bell: &Doorbell, in_a_row: &mut u32) -> bool {
-        self.any() && self.look_at_links(cx, address_of(bell), &|| !bell.is_asleep(), in_a_row)
-    }
-
-    /// The same for one that waits for something else than its bell, as `is_served` tells, and is no other
-    /// receiver by that number.
-    #[inline]
-    pub(crate) fn look_for(
-        &self,
-        cx: &mut TaskContext<'_>,
-        receiver: usize,
-        is_served: &dyn Fn() -> bool,
-        in_a_row: &mut u32,
-    ) -> bool {
-        self.any() && self.look_at_links(cx, receiver, is_served, in_a_row)
+        self.any() && self.look_for(cx, address_of(bell), &|| !bell.is_asleep(), in_a_row)
     }
 
     /// Whether there may be any.
@@ -76,9 +63,11 @@ impl SpinningLinks {
         self.any.load(Ordering::Relaxed)
     }
 
+    /// The same for one that waits for something else than its bell, as `is_served` tells, and is no other
+    /// receiver by that number. For whoever has found that there may be any.
     #[cold]
     #[inline(never)]
-    fn look_at_links(
+    pub(crate) fn look_for(
         &self,
         cx: &mut TaskContext<'_>,
         receiver: usize,
