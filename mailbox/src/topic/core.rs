@@ -259,11 +259,11 @@ impl<V: Payload> Core<V> {
     fn claim_contended(&self) -> u64 {
         let mut backoff = Backoff::default();
         loop {
+            backoff.stand_back();
             let word = self.word.load(Ordering::Relaxed);
             if word & LOCKED == 0 && self.try_claim(word) {
                 return word;
             }
-            backoff.wait();
         }
     }
 
