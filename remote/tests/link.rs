@@ -532,6 +532,27 @@ fn acknowledgements_travel_with_messages_or_after_a_while_and_beats_when_all_is_
 }
 
 #[test]
+fn messages_that_go_to_and_fro_are_not_acknowledged_one_by_one() {
+    let mut link = linked();
+    written(&mut link, 0);
+    let to_and_fro = |link: &mut Link, now| {
+        let sequence = link.standing().received + 1;
+        link.step(now, Input::Frame(&parse(&message(7, sequence)))).expect("granted");
+        assert!(link.is_quiet(), "an acknowledgement can wait");
+        link.step(now, Input::Consumed { type_id: 7, count: 1 }).expect("it was taken");
+        step(link, &control(5, &[7, 0, 255, 0, 0, 0, 0, 0, 0, 0])).expect("credit");
+        send(link, 7).expect("credit");
+        written(link, now).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    for now in 0..2 {
+        assert_eq!(to_and_fro(&mut link, now * MS), ["message"], "{now} ms");
+    }
+    assert_eq!(link.deadline(), Some(5 * MS), "the first one is acknowledged by then");
+    assert_eq!(to_and_fro(&mut link, 3 * MS), ["ack", "message"], "half of the time is over");
+    assert_eq!(to_and_fro(&mut link, 3 * MS), ["message"]);
+}
+
+#[test]
 fn a_link_goes_on_where_the_peer_says_that_it_is() {
     let mut link = linked();
     for _ in 0..4 {

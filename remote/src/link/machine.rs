@@ -36,7 +36,8 @@ pub struct LinkConfig {
     /// A frame that is not whole grows by 64 KiB in this time, or its connection is dead, in nanoseconds: a
     /// damaged length announces bytes that never come, though others do.
     pub frame_ns: u64,
-    /// An acknowledgement waits so long for a message that it could travel with, in nanoseconds.
+    /// An acknowledgement waits so long, in nanoseconds, or half as long if a message goes that it can travel
+    /// with.
     pub ack_delay_ns: u64,
 }
 

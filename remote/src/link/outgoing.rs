@@ -193,6 +193,13 @@ impl Link {
         self.window.is_mid_frame()
     }
 
+    /// Whether there is nothing to be written before the [deadline](Self::deadline): no message, and nothing
+    /// that this end has to say itself.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        !self.attached || self.window.is_written() && !self.tells && !self.owes_much()
+    }
+
     /// Whether this end has something to say itself.
     fn speaks(&self, now: u64) -> bool {
         self.tells || self.owes_ack(now)
@@ -201,8 +208,16 @@ impl Link {
     /// Whether an acknowledgement is to be written now.
     fn owes_ack(&self, now: u64) -> bool {
         let waits = self.ack_at != u64::MAX;
-        let at_once = self.received - self.told >= ACK_MESSAGES || self.unacked_bytes >= ACK_BYTES;
-        self.is_idle(now) || at_once || waits && (!self.window.is_written() || now >= self.ack_at)
+        // Not with each message of those that go to and fro: it would be as many frames again.
+        let travels = || now >= self.ack_at.saturating_sub(self.config.ack_delay_ns / 2);
+        self.is_idle(now)
+            || self.owes_much()
+            || waits && (now >= self.ack_at || !self.window.is_written() && travels())
+    }
+
+    /// Whether so much waits for an acknowledgement that it is not to wait.
+    fn owes_much(&self) -> bool {
+        self.received - self.told >= ACK_MESSAGES || self.unacked_bytes >= ACK_BYTES
     }
 
     /// Whether it is time for a heartbeat.
