@@ -112,6 +112,8 @@ pub(super) struct Driver {
     ring: Option<Ring>,
     /// Messages that have come, whatever has become of them.
     taken: u64,
+    /// As many as when something was sent directly last.
+    taken_before: u64,
     /// It has gone to sleep, and moved nothing since.
     rests: bool,
     /// A receiver looks for what comes.
@@ -130,6 +132,8 @@ struct Ring {
 /// What is to be looked at when frames were read.
 #[derive(Default)]
 struct News {
+    /// The link itself has said something, whatever it was.
+    words: bool,
     interest: bool,
     opened: bool,
     described: bool,
@@ -189,6 +193,7 @@ impl Driver {
             probe: None,
             ring: None,
             taken: 0,
+            taken_before: 0,
             rests: false,
             is_lent: false,
             looks: 0,

@@ -242,7 +242,12 @@ impl Outflow {
     /// Whether something here goes on only when the peer has been heard: an answer that somebody waits for,
     /// an acknowledgement or credit.
     pub(super) fn needs_peer(&self) -> bool {
-        self.queues.holds_any() || self.asks.values().any(|asker| !asker.is_in_vain())
+        self.is_held() || self.asks.values().any(|asker| !asker.is_in_vain())
+    }
+
+    /// Whether some message waits for an acknowledgement or credit.
+    pub(super) fn is_held(&self) -> bool {
+        self.queues.holds_any()
     }
 
     /// Gives the link what it takes, at most so many messages. Whether anything was taken, and whether there

@@ -38,7 +38,7 @@ const CALL: u8 = 2;
 const SEGMENT_MAX: u64 = (64 << 20) + (64 << 10);
 /// How often a side that spins is polled before it looks at the clock, and at the socket, which tells when
 /// the other side has gone.
-const POLLS_PER_CLOCK: u32 = 4;
+const POLLS_PER_CLOCK: u32 = 16;
 /// How often one poll looks at a ring that changes all the time. Others of this thread have their turn then.
 const LOOKS_PER_POLL: u32 = 32;
 /// How many bytes that only say "look" are read at once.
@@ -60,6 +60,8 @@ struct Spin {
     /// Since when it does, by the clock of the system: while a thread is busy, a clock of tokio that is
     /// stopped does not go on.
     since: Option<Instant>,
+    /// Something has come since the clock was looked at.
+    found: bool,
     /// How often it was polled.
     polls: u32,
 }
@@ -231,7 +233,7 @@ impl ShmSocket {
 
 impl Spin {
     fn new(limit: Duration) -> Self {
-        Self { limit, since: None, polls: 0 }
+        Self { limit, since: None, found: false, polls: 0 }
     }
 
     /// What to do while there is nothing to read. The clock and the socket are seldom asked, as that takes as
@@ -243,9 +245,15 @@ impl Spin {
         self.polls = self.polls.wrapping_add(1);
         match self.since {
             Some(_) if !self.polls.is_multiple_of(POLLS_PER_CLOCK) => NextLook::Ring,
-            Some(since) if since.elapsed() >= self.limit => NextLook::Sleep,
-            since => {
-                self.since = Some(since.unwrap_or_else(Instant::now));
+            Some(since) if !std::mem::take(&mut self.found) => {
+                if since.elapsed() < self.limit {
+                    NextLook::RingAndSocket
+                } else {
+                    NextLook::Sleep
+                }
+            }
+            _ => {
+                self.since = Some(Instant::now());
                 NextLook::RingAndSocket
             }
         }
@@ -274,7 +282,7 @@ impl AsyncRead for ShmSocket {
                 if std::mem::take(&mut rings.reader_waits) {
                     rings.reader.disarm();
                 }
-                socket.spin.since = None;
+                socket.spin.found = true;
                 return Poll::Ready(Ok(()));
             }
             if rings.ended || rings.reader.is_finished() {

@@ -5,15 +5,16 @@
 //! lock of the driver, and what comes meanwhile is taken from the connection, published and handled in one
 //! poll of its task.
 //!
-//! One receiver looks for one link: the first that waits, for as long as what comes is for it too. It runs
-//! on the thread on which the link's task was polled last, as in a runtime of one thread: on another one it
+//! One receiver looks for one link: the first that waits, for as long as what comes is for it too. It runs on
+//! the thread on which the link's task was polled last, as in a runtime of one thread: on another one it
 //! would keep that one busy too, and the task finds the message as soon. The task goes on being polled, and
 //! nothing depends on a receiver that says it would look again and does not. Where one has looked since the
 //! task was polled last, and there was nothing else to do, the task leaves the link to it, but for each
-//! sixteenth turn. Each sixteenth look is a whole turn too, so that somebody sees the time, and the end of
-//! a connection. Where messages come in a stream, the task reads them too, many at once: a receiver that
-//! takes them one by one, as fast as they come, would have the writer wait for the ring's cache lines each
-//! time. All wakers that the link leaves behind are those of the task, whoever drives it.
+//! sixteenth turn. A look takes what has come, and no more, if a turn behind it would find nothing to do;
+//! each sixteenth one is a whole turn, so that somebody sees the time, and the end of a connection. Where
+//! messages come in a stream, the task reads them too, many at once: a receiver that takes them one by one,
+//! as fast as they come, would have the writer wait for the ring's cache lines each time. All wakers that the
+//! link leaves behind are those of the task, whoever drives it.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -212,26 +213,29 @@ impl Driver {
     /// Takes what has come, if there is nothing else to do.
     fn receive_directly(&mut self, cx: &mut TaskContext<'_>) {
         self.rests = false;
-        // All else is for the task.
-        rt::poll_later(cx);
-        if !self.is_idle() {
-            return;
+        if self.is_idle() {
+            self.news.words = false;
+            match self.read_once(cx) {
+                Ok(()) => {
+                    self.hear_news();
+                    // A word may let queues go on, or ask for other ones.
+                    self.rests = !self.news.words && self.has_all_done();
+                }
+                Err(loss) => self.lose(&loss),
+            }
+            self.count();
         }
-        match self.read(cx) {
-            Ok(_) => self.hear_news(),
-            Err(loss) => self.lose(&loss),
+        if !self.rests {
+            // All else is for the task.
+            rt::poll_later(cx);
         }
-        self.count();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
-    use std::task::Wake;
-
     use super::super::direct::DriverTask;
-    use super::super::direct::tests::Bursting;
+    use super::super::direct::tests::{Bursting, CountsWakes, ToAndFro};
     use super::super::tests::attached;
     use super::*;
     use crate::MessageBus;
@@ -292,15 +296,6 @@ mod tests {
         assert!(!receivers.do_all(&mut rests));
     }
 
-    #[derive(Default)]
-    struct CountsWakes(AtomicU32);
-
-    impl Wake for CountsWakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
     #[tokio::test]
     async fn a_panic_under_the_look_of_a_receiver_ends_the_link_and_not_the_receiver() {
         let bus = MessageBus::builder().node("tool/market").build();
@@ -314,9 +309,34 @@ mod tests {
         task.shared.receivers.have_looked();
         // There is an acknowledgement to be written.
         assert!(!task.shared.look(1, &|| false));
-        assert!(woken.0.load(Ordering::SeqCst) > 0, "the task is to find its end");
+        assert!(woken.wakes() > 0, "the task is to find its end");
         let mut cx = TaskContext::from_waker(&task_waker);
         assert!(Pin::new(&mut task).poll(&mut cx).is_ready());
         assert!(!task.shared.look(1, &|| false), "nobody drives it any more");
+    }
+
+    /// Whether the link has nothing to do for its task.
+    fn rests(link: &ToAndFro) -> bool {
+        link.task.shared.try_lock().unwrap().as_ref().unwrap().rests
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_taken_one_by_one_without_a_turn_of_the_link_and_a_word_has_one() {
+        let mut link = ToAndFro::new();
+        link.task.shared.receivers.have_looked();
+        link.say();
+        assert!(link.task.shared.look(1, &|| true));
+        assert_eq!((link.heard(), rests(&link)), (1, false), "its acknowledgement has a time");
+        link.exchange();
+        for _ in 0..8 {
+            link.say();
+            assert!(link.task.shared.look(1, &|| true));
+            assert_eq!((link.heard(), rests(&link)), (1, true));
+        }
+        link.ping();
+        assert!(link.task.shared.look(1, &|| true));
+        assert!(!rests(&link), "it is to be answered");
+        assert!(link.task.shared.look(1, &|| true));
+        assert!(rests(&link), "the next look is a whole turn");
     }
 }

@@ -4,7 +4,9 @@
 //! it takes the task of the link to be woken. So the waker that such a link leaves at its bell first sends
 //! what has come, answers too, on the thread that rings: it encodes, and writes into the ring. No lock of a
 //! queue is held where a bell is rung. Then it wakes the task as ever, which does all else, and takes what
-//! comes behind in rows: a burst finds the bell awake.
+//! comes behind in rows: a burst finds the bell awake. Where messages go to and fro, the first one behind one
+//! that has come is alone as a rule: if it leaves nothing to do, the bell is set again, and the task sleeps
+//! on.
 //!
 //! The holder of the driver's lock drives it, so messages leave in the order of their stamps, whoever
 //! sends them. No thread waits for that lock: one that rings and finds it taken wakes the task alone, and the
@@ -56,20 +58,21 @@ impl SharedDriver {
         self.driver.try_lock().ok()
     }
 
-    /// Sends what waits, if nobody drives it.
-    fn send(&self, task: &Waker) {
-        let Some(mut place) = self.try_lock() else { return };
-        let Some(driver) = &mut *place else { return };
+    /// Sends what waits, if nobody drives it. Whether the task has nothing to do.
+    fn send(&self, task: &Waker) -> bool {
+        let Some(mut place) = self.try_lock() else { return false };
+        let Some(driver) = &mut *place else { return false };
         // What a message runs while it is encoded or dropped is none of the publisher's code.
         let mut cx = TaskContext::from_waker(task);
         let send = || published_before(0, || driver.send_directly(&mut cx));
         let sent = StopReason::catch(|| outside(send));
-        if sent.is_err() {
+        sent.unwrap_or_else(|_| {
             // As where the task panics: the link ends with it.
             let driver = place.take();
             drop(place);
             drop(driver);
-        }
+            false
+        })
     }
 }
 
@@ -85,10 +88,9 @@ impl Wake for DirectRing {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(driver) = self.driver.upgrade() {
-            driver.send(&self.task);
+        if !self.driver.upgrade().is_some_and(|driver| driver.send(&self.task)) {
+            self.task.wake_by_ref();
         }
-        self.task.wake_by_ref();
     }
 }
 
@@ -154,22 +156,41 @@ impl Driver {
         self.ring.as_ref().filter(|_| is_direct).map(|ring| &ring.direct)
     }
 
-    /// Sends what waits, if there is nothing else to do.
-    fn send_directly(&mut self, cx: &mut TaskContext<'_>) {
+    /// Sends what waits, if there is nothing else to do. Whether it sleeps again, and the task has nothing to
+    /// do.
+    fn send_directly(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let line = self.line.as_ref().filter(|line| !line.full && !line.ends && line.socket.is_direct());
         if line.is_none() || !self.is_undisturbed() {
-            return;
+            return false;
         }
         self.moved = false;
         // The task, which is woken for whatever else there is, finds the room that this has made.
-        self.answer_questions();
-        let (sent, _) = self.outflow.send(&mut self.link, MESSAGES_MAX);
+        let mut more = self.answer_questions();
+        let (sent, waits) = self.outflow.send(&mut self.link, MESSAGES_MAX);
+        more |= waits;
         if sent || self.moved {
             // Before the peer can know of it.
             self.count();
             // What a connection that is lost says is for the task, which finds that too.
-            let _for_the_task = self.write(cx);
+            more |= self.write(cx).unwrap_or(true);
         }
+        // Where nothing has come since the last time it is a burst, which the task takes in rows.
+        let is_reply = std::mem::replace(&mut self.taken_before, self.taken) != self.taken;
+        self.rests = is_reply && !more && self.has_all_done() && !self.sleep(cx);
+        self.rests
+    }
+
+    /// Whether a turn would find nothing to do now, after a direct send or receipt: nothing waits, and the
+    /// alarm is set.
+    pub(super) fn has_all_done(&self) -> bool {
+        let Some(line) = &self.line else { return false };
+        let is_open = !line.full && !line.ends && !self.rested && !self.opening && self.broken.is_none();
+        let nothing_waits = self.inflow.held() == 0
+            && self.answers.is_empty()
+            && !self.mailboxes.any_wait()
+            && !self.outflow.is_held();
+        let in_time = |at| self.set_for.is_some_and(|set_for| set_for <= self.hub.moment(at));
+        is_open && nothing_waits && self.link.deadline().is_some_and(in_time) && self.link.is_quiet()
     }
 
     /// Whether nothing but messages can have to be moved.
@@ -190,13 +211,16 @@ pub(super) mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use mycelium_remote::frame::{Decoder, Header};
+    use mycelium_remote::link::{Input, Link, LinkConfig};
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
     use super::super::tests::attached;
     use super::*;
-    use crate::MessageBus;
     use crate::link::hub::Hub;
     use crate::link::sockets::Socket;
+    use crate::wire::Contract;
+    use crate::{MessageBus, WireSubscriber};
 
     /// Spins, panics when it is written to, and counts how often it was asked whether it is direct.
     #[derive(Default)]
@@ -234,6 +258,166 @@ pub(super) mod tests {
         fn is_direct(&self) -> bool {
             self.0.fetch_add(1, Ordering::SeqCst);
             true
+        }
+    }
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    pub(in super::super) struct CountsWakes(AtomicU32);
+
+    impl CountsWakes {
+        pub(in super::super) fn wakes(&self) -> u32 {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Wake for CountsWakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A connection that spins and takes bytes at once: what is there to read, and what was written.
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<[Vec<u8>; 2]>>);
+
+    impl AsyncRead for Pipe {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+            space: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let [said, _] = &mut *self.0.lock().unwrap();
+            if said.is_empty() {
+                return Poll::Pending;
+            }
+            let rest = said.split_off(said.len().min(space.remaining()));
+            space.put_slice(&std::mem::replace(said, rest));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Pipe {
+        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap()[1].extend(from);
+            Poll::Ready(Ok(from.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Socket for Pipe {
+        fn look(&self) -> Option<bool> {
+            Some(!self.0.lock().unwrap()[0].is_empty())
+        }
+
+        fn is_direct(&self) -> bool {
+            true
+        }
+    }
+
+    /// A link whose both ends want the messages of one topic, the other end of it, and who counts the wakes
+    /// of its task.
+    pub(in super::super) struct ToAndFro {
+        pub(in super::super) task: DriverTask,
+        pub(in super::super) woken: Arc<CountsWakes>,
+        other: Link,
+        pipe: Pipe,
+        bus: MessageBus,
+        heard: WireSubscriber,
+    }
+
+    fn one() -> Header {
+        Header { type_id: 40, version: 1, root_len: 8, ..Header::default() }
+    }
+
+    impl ToAndFro {
+        pub(in super::super) fn new() -> Self {
+            let table = "mycelium contract 1\nschema one 1\nmessage One 40 1 ones\nfield n 1 u64\n";
+            let contract = Contract::parse(table).unwrap();
+            let bus = MessageBus::builder().node("tool/market").contract(contract).build();
+            let (hub, heard, pipe) =
+                (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), Pipe::default());
+            let mut other = Link::new(LinkConfig::default(), 9);
+            let driver = attached(&bus.core, &hub, |end| {
+                std::mem::swap(&mut other, end);
+                Box::new(pipe.clone())
+            });
+            other.step(0, Input::Want { type_id: one().type_id, channel: Some(0) }).unwrap();
+            let (task, woken) = (DriverTask::new(driver), Arc::default());
+            let mut all = Self { task, woken, other, pipe, bus, heard };
+            (0..3).for_each(|_| all.exchange());
+            all
+        }
+
+        /// Has the task do all that there is to do, and the other end too.
+        pub(in super::super) fn exchange(&mut self) {
+            let waker = Waker::from(Arc::clone(&self.woken));
+            loop {
+                let before = self.woken.wakes();
+                assert!(Pin::new(&mut self.task).poll(&mut TaskContext::from_waker(&waker)).is_pending());
+                if self.woken.wakes() == before {
+                    break;
+                }
+            }
+            self.hear();
+            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
+        }
+
+        /// Has the other end read what was written.
+        fn hear(&mut self) {
+            let written = std::mem::take(&mut self.pipe.0.lock().unwrap()[1]);
+            let mut decoder = Decoder::new();
+            assert_eq!(decoder.feed(&written), written.len());
+            while let Some(frame) = decoder.next_frame().unwrap() {
+                self.other.step(0, Input::Frame(&frame)).unwrap();
+            }
+        }
+
+        /// A message of the other end is there to be read.
+        pub(in super::super) fn say(&mut self) {
+            self.other.send(&one(), &[0; 8]).unwrap();
+            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
+        }
+
+        /// The other end asks for a word.
+        pub(in super::super) fn ping(&mut self) {
+            self.other.step(0, Input::Ping).unwrap();
+            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
+        }
+
+        fn publish(&self) {
+            self.bus.try_publish_wire(&one(), &[0; 8]).unwrap();
+        }
+
+        /// How many messages have come here.
+        pub(in super::super) fn heard(&mut self) -> usize {
+            std::iter::from_fn(|| self.heard.try_recv()).count()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_sent_without_the_task_of_the_link_and_a_burst_wakes_it() {
+        let mut link = ToAndFro::new();
+        for round in 1..=3 {
+            link.say();
+            link.exchange();
+            assert_eq!(link.heard(), 1);
+            let before = link.woken.wakes();
+            link.publish();
+            assert_eq!(link.woken.wakes(), before, "nothing is left to do");
+            link.hear();
+            assert_eq!(link.other.stats().received, 2 * round - 1);
+            link.publish();
+            assert_eq!(link.woken.wakes(), before + 1, "the next ones are sent in rows");
+            link.exchange();
+            assert_eq!((link.heard(), link.other.stats().received), (2, 2 * round));
         }
     }
 

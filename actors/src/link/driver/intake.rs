@@ -19,7 +19,17 @@ impl Driver {
 
     /// Reads what has come, for one turn at most. Whether there may be more.
     pub(super) fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let read = self.read_frames(cx);
+        self.read_most(TURN_BYTES, cx)
+    }
+
+    /// The same, once: nobody is woken when more comes.
+    pub(super) fn read_once(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Cut> {
+        self.read_most(1, cx).map(drop)
+    }
+
+    /// Reads until so many bytes have come, or there are no more. Whether there may be more.
+    fn read_most(&mut self, most: usize, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        let read = self.read_frames(most, cx);
         self.consume();
         // Also if the connection has ended behind it: before anything more is sent.
         self.follow_news();
@@ -36,20 +46,18 @@ impl Driver {
     /// Tells the link of the last messages that wait nowhere.
     fn consume(&mut self) {
         let (type_id, count) = std::mem::take(&mut self.consumed);
-        if count > 0 {
-            consumed(&mut self.link, self.hub.now(), type_id, count);
-        }
+        consumed(&mut self.link, type_id, count);
     }
 
-    fn read_frames(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+    fn read_frames(&mut self, most: usize, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
         // Its frames are looked at where they lie.
         let Some(mut line) = self.line.take() else { return Ok(false) };
-        let read = self.read_from(&mut line, cx);
+        let read = self.read_from(&mut line, most, cx);
         self.line = Some(line);
         read
     }
 
-    fn read_from(&mut self, line: &mut Line, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+    fn read_from(&mut self, line: &mut Line, most: usize, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
         let mut total = 0;
         // The time of what was read last: a look at the clock costs more than a frame.
         let mut now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
@@ -80,7 +88,9 @@ impl Driver {
                     // Whoever gets this message may answer it, and the peer has said before that it listens.
                     self.follow_news();
                 }
-                self.taken += u64::from(!frame.header.flags.contains(Flags::CONTROL));
+                let is_word = frame.header.flags.contains(Flags::CONTROL);
+                self.taken += u64::from(!is_word);
+                self.news.words |= is_word;
                 match stepped {
                     Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
                     Output::Run { skip } => self.receive_run(&frame, skip),
@@ -104,7 +114,7 @@ impl Driver {
             if rests && self.inflow.is_full() {
                 continue;
             }
-            if total >= TURN_BYTES {
+            if total >= most {
                 break true;
             }
             let mut space = ReadBuf::new(line.decoder.space());
@@ -170,13 +180,15 @@ impl Driver {
     fn waits_nowhere(&mut self, type_id: u16, count: u64) {
         if self.consumed.0 != type_id {
             let (before, count) = std::mem::replace(&mut self.consumed, (type_id, 0));
-            consumed(&mut self.link, self.hub.now(), before, count);
+            consumed(&mut self.link, before, count);
         }
         self.consumed.1 += count;
     }
 }
 
-fn consumed(link: &mut Link, now: u64, type_id: u16, count: u64) {
-    // This breaks no rule.
-    let _nothing = link.step(now, Input::Consumed { type_id, count });
+fn consumed(link: &mut Link, type_id: u16, count: u64) {
+    if count > 0 {
+        // This breaks no rule, whatever the time: a look at the clock costs as much as a message.
+        let _nothing = link.step(0, Input::Consumed { type_id, count });
+    }
 }

@@ -34,6 +34,11 @@ impl Default for OpenMailboxes {
 }
 
 impl OpenMailboxes {
+    /// Whether some have no number yet.
+    pub(super) fn any_wait(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     fn numbers(&self) -> Vec<u32> {
         self.open.keys().copied().collect()
     }
