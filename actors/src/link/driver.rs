@@ -16,6 +16,8 @@ mod mailboxes;
 mod spin;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) mod to_and_fro;
 mod words;
 
 use std::collections::VecDeque;
@@ -484,7 +486,8 @@ impl Driver {
             let broken = self.broken.as_ref().map(Absence::due);
             let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
             let lingers = self.line.as_ref().and_then(|line| line.lingers);
-            let all = link.into_iter().chain(broken).chain(drain).chain(lingers);
+            let answers = self.peer.answers_until();
+            let all = link.into_iter().chain(broken).chain(drain).chain(lingers).chain(answers);
             let Some(next) = all.min() else { return busy };
             let next = earliest.map_or(next, |earliest| next.max(earliest));
             if self.set_for.is_none_or(|at| at > next) {
@@ -501,6 +504,10 @@ impl Driver {
                 && self.broken.as_mut().is_some_and(|absence| absence.is_over(now))
             {
                 self.give_up();
+            }
+            if answers.is_some_and(|at| at <= now) {
+                self.peer.give_up_late(now);
+                busy = true;
             }
             if lingers.is_some_and(|at| at <= now) {
                 self.lose(&Cut::Done);

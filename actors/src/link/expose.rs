@@ -12,9 +12,11 @@ use mycelium_remote::link::{Failure, Question, Taken};
 use tokio::runtime::Handle;
 
 use super::peer::Peer;
+use super::pending_answer::{Answer, PendingAnswer};
+use crate::clock::later;
 use crate::error::Asked;
 use crate::recipient::{AnswerFuture, BoxFuture};
-use crate::rt;
+use crate::rt::Instant;
 use crate::wire::{Carried, Kind, WireValue};
 use crate::{ActorId, AskError, Recipient, RemoteError, ReplyRecipient, StopReason, TellError};
 
@@ -48,7 +50,7 @@ impl Exposed {
         self.with(AskDoor(recipient.into()))
     }
 
-    fn with(mut self, door: impl Door + 'static) -> Self {
+    pub(super) fn with(mut self, door: impl Door + 'static) -> Self {
         self.doors.retain(|other| other.taken() != door.taken());
         self.doors.push(Arc::new(door));
         self
@@ -133,6 +135,14 @@ impl WayBack {
         match &self.to {
             AnswerTo::Peer(_, question) => Some(*question),
             AnswerTo::Here(_) => None,
+        }
+    }
+
+    /// Has the peer that has put the question get this answer.
+    pub(super) fn wait_for(self, answer: Answer) {
+        if let AnswerTo::Peer(peer, question) = self.to {
+            let due = self.limit.map(|limit| later(Instant::now(), limit));
+            PendingAnswer::begin(answer, peer, question, due, self.runtime);
         }
     }
 }
@@ -224,29 +234,20 @@ where
         way_back: Option<WayBack>,
     ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
         let asking = self.0.begin(read::<Q>(header, bytes)?);
-        let Some(WayBack { to, runtime, limit }) = way_back else { return Ok(None) };
+        let Some(way_back) = way_back else { return Ok(None) };
         Ok(Some(Box::pin(async move {
-            let (peer, question) = match to {
-                AnswerTo::Peer(peer, question) => (peer, question),
-                AnswerTo::Here(asker) => {
-                    // In the code of whoever asks, so that it is known who waits for whom. One that waits no
-                    // more hears nothing.
-                    _ = asker.give(answered(asking).await);
-                    return Ok(());
-                }
-            };
+            if let AnswerTo::Here(asker) = way_back.to {
+                // In the code of whoever asks, so that it is known who waits for whom. One that waits no more
+                // hears nothing.
+                _ = asker.give(answered(asking).await);
+                return Ok(());
+            }
             let answer = asking.await.map_err(|error| not_asked(&error))?;
             // It may take its time: others go on.
-            runtime.spawn(async move {
-                let answer = match limit {
-                    None => answer.await,
-                    Some(limit) => rt::timeout(limit, answer)
-                        .await
-                        .unwrap_or_else(|_| Err(AskError::timed_out(None, limit))),
-                };
-                let answer = answer.map_err(|error| not_asked(&error).failure);
-                peer.answer(question, answer.and_then(|answer| written(&answer)));
-            });
+            way_back.wait_for(Box::pin(async move {
+                let answer = answer.await.map_err(|error| not_asked(&error).failure);
+                answer.and_then(|answer| written(&answer))
+            }));
             Ok(())
         })))
     }

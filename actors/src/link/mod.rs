@@ -39,6 +39,7 @@ mod mailbox;
 mod options;
 mod outflow;
 mod peer;
+mod pending_answer;
 mod publisher_to;
 mod secret;
 mod security;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use mycelium_mailbox::Doorbell;
@@ -10,6 +10,7 @@ use mycelium_remote::frame::Decoder;
 use mycelium_remote::link::{Agreement, AttachError, Failure, Question, Standing, TOOL_PREFIX};
 use tokio::sync::oneshot;
 
+use super::pending_answer::{AskTimes, PendingAnswer, expire};
 use super::sockets::Socket;
 use crate::rt::Instant;
 use crate::sync::{Notify, quiet};
@@ -31,6 +32,10 @@ pub(super) struct Peer {
     is_attached: AtomicBool,
     /// Bytes of the answers at the desk. Read without it: a message more or less is no harm.
     answered: AtomicUsize,
+    /// Until when the peer waits for answers. No other lock is taken under its lock.
+    times: Mutex<AskTimes>,
+    /// There are some. The task's.
+    has_times: AtomicBool,
     changed: Notify,
 }
 
@@ -106,6 +111,8 @@ impl Peer {
             has_answers: AtomicBool::new(false),
             is_attached: AtomicBool::new(false),
             answered: AtomicUsize::new(0),
+            times: Mutex::default(),
+            has_times: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -234,6 +241,33 @@ impl Peer {
         self.bell.ring();
     }
 
+    /// The task's: this question is to be answered until then.
+    pub(super) fn answer_until(&self, due: Instant, pending: Weak<PendingAnswer>) {
+        self.times().push(due, pending);
+        self.has_times.store(true, Ordering::SeqCst);
+    }
+
+    /// The task's: until when the next question is to be answered.
+    pub(super) fn answers_until(&self) -> Option<Instant> {
+        if !self.has_times.load(Ordering::SeqCst) {
+            return None;
+        }
+        let next = self.times().next();
+        self.has_times.store(next.is_some(), Ordering::SeqCst);
+        next
+    }
+
+    /// The task's: gives up those whose time is over.
+    pub(super) fn give_up_late(&self, now: Instant) {
+        let due = self.times().take_due(now);
+        expire(&due);
+    }
+
+    fn times(&self) -> MutexGuard<'_, AskTimes> {
+        // Each change leaves it whole.
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The task's: the answers.
     pub(super) fn take_answers(&self) -> Vec<(Question, Result<WireValue, Failure>)> {
         if !self.has_answers() {
@@ -282,6 +316,9 @@ impl Peer {
         self.has_asks.store(false, Ordering::SeqCst);
         drop(desk);
         drop(asks);
+        // Nobody hears the answers.
+        let all = std::mem::take(&mut *self.times()).into_all();
+        expire(&all);
         self.set_attached(false);
     }
 

@@ -39,7 +39,7 @@ const ALONE_MAX: usize = 2;
 /// How many looks of receivers there are to one whole turn of the link.
 const LOOKS_PER_TURN: u32 = 16;
 /// As many messages, read at once, are part of a stream (messages).
-const STREAM: u64 = 4;
+pub(super) const STREAM: u64 = 4;
 const NOBODY: usize = 0;
 
 /// What receivers and the task of a link tell each other. All of it is advice: whatever is read, somebody
@@ -235,8 +235,9 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::super::direct::DriverTask;
-    use super::super::direct::tests::{Bursting, CountsWakes, ToAndFro};
+    use super::super::direct::tests::Bursting;
     use super::super::tests::attached;
+    use super::super::to_and_fro::{CountsWakes, ToAndFro};
     use super::*;
     use crate::MessageBus;
     use crate::link::hub::Hub;

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
-use super::awaited::LinkReceivers;
+use super::awaited::{LinkReceivers, STREAM};
 use super::{Driver, Ring};
 use crate::StopReason;
 use crate::link::hub::Phase;
@@ -174,8 +174,10 @@ impl Driver {
             // What a connection that is lost says is for the task, which finds that too.
             more |= self.write(cx).unwrap_or(true);
         }
-        // Where nothing has come since the last time it is a burst, which the task takes in rows.
-        let is_reply = std::mem::replace(&mut self.taken_before, self.taken) != self.taken;
+        // Where nothing has come since the last time it is a burst, which the task takes in rows, and where
+        // much has it is awake.
+        let came = self.taken - std::mem::replace(&mut self.taken_before, self.taken);
+        let is_reply = (1..STREAM).contains(&came);
         self.rests = is_reply && !more && self.has_all_done() && !self.sleep(cx);
         self.rests
     }
@@ -189,8 +191,12 @@ impl Driver {
             && self.answers.is_empty()
             && !self.mailboxes.any_wait()
             && !self.outflow.is_held();
-        let in_time = |at| self.set_for.is_some_and(|set_for| set_for <= self.hub.moment(at));
-        is_open && nothing_waits && self.link.deadline().is_some_and(in_time) && self.link.is_quiet()
+        let in_time = |at| self.set_for.is_some_and(|set_for| set_for <= at);
+        is_open
+            && nothing_waits
+            && self.link.deadline().is_some_and(|at| in_time(self.hub.moment(at)))
+            && self.peer.answers_until().is_none_or(in_time)
+            && self.link.is_quiet()
     }
 
     /// Whether nothing but messages can have to be moved.
@@ -211,16 +217,14 @@ pub(super) mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use mycelium_remote::frame::{Decoder, Header};
-    use mycelium_remote::link::{Input, Link, LinkConfig};
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
     use super::super::tests::attached;
+    use super::super::to_and_fro::ToAndFro;
     use super::*;
+    use crate::MessageBus;
     use crate::link::hub::Hub;
     use crate::link::sockets::Socket;
-    use crate::wire::Contract;
-    use crate::{MessageBus, WireSubscriber};
 
     /// Spins, panics when it is written to, and counts how often it was asked whether it is direct.
     #[derive(Default)]
@@ -258,147 +262,6 @@ pub(super) mod tests {
         fn is_direct(&self) -> bool {
             self.0.fetch_add(1, Ordering::SeqCst);
             true
-        }
-    }
-
-    /// Counts how often it was woken.
-    #[derive(Default)]
-    pub(in super::super) struct CountsWakes(AtomicU32);
-
-    impl CountsWakes {
-        pub(in super::super) fn wakes(&self) -> u32 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
-
-    impl Wake for CountsWakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    /// A connection that spins and takes bytes at once: what is there to read, and what was written.
-    #[derive(Clone, Default)]
-    struct Pipe(Arc<Mutex<[Vec<u8>; 2]>>);
-
-    impl AsyncRead for Pipe {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut TaskContext<'_>,
-            space: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let [said, _] = &mut *self.0.lock().unwrap();
-            if said.is_empty() {
-                return Poll::Pending;
-            }
-            let rest = said.split_off(said.len().min(space.remaining()));
-            space.put_slice(&std::mem::replace(said, rest));
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Pipe {
-        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-            self.0.lock().unwrap()[1].extend(from);
-            Poll::Ready(Ok(from.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl Socket for Pipe {
-        fn look(&self) -> Option<bool> {
-            Some(!self.0.lock().unwrap()[0].is_empty())
-        }
-
-        fn is_direct(&self) -> bool {
-            true
-        }
-    }
-
-    /// A link whose both ends want the messages of one topic, the other end of it, and who counts the wakes
-    /// of its task.
-    pub(in super::super) struct ToAndFro {
-        pub(in super::super) task: DriverTask,
-        pub(in super::super) woken: Arc<CountsWakes>,
-        other: Link,
-        pipe: Pipe,
-        bus: MessageBus,
-        heard: WireSubscriber,
-    }
-
-    fn one() -> Header {
-        Header { type_id: 40, version: 1, root_len: 8, ..Header::default() }
-    }
-
-    impl ToAndFro {
-        pub(in super::super) fn new() -> Self {
-            let table = "mycelium contract 1\nschema one 1\nmessage One 40 1 ones\nfield n 1 u64\n";
-            let contract = Contract::parse(table).unwrap();
-            let bus = MessageBus::builder().node("tool/market").contract(contract).build();
-            let (hub, heard, pipe) =
-                (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), Pipe::default());
-            let mut other = Link::new(LinkConfig::default(), 9);
-            let driver = attached(&bus.core, &hub, |end| {
-                std::mem::swap(&mut other, end);
-                Box::new(pipe.clone())
-            });
-            other.step(0, Input::Want { type_id: one().type_id, channel: Some(0) }).unwrap();
-            let (task, woken) = (DriverTask::new(driver), Arc::default());
-            let mut all = Self { task, woken, other, pipe, bus, heard };
-            (0..3).for_each(|_| all.exchange());
-            all
-        }
-
-        /// Has the task do all that there is to do, and the other end too.
-        pub(in super::super) fn exchange(&mut self) {
-            let waker = Waker::from(Arc::clone(&self.woken));
-            loop {
-                let before = self.woken.wakes();
-                assert!(Pin::new(&mut self.task).poll(&mut TaskContext::from_waker(&waker)).is_pending());
-                if self.woken.wakes() == before {
-                    break;
-                }
-            }
-            self.hear();
-            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
-        }
-
-        /// Has the other end read what was written.
-        fn hear(&mut self) {
-            let written = std::mem::take(&mut self.pipe.0.lock().unwrap()[1]);
-            let mut decoder = Decoder::new();
-            assert_eq!(decoder.feed(&written), written.len());
-            while let Some(frame) = decoder.next_frame().unwrap() {
-                self.other.step(0, Input::Frame(&frame)).unwrap();
-            }
-        }
-
-        /// A message of the other end is there to be read.
-        pub(in super::super) fn say(&mut self) {
-            self.other.send(&one(), &[0; 8]).unwrap();
-            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
-        }
-
-        /// The other end asks for a word.
-        pub(in super::super) fn ping(&mut self) {
-            self.other.step(0, Input::Ping).unwrap();
-            self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
-        }
-
-        fn publish(&self) {
-            self.bus.try_publish_wire(&one(), &[0; 8]).unwrap();
-        }
-
-        /// How many messages have come here.
-        pub(in super::super) fn heard(&mut self) -> usize {
-            std::iter::from_fn(|| self.heard.try_recv()).count()
         }
     }
 

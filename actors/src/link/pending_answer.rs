@@ -1,0 +1,358 @@
+//! Answers of actors of this bus on their way to the peer that has asked.
+//!
+//! What an actor's answer wakes is no task: the waker takes the answer, writes it, and gives it to the link, on
+//! the thread of whoever answers. So over a link that sends at once (`driver/direct.rs`) it is in the other
+//! process's ring before the handler goes on, however long other tasks of the thread take.
+//!
+//! The times of questions are the link's: its task has one alarm for all of them.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+
+use mycelium_mailbox::discard;
+use mycelium_remote::link::{Failure, Question};
+use tokio::runtime::Handle;
+use tokio::task::unconstrained;
+
+use super::peer::Peer;
+use crate::StopReason;
+use crate::live::aside;
+use crate::recipient::BoxFuture;
+use crate::rt::Instant;
+use crate::wire::WireValue;
+
+/// How many questions may be kept that are answered, beside as many as were not when that was looked at last
+/// (questions).
+const ANSWERED_MAX: usize = 64;
+
+/// An answer as bytes, or why there is none.
+pub(super) type Answer = BoxFuture<'static, Result<WireValue, Failure>>;
+
+/// A question of a peer that its actor has.
+pub(super) struct PendingAnswer {
+    stage: Mutex<Stage>,
+    peer: Arc<Peer>,
+    question: Question,
+    runtime: Handle,
+}
+
+enum Stage {
+    Waits(Answer),
+    /// Somebody polls it. What has happened meanwhile: it was woken, its time is over.
+    Polled {
+        woken: bool,
+        late: bool,
+    },
+    /// It was answered, or nobody waits for that any more.
+    Over,
+}
+
+impl PendingAnswer {
+    /// Waits for this answer, at most until `due`.
+    pub(super) fn begin(
+        answer: Answer,
+        peer: Arc<Peer>,
+        question: Question,
+        due: Option<Instant>,
+        runtime: Handle,
+    ) {
+        let stage = Mutex::new(Stage::Waits(answer));
+        let pending = Arc::new(Self { stage, peer, question, runtime });
+        if let Some(due) = due {
+            pending.peer.answer_until(due, Arc::downgrade(&pending));
+        }
+        pending.poll();
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        // Each change leaves it whole.
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll(self: &Arc<Self>) {
+        let Some(mut answer) = self.take() else { return };
+        let waker = Waker::from(Arc::clone(self));
+        let mut cx = TaskContext::from_waker(&waker);
+        // It is nobody's code, and no part of what the task does in whose poll this is.
+        let poll = || aside(|| pin!(unconstrained(answer.as_mut())).poll(&mut cx));
+        let polled = StopReason::catch(poll);
+        match polled.unwrap_or(Poll::Ready(Err(Failure::Panicked))) {
+            Poll::Ready(given) => {
+                *self.stage() = Stage::Over;
+                self.peer.answer(self.question, given);
+                discard(answer);
+            }
+            Poll::Pending => self.put_back(answer),
+        }
+    }
+
+    /// Whoever has it polls it.
+    fn take(&self) -> Option<Answer> {
+        let mut stage = self.stage();
+        match &mut *stage {
+            Stage::Waits(_) => {}
+            Stage::Polled { woken, .. } => {
+                *woken = true;
+                return None;
+            }
+            Stage::Over => return None,
+        }
+        match std::mem::replace(&mut *stage, Stage::Polled { woken: false, late: false }) {
+            Stage::Waits(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    fn put_back(self: &Arc<Self>, answer: Answer) {
+        let mut stage = self.stage();
+        let (woken, late) = match *stage {
+            Stage::Polled { woken, late } => (woken, late),
+            _ => (false, true),
+        };
+        if late {
+            *stage = Stage::Over;
+            drop(stage);
+            self.peer.answer(self.question, Err(Failure::Late));
+            discard(answer);
+            return;
+        }
+        *stage = Stage::Waits(answer);
+        drop(stage);
+        if woken {
+            // One that wakes itself is not to keep this thread.
+            let pending = Arc::clone(self);
+            self.runtime.spawn(async move { pending.poll() });
+        }
+    }
+
+    /// Its time is over.
+    fn expire(&self) {
+        let mut stage = self.stage();
+        if let Stage::Polled { late, .. } = &mut *stage {
+            *late = true;
+            return;
+        }
+        let before = std::mem::replace(&mut *stage, Stage::Over);
+        drop(stage);
+        if let Stage::Waits(answer) = before {
+            self.peer.answer(self.question, Err(Failure::Late));
+            discard(answer);
+        }
+    }
+}
+
+impl Wake for PendingAnswer {
+    fn wake(self: Arc<Self>) {
+        self.poll();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.poll();
+    }
+}
+
+/// The times of questions that are not answered, and of some that are.
+#[derive(Default)]
+pub(super) struct AskTimes {
+    heap: BinaryHeap<Reverse<AskTime>>,
+    /// How many there were when those that are answered were let go of last.
+    kept: usize,
+}
+
+struct AskTime {
+    due: Instant,
+    pending: Weak<PendingAnswer>,
+}
+
+impl PartialEq for AskTime {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for AskTime {}
+
+impl PartialOrd for AskTime {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AskTime {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.due.cmp(&other.due)
+    }
+}
+
+impl AskTimes {
+    pub(super) fn push(&mut self, due: Instant, pending: Weak<PendingAnswer>) {
+        if self.heap.len() >= 2 * self.kept + ANSWERED_MAX {
+            self.heap.retain(|Reverse(time)| time.pending.strong_count() > 0);
+            self.kept = self.heap.len();
+        }
+        self.heap.push(Reverse(AskTime { due, pending }));
+    }
+
+    /// When the first one that may not be answered is due.
+    pub(super) fn next(&mut self) -> Option<Instant> {
+        while let Some(Reverse(first)) = self.heap.peek() {
+            if first.pending.strong_count() > 0 {
+                return Some(first.due);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+
+    pub(super) fn into_all(self) -> Vec<Weak<PendingAnswer>> {
+        self.heap.into_iter().map(|Reverse(time)| time.pending).collect()
+    }
+
+    /// Those that are due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Weak<PendingAnswer>> {
+        let mut due = Vec::new();
+        while self.next().is_some_and(|at| at <= now)
+            && let Some(Reverse(time)) = self.heap.pop()
+        {
+            due.push(time.pending);
+        }
+        due
+    }
+}
+
+/// Tells those that they are late.
+pub(super) fn expire(due: &[Weak<PendingAnswer>]) {
+    due.iter().filter_map(Weak::upgrade).for_each(|pending| pending.expire());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use mycelium_mailbox::{ReplySender, reply};
+    use mycelium_remote::frame::Header;
+    use mycelium_remote::link::{MailboxState, Taken};
+
+    use super::*;
+    use crate::ActorId;
+    use crate::link::driver::to_and_fro::{ToAndFro, one};
+    use crate::link::expose::{Door, DoorRefusal, Exposed, WaitsForRoom, WayBack};
+    use crate::link::hub::Hub;
+    use crate::wire::Kind;
+
+    /// An actor that answers each question so.
+    struct Thinks<F>(F);
+
+    impl<F: Fn() -> Answer + Send + Sync + 'static> Door for Thinks<F> {
+        fn kind(&self) -> Kind {
+            unreachable!("nobody encodes")
+        }
+        fn taken(&self) -> Taken {
+            Taken { type_id: one().type_id, asked: true }
+        }
+        fn actor(&self) -> ActorId {
+            ActorId(0)
+        }
+        fn is_alive(&self) -> bool {
+            true
+        }
+        fn ended(&self) -> BoxFuture<'static, StopReason> {
+            Box::pin(std::future::pending())
+        }
+        fn recipient(&self) -> &dyn Any {
+            self
+        }
+        fn enter(
+            &self,
+            _: &Header,
+            _: &[u8],
+            way_back: Option<WayBack>,
+        ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+            way_back.unwrap().wait_for((self.0)());
+            Ok(None)
+        }
+    }
+
+    fn an_answer() -> WireValue {
+        WireValue::new(one(), &[0; 8])
+    }
+
+    /// A link over which questions with these limits were put to such an actor.
+    fn asked(
+        limits: &[Option<u64>],
+        answer: impl Fn() -> Answer + Send + Sync + 'static,
+    ) -> (ToAndFro, Vec<bool>) {
+        let mut link = ToAndFro::new();
+        let hub = Hub::of(&link.bus).unwrap();
+        hub.expose("desk", Exposed::default().with(Thinks(answer)), None).unwrap();
+        let mailbox = link.other.open("desk").unwrap();
+        link.write();
+        (0..3).for_each(|_| drop(link.exchange()));
+        assert!(matches!(link.other.mailbox(mailbox), MailboxState::Open(_)));
+        for limit in limits {
+            link.other.ask(mailbox, *limit, &one(), &[0; 8]).unwrap();
+        }
+        link.write();
+        let heard = link.exchange();
+        (link, heard)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_sent_where_it_is_given_and_is_late_when_its_time_is_over() {
+        let kept: Arc<Mutex<Vec<ReplySender<WireValue>>>> = Arc::default();
+        let keep = Arc::clone(&kept);
+        let (mut link, heard) = asked(&[None, Some(1_000_000_000), Some(2_000_000_000)], move || {
+            let (sender, answer) = reply();
+            keep.lock().unwrap().push(sender);
+            Box::pin(async { answer.await.ok_or(Failure::Stopped) })
+        });
+        assert_eq!(heard, []);
+        let mut asked = std::mem::take(&mut *kept.lock().unwrap());
+        let before = link.woken.wakes();
+        asked.remove(1).give(an_answer()).unwrap();
+        assert_eq!((link.woken.wakes(), link.hear()), (before, vec![true]), "the task was not woken for it");
+        tokio::time::advance(Duration::from_millis(1_999)).await;
+        assert_eq!(link.exchange(), []);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(link.exchange(), [false]);
+        assert_eq!(asked.iter().map(ReplySender::is_in_vain).collect::<Vec<_>>(), [false, true]);
+        assert!(asked.pop().unwrap().give(an_answer()).is_err());
+        asked.remove(0).give(an_answer()).unwrap();
+        assert_eq!(link.exchange(), [true]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_wakes_itself_is_waited_for_by_a_task_and_one_that_panics_is_none() {
+        let (mut link, heard) = asked(&[None], || {
+            let mut polls = 0;
+            Box::pin(poll_fn(move |cx| {
+                polls += 1;
+                if polls == 3 {
+                    return Poll::Ready(Ok(an_answer()));
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }))
+        });
+        assert_eq!(heard, [], "it was polled once");
+        while link.exchange().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (_, heard) = asked(&[None], || Box::pin(async { panic!("a rule of the test") }));
+        assert_eq!(heard, [false]);
+    }
+
+    #[test]
+    fn the_times_of_questions_that_are_answered_are_let_go_of() {
+        let (mut times, now) = (AskTimes::default(), Instant::now());
+        (0..10_000).for_each(|_| times.push(now, Weak::new()));
+        assert!(times.heap.len() <= ANSWERED_MAX, "{}", times.heap.len());
+        assert_eq!(times.next(), None);
+    }
+}
