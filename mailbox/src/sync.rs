@@ -92,9 +92,10 @@ impl Backoff {
         self.wait_for(1);
     }
 
-    /// Waits for longer, before the lock is looked at again: what it guards moves to the core of whoever takes
-    /// it, which takes longer than the work under it, so it pays to let another one have it for some messages
-    /// in a row. Two threads that publish without a pause take 0.7 times as long as if they took turns.
+    /// Waits for longer, before the lock is looked at again. The memory that it guards moves to the core of
+    /// whoever takes it, which takes longer than the work under it, so it pays to let another one have it for
+    /// some messages in a row: two threads that publish without a pause take 0.7 times as long as if they
+    /// took turns.
     #[cold]
     pub(crate) fn stand_back(&mut self) {
         #[cfg(any(loom, shuttle))]

@@ -12,7 +12,7 @@ use mycelium_remote::link::{Failure, Question, Taken};
 use tokio::runtime::Handle;
 
 use super::peer::Peer;
-use super::pending_answer::{Answer, PendingAnswer};
+use super::pending_answer::{AnswerBytes, PendingAnswer};
 use crate::clock::later;
 use crate::error::Asked;
 use crate::recipient::{AnswerFuture, BoxFuture};
@@ -139,7 +139,7 @@ impl WayBack {
     }
 
     /// Has the peer that has put the question get this answer.
-    pub(super) fn wait_for(self, answer: Answer) {
+    pub(super) fn wait_for(self, answer: AnswerBytes) {
         if let AnswerTo::Peer(peer, question) = self.to {
             let due = self.limit.map(|limit| later(Instant::now(), limit));
             PendingAnswer::begin(answer, peer, question, due, self.runtime);

@@ -1,7 +1,7 @@
 //! Answers of actors of this bus on their way to the peer that has asked.
 //!
-//! What an actor's answer wakes is no task: the waker takes the answer, writes it, and gives it to the link, on
-//! the thread of whoever answers. So over a link that sends at once (`driver/direct.rs`) it is in the other
+//! An actor's answer wakes no task: the waker takes the answer, writes it, and gives it to the link, on the
+//! thread of whoever answers. So over a link that sends at once (`driver/direct.rs`) it is in the other
 //! process's ring before the handler goes on, however long other tasks of the thread take.
 //!
 //! The times of questions are the link's: its task has one alarm for all of them.
@@ -30,7 +30,7 @@ use crate::wire::WireValue;
 const ANSWERED_MAX: usize = 64;
 
 /// An answer as bytes, or why there is none.
-pub(super) type Answer = BoxFuture<'static, Result<WireValue, Failure>>;
+pub(super) type AnswerBytes = BoxFuture<'static, Result<WireValue, Failure>>;
 
 /// A question of a peer that its actor has.
 pub(super) struct PendingAnswer {
@@ -41,8 +41,8 @@ pub(super) struct PendingAnswer {
 }
 
 enum Stage {
-    Waits(Answer),
-    /// Somebody polls it. What has happened meanwhile: it was woken, its time is over.
+    Waits(AnswerBytes),
+    /// Somebody polls it, and meanwhile it was woken, or its time has ended.
     Polled {
         woken: bool,
         late: bool,
@@ -54,7 +54,7 @@ enum Stage {
 impl PendingAnswer {
     /// Waits for this answer, at most until `due`.
     pub(super) fn begin(
-        answer: Answer,
+        answer: AnswerBytes,
         peer: Arc<Peer>,
         question: Question,
         due: Option<Instant>,
@@ -91,7 +91,7 @@ impl PendingAnswer {
     }
 
     /// Whoever has it polls it.
-    fn take(&self) -> Option<Answer> {
+    fn take(&self) -> Option<AnswerBytes> {
         let mut stage = self.stage();
         match &mut *stage {
             Stage::Waits(_) => {}
@@ -107,7 +107,7 @@ impl PendingAnswer {
         }
     }
 
-    fn put_back(self: &Arc<Self>, answer: Answer) {
+    fn put_back(self: &Arc<Self>, answer: AnswerBytes) {
         let mut stage = self.stage();
         let (woken, late) = match *stage {
             Stage::Polled { woken, late } => (woken, late),
@@ -249,7 +249,7 @@ mod tests {
     /// An actor that answers each question so.
     struct Thinks<F>(F);
 
-    impl<F: Fn() -> Answer + Send + Sync + 'static> Door for Thinks<F> {
+    impl<F: Fn() -> AnswerBytes + Send + Sync + 'static> Door for Thinks<F> {
         fn kind(&self) -> Kind {
             unreachable!("nobody encodes")
         }
@@ -286,7 +286,7 @@ mod tests {
     /// A link over which questions with these limits were put to such an actor.
     fn asked(
         limits: &[Option<u64>],
-        answer: impl Fn() -> Answer + Send + Sync + 'static,
+        answer: impl Fn() -> AnswerBytes + Send + Sync + 'static,
     ) -> (ToAndFro, Vec<bool>) {
         let mut link = ToAndFro::new();
         let hub = Hub::of(&link.bus).unwrap();

@@ -35,9 +35,9 @@ impl Wake for CountsWakes {
 
 /// A connection that spins and takes bytes at once: what is there to read, and what was written.
 #[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<[Vec<u8>; 2]>>);
+struct MemorySocket(Arc<Mutex<[Vec<u8>; 2]>>);
 
-impl AsyncRead for Pipe {
+impl AsyncRead for MemorySocket {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut TaskContext<'_>,
@@ -53,7 +53,7 @@ impl AsyncRead for Pipe {
     }
 }
 
-impl AsyncWrite for Pipe {
+impl AsyncWrite for MemorySocket {
     fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         self.0.lock().unwrap()[1].extend(from);
         Poll::Ready(Ok(from.len()))
@@ -68,7 +68,7 @@ impl AsyncWrite for Pipe {
     }
 }
 
-impl Socket for Pipe {
+impl Socket for MemorySocket {
     fn look(&self) -> Option<bool> {
         Some(!self.0.lock().unwrap()[0].is_empty())
     }
@@ -84,7 +84,7 @@ pub(in crate::link) struct ToAndFro {
     pub(in crate::link) task: DriverTask,
     pub(in crate::link) woken: Arc<CountsWakes>,
     pub(in crate::link) other: Link,
-    pipe: Pipe,
+    pipe: MemorySocket,
     pub(in crate::link) bus: MessageBus,
     heard: WireSubscriber,
 }
@@ -99,7 +99,7 @@ impl ToAndFro {
         let contract = Contract::parse(table).unwrap();
         let bus = MessageBus::builder().node("tool/market").contract(contract).build();
         let (hub, heard, pipe) =
-            (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), Pipe::default());
+            (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), MemorySocket::default());
         let mut other = Link::new(LinkConfig::default(), 9);
         let driver = attached(&bus.core, &hub, |end| {
             std::mem::swap(&mut other, end);
