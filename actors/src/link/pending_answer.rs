@@ -2,7 +2,7 @@
 //!
 //! An actor's answer wakes no task: the waker takes the answer, writes it, and gives it to the link, on the
 //! thread of whoever answers. So over a link that sends at once (`driver/direct.rs`) it is in the other
-//! process's ring before the handler goes on, however long other tasks of the thread take.
+//! process's ring before the actor goes on, however long other tasks of the thread take.
 //!
 //! The times of questions are the link's: its task has one alarm for all of them.
 
@@ -90,21 +90,16 @@ impl PendingAnswer {
         }
     }
 
-    /// Whoever has it polls it.
+    /// Whoever has it polls it. `None`: somebody does, who is told, or it is over.
     fn take(&self) -> Option<AnswerBytes> {
         let mut stage = self.stage();
-        match &mut *stage {
-            Stage::Waits(_) => {}
-            Stage::Polled { woken, .. } => {
-                *woken = true;
-                return None;
-            }
-            Stage::Over => return None,
-        }
-        match std::mem::replace(&mut *stage, Stage::Polled { woken: false, late: false }) {
-            Stage::Waits(answer) => Some(answer),
-            _ => None,
-        }
+        let polled = Stage::Polled { woken: false, late: false };
+        *stage = match std::mem::replace(&mut *stage, polled) {
+            Stage::Waits(answer) => return Some(answer),
+            Stage::Polled { late, .. } => Stage::Polled { woken: true, late },
+            Stage::Over => Stage::Over,
+        };
+        None
     }
 
     fn put_back(self: &Arc<Self>, answer: AnswerBytes) {
@@ -233,6 +228,7 @@ pub(super) fn expire(due: &[Weak<PendingAnswer>]) {
 mod tests {
     use std::any::Any;
     use std::future::poll_fn;
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use mycelium_mailbox::{ReplySender, reply};
@@ -346,6 +342,32 @@ mod tests {
         }
         let (_, heard) = asked(&[None], || Box::pin(async { panic!("a rule of the test") }));
         assert_eq!(heard, [false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_whose_time_ends_while_it_is_polled_is_none() {
+        let seen: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let ((polls, polled), (goes, go)) = (mpsc::channel(), mpsc::channel::<()>());
+        let (see, go) = (Arc::clone(&seen), Arc::new(Mutex::new(go)));
+        let (mut link, _) = asked(&[Some(1_000_000_000)], move || {
+            let (see, polls, go, mut is_first) = (Arc::clone(&see), polls.clone(), Arc::clone(&go), true);
+            Box::pin(poll_fn(move |cx| {
+                *see.lock().unwrap() = Some(cx.waker().clone());
+                if !std::mem::take(&mut is_first) {
+                    polls.send(()).unwrap();
+                    go.lock().unwrap().recv().unwrap();
+                }
+                Poll::Pending
+            }))
+        });
+        let waker = seen.lock().unwrap().take().unwrap();
+        let wakes = std::thread::spawn(move || waker.wake());
+        polled.recv().unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(link.exchange(), [], "somebody polls it");
+        goes.send(()).unwrap();
+        wakes.join().unwrap();
+        assert_eq!(link.exchange(), [false]);
     }
 
     #[test]

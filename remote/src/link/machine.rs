@@ -36,9 +36,12 @@ pub struct LinkConfig {
     /// A frame that is not whole grows by 64 KiB in this time, or its connection is dead, in nanoseconds: a
     /// damaged length announces bytes that never come, though others do.
     pub frame_ns: u64,
-    /// An acknowledgement waits so long, in nanoseconds, or half as long if a message goes that it can travel
-    /// with.
+    /// An acknowledgement waits so long for a message that it could travel with, in nanoseconds.
     pub ack_delay_ns: u64,
+    /// It travels with none before it has waited so long, in nanoseconds. Where messages go to and fro in a
+    /// microsecond, one for each is a second frame each way; but a peer that dies meanwhile leaves those
+    /// behind as not acknowledged that it has answered.
+    pub ack_stays_ns: u64,
 }
 
 impl Default for LinkConfig {
@@ -50,6 +53,7 @@ impl Default for LinkConfig {
             silence_ns: 5_000_000_000,
             frame_ns: 5_000_000_000,
             ack_delay_ns: 5_000_000,
+            ack_stays_ns: 0,
         }
     }
 }

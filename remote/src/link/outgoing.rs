@@ -208,8 +208,8 @@ impl Link {
     /// Whether an acknowledgement is to be written now.
     fn owes_ack(&self, now: u64) -> bool {
         let waits = self.ack_at != u64::MAX;
-        // Not with each message of those that go to and fro: it would be as many frames again.
-        let travels = || now >= self.ack_at.saturating_sub(self.config.ack_delay_ns / 2);
+        let stays = self.config.ack_delay_ns.saturating_sub(self.config.ack_stays_ns);
+        let travels = || now >= self.ack_at.saturating_sub(stays);
         self.is_idle(now)
             || self.owes_much()
             || waits && (now >= self.ack_at || !self.window.is_written() && travels())
