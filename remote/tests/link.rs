@@ -11,6 +11,8 @@ mod runs;
 mod silence;
 #[path = "link/successors.rs"]
 mod successors;
+#[path = "link/to_and_fro.rs"]
+mod to_and_fro;
 
 use mycelium_mailbox::wire::{GrownEnum, Layout, Offer};
 use mycelium_random::{Random, seed};
@@ -533,32 +535,6 @@ fn acknowledgements_travel_with_messages_or_after_a_while_and_beats_when_all_is_
         link.step(second * 1_000 * MS, input).expect("a sign of life");
         assert_eq!(link.step(second * 1_000 * MS, Input::Tick), Ok(Output::Nothing), "{second} s");
     }
-}
-
-#[test]
-fn messages_that_go_to_and_fro_are_acknowledged_one_by_one_unless_that_is_to_stay() {
-    for (stays, first) in [(0, vec!["ack", "message"]), (3 * MS, vec!["message"])] {
-        go_to_and_fro(linked_with(LinkConfig { ack_stays_ns: stays, ..LinkConfig::default() }), &first);
-    }
-}
-
-fn go_to_and_fro(mut link: Link, first: &[&str]) {
-    written(&mut link, 0);
-    let to_and_fro = |link: &mut Link, now| {
-        let sequence = link.standing().received + 1;
-        link.step(now, Input::Frame(&parse(&message(7, sequence)))).expect("granted");
-        assert!(link.is_quiet(), "an acknowledgement can wait");
-        link.step(now, Input::Consumed { type_id: 7, count: 1 }).expect("it was taken");
-        step(link, &control(5, &[7, 0, 255, 0, 0, 0, 0, 0, 0, 0])).expect("credit");
-        send(link, 7).expect("credit");
-        written(link, now).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
-    };
-    assert_eq!(to_and_fro(&mut link, 0), first);
-    assert_eq!(to_and_fro(&mut link, 2 * MS), first);
-    let others_wait = first == ["message"];
-    assert_eq!(link.deadline() == Some(5 * MS), others_wait, "the first one is acknowledged by then");
-    assert_eq!(to_and_fro(&mut link, 3 * MS), ["ack", "message"]);
-    assert_eq!(to_and_fro(&mut link, 3 * MS), first);
 }
 
 #[test]
