@@ -14,6 +14,8 @@ mod intake;
 mod line;
 mod mail;
 mod mailboxes;
+#[cfg(test)]
+mod scripted;
 mod spin;
 #[cfg(test)]
 mod tests;

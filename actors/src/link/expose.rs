@@ -304,21 +304,36 @@ pub(super) mod tests {
 
     use super::*;
     use crate::link::hub::Hub;
+    use crate::link::pending_answer::AnswerBytes;
     use crate::{LinkError, MessageBus};
     use mycelium_remote::link::TAKES_MAX;
+
+    type Answers = Box<dyn Fn() -> AnswerBytes + Send + Sync>;
 
     /// A door for some type, which counts who enters.
     #[derive(Default)]
     pub(in crate::link) struct Stub {
         type_id: u16,
         pub(in crate::link) entered: AtomicUsize,
+        answers: Option<Answers>,
     }
+
+    impl Stub {
+        /// Each question is answered so.
+        pub(in crate::link) fn that_answers(
+            type_id: u16,
+            answer: impl Fn() -> AnswerBytes + Send + Sync + 'static,
+        ) -> Self {
+            Self { type_id, answers: Some(Box::new(answer)), ..Self::default() }
+        }
+    }
+
     impl Door for Stub {
         fn kind(&self) -> Kind {
             unreachable!("nobody encodes")
         }
         fn taken(&self) -> Taken {
-            Taken { type_id: self.type_id, asked: false }
+            Taken { type_id: self.type_id, asked: self.answers.is_some() }
         }
         fn actor(&self) -> ActorId {
             ActorId(0)
@@ -336,9 +351,12 @@ pub(super) mod tests {
             &self,
             _: &Header,
             _: &[u8],
-            _: Option<WayBack>,
+            way_back: Option<WayBack>,
         ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
             self.entered.fetch_add(1, Ordering::Relaxed);
+            if let (Some(answer), Some(way_back)) = (&self.answers, way_back) {
+                way_back.wait_for(answer());
+            }
             Ok(None)
         }
     }

@@ -243,3 +243,19 @@ impl LinkOptions {
             || self.peers.values().any(|options| options.conflates())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_side_that_spins_keeps_its_acknowledgements_back_from_messages() {
+        let stays = |options: LinkOptions| {
+            (options.config.ack_stays_ns, options.config.ack_stays_ns < options.config.ack_delay_ns)
+        };
+        let spinning = LinkOptions::default().spin(Duration::from_micros(50));
+        assert_eq!(stays(LinkOptions::default()), (0, true));
+        assert_eq!(stays(spinning.clone()), (2_500_000, true), "as the documentation of `spin` says");
+        assert_eq!(stays(spinning.spin(Duration::ZERO)), (0, true));
+    }
+}

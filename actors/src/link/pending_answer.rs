@@ -226,54 +226,20 @@ pub(super) fn expire(due: &[Weak<PendingAnswer>]) {
 
 #[cfg(test)]
 mod tests {
-    use std::any::Any;
     use std::future::poll_fn;
     use std::sync::mpsc;
     use std::time::Duration;
 
     use mycelium_mailbox::{ReplySender, reply};
-    use mycelium_remote::frame::Header;
-    use mycelium_remote::link::{MailboxState, Taken};
+    use mycelium_remote::link::MailboxState;
 
     use super::*;
     use crate::ActorId;
     use crate::link::driver::to_and_fro::{ToAndFro, one};
-    use crate::link::expose::{Door, DoorRefusal, Exposed, WaitsForRoom, WayBack};
+    use crate::link::expose::Exposed;
+    use crate::link::expose::tests::Stub;
     use crate::link::hub::Hub;
-    use crate::wire::Kind;
-
-    /// An actor that answers each question so.
-    struct Thinks<F>(F);
-
-    impl<F: Fn() -> AnswerBytes + Send + Sync + 'static> Door for Thinks<F> {
-        fn kind(&self) -> Kind {
-            unreachable!("nobody encodes")
-        }
-        fn taken(&self) -> Taken {
-            Taken { type_id: one().type_id, asked: true }
-        }
-        fn actor(&self) -> ActorId {
-            ActorId(0)
-        }
-        fn is_alive(&self) -> bool {
-            true
-        }
-        fn ended(&self) -> BoxFuture<'static, StopReason> {
-            Box::pin(std::future::pending())
-        }
-        fn recipient(&self) -> &dyn Any {
-            self
-        }
-        fn enter(
-            &self,
-            _: &Header,
-            _: &[u8],
-            way_back: Option<WayBack>,
-        ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
-            way_back.unwrap().wait_for((self.0)());
-            Ok(None)
-        }
-    }
+    use crate::live::{Current, enter, sender_on};
 
     fn an_answer() -> WireValue {
         WireValue::new(one(), &[0; 8])
@@ -286,7 +252,7 @@ mod tests {
     ) -> (ToAndFro, Vec<bool>) {
         let mut link = ToAndFro::new();
         let hub = Hub::of(&link.bus).unwrap();
-        hub.expose("desk", Exposed::default().with(Thinks(answer)), None).unwrap();
+        hub.expose("desk", Exposed::default().with(Stub::that_answers(one().type_id, answer)), None).unwrap();
         let mailbox = link.other.open("desk").unwrap();
         link.write();
         (0..3).for_each(|_| drop(link.exchange()));
@@ -368,6 +334,43 @@ mod tests {
         goes.send(()).unwrap();
         wakes.join().unwrap();
         assert_eq!(link.exchange(), [false]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_nobodys_code_in_whose_code_ever_it_is_given() {
+        let seen: Arc<Mutex<Vec<(u64, Option<Waker>)>>> = Arc::default();
+        let see = Arc::clone(&seen);
+        let (mut link, heard) = asked(&[None], move || {
+            let see = Arc::clone(&see);
+            Box::pin(poll_fn(move |cx| {
+                let mut seen = see.lock().unwrap();
+                seen.push((sender_on(70), Some(cx.waker().clone())));
+                if seen.len() == 2 { Poll::Ready(Ok(an_answer())) } else { Poll::Pending }
+            }))
+        });
+        assert_eq!(heard, []);
+        let waker = seen.lock().unwrap()[0].1.take().unwrap();
+        enter(Current::new(70, ActorId(7), &link.bus), || {
+            waker.wake();
+            assert_eq!(sender_on(70), 7);
+        });
+        let senders: Vec<u64> = seen.lock().unwrap().iter().map(|(sender, _)| *sender).collect();
+        assert_eq!((senders, link.hear()), (vec![0, 0], vec![true]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_that_have_a_time_end_with_the_task_of_their_link() {
+        let kept: Arc<Mutex<Vec<ReplySender<WireValue>>>> = Arc::default();
+        let keep = Arc::clone(&kept);
+        let (link, _) = asked(&[Some(3_600_000_000_000), Some(1_000_000_000)], move || {
+            let (sender, answer) = reply();
+            keep.lock().unwrap().push(sender);
+            Box::pin(async { answer.await.ok_or(Failure::Stopped) })
+        });
+        let in_vain = || kept.lock().unwrap().iter().map(ReplySender::is_in_vain).collect::<Vec<_>>();
+        assert_eq!(in_vain(), [false, false]);
+        drop(link.task);
+        assert_eq!(in_vain(), [true, true]);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) use bus::BusCore;
 pub use bus::{MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
+#[cfg(test)]
+pub(crate) use current::Current;
 pub(crate) use current::{OwnCode, address_of, aside, enter, outside, poll_code, poll_turn, sender_on, turn};
 pub(crate) use deadline::within_grace;
 pub(crate) use envelope::Envelope;

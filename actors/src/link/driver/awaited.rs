@@ -236,6 +236,7 @@ impl Driver {
 mod tests {
     use super::super::direct::DriverTask;
     use super::super::direct::tests::Bursting;
+    use super::super::scripted::Scripted;
     use super::super::tests::attached;
     use super::super::to_and_fro::{CountsWakes, ToAndFro};
     use super::*;
@@ -301,7 +302,7 @@ mod tests {
     async fn a_panic_under_the_look_of_a_receiver_ends_the_link_and_not_the_receiver() {
         let bus = MessageBus::builder().node("tool/market").build();
         let hub = Hub::of(&bus).unwrap();
-        let mut driver = attached(&bus.core, &hub, |_| Box::new(Bursting::default()));
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(Scripted(Bursting::default())));
         let woken = Arc::new(CountsWakes::default());
         let task_waker = Waker::from(Arc::clone(&woken));
         let ring = super::super::Ring { direct: task_waker.clone(), task: task_waker.clone() };

@@ -217,44 +217,22 @@ pub(super) mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
+    use super::super::scripted::{Script, Scripted};
     use super::super::tests::attached;
     use super::super::to_and_fro::ToAndFro;
     use super::*;
     use crate::MessageBus;
     use crate::link::hub::Hub;
-    use crate::link::sockets::Socket;
 
     /// Spins, panics when it is written to, and counts how often it was asked whether it is direct.
     #[derive(Default)]
     pub(in super::super) struct Bursting(Arc<AtomicU32>);
 
-    impl AsyncRead for Bursting {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut TaskContext<'_>,
-            _: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    impl AsyncWrite for Bursting {
-        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+    impl Script for Bursting {
+        fn write(&mut self, _: &[u8]) -> io::Result<()> {
             panic!("a connection of the test")
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl Socket for Bursting {
         fn look(&self) -> Option<bool> {
             Some(false)
         }
@@ -288,7 +266,7 @@ pub(super) mod tests {
     async fn a_driver_whose_task_has_panicked_is_driven_by_nobody() {
         let bus = MessageBus::builder().node("tool/market").build();
         let (hub, asked) = (Hub::of(&bus).unwrap(), Arc::new(AtomicU32::new(0)));
-        let driver = attached(&bus.core, &hub, |_| Box::new(Bursting(Arc::clone(&asked))));
+        let driver = attached(&bus.core, &hub, |_| Box::new(Scripted(Bursting(Arc::clone(&asked)))));
         let mut task = DriverTask::new(driver);
         task.shared.send(Waker::noop());
         let before = asked.load(Ordering::SeqCst);

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mycelium_mailbox::Doorbell;
 use mycelium_remote::link::{Agreement, Ended, Greeting, Handshake, Hello, LinkConfig};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::ReadBuf;
 
+use super::scripted::{Script, Scripted};
 use super::*;
 use crate::MessageBus;
 
@@ -16,36 +17,20 @@ struct Closed {
     failed: bool,
 }
 
-impl AsyncRead for Closed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Script for Closed {
+    fn read(&mut self, space: &mut ReadBuf<'_>) -> Poll<()> {
         if !self.failed {
             return Poll::Pending;
         }
         space.put_slice(&std::mem::take(&mut self.said));
-        Poll::Ready(Ok(()))
+        Poll::Ready(())
     }
-}
 
-impl AsyncWrite for Closed {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
         self.failed = true;
-        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        Err(io::ErrorKind::BrokenPipe.into())
     }
 }
-
-impl Socket for Closed {}
 
 /// The task of a link that has a connection of this kind, and the other end of it.
 pub(super) fn attached(
@@ -84,7 +69,7 @@ fn the_last_words_of_a_peer_are_read_whichever_write_finds_that_it_has_closed() 
             let mut driver = attached(&bus.core, &hub, |other| {
                 let mut said = Vec::new();
                 other.bye(Ended::Shutdown, &mut said);
-                Box::new(Closed { said, failed: false })
+                Box::new(Scripted(Closed { said, failed: false }))
             });
             // There is an acknowledgement to be written at once.
             poll_fn(|cx| {
@@ -107,7 +92,8 @@ fn a_link_that_rested_when_its_connection_was_lost_does_not_spin() {
     runtime.block_on(async {
         let bus = MessageBus::builder().node("tool/market").build();
         let hub = Hub::of(&bus).unwrap();
-        let mut driver = attached(&bus.core, &hub, |_| Box::new(Closed { said: Vec::new(), failed: false }));
+        let mut driver =
+            attached(&bus.core, &hub, |_| Box::new(Scripted(Closed { said: Vec::new(), failed: false })));
         let busy = poll_fn(|cx| {
             driver.turn(cx);
             if driver.line.is_some() {
@@ -175,34 +161,26 @@ struct Reluctant {
     ended: Arc<AtomicBool>,
 }
 
-impl AsyncRead for Reluctant {
-    fn poll_read(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl Script for Reluctant {
+    fn read(&mut self, _: &mut ReadBuf<'_>) -> Poll<()> {
         // The peer closes when it has read the last words.
-        if self.ended.load(Ordering::SeqCst) { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-}
-
-impl AsyncWrite for Reluctant {
-    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        if self.ended.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    fn flush(&mut self) -> Poll<()> {
         Poll::Pending
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    fn shutdown(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.asks_left > 0 {
             self.asks_left -= 1;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         self.ended.store(true, Ordering::SeqCst);
-        Poll::Ready(Ok(()))
+        Poll::Ready(())
     }
 }
-
-impl Socket for Reluctant {}
 
 #[test]
 fn a_connection_that_keeps_what_is_written_has_said_the_last_words_before_it_is_closed() {
@@ -210,7 +188,7 @@ fn a_connection_that_keeps_what_is_written_has_said_the_last_words_before_it_is_
     runtime.block_on(async {
         let bus = MessageBus::builder().node("tool/market").build();
         let (hub, ended) = (Hub::of(&bus).unwrap(), Arc::new(AtomicBool::new(false)));
-        let socket = Reluctant { asks_left: 3, ended: Arc::clone(&ended) };
+        let socket = Scripted(Reluctant { asks_left: 3, ended: Arc::clone(&ended) });
         let mut driver = attached(&bus.core, &hub, |_| Box::new(socket));
         let line = driver.line.as_mut().unwrap();
         driver.link.bye(Ended::Shutdown, &mut line.out);
@@ -237,7 +215,7 @@ fn what_a_peer_wants_behind_the_last_words_is_owed_to_nobody() {
                 let mut said = Vec::new();
                 other.step(0, Input::Want { type_id: 40, channel: Some(0) }).unwrap();
                 other.fill(0, &mut said);
-                Box::new(Spinning { looks: Arc::default(), news_at: 0, rings_at: None, said })
+                Box::new(Scripted(Spinning { looks: Arc::default(), news_at: 0, rings_at: None, said }))
             });
             let line = driver.line.as_mut().unwrap();
             line.ends = ends;
@@ -264,35 +242,15 @@ struct Spinning {
     said: Vec<u8>,
 }
 
-impl AsyncRead for Spinning {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Script for Spinning {
+    fn read(&mut self, space: &mut ReadBuf<'_>) -> Poll<()> {
         if self.looks.load(Ordering::SeqCst) < self.news_at {
             return Poll::Pending;
         }
         space.put_slice(&std::mem::take(&mut self.said));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Spinning {
-    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Socket for Spinning {
     fn look(&self) -> Option<bool> {
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some((_, bell)) = self.rings_at.as_ref().filter(|(at, _)| *at == look) {
@@ -312,7 +270,7 @@ fn a_link_that_spins_looks_where_it_is_for_a_moment_and_not_when_it_has_moved_so
         let spinning = |news_at, other: &mut Link| {
             let mut said = Vec::new();
             other.bye(Ended::Shutdown, &mut said);
-            Spinning { looks: Arc::clone(&looks), news_at, rings_at: None, said }
+            Scripted(Spinning { looks: Arc::clone(&looks), news_at, rings_at: None, said })
         };
         let poll = async |driver: &mut Driver| {
             let before = looks.load(Ordering::SeqCst);
@@ -339,7 +297,7 @@ fn a_link_that_spins_looks_where_it_is_for_a_moment_and_not_when_it_has_moved_so
         let mut driver = attached(&bus.core, &hub, |other| Box::new(spinning(u32::MAX, other)));
         poll(&mut driver).await;
         let mut socket = spinning(u32::MAX, &mut Link::new(LinkConfig::default(), 9));
-        socket.rings_at = Some((1, Arc::clone(&driver.peer.bell)));
+        socket.0.rings_at = Some((1, Arc::clone(&driver.peer.bell)));
         driver.line.as_mut().unwrap().socket = Box::new(socket);
         assert_eq!(poll(&mut driver).await, Some(1), "the bell rings at the first look");
     });

@@ -8,12 +8,12 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use mycelium_remote::frame::{Decoder, Header};
 use mycelium_remote::link::{Direct, Input, Link, LinkConfig, Output};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::direct::DriverTask;
+use super::scripted::{Script, Scripted};
 use super::tests::attached;
 use crate::link::hub::Hub;
-use crate::link::sockets::Socket;
 use crate::wire::Contract;
 use crate::{MessageBus, WireSubscriber};
 
@@ -35,40 +35,24 @@ impl Wake for CountsWakes {
 
 /// A connection that spins and takes bytes at once: what is there to read, and what was written.
 #[derive(Clone, Default)]
-struct MemorySocket(Arc<Mutex<[Vec<u8>; 2]>>);
+struct Pipe(Arc<Mutex<[Vec<u8>; 2]>>);
 
-impl AsyncRead for MemorySocket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Script for Pipe {
+    fn read(&mut self, space: &mut ReadBuf<'_>) -> Poll<()> {
         let [said, _] = &mut *self.0.lock().unwrap();
         if said.is_empty() {
             return Poll::Pending;
         }
         let rest = said.split_off(said.len().min(space.remaining()));
         space.put_slice(&std::mem::replace(said, rest));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for MemorySocket {
-    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.lock().unwrap()[1].extend(from);
-        Poll::Ready(Ok(from.len()))
+        Poll::Ready(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap()[1].extend(bytes);
+        Ok(())
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Socket for MemorySocket {
     fn look(&self) -> Option<bool> {
         Some(!self.0.lock().unwrap()[0].is_empty())
     }
@@ -84,7 +68,7 @@ pub(in crate::link) struct ToAndFro {
     pub(in crate::link) task: DriverTask,
     pub(in crate::link) woken: Arc<CountsWakes>,
     pub(in crate::link) other: Link,
-    pipe: MemorySocket,
+    pipe: Pipe,
     pub(in crate::link) bus: MessageBus,
     heard: WireSubscriber,
 }
@@ -99,11 +83,11 @@ impl ToAndFro {
         let contract = Contract::parse(table).unwrap();
         let bus = MessageBus::builder().node("tool/market").contract(contract).build();
         let (hub, heard, pipe) =
-            (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), MemorySocket::default());
+            (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), Pipe::default());
         let mut other = Link::new(LinkConfig::default(), 9);
         let driver = attached(&bus.core, &hub, |end| {
             std::mem::swap(&mut other, end);
-            Box::new(pipe.clone())
+            Box::new(Scripted(pipe.clone()))
         });
         other.step(0, Input::Want { type_id: one().type_id, channel: Some(0) }).unwrap();
         let (task, woken) = (DriverTask::new(driver), Arc::default());
