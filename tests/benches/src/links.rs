@@ -2,21 +2,25 @@
 //!
 //! Each side has a thread and a runtime of its own.
 
+mod asked;
+mod bare;
+
 use std::future::Future;
-use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::asked::asked;
+#[cfg(target_os = "linux")]
+use self::bare::bare_ring_one_way;
+use self::bare::{bare_one_way, bare_there_and_back};
+use crate::harness::{OURS, Report, Round, median};
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{
     Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, Message, MessageBus, Publisher,
     Subscriptions,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use crate::harness::{OURS, Report, Round, median};
 
 /// Messages per round, one way.
 const MESSAGES: u64 = 1_000_000;
@@ -27,8 +31,6 @@ const BURSTS: u64 = 200;
 const BURST: u64 = 128;
 /// How long a link has nothing to do before a burst.
 const SETTLED: Duration = Duration::from_millis(5);
-/// What a bare socket writes and reads at once, in bytes.
-const BATCH_LEN: usize = 64 << 10;
 /// The length of a message without a frame, in bytes.
 const MESSAGE_LEN: usize = 64;
 
@@ -86,7 +88,8 @@ pub(crate) fn against_bare_sockets(report: &mut Report) {
         ];
         report.contest("links", &format!("one way, 64 B, {name}"), "ns per message", contenders);
         let contenders: Vec<(&str, Round)> = vec![
-            (OURS, Box::new(move || there_and_back(kind, TRIPS))),
+            (OURS, Box::new(move || there_and_back(kind, TRIPS, &LinkOptions::default()))),
+            ("mycelium, an ask", Box::new(move || asked(kind, TRIPS, &LinkOptions::default()))),
             ("bare socket of tokio", Box::new(move || bare_there_and_back(kind, TRIPS))),
         ];
         report.contest(
@@ -129,6 +132,13 @@ fn through_shared_memory(report: &mut Report) {
         ("mycelium, 1 reader", Box::new(|| written_to(1, MESSAGES))),
     ];
     report.contest("links", "the writer of a ring, by its readers, 64 B", "ns per message", contenders);
+    let contenders: Vec<(&str, Round)> = vec![
+        (OURS, Box::new(|| there_and_back(Kind::Shm, TRIPS, &LinkOptions::default()))),
+        ("mycelium, an ask", Box::new(|| asked(Kind::Shm, TRIPS, &LinkOptions::default()))),
+        ("mycelium, both sides spin", Box::new(|| there_and_back(Kind::Shm, TRIPS, &spinning()))),
+        ("mycelium, an ask, both sides spin", Box::new(|| asked(Kind::Shm, TRIPS, &spinning()))),
+    ];
+    report.contest("links", "there and back, 64 B, shared memory", "ns per round trip, p50", contenders);
 }
 
 /// What the writer of a ring spends on a message that so many readers get, each of them under `Block`: they
@@ -267,17 +277,17 @@ fn one_way_with(kind: Kind, number: u64, actor: bool, options: &LinkOptions) -> 
     (end - begin).as_nanos() as f64 / number as f64
 }
 
-fn there_and_back(kind: Kind, number: u64) -> f64 {
+fn there_and_back(kind: Kind, number: u64, options: &LinkOptions) -> f64 {
     let socket = SocketPath::new();
     let (tell, told) = mpsc::channel();
     let echo = thread::spawn({
-        let socket = socket.clone();
+        let (socket, options) = (socket.clone(), options.clone());
         move || {
             run(async move {
                 let desk = bus("desk");
                 let mut subscriber = desk.subscriber::<There>().expect("a subscription");
                 let publisher = desk.publisher::<Back>().expect("a topic");
-                tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                tell.send(listen_with(&desk, kind, &socket, options)).expect("somebody waits");
                 for _ in 0..number {
                     let words = subscriber.recv().await.expect("the bus is open").words;
                     publisher.publish(Back { words }).await.expect("the bus is open");
@@ -286,11 +296,12 @@ fn there_and_back(kind: Kind, number: u64) -> f64 {
             });
         }
     });
+    let options = options.clone();
     let p50 = run(async move {
         let market = bus("market");
         let mut subscriber = market.subscriber::<Back>().expect("a subscription");
         let publisher = market.publisher::<There>().expect("a topic");
-        market.connect(told.recv().expect("the other side lives")).expect("an address");
+        market.connect_with(told.recv().expect("the other side lives"), options).expect("an address");
         wanted(&market, There::NAME).await;
         let mut samples = Vec::with_capacity(usize::try_from(number).unwrap_or_default());
         for word in 0..number {
@@ -371,93 +382,6 @@ pub(crate) fn beside(linked: bool, number: u64) -> f64 {
     thread::spawn(move || local(linked, bursts)).join().expect("the contender does not panic")
 }
 
-/// Messages one way through a ring in shared memory, by threads that never sleep.
-#[cfg(target_os = "linux")]
-fn bare_ring_one_way(number: u64) -> f64 {
-    use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmSegment};
-
-    let segment = ShmSegment::create(256 << 10).expect("memory");
-    let mut reader = segment.reader(ShmMode::Block).expect("the first");
-    let mut writer = segment.writer(ShmAccess::Sole).expect("the only one");
-    let reads = thread::spawn(move || {
-        let (mut left, mut sum) = (number, 0);
-        while left > 0 {
-            match reader.read().expect("the writer is sound") {
-                Some(message) => {
-                    sum += u64::from(message[0]);
-                    left -= 1;
-                }
-                None => std::hint::spin_loop(),
-            }
-        }
-        (Instant::now(), sum)
-    });
-    let begin = Instant::now();
-    let mut message = [0; MESSAGE_LEN];
-    for word in 0..number {
-        message[..8].copy_from_slice(&word.to_le_bytes());
-        while writer.send(&message).is_err() {
-            std::hint::spin_loop();
-        }
-    }
-    let (end, _) = reads.join().expect("the reader does not panic");
-    (end - begin).as_nanos() as f64 / number as f64
-}
-
-fn bare_one_way(kind: Kind, number: u64) -> f64 {
-    let (mut writer, mut reader) = bare_pair(kind);
-    let bytes = usize::try_from(number).unwrap_or_default() * MESSAGE_LEN;
-    let reads = thread::spawn(move || {
-        let (mut buffer, mut left, mut sum) = (vec![0; BATCH_LEN], bytes, 0);
-        while left > 0 {
-            let count = reader.read(&mut buffer).expect("the writer lives");
-            left -= count;
-            sum += buffer[..count].iter().step_by(MESSAGE_LEN).map(|byte| u64::from(*byte)).sum::<u64>();
-        }
-        (Instant::now(), sum)
-    });
-    let mut batch = Vec::with_capacity(BATCH_LEN);
-    let begin = Instant::now();
-    for word in 0..number {
-        for _ in 0..8 {
-            batch.extend_from_slice(&word.to_le_bytes());
-        }
-        if batch.len() == BATCH_LEN {
-            writer.write_all(&batch).expect("the reader lives");
-            batch.clear();
-        }
-    }
-    writer.write_all(&batch).expect("the reader lives");
-    let (end, _) = reads.join().expect("the reader does not panic");
-    (end - begin).as_nanos() as f64 / number as f64
-}
-
-fn bare_there_and_back(kind: Kind, number: u64) -> f64 {
-    let (one, other) = bare_pair(kind);
-    let echo = thread::spawn(move || {
-        run(async move {
-            let (mut socket, mut message) = (other.of_tokio(), [0; MESSAGE_LEN]);
-            for _ in 0..number {
-                socket.read_exact(&mut message).await.expect("the other side lives");
-                socket.write_all(&message).await.expect("the other side lives");
-            }
-        });
-    });
-    let p50 = run(async move {
-        let (mut socket, mut message) = (one.of_tokio(), [7; MESSAGE_LEN]);
-        let mut samples = Vec::with_capacity(usize::try_from(number).unwrap_or_default());
-        for _ in 0..number {
-            let begin = Instant::now();
-            socket.write_all(&message).await.expect("the other side lives");
-            socket.read_exact(&mut message).await.expect("the other side lives");
-            samples.push(begin.elapsed().as_nanos() as f64);
-        }
-        median(&samples)
-    });
-    echo.join().expect("the other side does not panic");
-    p50
-}
-
 fn bus(name: &str) -> MessageBus {
     MessageBus::builder().node(name).contract(Bench).build()
 }
@@ -513,64 +437,6 @@ impl Drop for SocketPath {
         if let Some(directory) = self.0.parent() {
             std::fs::remove_file(&self.0).ok();
             std::fs::remove_dir(directory).ok();
-        }
-    }
-}
-
-/// A bare socket.
-enum Bare {
-    Unix(std::os::unix::net::UnixStream),
-    Tcp(std::net::TcpStream),
-}
-
-/// What tokio makes of it.
-trait Socket: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
-impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Socket for S {}
-
-fn bare_pair(kind: Kind) -> (Bare, Bare) {
-    match kind {
-        Kind::Unix => {
-            let (one, other) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-            (Bare::Unix(one), Bare::Unix(other))
-        }
-        _ => {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-            let address = listener.local_addr().expect("an address");
-            let one = std::net::TcpStream::connect(address).expect("it listens");
-            let (other, _) = listener.accept().expect("it was dialed");
-            for socket in [&one, &other] {
-                socket.set_nodelay(true).expect("an option of TCP");
-            }
-            (Bare::Tcp(one), Bare::Tcp(other))
-        }
-    }
-}
-
-impl Bare {
-    fn of_tokio(self) -> Box<dyn Socket> {
-        match self {
-            Self::Unix(socket) => {
-                socket.set_nonblocking(true).expect("an option of sockets");
-                Box::new(tokio::net::UnixStream::from_std(socket).expect("a runtime with IO"))
-            }
-            Self::Tcp(socket) => {
-                socket.set_nonblocking(true).expect("an option of sockets");
-                Box::new(tokio::net::TcpStream::from_std(socket).expect("a runtime with IO"))
-            }
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Unix(socket) => socket.read(buffer),
-            Self::Tcp(socket) => socket.read(buffer),
-        }
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Self::Unix(socket) => socket.write_all(bytes),
-            Self::Tcp(socket) => socket.write_all(bytes),
         }
     }
 }
