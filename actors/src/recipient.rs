@@ -119,8 +119,8 @@ pub(crate) trait Answering<Q, R>: RecipientOf {
     /// `limit`: how long the answer is waited for; `None`: as the bus says.
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
 
-    /// Queues the query, and gives then what waits for the answer, however long that takes; `None`: this
-    /// recipient knows no moment between the two.
+    /// Queues the query, and gives then what waits for the answer, however long that takes, and for nothing
+    /// else. `Err`: this recipient knows no moment between the two.
     fn begin(&self, query: Q) -> Result<BoxFuture<'static, Result<AnswerFuture<R>, AskError>>, Q> {
         Err(query)
     }
@@ -278,15 +278,9 @@ impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
         Self { to: Arc::new(to) }
     }
 
-    /// Ready when the query is in the inbox, with what waits for the answer.
-    pub(crate) fn begin(&self, query: Q) -> BoxFuture<'static, Result<AnswerFuture<R>, AskError>> {
-        self.to.begin(query).unwrap_or_else(|query| {
-            let to = self.clone();
-            Box::pin(async move {
-                let answer: AnswerFuture<R> = Box::pin(async move { to.ask(query).await });
-                Ok(answer)
-            })
-        })
+    /// Ready when the query is in the inbox, with what waits for the answer. `Err`: it can be asked alone.
+    pub(crate) fn begin(&self, query: Q) -> Result<BoxFuture<'static, Result<AnswerFuture<R>, AskError>>, Q> {
+        self.to.begin(query)
     }
 
     /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].

@@ -268,6 +268,43 @@ fn each_asker_gets_its_answer_whoever_looks() {
     }
 }
 
+/// Answers when its time has come.
+struct Ponders;
+
+impl Actor for Ponders {
+    type Error = BoxError;
+}
+
+impl Responder<Order> for Ponders {
+    type Reply = Fill;
+    async fn answer(&mut self, order: &Order, _: &mut Context<Self>) -> Fill {
+        tokio::time::sleep(Duration::from_millis(order.n % 3)).await;
+        Fill { n: order.n }
+    }
+}
+
+/// Whoever relays waits as an asker does, and looks, wherever its waker is woken.
+#[test]
+fn a_question_is_relayed_from_one_link_that_spins_to_another() {
+    on_every_runtime(async || {
+        let (market, desk, _path) = linked(ALWAYS).await;
+        let (store, path) = (bus("store"), socket());
+        store.bind_shm_with(&path, spinning(ALWAYS)).unwrap();
+        desk.connect_with(LinkAddress::shm(&*path), spinning(ALWAYS)).unwrap().linked().await;
+        let actor = store.spawn(Ponders).unwrap();
+        store.expose("clerk", Exposed::new().answers::<Order>(actor)).unwrap();
+        let beyond = desk.reply_recipient::<Order>("store/clerk").unwrap();
+        desk.expose("clerk", Exposed::new().answers::<Order>(beyond)).unwrap();
+        let orders = market.reply_recipient::<Order>("desk/clerk").unwrap();
+        for n in 0..100 {
+            assert_eq!(orders.ask(Order { n }).await.unwrap().n, n);
+        }
+        for (bus, peer) in [(&market, "desk"), (&desk, "market"), (&desk, "store"), (&store, "desk")] {
+            assert_eq!(link(bus, peer).connections, 1, "{peer}");
+        }
+    });
+}
+
 /// A number of messages of several topics, each with a receiver of its own, and one with two.
 #[test]
 fn each_receiver_gets_what_is_for_it_whichever_looks() {

@@ -334,7 +334,7 @@ fn each_reason_why_there_is_no_link_is_told() {
             ("desk", of_soon.address(), authority.node("desk"), "the clocks of both machines"),
             ("desk", of_client.address(), authority.node("desk"), "`serverAuth` and `clientAuth`"),
             ("desk", listener.address(), LinkOptions::default(), "the other side speaks TLS"),
-            ("desk", open.address(), authority.node("desk"), "TLS: "),
+            ("desk", open.address(), authority.node("desk"), "give both `tls`, or neither"),
         ];
         for (name, address, options, expected) in rows {
             let node = bus(name);

@@ -291,6 +291,7 @@ impl Driver {
                 }
                 caught(|| tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up"));
                 self.tell_disabled(agreement);
+                self.link.keep_acks(socket.spins());
                 let (out, ends, lasted) = (Vec::new(), false, false);
                 let (lingers, ended, written, full) = (None, false, 0, false);
                 self.line =

@@ -219,13 +219,16 @@ pub(super) async fn listen(
         };
         let Some(accepted) = accepted else { return };
         match accepted {
-            Ok(socket) => {
+            Ok((socket, from)) => {
                 let (greeting, options) = (Arc::clone(&hub), Arc::clone(&options));
                 let patience = Arc::clone(&patience);
                 hub.handshakes.spawn(async move {
                     match greet(&greeting, socket, Side::Accepted, &options, &patience).await {
                         Ok(_) => {}
-                        Err(error) => caught(|| tracing::info!(target: TARGET, %error, "link refused")),
+                        Err(error) => {
+                            let from = from.map(tracing::field::display);
+                            caught(|| tracing::info!(target: TARGET, from, %error, "link refused"));
+                        }
                     }
                 });
             }

@@ -2,21 +2,17 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mycelium_mailbox::wire::{Encoder, Wire};
 use mycelium_mailbox::{Query, ReplySender};
 use mycelium_remote::frame::Header;
-use mycelium_remote::link::{Failure, Question, Taken};
-use tokio::runtime::Handle;
+use mycelium_remote::link::{Failure, Taken};
 
-use super::peer::Peer;
 use super::pending_answer::{AnswerBytes, PendingAnswer};
-use crate::clock::later;
 use crate::error::Asked;
-use crate::recipient::{AnswerFuture, BoxFuture};
-use crate::rt::Instant;
+use crate::recipient::BoxFuture;
 use crate::wire::{Carried, Kind, WireValue};
 use crate::{ActorId, AskError, Recipient, RemoteError, ReplyRecipient, StopReason, TellError};
 
@@ -114,35 +110,19 @@ pub(super) trait Door: Send + Sync {
     ) -> Result<Option<WaitsForRoom>, DoorRefusal>;
 }
 
-/// Who has put a question.
-pub(super) enum AnswerTo {
-    Peer(Arc<Peer>, Question),
-    /// Somebody of this very bus.
-    Here(ReplySender<Result<WireValue, AskError>>),
-}
-
 /// Where the answer to a question goes.
-pub(super) struct WayBack {
-    pub(super) to: AnswerTo,
-    pub(super) runtime: Handle,
-    /// How long the asker waits.
-    pub(super) limit: Option<Duration>,
+pub(super) enum WayBack {
+    Peer(Arc<PendingAnswer>),
+    /// To somebody of this very bus.
+    Here(ReplySender<Result<WireValue, AskError>>),
 }
 
 impl WayBack {
     /// The question, if a peer has put it.
-    pub(super) fn question(&self) -> Option<Question> {
-        match &self.to {
-            AnswerTo::Peer(_, question) => Some(*question),
-            AnswerTo::Here(_) => None,
-        }
-    }
-
-    /// Has the peer that has put the question get this answer.
-    pub(super) fn wait_for(self, answer: AnswerBytes) {
-        if let AnswerTo::Peer(peer, question) = self.to {
-            let due = self.limit.map(|limit| later(Instant::now(), limit));
-            PendingAnswer::begin(answer, peer, question, due, self.runtime);
+    pub(super) fn pending(&self) -> Option<&Arc<PendingAnswer>> {
+        match self {
+            Self::Peer(pending) => Some(pending),
+            Self::Here(_) => None,
         }
     }
 }
@@ -233,32 +213,48 @@ where
         bytes: &[u8],
         way_back: Option<WayBack>,
     ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
-        let asking = self.0.begin(read::<Q>(header, bytes)?);
-        let Some(way_back) = way_back else { return Ok(None) };
-        Ok(Some(Box::pin(async move {
-            if let AnswerTo::Here(asker) = way_back.to {
-                // In the code of whoever asks, so that it is known who waits for whom. One that waits no more
-                // hears nothing.
-                _ = asker.give(answered(asking).await);
-                return Ok(());
+        let query = read::<Q>(header, bytes)?;
+        // In the code of whoever asks, where that is somebody of this bus, so that it is known who waits for
+        // whom. One that waits no more hears nothing.
+        match (self.0.begin(query), way_back) {
+            (_, None) => Ok(None),
+            (Ok(asking), Some(WayBack::Peer(pending))) => Ok(Some(Box::pin(async move {
+                let answer = asking.await.map_err(|error| not_asked(&error))?;
+                // It may take its time: others go on.
+                pending.begin(as_bytes(answer));
+                Ok(())
+            }))),
+            (Err(query), Some(WayBack::Peer(pending))) => {
+                let to = self.0.clone();
+                pending.begin_task(as_bytes(async move { to.ask(query).await }));
+                Ok(None)
             }
-            let answer = asking.await.map_err(|error| not_asked(&error))?;
-            // It may take its time: others go on.
-            way_back.wait_for(Box::pin(async move {
-                let answer = answer.await.map_err(|error| not_asked(&error).failure);
-                answer.and_then(|answer| written(&answer))
-            }));
-            Ok(())
-        })))
+            (Ok(asking), Some(WayBack::Here(asker))) => Ok(Some(Box::pin(async move {
+                _ = asker.give(answered(async move { asking.await?.await }).await);
+                Ok(())
+            }))),
+            (Err(query), Some(WayBack::Here(asker))) => {
+                let to = self.0.clone();
+                Ok(Some(Box::pin(async move {
+                    _ = asker.give(answered(to.ask(query)).await);
+                    Ok(())
+                })))
+            }
+        }
     }
 }
 
+/// The answer for a peer.
+fn as_bytes<R: Wire>(answer: impl Future<Output = Result<R, AskError>> + Send + 'static) -> AnswerBytes {
+    Box::pin(async move {
+        let answer = answer.await.map_err(|error| not_asked(&error).failure);
+        answer.and_then(|answer| written(&answer))
+    })
+}
+
 /// The answer to somebody of this very bus.
-async fn answered<R: Wire>(
-    asking: BoxFuture<'static, Result<AnswerFuture<R>, AskError>>,
-) -> Result<WireValue, AskError> {
-    let answer = asking.await?.await?;
-    written(&answer).map_err(failure_of)
+async fn answered<R: Wire>(answer: impl Future<Output = Result<R, AskError>>) -> Result<WireValue, AskError> {
+    written(&answer.await?).map_err(failure_of)
 }
 
 fn not_asked(error: &AskError) -> DoorRefusal {
@@ -316,6 +312,7 @@ pub(super) mod tests {
         type_id: u16,
         pub(in crate::link) entered: AtomicUsize,
         answers: Option<Answers>,
+        is_full: bool,
     }
 
     impl Stub {
@@ -325,6 +322,12 @@ pub(super) mod tests {
             answer: impl Fn() -> AnswerBytes + Send + Sync + 'static,
         ) -> Self {
             Self { type_id, answers: Some(Box::new(answer)), ..Self::default() }
+        }
+
+        /// It answers questions, and never has room for one.
+        pub(in crate::link) fn that_is_full(type_id: u16) -> Self {
+            let never = || unreachable!("nobody gets in");
+            Self { is_full: true, ..Self::that_answers(type_id, never) }
         }
     }
 
@@ -353,9 +356,12 @@ pub(super) mod tests {
             _: &[u8],
             way_back: Option<WayBack>,
         ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+            if self.is_full {
+                return Ok(Some(Box::pin(std::future::pending())));
+            }
             self.entered.fetch_add(1, Ordering::Relaxed);
             if let (Some(answer), Some(way_back)) = (&self.answers, way_back) {
-                way_back.wait_for(answer());
+                way_back.pending().unwrap().begin(answer());
             }
             Ok(None)
         }

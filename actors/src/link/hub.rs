@@ -149,9 +149,7 @@ impl Hub {
         if made {
             let weak = Arc::downgrade(&hub);
             core.topics.note_changes(Arc::new(move || {
-                let Some(hub) = weak.upgrade() else { return };
-                hub.changes.fetch_add(1, Ordering::SeqCst);
-                hub.changed.notify_one();
+                weak.upgrade().into_iter().for_each(|hub| hub.note_change());
             }));
             hub.spawn(keep_interest(Arc::clone(&hub)));
         }
@@ -278,8 +276,14 @@ impl Hub {
         if of_endpoint || spins(options) {
             core.links.spinning.add(driver.spinning());
         }
+        table.links.insert(peer.name(), LinkEntry { peer: Arc::clone(&peer), task: None });
+        // A runtime that has ended drops the driver here, which looks at the table.
+        drop(table);
         let task = self.runtime.spawn(driver).abort_handle();
-        table.links.insert(peer.name(), LinkEntry { peer: Arc::clone(&peer), task });
+        match lock(&self.table).links.get_mut(name).filter(|entry| Arc::ptr_eq(&entry.peer, &peer)) {
+            Some(entry) => entry.task = Some(task),
+            None => task.abort(),
+        }
         Ok(peer)
     }
 
@@ -349,6 +353,12 @@ impl Hub {
         self.is_behind() || self.version() != seen
     }
 
+    /// What this bus wants may have changed.
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
     /// Looks what this bus wants now, if that may have changed.
     pub(super) fn look(&self) {
         let Some(core) = self.core.upgrade() else { return };
@@ -370,8 +380,9 @@ impl Hub {
             let receivers = topics.receivers(type_id, self.id.get());
             (retains || !receivers.is_empty()).then_some((type_id, round, receivers))
         };
-        let wanted =
-            channels(&self.offers.iter().filter_map(|(type_id, _)| wants(*type_id)).collect::<Vec<_>>());
+        let mut wanted: Vec<_> = self.offers.iter().filter_map(|(type_id, _)| wants(*type_id)).collect();
+        self.tie_exposed(&mut wanted, topics);
+        let wanted = channels(&wanted);
         if *self.orders().1.wanted != wanted {
             self.order(|orders| orders.wanted = Arc::new(wanted));
         } else if !lock(&self.exposed).is_empty() {
@@ -475,7 +486,7 @@ impl Bridge for Hub {
             };
             // Its task does no more than that: it takes long only on a machine that is held up.
             within_grace(KILL_GRACE, ended).await;
-            lock(&self.table).links.values().for_each(|entry| entry.task.abort());
+            lock(&self.table).links.values().for_each(LinkEntry::abort);
             let losses = peers.iter().filter_map(|peer| peer.loss());
             losses.filter(is_named).collect()
         })

@@ -22,6 +22,7 @@ use self::backlog::{Backlog, BacklogEntry, Tried, Unheld};
 use super::TARGET;
 use super::expose::{Door, DoorRefusal, WayBack};
 use super::interest::{Interest, find};
+use super::pending_answer::PendingAnswer;
 use crate::live::{Begun, BusCore, header_of, published_before};
 use crate::wire::WireValue;
 use crate::{StopReason, WirePublishError};
@@ -263,20 +264,20 @@ impl Inflow {
             self.hold(channel, header, bytes, Some(mail));
             return None;
         }
-        let (passed, question) = (mail.passed(), mail.question());
+        let (passed, pending) = (mail.passed(), mail.pending());
         match mail.enter(header, bytes, cx) {
             Ok(Begun::Over(_)) => Some(passed),
             Ok(Begun::Waits(attempt)) => {
                 let (strand, type_id, bytes) = (Strand::Actor(mail.place), header.type_id, bytes.len());
                 let at = self.place(channel);
-                self.channels[at].tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
+                self.channels[at].tried.push(Tried { strand, type_id, bytes, attempt, passed, pending });
                 self.held += 1;
                 self.held_bytes += bytes;
                 None
             }
             Err(refusal) => {
                 self.refuse(header.type_id, &refusal.text);
-                Some(question.map_or(passed, |question| Relieved::Failed(question, refusal.failure)))
+                Some(failed(passed, pending, refusal.failure))
             }
         }
     }
@@ -371,6 +372,20 @@ impl Inflow {
         (before - self.held) as u64
     }
 
+    /// The time of questions is over that wait here: lets go of them.
+    pub(super) fn forget_late(&mut self) {
+        let mut late = Vec::new();
+        for backlog in &mut self.channels {
+            backlog.forget_late(&mut late);
+        }
+        self.channels.retain(|backlog| !backlog.is_empty());
+        for (type_id, bytes) in late {
+            self.held -= 1;
+            self.held_bytes -= bytes;
+            self.refuse(type_id, "the time of a question was over before its actor had room for it");
+        }
+    }
+
     fn refuse(&mut self, type_id: u16, error: &str) {
         self.refused += 1;
         // Each power of two: a peer does not fill the log.
@@ -384,8 +399,8 @@ impl Inflow {
 }
 
 impl DirectMail {
-    fn question(&self) -> Option<Question> {
-        self.way_back.as_ref().and_then(WayBack::question)
+    fn pending(&self) -> Option<Arc<PendingAnswer>> {
+        self.way_back.as_ref().and_then(WayBack::pending).map(Arc::clone)
     }
 
     /// Gives its actor the message, once; what is returned waits for room.
@@ -405,6 +420,12 @@ impl DirectMail {
             Poll::Ready(result) => result.map(|()| Begun::Over(true)),
         }
     }
+}
+
+/// What is told of one that was refused.
+fn failed(passed: Relieved, pending: Option<Arc<PendingAnswer>>, failure: Failure) -> Relieved {
+    let question = pending.and_then(|pending| pending.give_up());
+    question.map_or(passed, |question| Relieved::Failed(question, failure))
 }
 
 /// Polls code that may panic.

@@ -21,8 +21,11 @@ pub(super) fn find(interest: &Interest, type_id: u16) -> Option<&WantedType> {
     interest.get(at)
 }
 
-/// `wanted`: each type that is wanted, rising, the round of its topic, and its receivers.
-pub(super) fn channels(wanted: &[(u16, Option<u64>, Vec<usize>)]) -> Interest {
+/// A type that is wanted, the round of its topic, and its receivers.
+pub(super) type WantedRow = (u16, Option<u64>, Vec<usize>);
+
+/// `wanted`: by rising types.
+pub(super) fn channels(wanted: &[WantedRow]) -> Interest {
     // Each type points to one of its channel that is not above it, at last to itself.
     let mut leads: Vec<usize> = (0..wanted.len()).collect();
     fn lead(leads: &mut [usize], mut at: usize) -> usize {

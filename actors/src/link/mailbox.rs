@@ -6,37 +6,28 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use mycelium_mailbox::wire::Wire;
-use mycelium_mailbox::{Port, ReplyReceiver, ReplySender, SendError, TrySendError};
+use mycelium_mailbox::{Port, ReplyReceiver, ReplySender, SendError};
 use mycelium_remote::link::Taken;
 use tokio::runtime::Handle;
 
-use super::expose::{AnswerTo, DoorRefusal, WayBack, failure_of, write};
+use super::expose::{DoorRefusal, WayBack, failure_of};
 use super::hub::Hub;
 use crate::context::within;
 use crate::error::Asked;
-use crate::live::{
-    CancelPoint, SpinningLinks, Watched, Watchers, address_of, block_on, cancellable, poll_turn, sleep_on,
-    turn,
-};
-use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
-use crate::reference::{Target, sealed};
+use crate::live::{SpinningLinks, Watched, Watchers, address_of, cancellable, sleep_on, turn};
 use crate::rt::Instant;
 use crate::sync::Notify;
-use crate::wire::{Carried, Kind, WireValue};
-use crate::{
-    ActorId, AskError, Down, Identity, Monitor, Recipient, RemoteError, ReplyRecipient, StopReason, TellError,
-};
+use crate::wire::WireValue;
+use crate::{ActorId, AskError, Down, Identity, Monitor, RemoteError, StopReason, TellError};
 
 /// The name that actors of other buses have in identities.
-const NAME: &str = "remote";
+pub(super) const NAME: &str = "remote";
 
 /// An actor of another bus by its path, which nobody has looked for yet.
 pub(super) fn identity_at(path: &str) -> Identity {
@@ -136,6 +127,11 @@ impl RemoteMailbox {
         &self.name
     }
 
+    /// Whether it is one of this very bus.
+    pub(super) fn is_own(&self) -> bool {
+        self.is_own
+    }
+
     /// Whether somebody waits to hear of its end.
     pub(super) fn is_watched(&self) -> bool {
         !self.watchers.is_empty()
@@ -166,7 +162,7 @@ impl RemoteMailbox {
     }
 
     /// Waits until it cannot be reached any more, or another process is there.
-    async fn ended(&self) -> StopReason {
+    pub(super) async fn ended(&self) -> StopReason {
         let restarts = || self.restarts.load(Ordering::SeqCst);
         let before = restarts();
         loop {
@@ -182,7 +178,7 @@ impl RemoteMailbox {
     }
 
     /// Why it cannot be reached; `None`: it can, or that is not known yet.
-    fn reason(&self) -> Option<StopReason> {
+    pub(super) fn reason(&self) -> Option<StopReason> {
         match &*self.reach() {
             Reach::NotLinked => Some(StopReason::NoConnection),
             Reach::Absent(reason) => Some(reason.clone()),
@@ -191,7 +187,7 @@ impl RemoteMailbox {
     }
 
     /// The queue for such messages; `None`: it is not known yet who is there.
-    fn gate(&self, taken: Taken, len: usize) -> Result<Option<Gate>, RemoteError> {
+    pub(super) fn gate(&self, taken: Taken, len: usize) -> Result<Option<Gate>, RemoteError> {
         match &*self.reach() {
             // One of this bus comes here only when the bus has ended.
             Reach::NotLinked | Reach::Here => Err(RemoteError::NotLinked),
@@ -214,16 +210,16 @@ impl RemoteMailbox {
         }
     }
 
-    /// Queues a letter; waits for room.
-    async fn send(&self, taken: Taken, letter: Letter) -> Result<(), RemoteError> {
+    /// Queues a letter; waits for room. The queue that has it.
+    pub(super) async fn send(&self, taken: Taken, letter: Letter) -> Result<Arc<Port<Letter>>, RemoteError> {
         cancellable(self.queue(taken, letter)).await
     }
 
-    async fn queue(&self, taken: Taken, mut letter: Letter) -> Result<(), RemoteError> {
+    async fn queue(&self, taken: Taken, mut letter: Letter) -> Result<Arc<Port<Letter>>, RemoteError> {
         loop {
             let gate = self.open_gate(taken, letter.value.bytes().len()).await?;
             match gate.port.send(letter, 0).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(gate.port),
                 // The peer has said something else meanwhile.
                 Err(SendError::Closed(back)) => letter = back,
                 Err(other) => letter = other.into_inner(),
@@ -234,9 +230,38 @@ impl RemoteMailbox {
     }
 }
 
+/// A question that was queued.
+struct Put {
+    /// `None`: it has come, or nobody waits for it any more.
+    answer: Option<Answer>,
+    port: Arc<Port<Letter>>,
+}
+
+impl Put {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<WireValue, AskError>>> {
+        let Some(answer) = &mut self.answer else { return Poll::Ready(None) };
+        let given = ready!(Pin::new(answer).poll(cx));
+        self.answer = None;
+        Poll::Ready(given)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::is_ready)
+    }
+}
+
+impl Drop for Put {
+    fn drop(&mut self) {
+        // As long as it waits for the peer it holds up what is behind it, and it is to be sent no more.
+        if self.answer.take().is_some() && self.port.load() > 0 {
+            self.port.doorbell().ring();
+        }
+    }
+}
+
 impl RemoteMailbox {
     /// Puts a question; waits for room, and for the answer.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         runtime: Handle,
         taken: Taken,
@@ -254,18 +279,18 @@ impl RemoteMailbox {
     }
 
     /// Queues a question; waits for room.
-    async fn put(&self, taken: Taken, value: WireValue, until: Option<Instant>) -> Result<Answer, AskError> {
+    async fn put(&self, taken: Taken, value: WireValue, until: Option<Instant>) -> Result<Put, AskError> {
         let (reply, answer) = mycelium_mailbox::reply();
         let letter = Letter { value, asks: Some(Asking { reply, until }) };
-        self.send(taken, letter).await.map_err(not_asked)?;
-        Ok(answer)
+        let port = self.send(taken, letter).await.map_err(not_asked)?;
+        Ok(Put { answer: Some(answer), port })
     }
 
-    async fn answered(&self, mut answer: Answer) -> Result<WireValue, AskError> {
+    async fn answered(&self, mut put: Put) -> Result<WireValue, AskError> {
         let given = poll_fn(|cx| {
             loop {
-                match Pin::new(&mut answer).poll(cx) {
-                    Poll::Pending if self.looks_for(cx, &answer) => {}
+                match put.poll(cx) {
+                    Poll::Pending if self.looks_for(cx, &put) => {}
                     given => return given,
                 }
             }
@@ -274,13 +299,13 @@ impl RemoteMailbox {
     }
 
     /// Looks at links that spin, if there are any: whether the answer has come meanwhile.
-    fn looks_for(&self, cx: &mut TaskContext<'_>, answer: &Answer) -> bool {
+    fn looks_for(&self, cx: &mut TaskContext<'_>, put: &Put) -> bool {
         if !self.spinning.any() {
             return false;
         }
         // Askers of one actor count together: more looks or fewer are no harm.
         let mut looks = self.looks.load(Ordering::Relaxed);
-        let found = self.spinning.look_for(cx, address_of(self), &|| answer.is_ready(), &mut looks);
+        let found = self.spinning.look_for(cx, address_of(self), &|| put.is_ready(), &mut looks);
         self.looks.store(looks, Ordering::Relaxed);
         found
     }
@@ -313,9 +338,9 @@ impl RemoteMailbox {
         let exposed = hub.exposed(self.name()).ok_or_else(|| not_asked(RemoteError::NoActor))?;
         let door = exposed.door(taken).ok_or_else(|| not_asked(RemoteError::NotTaken))?;
         let (reply, answer) = mycelium_mailbox::reply();
-        let way_back = WayBack { to: AnswerTo::Here(reply), runtime: hub.runtime().clone(), limit: None };
         let refused = |refusal: DoorRefusal| failure_of(refusal.failure);
-        let entered = door.enter(value.header(), value.bytes(), Some(way_back)).map_err(refused)?;
+        let entered =
+            door.enter(value.header(), value.bytes(), Some(WayBack::Here(reply))).map_err(refused)?;
         if let Some(waits_for_room) = entered {
             waits_for_room.await.map_err(refused)?;
         }
@@ -347,197 +372,73 @@ impl Watched for FormerLife<'_> {
 }
 
 impl RemoteMailbox {
-    fn identity(&self) -> Identity {
+    pub(super) fn identity(&self) -> Identity {
         Identity { id: self.id, name: NAME, path: Some(Arc::clone(&self.path)) }
     }
 
     #[cold]
-    fn not_told<M>(&self, message: M, error: RemoteError) -> TellError<M> {
+    pub(super) fn not_told<M>(&self, message: M, error: RemoteError) -> TellError<M> {
         TellError::Remote(message, Arc::new(self.identity()), error)
     }
 }
 
 /// The error of a question that was put to nobody, or that nobody answers; whoever returns it adds to whom.
 #[cold]
-fn not_asked(error: RemoteError) -> AskError {
+pub(super) fn not_asked(error: RemoteError) -> AskError {
     AskError::remote(None, error)
-}
-
-/// An actor of another bus, or one that is exposed on this one, for messages of one type.
-struct RemoteRef<M> {
-    mailbox: Arc<RemoteMailbox>,
-    hub: Weak<Hub>,
-    of: PhantomData<fn(M)>,
-}
-
-pub(super) fn recipient<M: Wire>(mailbox: Arc<RemoteMailbox>, hub: Weak<Hub>) -> Recipient<M> {
-    Recipient::of(RemoteRef { mailbox, hub, of: PhantomData })
-}
-
-pub(super) fn reply_recipient<Q: Wire, R: Wire>(
-    mailbox: Arc<RemoteMailbox>,
-    hub: Weak<Hub>,
-) -> ReplyRecipient<Q, R> {
-    ReplyRecipient::of(RemoteRef { mailbox, hub, of: PhantomData })
-}
-
-impl<M: Wire> RemoteRef<M> {
-    const TOLD: Taken = Taken { type_id: M::TYPE_ID, asked: false };
-    const ASKED: Taken = Taken { type_id: M::TYPE_ID, asked: true };
-
-    /// Somebody of this very bus.
-    fn local<R: Clone + 'static>(&self, taken: Taken) -> Option<Result<R, RemoteError>> {
-        if !self.mailbox.is_own {
-            return None;
-        }
-        let hub = self.hub.upgrade()?;
-        let Some(exposed) = hub.exposed(self.mailbox.name()) else { return Some(Err(RemoteError::NoActor)) };
-        let door = exposed.door(taken).and_then(|door| door.recipient().downcast_ref::<R>().cloned());
-        Some(door.ok_or(RemoteError::NotTaken))
-    }
-}
-
-impl<M> sealed::Watchable for RemoteRef<M> {
-    fn watched(&self) -> sealed::WatchRef {
-        sealed::WatchRef(Target::Live(Arc::clone(&self.mailbox) as _))
-    }
-}
-
-impl<M> RecipientOf for RemoteRef<M> {
-    fn id(&self) -> ActorId {
-        self.mailbox.id
-    }
-
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn identity(&self) -> Identity {
-        self.mailbox.identity()
-    }
-
-    fn is_alive(&self) -> bool {
-        self.mailbox.reason().is_none()
-    }
-
-    fn ended(&self) -> BoxFuture<'_, StopReason> {
-        Box::pin(cancellable(self.mailbox.ended()))
-    }
-}
-
-impl<M: Wire> Accepting<M> for RemoteRef<M> {
-    fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
-        poll_turn(cx, at)
-    }
-
-    fn offer(&self, message: M) -> Result<(), TellError<M>> {
-        match self.local::<Recipient<M>>(Self::TOLD) {
-            Some(Ok(recipient)) => return recipient.offer(message),
-            Some(Err(error)) => return Err(self.mailbox.not_told(message, error)),
-            None => {}
-        }
-        let gate = match self.mailbox.gate(Self::TOLD, 0) {
-            Ok(Some(gate)) => gate,
-            Ok(None) => return Err(TellError::Full(message, None)),
-            Err(error) => return Err(self.mailbox.not_told(message, error)),
-        };
-        match write(&message) {
-            Ok(value) if value.bytes().len() <= gate.longest => {
-                match gate.port.offer(Letter { value, asks: None }) {
-                    Ok(()) => Ok(()),
-                    // Closed: the peer has just said something else, which whoever waits will see.
-                    Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
-                        Err(TellError::Full(message, None))
-                    }
-                    Err(_) => Err(TellError::Full(message, None)),
-                }
-            }
-            Ok(_) => Err(self.mailbox.not_told(message, RemoteError::TooLong)),
-            Err(error) => Err(self.mailbox.not_told(message, error)),
-        }
-    }
-
-    fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
-        self.offer(message).map_err(|error| match error {
-            TellError::Full(message, None) => {
-                TellError::Full(message, Some(Arc::new(self.mailbox.identity())))
-            }
-            other => other,
-        })
-    }
-
-    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>> {
-        Box::pin(async move {
-            match self.local::<Recipient<M>>(Self::TOLD) {
-                Some(Ok(recipient)) => return recipient.tell(message).await,
-                Some(Err(error)) => return Err(self.mailbox.not_told(message, error)),
-                None => {}
-            }
-            let value = match write(&message) {
-                Ok(value) => value,
-                Err(error) => return Err(self.mailbox.not_told(message, error)),
-            };
-            match self.mailbox.send(Self::TOLD, Letter { value, asks: None }).await {
-                Ok(()) => Ok(()),
-                Err(error) => Err(self.mailbox.not_told(message, error)),
-            }
-        })
-    }
-
-    fn tell_blocking(&self, message: M) -> Result<(), TellError<M>> {
-        // By its path, an actor may turn out to be one of this bus; it is none of an isolate.
-        block_on(Accepting::tell(self, message))
-    }
-}
-
-impl<Q: Wire, R: Wire> Answering<Q, R> for RemoteRef<Q> {
-    fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>> {
-        Box::pin(async move {
-            turn().await;
-            match self.local::<ReplyRecipient<Q, R>>(Self::ASKED) {
-                Some(Ok(recipient)) => {
-                    return match limit {
-                        Some(limit) => recipient.ask_within(query, limit).await,
-                        None => recipient.ask(query).await,
-                    };
-                }
-                Some(Err(error)) => return Err(AskError::remote(Some(self.mailbox.identity()), error)),
-                None => {}
-            }
-            let of_bus = self.hub.upgrade().map(|hub| (hub.ask_limit(), hub.runtime().clone()));
-            let Some((of_bus, runtime)) = of_bus else {
-                return Err(AskError::remote(Some(self.mailbox.identity()), RemoteError::NotLinked));
-            };
-            let limit = limit.or(of_bus);
-            let asked = self.asked(query, runtime, limit).await;
-            asked.map_err(|error| error.of(self.mailbox.identity(), limit))
-        })
-    }
-}
-
-impl<Q: Wire> RemoteRef<Q> {
-    async fn asked<R: Wire>(
-        &self,
-        query: Q,
-        runtime: Handle,
-        limit: Option<Duration>,
-    ) -> Result<R, AskError> {
-        let value = write(&query).map_err(not_asked)?;
-        drop(query);
-        let answer = self.mailbox.ask(runtime, Self::ASKED, value, limit).await?;
-        let read = StopReason::catch(|| {
-            R::from_wire(Kind::of::<R>(), answer.header(), answer.bytes(), WireValue::new)
-        });
-        let unreadable = || not_asked(RemoteError::Unanswerable);
-        if answer.header().type_id != R::TYPE_ID {
-            return Err(unreadable());
-        }
-        read.map_err(|_| unreadable())?.map_err(|_| unreadable())
-    }
 }
 
 impl fmt::Debug for RemoteMailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Wake, Waker};
+
+    use mycelium_mailbox::{Doorbell, Inbox, InboxOptions, Source, Stamps};
+    use mycelium_remote::frame::Header;
+
+    use super::*;
+
+    /// Looks at the queue as the task of a link would, and notes whether anybody waits for an answer.
+    struct Looks(Mutex<Inbox<Letter>>, AtomicBool);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            let inbox = self.0.lock().unwrap();
+            let asked = inbox.peek().and_then(|(letter, _)| letter.asks.as_ref());
+            self.1.store(asked.is_some_and(|asking| asking.reply.is_in_vain()), Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn whoever_gives_up_a_question_that_waits_for_the_peer_has_the_link_look_at_it() {
+        let bell = Arc::new(Doorbell::new());
+        let port = Arc::new(Port::new(Arc::new(Stamps::new()), Arc::clone(&bell), InboxOptions::default()));
+        let mut inbox = Inbox::of(Arc::clone(&port));
+        let put = || {
+            let (reply, answer) = mycelium_mailbox::reply();
+            let value = WireValue::new(Header::default(), &[]);
+            assert!(port.offer(Letter { value, asks: Some(Asking { reply, until: None }) }).is_ok());
+            Put { answer: Some(answer), port: Arc::clone(&port) }
+        };
+        let sent = put();
+        assert!(inbox.head().is_some() && inbox.take().is_some());
+        inbox.commit();
+        let waits = put();
+        assert!(inbox.head().is_some());
+        let looks = Arc::new(Looks(Mutex::new(inbox), AtomicBool::new(false)));
+        assert!(bell.prepare(&Waker::from(Arc::clone(&looks))));
+        drop(waits);
+        assert!(looks.1.load(Ordering::SeqCst) && !bell.is_asleep());
+        looks.0.lock().unwrap().take();
+        looks.0.lock().unwrap().commit();
+        assert!(bell.prepare(Waker::noop()));
+        drop(sent);
+        assert!(bell.is_asleep(), "the link has it");
     }
 }

@@ -41,6 +41,7 @@ mod outflow;
 mod peer;
 mod pending_answer;
 mod publisher_to;
+mod remote_ref;
 mod secret;
 mod security;
 #[cfg(target_os = "linux")]
@@ -330,7 +331,7 @@ impl MessageBus {
     pub fn recipient<M: Wire>(&self, path: &str) -> Result<Recipient<M>, LinkError> {
         let hub = Hub::of(self)?;
         let mailbox = hub.mailbox_at::<M>(path)?;
-        Ok(mailbox::recipient(mailbox, std::sync::Arc::downgrade(&hub)))
+        Ok(remote_ref::recipient(mailbox, std::sync::Arc::downgrade(&hub)))
     }
 
     /// The same for queries, which the actor answers with the message that the contract gives (`reply`).
@@ -351,7 +352,7 @@ impl MessageBus {
             return Err(LinkError::NotInContract { message: Q::Reply::NAME });
         }
         let mailbox = hub.mailbox_at::<Q>(path)?;
-        Ok(mailbox::reply_recipient(mailbox, std::sync::Arc::downgrade(&hub)))
+        Ok(remote_ref::reply_recipient(mailbox, std::sync::Arc::downgrade(&hub)))
     }
 
     /// Asks an actor of a linked bus in bytes: for tools and bindings, which have a contract and no types.

@@ -257,10 +257,10 @@ impl Peer {
         next
     }
 
-    /// The task's: gives up those whose time is over.
-    pub(super) fn give_up_late(&self, now: Instant) {
+    /// The task's: gives up those whose time is over. Whether the actor of one of them does not have it yet.
+    pub(super) fn give_up_late(&self, now: Instant) -> bool {
         let due = self.times().take_due(now);
-        expire(&due);
+        expire(&due)
     }
 
     fn times(&self) -> MutexGuard<'_, AskTimes> {
@@ -318,7 +318,7 @@ impl Peer {
         drop(asks);
         // Nobody hears the answers.
         let all = std::mem::take(&mut *self.times()).into_all();
-        expire(&all);
+        let _those_that_wait_go_too = expire(&all);
         self.set_attached(false);
     }
 

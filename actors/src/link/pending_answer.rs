@@ -16,7 +16,7 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use mycelium_mailbox::discard;
 use mycelium_remote::link::{Failure, Question};
 use tokio::runtime::Handle;
-use tokio::task::unconstrained;
+use tokio::task::{JoinError, JoinHandle, unconstrained};
 
 use super::peer::Peer;
 use crate::StopReason;
@@ -32,7 +32,7 @@ const ANSWERED_MAX: usize = 64;
 /// An answer as bytes, or why there is none.
 pub(super) type AnswerBytes = BoxFuture<'static, Result<WireValue, Failure>>;
 
-/// A question of a peer that its actor has.
+/// A question of a peer that is not answered.
 pub(super) struct PendingAnswer {
     stage: Mutex<Stage>,
     peer: Arc<Peer>,
@@ -41,6 +41,8 @@ pub(super) struct PendingAnswer {
 }
 
 enum Stage {
+    /// Its actor does not have it yet.
+    Asked,
     Waits(AnswerBytes),
     /// Somebody polls it, and meanwhile it was woken, or its time has ended.
     Polled {
@@ -52,20 +54,66 @@ enum Stage {
 }
 
 impl PendingAnswer {
-    /// Waits for this answer, at most until `due`.
-    pub(super) fn begin(
-        answer: AnswerBytes,
+    /// One that has come, and has until `due`.
+    pub(super) fn new(
         peer: Arc<Peer>,
         question: Question,
         due: Option<Instant>,
         runtime: Handle,
-    ) {
-        let stage = Mutex::new(Stage::Waits(answer));
-        let pending = Arc::new(Self { stage, peer, question, runtime });
+    ) -> Arc<Self> {
+        let pending = Arc::new(Self { stage: Mutex::new(Stage::Asked), peer, question, runtime });
         if let Some(due) = due {
             pending.peer.answer_until(due, Arc::downgrade(&pending));
         }
-        pending.poll();
+        pending
+    }
+
+    /// Its actor has it: waits for this answer, unless its time is over.
+    ///
+    /// It is polled by the thread that wakes it, in the midst of whatever that does: so it is to wait for the
+    /// answer alone. The runtime may wake it while it holds what a further wait would need.
+    pub(super) fn begin(self: &Arc<Self>, answer: AnswerBytes) {
+        let mut stage = self.stage();
+        if !matches!(*stage, Stage::Asked) {
+            drop(stage);
+            discard(answer);
+            return;
+        }
+        *stage = Stage::Waits(answer);
+        drop(stage);
+        self.poll();
+    }
+
+    /// The same for an answer that waits for other things too: a task does.
+    pub(super) fn begin_task(self: &Arc<Self>, answer: AnswerBytes) {
+        struct Ends(JoinHandle<Result<WireValue, Failure>>);
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                self.0.abort();
+            }
+        }
+        let mut task = Ends(self.runtime.spawn(answer));
+        self.begin(Box::pin(async move {
+            let failure = |error: JoinError| match error.is_panic() {
+                true => Failure::Panicked,
+                false => Failure::Stopped,
+            };
+            (&mut task.0).await.unwrap_or_else(|error| Err(failure(error)))
+        }));
+    }
+
+    /// Nobody will answer it: what its peer is to be told, unless it was told already that it is late.
+    pub(super) fn give_up(&self) -> Option<Question> {
+        let mut stage = self.stage();
+        matches!(*stage, Stage::Asked).then(|| {
+            *stage = Stage::Over;
+            self.question
+        })
+    }
+
+    /// Whether nobody waits for its answer any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(*self.stage(), Stage::Over)
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -97,7 +145,8 @@ impl PendingAnswer {
         *stage = match std::mem::replace(&mut *stage, polled) {
             Stage::Waits(answer) => return Some(answer),
             Stage::Polled { late, .. } => Stage::Polled { woken: true, late },
-            Stage::Over => Stage::Over,
+            // Nobody has its waker before it is begun.
+            before @ (Stage::Asked | Stage::Over) => before,
         };
         None
     }
@@ -124,18 +173,26 @@ impl PendingAnswer {
         }
     }
 
-    /// Its time is over.
-    fn expire(&self) {
+    /// Its time is over. Whether its actor does not have it yet.
+    fn expire(&self) -> bool {
         let mut stage = self.stage();
         if let Stage::Polled { late, .. } = &mut *stage {
             *late = true;
-            return;
+            return false;
         }
         let before = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
-        if let Stage::Waits(answer) = before {
-            self.peer.answer(self.question, Err(Failure::Late));
-            discard(answer);
+        match before {
+            Stage::Waits(answer) => {
+                self.peer.answer(self.question, Err(Failure::Late));
+                discard(answer);
+                false
+            }
+            Stage::Asked => {
+                self.peer.answer(self.question, Err(Failure::Late));
+                true
+            }
+            Stage::Polled { .. } | Stage::Over => false,
         }
     }
 }
@@ -219,9 +276,9 @@ impl AskTimes {
     }
 }
 
-/// Tells those that they are late.
-pub(super) fn expire(due: &[Weak<PendingAnswer>]) {
-    due.iter().filter_map(Weak::upgrade).for_each(|pending| pending.expire());
+/// Tells those that they are late. Whether the actor of one of them does not have it yet.
+pub(super) fn expire(due: &[Weak<PendingAnswer>]) -> bool {
+    due.iter().filter_map(Weak::upgrade).fold(false, |any, pending| pending.expire() | any)
 }
 
 #[cfg(test)]
@@ -250,9 +307,13 @@ mod tests {
         limits: &[Option<u64>],
         answer: impl Fn() -> AnswerBytes + Send + Sync + 'static,
     ) -> (ToAndFro, Vec<bool>) {
+        asked_of(Stub::that_answers(one().type_id, answer), limits)
+    }
+
+    fn asked_of(actor: Stub, limits: &[Option<u64>]) -> (ToAndFro, Vec<bool>) {
         let mut link = ToAndFro::new();
         let hub = Hub::of(&link.bus).unwrap();
-        hub.expose("desk", Exposed::default().with(Stub::that_answers(one().type_id, answer)), None).unwrap();
+        hub.expose("desk", Exposed::default().with(actor), None).unwrap();
         let mailbox = link.other.open("desk").unwrap();
         link.write();
         (0..3).for_each(|_| drop(link.exchange()));
@@ -287,6 +348,21 @@ mod tests {
         assert!(asked.pop().unwrap().give(an_answer()).is_err());
         asked.remove(0).give(an_answer()).unwrap();
         assert_eq!(link.exchange(), [true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_that_wait_for_room_are_let_go_of_when_their_time_is_over() {
+        let limits = [Some(2_000_000_000), Some(1_000_000_000), None, Some(1_000_000_000)];
+        let (mut link, heard) = asked_of(Stub::that_is_full(one().type_id), &limits);
+        let held = |link: &ToAndFro| {
+            let stats = link.stats();
+            (stats.held, stats.refused)
+        };
+        assert_eq!((heard, held(&link)), (vec![], (4, 0)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!((link.exchange(), held(&link)), (vec![false, false], (2, 2)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!((link.exchange(), held(&link)), (vec![false], (1, 3)), "the one that was tried");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use mycelium_mailbox::wire::Wire;
 
 use super::LinkError;
 use super::hub::Hub;
-use super::mailbox;
+use super::remote_ref;
 use crate::reference::sealed;
 use crate::{Identity, MessageBus, Recipient, TellError, Watchable};
 
@@ -80,7 +80,7 @@ impl MessageBus {
     pub fn publisher_to<M: Wire>(&self, service: &str) -> Result<PublisherTo<M>, LinkError> {
         let hub = Hub::of(self)?;
         let mailbox = hub.mailbox_of_service::<M>(service)?;
-        Ok(PublisherTo(mailbox::recipient(mailbox, Arc::downgrade(&hub))))
+        Ok(PublisherTo(remote_ref::recipient(mailbox, Arc::downgrade(&hub))))
     }
 }
 

@@ -172,6 +172,11 @@ impl ShmSocket {
         (self.spin.since.is_some() && !rings.reader_waits).then(|| rings.reader.has_bytes())
     }
 
+    /// Whether its reader spins before it sleeps.
+    pub(super) fn spins(&self) -> bool {
+        !self.spin.limit.is_zero()
+    }
+
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.rings {
             _ if self.ready => Poll::Ready(Ok(())),

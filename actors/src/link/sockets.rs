@@ -34,6 +34,11 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
         None
     }
 
+    /// Whether it looks for a while, as its options say: messages may go to and fro in a microsecond.
+    fn spins(&self) -> bool {
+        false
+    }
+
     /// Whether a write takes no system call but to wake the other side, so that the thread that publishes may
     /// do it itself, and blocks it never.
     fn is_direct(&self) -> bool {
@@ -48,6 +53,10 @@ impl Socket for ShmSocket {
         Self::look(self)
     }
 
+    fn spins(&self) -> bool {
+        Self::spins(self)
+    }
+
     fn is_direct(&self) -> bool {
         true
     }
@@ -55,8 +64,9 @@ impl Socket for ShmSocket {
 impl Socket for TcpStream {}
 impl Socket for tokio::io::Empty {}
 
-/// A connection that has come. `Err` with `None`: its other side may not connect.
-pub(super) type AcceptedSocket = Result<Box<dyn Socket>, Option<io::Error>>;
+/// A connection that has come, and from where if that has an address. `Err` with `None`: its other side may
+/// not connect.
+pub(super) type AcceptedSocket = Result<(Box<dyn Socket>, Option<SocketAddr>), Option<io::Error>>;
 
 /// What a look after the file of a socket has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,18 +155,18 @@ impl OpenSocket {
             #[cfg(unix)]
             Self::Unix(_, listener) => {
                 let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
-                if unix::is_own(&stream).map_err(Some)? { Ok(Box::new(stream)) } else { Err(None) }
+                if unix::is_own(&stream).map_err(Some)? { Ok((Box::new(stream), None)) } else { Err(None) }
             }
             #[cfg(target_os = "linux")]
             Self::Shm(_, listener, spin) => {
                 let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
                 let own = unix::is_own(&stream).map_err(Some)?;
-                if own { Ok(Box::new(ShmSocket::accepted(stream, *spin))) } else { Err(None) }
+                if own { Ok((Box::new(ShmSocket::accepted(stream, *spin)), None)) } else { Err(None) }
             }
             Self::Tcp(listener, security) => {
-                let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
+                let (stream, from) = ready!(listener.poll_accept(cx)).map_err(Some)?;
                 stream.set_nodelay(true).map_err(Some)?;
-                Ok(security.accepts(stream))
+                Ok((security.accepts(stream), Some(from)))
             }
         })
     }

@@ -365,7 +365,13 @@ fn explained(error: &io::Error) -> io::Error {
     let text = error.to_string();
     let remedy = if text.contains("InvalidContentType") || text.contains("corrupt message") {
         "; the other side does not speak TLS: give both `tls`, or neither"
-    } else if text.contains("UnknownIssuer") || text.contains("UnknownCA") || text.contains("BadSignature") {
+    } else if text.contains("handshake eof") {
+        "; the other side has closed the connection in the midst of the handshake: if it does not speak TLS, \
+         give both `tls`, or neither; else its log says why"
+    } else if ["UnknownIssuer", "UnknownCA", "BadSignature", "DecryptError"]
+        .iter()
+        .any(|of| text.contains(of))
+    {
         "; both certificates must come from the authority that the other side is given"
     } else if text.to_lowercase().contains("expired") {
         "; make a new certificate (`mycelium certs`), and look at the clocks of both machines"

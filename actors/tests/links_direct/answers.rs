@@ -15,7 +15,7 @@ use mycelium_random::Random;
 use tokio::sync::Semaphore;
 
 use crate::common::{Heard, on_every_runtime};
-use crate::kit::{Fill, Order, Text, builder, bus, link, linked, until};
+use crate::kit::{Fill, Order, Text, builder, bus, find, link, linked, until};
 use crate::proxy::{Faults, Proxy};
 
 impl Query for Order {
@@ -212,6 +212,51 @@ fn a_pool_that_is_asked_over_a_link_is_asked_in_order_and_holds_the_link_back() 
         }
         assert_eq!(archive.asked(), (0..ASKED).collect::<Vec<_>>());
         tree.shutdown().await.unwrap();
+    });
+}
+
+/// The time of a question counts from when it has come, also where its actor has no room for it.
+#[test]
+fn a_question_whose_time_is_over_before_its_actor_has_room_never_reaches_it() {
+    on_every_runtime(async || {
+        let (market, desk) = (bus("market"), builder("desk").inbox_capacity(1).build());
+        let listener = desk.bind_tcp("127.0.0.1:0").unwrap();
+        market.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+        let archive = Archive::new();
+        let actor = desk.spawn(archive.clone()).unwrap();
+        desk.expose("archive", Exposed::new().answers::<Fill>(actor)).unwrap();
+        let fills = market.reply_recipient::<Fill>("desk/archive").unwrap();
+        until(|| fills.is_alive()).await;
+        let asks = |n: u64, limit: Option<Duration>| {
+            let fills = fills.clone();
+            tokio::spawn(async move {
+                match limit {
+                    Some(limit) => fills.ask_within(Fill { n }, limit).await,
+                    None => fills.ask(Fill { n }).await,
+                }
+            })
+        };
+        // One is in hand, one in the inbox or tried, and the others come after it.
+        let mut asked = Vec::new();
+        for n in 0..6 {
+            let is_short = [2, 3, 5].contains(&n);
+            asked.push(asks(n, is_short.then_some(Duration::from_millis(300))));
+            until(|| find(&desk, "market").is_some_and(|link| link.received == n + 1)).await;
+        }
+        until(|| link(&desk, "market").refused == 3).await;
+        // The last one, and the one that is tried unless the inbox has it.
+        assert!((1..=2).contains(&link(&desk, "market").held));
+        archive.permits.add_permits(100);
+        for (n, asked) in asked.into_iter().enumerate() {
+            match asked.await.unwrap() {
+                Ok(answer) => assert_eq!(answer.n, 2 * n as u64),
+                Err(error) => {
+                    assert!(matches!(error, AskError::Timeout(_)) && [2, 3, 5].contains(&n), "{error}")
+                }
+            }
+        }
+        assert_eq!(archive.asked(), [0, 1, 4]);
+        until(|| link(&market, "desk").waiting == 0).await;
     });
 }
 

@@ -66,11 +66,19 @@ impl Handler<Fill> for Gated {
 
 /// Two linked buses, an actor on the second one that hardly takes anything at once, and the way to it.
 async fn with(gated: &Gated) -> (MessageBus, MessageBus, Recipient<Order>) {
+    behind(gated, |_| Exposed::new()).await
+}
+
+/// The same where others are behind its name too.
+async fn behind(
+    gated: &Gated,
+    others: impl FnOnce(&MessageBus) -> Exposed,
+) -> (MessageBus, MessageBus, Recipient<Order>) {
     let (market, desk) = (bus("market"), builder("desk").inbox_capacity(1).build());
     let listener = market.bind_tcp("127.0.0.1:0").unwrap();
     desk.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
     let actor = desk.spawn(gated.clone()).unwrap();
-    desk.expose("desk", Exposed::new().takes::<Order>(actor)).unwrap();
+    desk.expose("desk", others(&desk).takes::<Order>(actor)).unwrap();
     let orders = market.recipient::<Order>("desk/desk").unwrap();
     until(|| orders.is_alive()).await;
     (market, desk, orders)
@@ -96,6 +104,42 @@ fn what_is_told_stays_behind_what_waits_when_its_actor_subscribes() {
         gated.permits.add_permits(100);
         until(|| gated.heard().len() == 13).await;
         assert_eq!(gated.heard(), std::iter::once(SUBSCRIBES).chain(0..12).collect::<Vec<_>>());
+    });
+}
+
+/// Of several actors behind one name each gets all in order, whichever was named first and whatever the
+/// others receive.
+#[test]
+fn what_is_told_to_one_of_several_actors_behind_a_name_stays_behind_its_topics() {
+    on_every_runtime(async || {
+        for other_receives in [false, true] {
+            let (gated, other) = (Gated::new(true), Gated::new(false));
+            other.permits.add_permits(100);
+            let spawned = other.clone();
+            let (market, desk, orders) = behind(&gated, |desk| {
+                let other = desk.spawn(spawned).unwrap();
+                if other_receives {
+                    other.try_tell(Order { n: SUBSCRIBES }).unwrap();
+                }
+                Exposed::new().takes::<Tick>(other)
+            })
+            .await;
+            until_wanted(&market, "desk", if other_receives { &["Fill", "Tick"] } else { &["Fill"] }).await;
+            let fills = market.publisher::<Fill>().unwrap();
+            for n in 0..10 {
+                fills.publish(Fill { n }).await.unwrap();
+            }
+            until(|| link(&desk, "market").received == 10).await;
+            assert!(link(&desk, "market").held > 5);
+            orders.tell(Order { n: 10 }).await.unwrap();
+            market.recipient::<Tick>("desk/desk").unwrap().tell(Tick { n: 11 }).await.unwrap();
+            until(|| link(&desk, "market").received == 12).await;
+            // A message that can pass now would.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            gated.permits.add_permits(100);
+            until(|| gated.heard().len() == 11 && other.heard().last() == Some(&11)).await;
+            assert_eq!(gated.heard(), (0..11).collect::<Vec<_>>());
+        }
     });
 }
 

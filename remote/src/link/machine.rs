@@ -38,10 +38,6 @@ pub struct LinkConfig {
     pub frame_ns: u64,
     /// An acknowledgement waits so long for a message that it could travel with, in nanoseconds.
     pub ack_delay_ns: u64,
-    /// It travels with none before it has waited so long, in nanoseconds. Where messages go to and fro in a
-    /// microsecond, one for each is a second frame each way; but a peer that dies meanwhile leaves those
-    /// behind as not acknowledged that it has answered.
-    pub ack_stays_ns: u64,
 }
 
 impl Default for LinkConfig {
@@ -53,7 +49,6 @@ impl Default for LinkConfig {
             silence_ns: 5_000_000_000,
             frame_ns: 5_000_000_000,
             ack_delay_ns: 5_000_000,
-            ack_stays_ns: 0,
         }
     }
 }
@@ -65,6 +60,8 @@ impl Default for LinkConfig {
 #[derive(Debug)]
 pub struct Link {
     pub(super) config: LinkConfig,
+    /// See [`keep_acks`](Self::keep_acks).
+    pub(super) keeps_acks: bool,
     pub(super) end: u64,
     peer_end: u64,
     /// When either of the two changed last.
@@ -112,6 +109,7 @@ impl Link {
         assert!(end != 0, "an incarnation is not zero");
         Self {
             config,
+            keeps_acks: false,
             end,
             peer_end: 0,
             changed_at: 0,

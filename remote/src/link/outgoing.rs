@@ -193,6 +193,14 @@ impl Link {
         self.window.is_mid_frame()
     }
 
+    /// Whether an acknowledgement travels with no message before it has waited for half of
+    /// [`ack_delay_ns`](super::LinkConfig::ack_delay_ns); not so at first. Where messages go to and fro in a
+    /// microsecond, one for each is a second frame each way; but a peer that dies meanwhile leaves those
+    /// behind as not acknowledged that it has answered.
+    pub fn keep_acks(&mut self, keep: bool) {
+        self.keeps_acks = keep;
+    }
+
     /// Whether there is nothing to be written before the [deadline](Self::deadline): no message, and nothing
     /// that this end has to say itself.
     #[must_use]
@@ -208,8 +216,8 @@ impl Link {
     /// Whether an acknowledgement is to be written now.
     fn owes_ack(&self, now: u64) -> bool {
         let waits = self.ack_at != u64::MAX;
-        let stays = self.config.ack_delay_ns.saturating_sub(self.config.ack_stays_ns);
-        let travels = || now >= self.ack_at.saturating_sub(stays);
+        let stays = if self.keeps_acks { self.config.ack_delay_ns / 2 } else { 0 };
+        let travels = || now.saturating_add(self.config.ack_delay_ns) >= self.ack_at.saturating_add(stays);
         self.is_idle(now)
             || self.owes_much()
             || waits && (now >= self.ack_at || !self.window.is_written() && travels())

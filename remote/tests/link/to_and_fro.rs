@@ -4,8 +4,10 @@ use super::*;
 
 #[test]
 fn messages_that_go_to_and_fro_are_acknowledged_one_by_one_unless_that_is_to_stay() {
-    for (stays, first) in [(0, vec!["ack", "message"]), (3 * MS, vec!["message"])] {
-        go_to_and_fro(linked_with(LinkConfig { ack_stays_ns: stays, ..LinkConfig::default() }), &first);
+    for (stay, first) in [(false, vec!["ack", "message"]), (true, vec!["message"])] {
+        let mut link = linked_with(LinkConfig { ack_delay_ns: 6 * MS, ..LinkConfig::default() });
+        link.keep_acks(stay);
+        go_to_and_fro(link, &first);
     }
 }
 
@@ -23,7 +25,7 @@ fn go_to_and_fro(mut link: Link, first: &[&str]) {
     assert_eq!(to_and_fro(&mut link, 0), first);
     assert_eq!(to_and_fro(&mut link, 2 * MS), first);
     let others_wait = first == ["message"];
-    assert_eq!(link.deadline() == Some(5 * MS), others_wait, "the first one is acknowledged by then");
+    assert_eq!(link.deadline() == Some(6 * MS), others_wait, "the first one is acknowledged by then");
     assert_eq!(to_and_fro(&mut link, 3 * MS), ["ack", "message"]);
     assert_eq!(to_and_fro(&mut link, 3 * MS), first);
 }

@@ -21,7 +21,6 @@ pub(crate) const CONFIG: LinkConfig = LinkConfig {
     silence_ns: 3_500_000_000,
     frame_ns: 10_000_000_000,
     ack_delay_ns: 5_000_000,
-    ack_stays_ns: 0,
 };
 
 const fn offer(name: &'static str) -> Offer<'static> {

@@ -189,7 +189,11 @@ impl Driver {
 
     /// Whether it is to be looked at again.
     fn look_on(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        let spins = |driver: &Self| driver.line.as_ref().is_some_and(|line| line.socket.look().is_some());
+        let spins = |driver: &Self| {
+            // Where it reads no more for now, whoever makes room wakes the task.
+            let line = driver.line.as_ref().filter(|_| !driver.rested);
+            line.is_some_and(|line| line.socket.look().is_some())
+        };
         if !spins(self) {
             return false;
         }

@@ -50,7 +50,9 @@ impl Driver {
                 self.give_up();
             }
             if answers.is_some_and(|at| at <= now) {
-                self.peer.give_up_late(now);
+                if self.peer.give_up_late(now) {
+                    self.inflow.forget_late();
+                }
                 busy = true;
             }
             if lingers.is_some_and(|at| at <= now) {

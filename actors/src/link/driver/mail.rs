@@ -10,9 +10,12 @@ use mycelium_remote::link::{Direct, Failure, Input, Link, Question, SendError, S
 
 use super::Driver;
 use crate::AskError;
-use crate::link::expose::{AnswerTo, Exposed, WayBack, failure_of};
+use crate::clock::later;
+use crate::link::expose::{Exposed, WayBack, failure_of};
 use crate::link::inflow::{DirectMail, Relieved};
 use crate::link::peer::answer_len;
+use crate::link::pending_answer::PendingAnswer;
+use crate::rt::Instant;
 use crate::wire::WireValue;
 
 /// Answers that wait for the link.
@@ -138,10 +141,10 @@ impl Driver {
         let failure = if exposed.is_some() { Failure::NotTaken } else { Failure::Stopped };
         let passed = match (door, question) {
             (Some(door), question) => {
-                let way_back = question.map(|question| WayBack {
-                    to: AnswerTo::Peer(Arc::clone(&self.peer), question),
-                    runtime: self.hub.runtime().clone(),
-                    limit: limit_ns.map(Duration::from_nanos),
+                let way_back = question.map(|question| {
+                    let due = limit_ns.map(|limit| later(Instant::now(), Duration::from_nanos(limit)));
+                    let (peer, runtime) = (Arc::clone(&self.peer), self.hub.runtime().clone());
+                    WayBack::Peer(PendingAnswer::new(peer, question, due, runtime))
                 });
                 if way_back.is_some() {
                     self.inflow.questions_wait |= self.owes_enough();

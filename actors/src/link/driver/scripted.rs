@@ -30,6 +30,10 @@ pub(in crate::link) trait Script: Send + Unpin {
         None
     }
 
+    fn spins(&self) -> bool {
+        false
+    }
+
     fn is_direct(&self) -> bool {
         false
     }
@@ -65,6 +69,10 @@ impl<S: Script> AsyncWrite for Scripted<S> {
 impl<S: Script> Socket for Scripted<S> {
     fn look(&self) -> Option<bool> {
         self.0.look()
+    }
+
+    fn spins(&self) -> bool {
+        self.0.spins()
     }
 
     fn is_direct(&self) -> bool {

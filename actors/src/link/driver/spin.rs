@@ -23,7 +23,8 @@ impl Driver {
     /// After [`sleep`](Self::sleep), where nothing has moved: looks again for a moment, if the connection
     /// is one that spins. Whether there is something to do.
     pub(super) fn spin(&self) -> bool {
-        let Some(line) = &self.line else { return false };
+        // Where it reads no more for now, there is something all the time.
+        let Some(line) = self.line.as_ref().filter(|_| !self.rested) else { return false };
         let mut begin = None;
         for look in 1..=LOOKS_MAX {
             match line.socket.look() {

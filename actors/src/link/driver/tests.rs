@@ -7,8 +7,10 @@ use mycelium_remote::link::{Agreement, Ended, Greeting, Handshake, Hello, LinkCo
 use tokio::io::ReadBuf;
 
 use super::scripted::{Script, Scripted};
+use super::to_and_fro::ToAndFro;
 use super::*;
-use crate::MessageBus;
+use crate::live::SpinningLink;
+use crate::{MessageBus, Subscription};
 
 /// The peer writes and closes while this end looks elsewhere: what it has said is read once a write has
 /// failed.
@@ -38,8 +40,18 @@ pub(super) fn attached(
     hub: &Arc<Hub>,
     socket: impl FnOnce(&mut Link) -> Box<dyn Socket>,
 ) -> Driver {
+    attached_with(LinkOptions::default(), core, hub, socket)
+}
+
+/// The same with these options.
+pub(super) fn attached_with(
+    options: LinkOptions,
+    core: &Arc<BusCore>,
+    hub: &Arc<Hub>,
+    socket: impl FnOnce(&mut Link) -> Box<dyn Socket>,
+) -> Driver {
     let peer = Arc::new(Peer::new("tool/desk"));
-    let mut driver = Driver::new(Arc::clone(hub), Arc::clone(core), peer, Arc::default());
+    let mut driver = Driver::new(Arc::clone(hub), Arc::clone(core), peer, Arc::new(options));
     let mut bytes = Vec::new();
     let hello = Hello { name: "tool/desk", nonce: 1, value_len_max: 1 << 20, offers: &hub.offers };
     hello.encode(&mut bytes).unwrap();
@@ -232,6 +244,48 @@ fn what_a_peer_wants_behind_the_last_words_is_owed_to_nobody() {
             assert_eq!(names.is_empty(), ends, "{names:?}");
         }
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_spins_and_reads_no_more_for_now_leaves_its_thread_to_others() {
+    let mut link = ToAndFro::with(LinkOptions::default().held_bytes(1), true);
+    let mut full = link.bus.subscribe_wire_with(["ones"], Subscription::block().capacity(1)).unwrap();
+    (0..3).for_each(|_| drop(link.exchange()));
+    // One has room, one waits for it, and one stays where it is.
+    for _ in 0..3 {
+        link.say();
+        (0..4).for_each(|_| link.poll());
+    }
+    assert_eq!(link.heard(), 1);
+    let before = link.woken.wakes();
+    (0..10).for_each(|_| link.poll());
+    assert_eq!(link.woken.wakes(), before, "it wakes itself");
+    link.task.shared.receivers.have_looked();
+    assert!(!link.task.shared.look(1, &|| false), "a receiver would look for nothing");
+    for _ in 0..3 {
+        assert!(full.try_recv().is_some());
+        assert!(link.woken.wakes() > before, "there is room");
+        link.exchange();
+    }
+    assert_eq!((link.heard(), full.try_recv().is_none()), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_connection_that_spins_keeps_acknowledgements_back_from_messages() {
+    for spins in [false, true] {
+        let mut link = ToAndFro::with(LinkOptions::default(), spins);
+        link.say();
+        link.exchange();
+        link.publish();
+        link.exchange();
+        let stats = link.other.stats();
+        assert_eq!((stats.received, stats.acknowledged), (1, u64::from(!spins)), "{spins}");
+        // As the documentation of `LinkOptions::spin` says.
+        tokio::time::advance(Duration::from_micros(2_501)).await;
+        link.publish();
+        link.exchange();
+        assert_eq!(link.other.stats().acknowledged, 1);
+    }
 }
 
 /// Has something to read once it was looked at so often, or rings the bell of its link then.

@@ -12,10 +12,10 @@ use tokio::io::ReadBuf;
 
 use super::direct::DriverTask;
 use super::scripted::{Script, Scripted};
-use super::tests::attached;
+use super::tests::attached_with;
 use crate::link::hub::Hub;
 use crate::wire::Contract;
-use crate::{MessageBus, WireSubscriber};
+use crate::{LinkOptions, LinkStats, MessageBus, WireSubscriber};
 
 /// Counts how often it was woken.
 #[derive(Default)]
@@ -35,11 +35,14 @@ impl Wake for CountsWakes {
 
 /// A connection that spins and takes bytes at once: what is there to read, and what was written.
 #[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<[Vec<u8>; 2]>>);
+struct Wires {
+    bytes: Arc<Mutex<[Vec<u8>; 2]>>,
+    spins: bool,
+}
 
-impl Script for Pipe {
+impl Script for Wires {
     fn read(&mut self, space: &mut ReadBuf<'_>) -> Poll<()> {
-        let [said, _] = &mut *self.0.lock().unwrap();
+        let [said, _] = &mut *self.bytes.lock().unwrap();
         if said.is_empty() {
             return Poll::Pending;
         }
@@ -49,12 +52,16 @@ impl Script for Pipe {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.lock().unwrap()[1].extend(bytes);
+        self.bytes.lock().unwrap()[1].extend(bytes);
         Ok(())
     }
 
     fn look(&self) -> Option<bool> {
-        Some(!self.0.lock().unwrap()[0].is_empty())
+        Some(!self.bytes.lock().unwrap()[0].is_empty())
+    }
+
+    fn spins(&self) -> bool {
+        self.spins
     }
 
     fn is_direct(&self) -> bool {
@@ -68,7 +75,7 @@ pub(in crate::link) struct ToAndFro {
     pub(in crate::link) task: DriverTask,
     pub(in crate::link) woken: Arc<CountsWakes>,
     pub(in crate::link) other: Link,
-    pipe: Pipe,
+    pipe: Wires,
     pub(in crate::link) bus: MessageBus,
     heard: WireSubscriber,
 }
@@ -79,13 +86,21 @@ pub(in crate::link) fn one() -> Header {
 
 impl ToAndFro {
     pub(in crate::link) fn new() -> Self {
+        Self::with(LinkOptions::default(), false)
+    }
+
+    /// `spins`: whether the options of the connection say that it does. It looks in any case.
+    pub(in crate::link) fn with(options: LinkOptions, spins: bool) -> Self {
         let table = "mycelium contract 1\nschema one 1\nmessage One 40 1 ones\nfield n 1 u64\n";
         let contract = Contract::parse(table).unwrap();
         let bus = MessageBus::builder().node("tool/market").contract(contract).build();
-        let (hub, heard, pipe) =
-            (Hub::of(&bus).unwrap(), bus.subscribe_wire("ones").unwrap(), Pipe::default());
+        let (hub, heard, pipe) = (
+            Hub::of(&bus).unwrap(),
+            bus.subscribe_wire("ones").unwrap(),
+            Wires { spins, ..Wires::default() },
+        );
         let mut other = Link::new(LinkConfig::default(), 9);
-        let driver = attached(&bus.core, &hub, |end| {
+        let driver = attached_with(options, &bus.core, &hub, |end| {
             std::mem::swap(&mut other, end);
             Box::new(Scripted(pipe.clone()))
         });
@@ -96,12 +111,17 @@ impl ToAndFro {
         all
     }
 
+    /// Polls the task once.
+    pub(in crate::link) fn poll(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        assert!(Pin::new(&mut self.task).poll(&mut TaskContext::from_waker(&waker)).is_pending());
+    }
+
     /// Has the task do all that there is to do, and the other end too, which has heard this.
     pub(in crate::link) fn exchange(&mut self) -> Vec<bool> {
-        let waker = Waker::from(Arc::clone(&self.woken));
         loop {
             let before = self.woken.wakes();
-            assert!(Pin::new(&mut self.task).poll(&mut TaskContext::from_waker(&waker)).is_pending());
+            self.poll();
             if self.woken.wakes() == before {
                 break;
             }
@@ -113,14 +133,14 @@ impl ToAndFro {
 
     /// Has the other end write what it has to say.
     pub(in crate::link) fn write(&mut self) {
-        self.other.fill(0, &mut self.pipe.0.lock().unwrap()[0]);
+        self.other.fill(0, &mut self.pipe.bytes.lock().unwrap()[0]);
     }
 
     /// Has the other end read what was written: for each question that has an end,
     /// whether it is an answer.
     pub(in crate::link) fn hear(&mut self) -> Vec<bool> {
         let mut ends = Vec::new();
-        let written = std::mem::take(&mut self.pipe.0.lock().unwrap()[1]);
+        let written = std::mem::take(&mut self.pipe.bytes.lock().unwrap()[1]);
         let mut decoder = Decoder::new();
         assert_eq!(decoder.feed(&written), written.len());
         while let Some(frame) = decoder.next_frame().unwrap() {
@@ -147,6 +167,10 @@ impl ToAndFro {
 
     pub(in crate::link) fn publish(&self) {
         self.bus.try_publish_wire(&one(), &[0; 8]).unwrap();
+    }
+
+    pub(in crate::link) fn stats(&self) -> LinkStats {
+        self.task.shared.try_lock().unwrap().as_ref().unwrap().peer.stats()
     }
 
     /// How many messages have come here.

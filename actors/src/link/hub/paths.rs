@@ -10,8 +10,9 @@ use mycelium_toml::suggestion;
 use super::{Hub, LINKS_MAX, lock};
 use crate::link::LinkError;
 use crate::link::expose::{Door, Exposed, ExposedChild};
-use crate::link::interest::Interest;
+use crate::link::interest::{Interest, WantedRow};
 use crate::link::mailbox::{Reach, RemoteMailbox, absent};
+use crate::live::Topics;
 use crate::rt::AbortHandle;
 use crate::{ActorId, Message, StopReason};
 
@@ -26,6 +27,13 @@ pub(super) struct Exposure {
 impl Exposure {
     fn is_alive(&self) -> bool {
         self.exposed.doors().iter().any(|door| door.is_alive())
+    }
+
+    /// Whether several actors are behind the name.
+    fn is_of_several(&self) -> bool {
+        let mut actors = self.exposed.doors().iter().map(|door| door.actor());
+        let first = actors.next();
+        actors.any(|actor| Some(actor) != first)
     }
 }
 
@@ -94,8 +102,15 @@ impl Hub {
             })
         };
         let watches = exposed.doors().iter().map(watch).collect();
-        let former = all.insert(Arc::clone(&name), Exposure { exposed, child, watches });
+        let exposure = Exposure { exposed, child, watches };
+        let is_of_several = exposure.is_of_several();
+        let former = all.insert(Arc::clone(&name), exposure);
         drop(all);
+        if is_of_several {
+            // What they receive is in one channel from now on.
+            self.note_change();
+            self.look();
+        }
         self.exposed_anew(&name, former, None);
         Ok(())
     }
@@ -151,12 +166,28 @@ impl Hub {
         all.get(name).filter(|exposure| exposure.is_alive()).map(|exposure| exposure.exposed.clone())
     }
 
-    /// The channel of the topics that the actor receives from peers, if it receives any.
+    /// The channel of the topics that those behind the name receive from peers, if they receive any.
     pub(in crate::link) fn channel_of(&self, exposed: &Exposed, wanted: &Interest) -> Option<u16> {
         let core = self.core.upgrade()?;
-        let actor = exposed.doors().first()?.actor().get();
-        let found = wanted.iter().find(|wanted| core.topics.receives(wanted.type_id, actor));
-        found.map(|wanted| wanted.channel)
+        let receives = |type_id| exposed.doors().iter().any(|door| receives(&core.topics, type_id, door));
+        wanted.iter().find(|wanted| receives(wanted.type_id)).map(|wanted| wanted.channel)
+    }
+
+    /// What several actors behind one name receive is in one channel, with what is written to that name: each
+    /// of them gets all in order.
+    pub(super) fn tie_exposed(&self, wanted: &mut [WantedRow], topics: &Topics) {
+        let all = lock(&self.exposed);
+        let several = all.values().filter(|exposure| exposure.is_of_several());
+        let several: Vec<Exposed> = several.map(|exposure| exposure.exposed.clone()).collect();
+        drop(all);
+        // As if there were one more receiver of all of it.
+        for (number, exposed) in several.iter().enumerate() {
+            for (type_id, _, receivers) in &mut *wanted {
+                if exposed.doors().iter().any(|door| receives(topics, *type_id, door)) {
+                    receivers.push(usize::MAX - number);
+                }
+            }
+        }
     }
 
     /// The actor of this name at the bus of this name.
@@ -242,6 +273,11 @@ impl Hub {
         let from = of_peer.mailboxes.partition_point(|mailbox| mailbox.id() <= behind);
         of_peer.mailboxes[from..].to_vec()
     }
+}
+
+/// Whether the actor behind this door receives the topic.
+fn receives(topics: &Topics, type_id: u16, door: &Arc<dyn Door>) -> bool {
+    topics.receives(type_id, door.actor().get())
 }
 
 /// Why this names no service of the topology; `None` where there is no topology to know them.

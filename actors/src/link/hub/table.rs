@@ -27,7 +27,14 @@ pub(super) struct LinkTable {
 
 pub(super) struct LinkEntry {
     pub(super) peer: Arc<Peer>,
-    pub(super) task: AbortHandle,
+    /// `None`: it is about to begin.
+    pub(super) task: Option<AbortHandle>,
+}
+
+impl LinkEntry {
+    pub(super) fn abort(&self) {
+        self.task.iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// Connections that are being greeted.
@@ -39,6 +46,8 @@ pub(in crate::link) struct Handshakes {
 impl Handshakes {
     /// Greets one more, in place of the oldest one if there are many.
     pub(in crate::link) fn spawn(&self, greeting: impl Future<Output = ()> + Send + 'static) {
+        // First: a runtime that has ended drops it here.
+        let greeting = self.runtime.spawn(greeting).abort_handle();
         let mut running = lock(&self.running);
         running.retain(|task| !task.is_finished());
         if running.len() >= HANDSHAKES_MAX
@@ -46,7 +55,7 @@ impl Handshakes {
         {
             oldest.abort();
         }
-        running.push_back(self.runtime.spawn(greeting).abort_handle());
+        running.push_back(greeting);
     }
 
     pub(super) fn end(&self) {
@@ -78,7 +87,33 @@ impl LinkTable {
 
     pub(super) fn forget(&mut self, name: &str) {
         if let Some(entry) = self.links.remove(name) {
-            entry.task.abort();
+            entry.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use crate::link::hub::Hub;
+    use crate::{LinkOptions, MessageBus};
+
+    #[test]
+    fn a_runtime_that_ends_while_a_peer_is_greeted_drops_its_link_and_nobody_hangs() {
+        let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let (ended, (done, is_done)) = (runtime().unwrap(), mpsc::channel());
+        let bus = ended.block_on(async { MessageBus::builder().node("tool/desk").build() });
+        let hub = ended.block_on(async { Hub::of(&bus) }).unwrap();
+        drop(ended);
+        std::thread::spawn(move || {
+            let other = runtime().unwrap();
+            let _entered = other.enter();
+            let peer = hub.peer("market", &LinkOptions::default().into());
+            done.send(peer.is_ok_and(|peer| peer.is_closed())).unwrap();
+        });
+        // A hang is the failure.
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(60)), Ok(true));
     }
 }

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::AsOf;
-use mycelium_remote::link::{Failure, Question};
+use mycelium_remote::link::Failure;
 
-use super::{DirectMail, DoorRefusal, HeldAttempt, NotTaken, Relieved, Rests, Strand, poll, try_publish};
+use super::{
+    DirectMail, DoorRefusal, HeldAttempt, NotTaken, Relieved, Rests, Strand, WayBack, failed, poll,
+    try_publish,
+};
+use crate::link::pending_answer::PendingAnswer;
 use crate::live::{Begun, BusCore, published_before};
 use crate::wire::WireValue;
 
@@ -39,7 +43,7 @@ pub(super) struct Tried {
     /// What is told if it succeeds.
     pub(super) passed: Relieved,
     /// The question that is answered with a failure if it does not.
-    pub(super) question: Option<Question>,
+    pub(super) pending: Option<Arc<PendingAnswer>>,
 }
 
 /// A message that waits no more.
@@ -104,6 +108,22 @@ impl Backlog {
         gone
     }
 
+    /// Lets go of the questions whose time is over: their types, and how many bytes each has.
+    pub(super) fn forget_late(&mut self, late: &mut Vec<(u16, usize)>) {
+        let is_over = |pending: Option<&Arc<PendingAnswer>>| pending.is_some_and(|pending| pending.is_over());
+        self.tried.retain(|tried| {
+            let goes = is_over(tried.pending.as_ref());
+            late.extend(goes.then_some((tried.type_id, tried.bytes)));
+            !goes
+        });
+        self.others.retain(|held| {
+            let way_back = held.mail.as_ref().and_then(|mail| mail.way_back.as_ref());
+            let goes = is_over(way_back.and_then(WayBack::pending));
+            late.extend(goes.then_some((held.value.header().type_id, held.value.bytes().len())));
+            !goes
+        });
+    }
+
     /// The next message that waits no more.
     pub(super) fn poll(
         &mut self,
@@ -120,10 +140,10 @@ impl Backlog {
         for at in 0..self.tried.len() {
             let tried = &mut self.tried[at];
             let Poll::Ready(result) = poll(&mut tried.attempt, cx) else { continue };
-            let Tried { type_id, bytes, passed, question, .. } = self.tried.remove(at);
+            let Tried { type_id, bytes, passed, pending, .. } = self.tried.remove(at);
             return Some(match result {
                 Ok(published) => Unheld { type_id, bytes, passed, end: Ok(published) },
-                Err(refusal) => unheld(type_id, bytes, passed, question, refusal),
+                Err(refusal) => unheld(type_id, bytes, passed, pending, refusal),
             });
         }
         None
@@ -141,9 +161,9 @@ impl Backlog {
         let strand = next.strand();
         let BacklogEntry { value, round, mail, .. } = self.others.pop_front()?;
         let (type_id, bytes) = (value.header().type_id, value.bytes().len());
-        let (passed, question) = match &mail {
+        let (passed, pending) = match &mail {
             None => (Relieved::Message(type_id), None),
-            Some(mail) => (mail.passed(), mail.question()),
+            Some(mail) => (mail.passed(), mail.pending()),
         };
         let tried = match mail {
             None => try_topic(core, value, AsOf { sender, round }),
@@ -152,10 +172,10 @@ impl Backlog {
         match tried {
             Ok(Begun::Over(published)) => Some(Unheld { type_id, bytes, passed, end: Ok(published) }),
             Ok(Begun::Waits(attempt)) => {
-                self.tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
+                self.tried.push(Tried { strand, type_id, bytes, attempt, passed, pending });
                 None
             }
-            Err(refusal) => Some(unheld(type_id, bytes, passed, question, refusal)),
+            Err(refusal) => Some(unheld(type_id, bytes, passed, pending, refusal)),
         }
     }
 }
@@ -165,11 +185,10 @@ fn unheld(
     type_id: u16,
     bytes: usize,
     passed: Relieved,
-    question: Option<Question>,
+    pending: Option<Arc<PendingAnswer>>,
     refusal: DoorRefusal,
 ) -> Unheld {
-    let passed = question.map_or(passed, |question| Relieved::Failed(question, refusal.failure));
-    Unheld { type_id, bytes, passed, end: Err(refusal.text) }
+    Unheld { type_id, bytes, passed: failed(passed, pending, refusal.failure), end: Err(refusal.text) }
 }
 
 /// Publishes, or has it wait.

@@ -6,8 +6,8 @@ use std::task::Waker;
 use mycelium_remote::frame::{self, Flags};
 
 use super::*;
+use crate::link::expose::WayBack;
 use crate::link::expose::tests::Stub;
-use crate::link::expose::{AnswerTo, WayBack};
 use crate::link::interest::WantedType;
 use crate::wire::Contract;
 use crate::{MessageBus, Subscription, WireSubscriber};
@@ -116,8 +116,7 @@ async fn questions_wait_as_soon_as_enough_was_answered_and_not_at_the_next_turn(
     let actor = Arc::new(Stub::default());
     inflow.questions_wait = true;
     for _ in 0..5 {
-        let to = AnswerTo::Here(mycelium_mailbox::reply().0);
-        let way_back = WayBack { to, runtime: tokio::runtime::Handle::current(), limit: None };
+        let way_back = WayBack::Here(mycelium_mailbox::reply().0);
         let door: Arc<dyn Door> = Arc::clone(&actor) as _;
         let mail = DirectMail { place: 0, door, way_back: Some(way_back) };
         assert!(inflow.take_mail(&header, &[0; 8], mail, &mut cx).is_none());

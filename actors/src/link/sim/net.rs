@@ -337,7 +337,12 @@ pub(super) struct SimSocket {
 }
 
 impl Socket for SimSocket {
-    /// Half of the connections.
+    /// A third of the connections.
+    fn spins(&self) -> bool {
+        self.at.is_multiple_of(3)
+    }
+
+    /// Half of them.
     fn is_direct(&self) -> bool {
         self.at.is_multiple_of(2)
     }
