@@ -7,6 +7,10 @@
 //! Where a flag or a function may stop the run there are looks in between, which look at nothing else: the
 //! more often, the longer steps take by the wall clock. All that a run comes to but for its stop depends on
 //! the other looks, which come after so many steps.
+//!
+//! A run that goes on after its end comes to what it would have come to without one. So it ends between the
+//! steps of the run loop: code that has not returned by then takes what further steps it needs
+//! ([`overdraw`](Bounds::overdraw)), up to a bound.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -34,6 +38,11 @@ const STEPS_PER_LOOK: u64 = 1_024;
 /// long (steps).
 const STEPS_PER_WATCH: u64 = 256;
 
+/// How many steps code may take that has not returned when the run is over, and for how long by the wall
+/// clock. Code that goes round for ever would keep the run for ever (steps).
+const OVERDRAFT_MAX: u64 = 1_024;
+const OVERDRAFT_TIME: Duration = Duration::from_secs(1);
+
 /// How often by the wall clock the flag and the function are asked, if steps are not longer than that.
 const WATCH_EVERY: Duration = Duration::from_millis(10);
 
@@ -47,6 +56,9 @@ pub(crate) struct Bounds {
     pace: Pace,
     /// Steps that were allowed so far: those taken, and those left.
     allowed: Cell<u64>,
+    /// Steps that were taken though the run is over, and since when.
+    overdrawn: Cell<u64>,
+    overdrawn_at: Cell<Option<Instant>>,
     /// Steps that handled no message.
     resumptions: Cell<u64>,
     /// What the user says; `None`: the defaults.
@@ -114,6 +126,29 @@ impl Bounds {
         self.resumptions.set(self.resumptions.get() + 1);
     }
 
+    /// A run is over, and code in the midst of it goes on without a message. Whether it may.
+    #[cold]
+    pub(crate) fn overdraw(&self) -> bool {
+        let before = self.overdrawn.replace(self.overdrawn.get() + 1);
+        if before == 0 {
+            self.overdrawn_at.set(Some(Instant::now()));
+        }
+        let in_time = self.overdrawn_at.get().is_none_or(|at| at.elapsed() < OVERDRAFT_TIME);
+        let may = before < OVERDRAFT_MAX && in_time;
+        if may {
+            self.allowed.set(self.allowed.get() + 1);
+            self.resumptions.set(self.resumptions.get() + 1);
+        } else {
+            self.overdrawn.set(OVERDRAFT_MAX);
+        }
+        may
+    }
+
+    /// Whether code has done so since there was a step last.
+    pub(crate) fn is_overdrawn(&self) -> bool {
+        self.overdrawn.get() > 0
+    }
+
     fn steps(&self) -> u64 {
         self.allowed.get() - self.left.get()
     }
@@ -177,6 +212,7 @@ impl Bounds {
     pub(crate) fn begin(&self, has_end: bool) {
         self.has_end.set(has_end);
         self.said_stop.set(false);
+        self.overdrawn.set(0);
         self.count_from_here();
         self.moved_at.set(self.steps());
     }
@@ -205,6 +241,7 @@ impl Bounds {
         }
         let more = self.granted.get().min(most);
         self.granted.set(self.granted.get() - more);
+        self.overdrawn.set(0);
         self.allowed.set(self.steps() + more);
         self.left.set(more);
         Ok(is_whole)

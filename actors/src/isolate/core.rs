@@ -218,6 +218,12 @@ impl IsolateCore {
         self.batches.push(seat);
     }
 
+    /// The end of its batch has its turn in the next run.
+    pub(crate) fn put_back_batch(&self, seat: u32) {
+        self.other_work.set(i64::MIN);
+        self.batches.put_back(seat);
+    }
+
     pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
         self.other_work.set(self.other_work.get().min(at));
         let (number, swept) = self.timers.borrow_mut().set(at, due, |fire| self.is_stale(fire));

@@ -131,6 +131,8 @@ pub struct Isolate {
     core: Rc<IsolateCore>,
     /// Seats that are to be resumed.
     woken: VecDeque<u32>,
+    /// The last run, or a panic, has left some of them, who are before all that has come since.
+    resumes: bool,
     /// Seats that other threads woke since they were resumed last.
     foreign: BTreeSet<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
@@ -152,14 +154,19 @@ impl Isolate {
     /// An empty isolate whose clock starts at `now`; a nanosecond before the end of time, if that is meant,
     /// for it does not come.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        let (woken, foreign, ways) = Default::default();
+        let (woken, foreign, ways, resumes) = Default::default();
         let now = now.as_nanos().min(FOREVER);
-        Self { core: Rc::new(IsolateCore::new(seed, now)), woken, foreign, ways }
+        Self { core: Rc::new(IsolateCore::new(seed, now)), woken, foreign, ways, resumes }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs:
     /// messages handled, and resumptions of code after a wake-up, a timer or a wait that was over before it
     /// began. `u64::MAX` is no limit.
+    ///
+    /// A run ends between two steps, and another one goes on as if there had been no end. Code that is in the
+    /// midst of a handler, or of a service between two waits, takes what steps it needs to its return first,
+    /// up to 1,024 of them and one second of work by the wall clock: beyond that it waits for the next run,
+    /// and others may come before it there.
     ///
     /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began,
     /// [`DEFAULT_RESUMPTIONS_MAX`] of them resumptions ([`RunError::TooManyResumptions`]), and a million
@@ -184,7 +191,9 @@ impl Isolate {
     }
 
     /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at every few hundred steps,
-    /// between two of them, or about every ten milliseconds, if steps take so long. The isolates of a sweep
+    /// or about every ten milliseconds, if steps take so long. The run ends between two steps, as with
+    /// [`limit_events`](Self::limit_events): once the flag is reset, another one comes to what a whole run
+    /// would have come to. The isolates of a sweep
     /// ([`Trial::isolate`](crate::sweep::Trial::isolate)) look at the sweep's flag.
     ///
     /// ```
@@ -409,7 +418,7 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
-        let Self { core, woken, foreign, ways } = self;
+        let Self { core, woken, foreign, ways, resumes } = self;
         let core: &IsolateCore = core;
         let signals: &LoopSignals = core.signals();
         if !woken.is_empty() || core.has_told_trees() {
@@ -421,28 +430,26 @@ impl Isolate {
                 if signals.halted() {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
-                signals.take_woken(woken, foreign);
-                core.free_seats();
-                foreign.retain(|seat| core.seat(*seat).is_some());
-                core.renew_ways(ways);
-                if core.has_told_trees() {
-                    core.tend_trees().map_err(|over| core.over(over))?;
-                }
-                if signals.take_pause() {
-                    return Ok(());
-                }
-                // One by one: whose handler panics leaves the others where they are.
-                while !woken.is_empty() {
-                    core.take_step().map_err(|over| core.over(over))?;
-                    if let Some(seat) = woken.pop_front() {
-                        resume(core, foreign, seat)?;
+                if !std::mem::take(resumes) {
+                    signals.take_woken(woken, foreign);
+                    core.free_seats();
+                    foreign.retain(|seat| core.seat(*seat).is_some());
+                    core.renew_ways(ways);
+                    if core.has_told_trees() {
+                        core.tend_trees().map_err(|over| core.over(over))?;
+                    }
+                    if signals.take_pause() {
+                        return Ok(());
                     }
                 }
+                resume_all(core, foreign, woken, resumes)?;
+                core.end_overdrawn()?;
                 continue;
             }
             let Some(event) = core.next() else {
                 match core.idle(until) {
-                    Idle::Event => {}
+                    // A message may have been published to nobody.
+                    Idle::Event => core.end_overdrawn()?,
                     Idle::Resume(seat) => match core.take_step() {
                         Ok(()) => resume(core, foreign, seat)?,
                         Err(over) => {
@@ -453,7 +460,7 @@ impl Isolate {
                     Idle::EndBatch(seat) => match core.take_step() {
                         Ok(()) => core.seat(seat).into_iter().for_each(|seat| seat.end_batch()),
                         Err(over) => {
-                            core.open_batch(seat);
+                            core.put_back_batch(seat);
                             return Err(core.over(over));
                         }
                     },
@@ -494,6 +501,25 @@ impl Isolate {
     fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<ActorCell<A>>> {
         seat_of(&self.core, self.own(actor)?.place.seat())
     }
+}
+
+/// Lets the code in these seats go on, one by one: one whose handler panics, and the end of the run, leave
+/// the others where they are, and `resumes` says so.
+fn resume_all(
+    core: &IsolateCore,
+    foreign: &BTreeSet<u32>,
+    woken: &mut VecDeque<u32>,
+    resumes: &mut bool,
+) -> Result<(), RunError> {
+    *resumes = true;
+    while !woken.is_empty() {
+        core.take_step().map_err(|over| core.over(over))?;
+        if let Some(seat) = woken.pop_front() {
+            resume(core, foreign, seat)?;
+        }
+    }
+    *resumes = false;
+    Ok(())
 }
 
 /// Lets the code in a seat go on, unless another thread has woken it: that thread's answer may be there by

@@ -114,10 +114,23 @@ impl IsolateCore {
         Ok(())
     }
 
-    /// The same for code that would go on without a return to the run loop: if the run is over, it is woken
-    /// when there is another one.
+    /// The same in the midst of code, which is to return to the run loop before the run ends.
+    pub(crate) fn takes_step(&self) -> bool {
+        self.take_step().is_ok() || self.bounds.overdraw()
+    }
+
+    /// Ends the run if it is over, and code has taken steps since.
+    pub(crate) fn end_overdrawn(&self) -> Result<(), RunError> {
+        if !self.bounds.is_overdrawn() {
+            return Ok(());
+        }
+        self.look().map_err(|over| self.over(over))
+    }
+
+    /// The same for code that would go on without a return to the run loop: where that takes too long after
+    /// the run is over, it is woken when there is another one.
     pub(crate) fn goes_on(&self, cx: &TaskContext<'_>) -> bool {
-        let goes_on = self.take_step().is_ok();
+        let goes_on = self.takes_step();
         if !goes_on {
             cx.waker().wake_by_ref();
         }

@@ -90,7 +90,7 @@ impl IsolateCore {
             return Err(Refusal::Closed);
         }
         // Nothing else would bound a loop that does only this.
-        if sender != OUTSIDE && self.take_step().is_err() {
+        if sender != OUTSIDE && !self.takes_step() {
             return Err(Refusal::Over);
         }
         self.unheard.set(self.unheard.get() + 1);

@@ -120,7 +120,7 @@ impl IsolateCore {
             tree.tend(self);
             let is_told = tree.is_told();
             if is_told {
-                self.take_step()?;
+                self.take_step().or_else(|over| if self.bounds.overdraw() { Ok(()) } else { Err(over) })?;
             }
             Ok(is_told)
         })?;

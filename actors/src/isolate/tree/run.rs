@@ -55,6 +55,8 @@ struct RunState {
     epoch: i64,
     now: Duration,
     next_call: u64,
+    /// How many ends in a row were dealt with when the run was over.
+    ends: u32,
 }
 
 impl TreeRun {
@@ -65,7 +67,7 @@ impl TreeRun {
         let (path, children) = (Arc::clone(&root.id), root.children.clone());
         let engine = Engine::new(&mut seats, Arc::clone(&path), root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
-        let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
+        let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0, ends: 0 };
         let (feed, due, end, ready, watchers) = Default::default();
         Ok(Rc::new(Self { path, post, epoch, feed, due, end, ready, watchers, run: RefCell::new(run) }))
     }
@@ -299,10 +301,11 @@ impl RunState {
     /// Deals with what is reported until nothing is any more, or the run is over: children that fail at once
     /// in each life, and are restarted without a backoff, would keep it for ever.
     fn drain(&mut self, core: &IsolateCore) {
-        let mut ends = 0;
+        let mut ends = std::mem::take(&mut self.ends);
         while let Some(told) = self.post.take() {
             ends += u32::from(told.is_end());
             if ends > ENDS_IN_A_ROW && told.is_end() && core.take_step().is_err() {
+                self.ends = ends - 1;
                 if let Told::Parked(life, _) = &told
                     && let Some(Body::Worker(running)) = self.engine.body(*life)
                 {
