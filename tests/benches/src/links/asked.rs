@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mycelium::{Actor, BoxError, Context, Exposed, LinkOptions, Query, Responder};
 
@@ -49,6 +49,9 @@ pub(super) fn asked(kind: Kind, number: u64, options: &LinkOptions) -> f64 {
         let market = bus("market");
         market.connect_with(told.recv().expect("the other side lives"), options).expect("an address");
         let echo = market.reply_recipient::<There>("desk/echo").expect("a path");
+        while !echo.is_alive() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let mut samples = Vec::with_capacity(usize::try_from(number).unwrap_or_default());
         for word in 0..number {
             let begin = Instant::now();
