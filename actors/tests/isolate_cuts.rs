@@ -113,7 +113,10 @@ impl Service for Fails {
                 Err("again".into())
             }
             5..40 => Err("at once".into()),
-            _ => Ok(ctx.stopped().await),
+            _ => {
+                ctx.stopped().await;
+                Ok(())
+            }
         }
     }
 }

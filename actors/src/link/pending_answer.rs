@@ -414,24 +414,25 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_nobodys_code_in_whose_code_ever_it_is_given() {
-        let seen: Arc<Mutex<Vec<(u64, Option<Waker>)>>> = Arc::default();
-        let see = Arc::clone(&seen);
+        let senders: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let (see, keep) = (Arc::clone(&senders), Arc::clone(&waker));
         let (mut link, heard) = asked(&[None], move || {
-            let see = Arc::clone(&see);
+            let (see, keep) = (Arc::clone(&see), Arc::clone(&keep));
             Box::pin(poll_fn(move |cx| {
-                let mut seen = see.lock().unwrap();
-                seen.push((sender_on(70), Some(cx.waker().clone())));
-                if seen.len() == 2 { Poll::Ready(Ok(an_answer())) } else { Poll::Pending }
+                *keep.lock().unwrap() = Some(cx.waker().clone());
+                let mut senders = see.lock().unwrap();
+                senders.push(sender_on(70));
+                if senders.len() == 2 { Poll::Ready(Ok(an_answer())) } else { Poll::Pending }
             }))
         });
         assert_eq!(heard, []);
-        let waker = seen.lock().unwrap()[0].1.take().unwrap();
+        let waker = waker.lock().unwrap().take().unwrap();
         enter(Current::new(70, ActorId(7), &link.bus), || {
             waker.wake();
             assert_eq!(sender_on(70), 7);
         });
-        let senders: Vec<u64> = seen.lock().unwrap().iter().map(|(sender, _)| *sender).collect();
-        assert_eq!((senders, link.hear()), (vec![0, 0], vec![true]));
+        assert_eq!((senders.lock().unwrap().clone(), link.hear()), (vec![0, 0], vec![true]));
     }
 
     #[tokio::test(start_paused = true)]

@@ -251,7 +251,7 @@ fn a_question_whose_time_is_over_before_its_actor_has_room_never_reaches_it() {
             match asked.await.unwrap() {
                 Ok(answer) => assert_eq!(answer.n, 2 * n as u64),
                 Err(error) => {
-                    assert!(matches!(error, AskError::Timeout(_)) && [2, 3, 5].contains(&n), "{error}")
+                    assert!(matches!(error, AskError::Timeout(_)) && [2, 3, 5].contains(&n), "{error}");
                 }
             }
         }
