@@ -294,3 +294,116 @@ fn a_run_that_another_thread_stops_at_any_time_comes_to_what_the_whole_one_does(
     is_over.store(true, Ordering::Relaxed);
     stopper.join().unwrap();
 }
+
+/// Publishes to nobody so often, then replays, and then tells that it is done.
+struct Replays(u64, u64);
+impl Service for Replays {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for _ in 0..self.0 {
+            ctx.publish(Unheard).await?;
+        }
+        ctx.replay((0..self.1).map(|n| (Timestamp::from_nanos(n as i64), Tick(n)))).await?;
+        ctx.publish(Tock(1_000)).await?;
+        Ok(())
+    }
+}
+
+/// Publishes a tock for each tick, and writes both down.
+struct Relays(Log);
+impl Actor for Relays {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+        topics.on::<Tock>();
+    }
+}
+impl Handler<Tick> for Relays {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format_args!("tick {}", tick.0));
+        ctx.publish(Tock(tick.0)).await?;
+        Ok(())
+    }
+}
+impl Handler<Tock> for Relays {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format_args!("tock {}", tock.0));
+        Ok(())
+    }
+}
+
+/// Looks at the bounds of a run come after 1,024 steps, or more often, by the wall clock: nothing else
+/// depends on where.
+#[test]
+fn nothing_depends_on_where_a_run_looks_at_its_bounds() {
+    let run = |before: u64, stops: bool| {
+        let (log, mut isolate) = (Log::default(), Isolate::new(1));
+        isolate.spawn(Relays(log.clone())).unwrap();
+        isolate.spawn(Relays(log.clone())).unwrap();
+        isolate.spawn_service(Replays(before, 12)).unwrap();
+        if stops {
+            isolate.stop_when(|| false);
+        }
+        isolate.run().unwrap();
+        log.lines()
+    };
+    let expected = run(0, false);
+    assert!(expected.len() > 40, "{expected:?}");
+    for before in (950..1_060).chain([100]) {
+        assert_eq!(run(before, false), expected, "{before}");
+        assert_eq!(run(before, true), expected, "{before}");
+    }
+}
+
+#[test]
+fn a_crowd_that_hears_one_message_has_heard_it_when_the_run_ends() {
+    const CROWD: usize = 3_000;
+    let run = |limit: Option<u64>| {
+        let (log, mut isolate) = (Log::default(), Isolate::new(1));
+        for _ in 0..CROWD {
+            isolate.spawn(Hears("one", log.clone())).unwrap();
+        }
+        // They start.
+        isolate.run().unwrap();
+        isolate.publish(Tick(0)).unwrap();
+        if let Some(limit) = limit {
+            let before = isolate.stats();
+            isolate.limit_events(before.events + before.resumptions + limit);
+            let end = isolate.run();
+            assert!(matches!(end, Err(RunError::TooManyEvents { .. })), "{limit}: {end:?}");
+            isolate.limit_events(u64::MAX);
+        }
+        isolate.run().unwrap();
+        (log.lines(), isolate.stats())
+    };
+    let whole = run(None);
+    for limit in [1, 2, 1_500, 4_000] {
+        assert_same(&run(Some(limit)), &whole, &format!("ended after {limit} steps"));
+    }
+}
+
+/// The panic is that of whoever runs the isolate, and nothing of the run is lost.
+#[test]
+fn a_function_that_panics_ends_the_run_and_nobody_in_it() {
+    let (whole, _) = whole();
+    for panics_at in 1..20 {
+        let mut panics = 0;
+        let outcome = program(|isolate| {
+            let mut asked = 0;
+            isolate.stop_when(move || {
+                asked += 1;
+                // Often asked: it takes long.
+                std::thread::sleep(Duration::from_micros(200));
+                assert_ne!(asked, panics_at, "a rule of the test");
+                false
+            });
+            while std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| to_the_end(isolate).unwrap()))
+                .is_err()
+            {
+                panics += 1;
+            }
+        });
+        assert!(panics <= 1);
+        assert_same(&outcome, &whole, &format!("panicked at call {panics_at}"));
+    }
+}

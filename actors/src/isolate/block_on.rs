@@ -106,7 +106,13 @@ impl Isolate {
                 return Err(RunError::NeverReady { waiting });
             }
             // To poll it again is a step, as it is for code of an actor.
-            run = run.and_then(|()| core.take_step().map_err(|over| core.over(over)));
+            run = run.and_then(|()| {
+                core.take_step().map_err(|over| {
+                    // It is polled once more all the same.
+                    core.bounds.overdraw();
+                    core.over(over)
+                })
+            });
         }
     }
 }

@@ -12,7 +12,9 @@
 //! steps of the run loop: code that has not returned by then takes what further steps it needs
 //! ([`overdraw`](Bounds::overdraw)), up to a bound.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +42,7 @@ const STEPS_PER_WATCH: u64 = 256;
 
 /// How many steps code may take that has not returned when the run is over, and for how long by the wall
 /// clock. Code that goes round for ever would keep the run for ever (steps).
-const OVERDRAFT_MAX: u64 = 1_024;
+const OVERDRAFT_MAX: u64 = 65_536;
 const OVERDRAFT_TIME: Duration = Duration::from_secs(1);
 
 /// How often by the wall clock the flag and the function are asked, if steps are not longer than that.
@@ -66,6 +68,7 @@ pub(crate) struct Bounds {
     stop: RefCell<Option<Arc<Leash>>>,
     /// Asked whether to stop.
     asked: RefCell<Option<Box<dyn FnMut() -> bool>>>,
+    panicked: Cell<Option<Box<dyn Any + Send>>>,
     /// Whether it has said so in this run. A look may leave the end of the run to the next one, to which the
     /// function need not say so again.
     said_stop: Cell<bool>,
@@ -138,6 +141,8 @@ impl Bounds {
         if may {
             self.allowed.set(self.allowed.get() + 1);
             self.resumptions.set(self.resumptions.get() + 1);
+            // They are none of those that were granted any more.
+            self.granted.set(self.granted.get().saturating_sub(1));
         } else {
             self.overdrawn.set(OVERDRAFT_MAX);
         }
@@ -199,9 +204,26 @@ impl Bounds {
         if self.stop.borrow().as_ref().is_some_and(|leash| leash.is_stopped()) || self.said_stop.get() {
             return true;
         }
-        let says_stop = is_asked && self.asked.borrow_mut().as_mut().is_some_and(|asked| asked());
+        let says_stop = is_asked && self.ask();
         self.said_stop.set(says_stop);
         says_stop
+    }
+
+    /// Asks the function. One that panics says so: see [`take_panic`](Self::take_panic).
+    fn ask(&self) -> bool {
+        // Taken out meanwhile: it may come to a look itself.
+        let Some(mut asked) = self.asked.take() else { return false };
+        let said = catch_unwind(AssertUnwindSafe(&mut asked));
+        self.asked.borrow_mut().get_or_insert(asked);
+        said.unwrap_or_else(|payload| {
+            self.panicked.set(Some(payload));
+            true
+        })
+    }
+
+    /// What the function has panicked with, in whosever code it was asked: it is nobody's there.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panicked.take()
     }
 
     fn may_be_stopped(&self) -> bool {
@@ -400,6 +422,43 @@ mod tests {
         bounds.limit(1);
         assert_eq!(run(&bounds, 1, nothing, Bounds::count_event), (0, Some(Over::TooMany(1))));
         assert_eq!((bounds.events(), bounds.resumptions()), (1_995, 5));
+    }
+
+    #[test]
+    fn steps_behind_the_end_of_a_run_count_for_its_limit() {
+        let bounds = Bounds::default();
+        bounds.limit(1_000);
+        let stops = std::rc::Rc::new(Cell::new(false));
+        let asked = std::rc::Rc::clone(&stops);
+        bounds.stop_when(Box::new(move || asked.get()));
+        assert_eq!(run(&bounds, 500, nothing, Bounds::count_event), (500, None));
+        stops.set(true);
+        bounds.pace.asked_at.set(None);
+        let (more, over) = run(&bounds, 500, nothing, Bounds::count_event);
+        assert_eq!((over, bounds.steps()), (Some(Over::Stopped), 500 + more));
+        assert!((0..10).all(|_| bounds.overdraw()) && bounds.is_overdrawn());
+        stops.set(false);
+        bounds.begin(false);
+        assert_eq!(run(&bounds, 500, nothing, Bounds::count_event).1, Some(Over::TooMany(1_000)));
+        assert_eq!((bounds.steps(), bounds.is_overdrawn()), (1_000, false));
+        assert_eq!((0..=OVERDRAFT_MAX).filter(|_| bounds.overdraw()).count() as u64, OVERDRAFT_MAX);
+    }
+
+    #[test]
+    fn a_function_that_panics_stops_the_run_and_is_asked_again() {
+        let bounds = std::rc::Rc::new(Bounds::default());
+        let (asked, looks) = (std::rc::Rc::downgrade(&bounds), Cell::new(0));
+        bounds.stop_when(Box::new(move || {
+            // One that comes to a look itself is not asked for that.
+            let _ = asked.upgrade().unwrap().look(&nothing(0));
+            looks.set(looks.get() + 1);
+            assert_ne!(looks.get(), 1, "a rule of the test");
+            false
+        }));
+        let ask = || bounds.is_stopped(true);
+        assert!(ask() && bounds.take_panic().is_some());
+        bounds.begin(false);
+        assert!(!ask() && bounds.take_panic().is_none());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::task::Waker;
 use mycelium_mailbox::{Line, discard};
 
 use super::apart::Apart;
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Over};
 use super::changes::LaneChanges;
 use super::lane::AnyLane;
 use super::names::SeatNames;
@@ -137,6 +137,8 @@ pub(crate) enum Idle {
     Wake(Waker),
     /// Nothing is left to do by then.
     Done,
+    /// The run is over.
+    Over(Over),
 }
 
 impl IsolateCore {
@@ -270,8 +272,7 @@ impl IsolateCore {
                 return Idle::Event;
             }
             let Some((at, feed)) = feed else { return self.batches.pop().map_or(Idle::Done, Idle::EndBatch) };
-            self.now.set(self.now.get().max(at));
-            return self.fire_feed(feed, until);
+            return self.fire_feed((at, feed), until);
         };
         self.now.set(self.now.get().max(at));
         match due {

@@ -32,6 +32,10 @@ pub(crate) trait AnyFeed: 'static {
     fn take_waker(&self) -> Option<Waker> {
         None
     }
+    /// Whether each message that it publishes is a step of the run.
+    fn takes_steps(&self) -> bool {
+        true
+    }
     /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to
     /// do. Says when the next one is due. `None`: its service must decide.
     fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64>;

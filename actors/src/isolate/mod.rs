@@ -165,8 +165,8 @@ impl Isolate {
     ///
     /// A run ends between two steps, and another one goes on as if there had been no end. Code that is in the
     /// midst of a handler, or of a service between two waits, takes what steps it needs to its return first,
-    /// up to 1,024 of them and one second of work by the wall clock: beyond that it waits for the next run,
-    /// and others may come before it there.
+    /// all receivers of one message together up to 65,536 of them and one second of work by the wall clock:
+    /// beyond that it waits for the next run, and others may come before it there.
     ///
     /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began,
     /// [`DEFAULT_RESUMPTIONS_MAX`] of them resumptions ([`RunError::TooManyResumptions`]), and a million
@@ -414,7 +414,12 @@ impl Isolate {
             }
         };
         // Nobody polls it twice, so there is a result.
-        core.apart.call(|| enter(&core, all)).unwrap_or(Err(RunError::Closed))
+        let ended = core.apart.call(|| enter(&core, all)).unwrap_or(Err(RunError::Closed));
+        if let Some(payload) = core.bounds.take_panic() {
+            core.running.set(OUTSIDE);
+            resume_unwind(payload);
+        }
+        ended
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
@@ -448,8 +453,7 @@ impl Isolate {
             }
             let Some(event) = core.next() else {
                 match core.idle(until) {
-                    // A message may have been published to nobody.
-                    Idle::Event => core.end_overdrawn()?,
+                    Idle::Event => {}
                     Idle::Resume(seat) => match core.take_step() {
                         Ok(()) => resume(core, foreign, seat)?,
                         Err(over) => {
@@ -465,6 +469,7 @@ impl Isolate {
                         }
                     },
                     Idle::Wake(waker) => wake(waker),
+                    Idle::Over(over) => return Err(core.over(over)),
                     Idle::Done => return Ok(()),
                 }
                 continue;
@@ -551,9 +556,9 @@ fn let_go<T>(messages: T) {
 
 /// Adds a waker to those of a list, unless it is there: a loop that looks again and again is one that waits.
 fn remember(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
-    let mut wakers = wakers.borrow_mut();
-    if !wakers.iter().any(|other| other.will_wake(waker)) {
-        wakers.push(waker.clone());
+    if !wakers.borrow().iter().any(|other| other.will_wake(waker)) {
+        let waker = waker.clone();
+        wakers.borrow_mut().push(waker);
     }
 }
 

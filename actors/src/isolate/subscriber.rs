@@ -170,7 +170,8 @@ impl<M: 'static> SubscriberQueue<M> {
 
     /// Wakes `waker` when the next message is there.
     fn wake(&self, waker: &Waker) {
-        *self.waker.borrow_mut() = Some(waker.clone());
+        // A former one is dropped where nothing is borrowed: it is a stranger's.
+        drop(self.waker.replace(Some(waker.clone())));
     }
 
     pub(super) fn take(&self) -> Option<Shared<M>> {

@@ -93,10 +93,19 @@ impl IsolateCore {
         self.may_hand_out() && !self.signals.any() && at < self.other_work.get()
     }
 
-    /// Lets the feed that is due first publish what is due.
-    pub(super) fn fire_feed(&self, number: u64, until: i64) -> Idle {
+    /// Lets the feed that is due first, at `at`, publish what is due.
+    pub(super) fn fire_feed(&self, (at, number): (i64, u64), until: i64) -> Idle {
         let feed = self.feeds.feeds.borrow().get(&number).map(|listed| Rc::clone(&listed.feed));
         let Some(feed) = feed else { return Idle::Event };
+        // Before the clock moves, and before its iterator is asked: wherever there is a step or none, each
+        // message is handled before the next one comes.
+        if feed.takes_steps()
+            && !self.bounds.has_step()
+            && let Err(over) = self.look()
+        {
+            return Idle::Over(over);
+        }
+        self.now.set(self.now.get().max(at));
         // The others' turn comes with their time at the latest.
         let other = self.feeds.later.borrow().first().map(|(at, _)| *at);
         let limit = other.map_or(until, |at| until.min(at.saturating_sub(1)));
@@ -197,7 +206,7 @@ mod tests {
         /// Lets the next one fire, as the run loop does.
         fn fire(&self) -> bool {
             let Some((_, number)) = self.core.feeds.first() else { return false };
-            self.core.fire_feed(number, i64::MAX);
+            self.core.fire_feed((i64::MIN, number), i64::MAX);
             true
         }
     }

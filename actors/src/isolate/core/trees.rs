@@ -120,7 +120,8 @@ impl IsolateCore {
             tree.tend(self);
             let is_told = tree.is_told();
             if is_told {
-                self.take_step().or_else(|over| if self.bounds.overdraw() { Ok(()) } else { Err(over) })?;
+                // Only where the run is over, as it said then.
+                self.look()?;
             }
             Ok(is_told)
         })?;

@@ -290,6 +290,10 @@ impl AnyFeed for TreeRun {
         crate::isolate::OUTSIDE
     }
 
+    fn takes_steps(&self) -> bool {
+        false
+    }
+
     fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
         self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
         // The next one is found anew: children have come and gone.
@@ -304,7 +308,7 @@ impl RunState {
         let mut ends = std::mem::take(&mut self.ends);
         while let Some(told) = self.post.take() {
             ends += u32::from(told.is_end());
-            if ends > ENDS_IN_A_ROW && told.is_end() && core.take_step().is_err() {
+            if ends > ENDS_IN_A_ROW && told.is_end() && !core.takes_step() {
                 self.ends = ends - 1;
                 if let Told::Parked(life, _) = &told
                     && let Some(Body::Worker(running)) = self.engine.body(*life)
