@@ -210,7 +210,16 @@ impl Doorbell {
     /// Like [`ring`](Self::ring), but leaves the wake-up to the caller, who may hold a lock now.
     #[inline]
     pub(crate) fn take_waker(&self) -> Option<Waker> {
-        self.with_kept(Waker::clone).or_else(|| self.take_cell())
+        // One whose clone panics is rung by nobody, as one that panics when it is woken; others are.
+        let clone = |waker: &Waker| {
+            let mut cloned = None;
+            caught(|| cloned = Some(waker.clone()));
+            cloned
+        };
+        match self.with_kept(clone) {
+            Some(cloned) => cloned,
+            None => self.take_cell(),
+        }
     }
 
     /// Does this with the waker that is kept, if the receiver sleeps with it.

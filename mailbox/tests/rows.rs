@@ -43,6 +43,12 @@ impl Reader {
         Self { queue: topic.subscribe(Arc::new(Doorbell::new()), options).unwrap(), due: VecDeque::new(), id }
     }
 
+    fn apart(topic: &Topic<Alive>) -> Self {
+        let options = SubscribeOptions { apart: true, ..SubscribeOptions::default() };
+        let queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+        Self { queue, due: VecDeque::new(), id: 0 }
+    }
+
     /// Takes some of what is there, in some way, up to the first number that is a multiple of `stop`.
     fn take(&mut self, random: &mut Random, stop: u64) {
         let Self { queue, due, .. } = self;
@@ -59,7 +65,11 @@ impl Reader {
             let fits = run.take_while(|front| !front.message.0.is_multiple_of(stop));
             fits.inspect(|front| seen.push(front.message.0)).count()
         };
-        queue.take_runs((u64::MAX, most), &mut handled, take, |message| gone.push(message.0));
+        if random.below(3) == 0 {
+            queue.pass_runs((u64::MAX, most), &mut handled, take);
+        } else {
+            queue.take_runs((u64::MAX, most), &mut handled, take, |message| gone.push(message.0));
+        }
         assert!(handled <= u64::from(most) && handled == seen.len() as u64);
         assert!(gone.iter().all(|number| seen.contains(number)));
         assert!(seen.into_iter().eq(due.drain(..usize::try_from(handled).unwrap())));
@@ -82,6 +92,10 @@ fn rows_and_runs_keep_the_order_lose_nothing_and_drop_each_message_once() {
             (0..1 + random.below(3)).map(|id| Reader::new(&topic, Overflow::Block, id)).collect();
         if random.below(4) == 0 {
             readers.push(Reader::new(&topic, Overflow::Fail, 0));
+        }
+        if random.below(4) == 0 {
+            // In a queue of its own.
+            readers.push(Reader::apart(&topic));
         }
         let mut number = 0;
         for _ in 0..120 {
@@ -239,4 +253,54 @@ fn of_a_large_message_the_last_who_reads_it_is_given_the_message_itself() {
     all.iter().for_each(|message| topic.try_publish(message.clone(), 0).unwrap());
     assert_eq!(taken(&mut first, (u64::MAX, 9)), (all.clone(), vec![], 3));
     assert_eq!(taken(&mut last, (u64::MAX, 9)), (all.clone(), all, 3));
+}
+
+/// Panics when it is dropped, if it says so.
+#[derive(Clone)]
+struct Loud(bool, Arc<AtomicUsize>);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.0, "a rule of the test");
+    }
+}
+
+#[test]
+fn messages_that_are_passed_together_are_counted_up_to_the_one_whose_drop_panics() {
+    for apart in [false, true] {
+        let topic = Topic::new(Arc::new(Stamps::new()), 8);
+        let options = SubscribeOptions { apart, ..SubscribeOptions::default() };
+        let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        for number in 0..5 {
+            assert!(topic.try_publish(Loud(number == 2, Arc::clone(&dropped)), 0).is_ok());
+        }
+        let mut handled = 0;
+        let mut pass = |handled: &mut u64| {
+            while queue.head().is_some() {
+                queue.pass_runs((u64::MAX, 8), handled, |run| run.count());
+            }
+        };
+        let passed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pass(&mut handled)));
+        assert!(passed.is_err());
+        assert_eq!((handled, dropped.load(Ordering::SeqCst)), (3, 3), "apart: {apart}");
+        pass(&mut handled);
+        assert_eq!((handled, dropped.load(Ordering::SeqCst)), (5, 5), "apart: {apart}");
+    }
+}
+
+#[test]
+fn an_iterator_of_any_length_fills_the_room_that_there_is() {
+    let topic = Topic::new(Arc::new(Stamps::new()), 4);
+    let mut queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    let mut endless = std::iter::repeat_n(1_u64, usize::MAX);
+    for _ in 0..3 {
+        assert_eq!(topic.try_publish_front(&mut endless, 0), 4);
+        for _ in 0..4 {
+            assert!(queue.head().is_some());
+            queue.advance();
+        }
+        assert!(queue.head().is_none());
+    }
 }

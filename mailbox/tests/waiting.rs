@@ -27,9 +27,9 @@ fn keep<F: Future + Unpin>(futures: Vec<F>) -> Vec<(F, Counter)> {
 }
 
 /// A queue is emptied by a reader that never sleeps, beside more kept publishes than it has places.
-fn published_beside_kept(capacity: u32) {
+fn published_beside_kept(capacity: u32, apart: bool) {
     let topic = Topic::<u32>::new(Arc::new(Stamps::new()), capacity);
-    let options = SubscribeOptions { capacity: Some(capacity), ..SubscribeOptions::default() };
+    let options = SubscribeOptions { capacity: Some(capacity), apart, ..SubscribeOptions::default() };
     let mut reader = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
     (0..capacity).for_each(|number| topic.try_publish(number, 0).unwrap());
     let kept = keep((0..capacity * 2).map(|number| topic.publish(number, 0)).collect::<Vec<Publishing<_>>>());
@@ -65,7 +65,9 @@ fn each_that_waits_for_room_has_a_ticket_of_its_own_from_its_first_wait_on() {
 
 #[test]
 fn a_publish_that_is_kept_and_not_polled_keeps_nobody_else_waiting_beside_an_empty_queue() {
-    [1, 2, 21, 64, 1024].into_iter().for_each(published_beside_kept);
+    for capacity in [1, 2, 21, 64, 1024] {
+        [false, true].into_iter().for_each(|apart| published_beside_kept(capacity, apart));
+    }
 }
 
 fn sent_beside_kept(capacity: u32) {

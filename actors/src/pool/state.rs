@@ -17,7 +17,7 @@ use crate::subscription::OnceEach;
 use crate::sync::{
     AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
-use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
+use crate::tree::{AnyPool, Child, SupervisorCore};
 use crate::{Actor, ActorRef, PoolStats, Takes, TellError};
 
 /// The key function of one message type, as a [`KeyOf`].
@@ -457,8 +457,7 @@ impl<A: Actor> AnyPool for PoolState<A> {
     }
 
     fn decided(&self, ends: bool, core: &SupervisorCore) {
-        let is_away = |id: &str| core.child(id).is_none_or(|child| child.status == ChildStatus::Down);
-        if self.write().taken_away(ends, is_away) {
+        if self.write().taken_away(ends, |id| core.is_down(id)) {
             self.changed.notify_waiters();
         }
     }

@@ -250,6 +250,10 @@ impl Retry {
         loop {
             clock.step().await;
             let (limit, is_deadline) = progress.begin(clock.now());
+            if limit == Some(Duration::ZERO) && is_deadline && last.is_some() {
+                progress.attempts -= 1;
+                return Err(progress.error(clock.now(), GaveUp::Deadline, last));
+            }
             let result = match limit {
                 Some(limit) => timeout(clock, limit, attempt()).await,
                 None => Ok(attempt().await),

@@ -122,6 +122,21 @@ fn a_retry_ends_at_its_deadline_whatever_the_attempt_does() {
     assert_eq!(seen[1], (1_300, second.to_owned()));
 }
 
+/// A timer of tokio goes off at the next whole millisecond.
+#[tokio::test(start_paused = true)]
+async fn a_retry_whose_wait_ends_at_the_deadline_begins_no_further_attempt() {
+    let backoff = Backoff { initial: Duration::from_micros(9_900), jitter: 0.0, ..steady() };
+    let policy = RetryPolicy { attempts_max: 100, backoff, deadline: Some(MS(10)), ..Default::default() };
+    let (clock, mut calls) = (MessageBus::new().clock(), 0);
+    let attempt = || {
+        calls += 1;
+        std::future::ready(if calls == 1 { Err("down") } else { Ok(()) })
+    };
+    let error = Retry::new(policy).unwrap().run(&clock, attempt).await.unwrap_err();
+    assert_eq!((calls, error.attempts, error.cause), (1, 1, GaveUp::Deadline));
+    assert_eq!(error.last, Some(AttemptError::Failed("down")));
+}
+
 #[test]
 fn the_same_seed_waits_the_same_and_another_does_not() {
     let waits = |seed| {

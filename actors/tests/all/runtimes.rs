@@ -233,3 +233,22 @@ fn what_is_spawned_while_its_runtime_ends_is_refused_too() {
         assert_eq!(bus.alive(), 0);
     }
 }
+
+/// Whoever spawns may have used up what its task may do in one turn.
+#[test]
+fn a_runtime_that_has_ended_is_seen_by_a_task_without_any_budget_left() {
+    for ended in ended_runtimes() {
+        runtime(1).block_on(async {
+            tokio::spawn(async move {
+                let bus = MessageBus::builder().runtime(ended).build();
+                while tokio::task::coop::has_budget_remaining() {
+                    tokio::task::coop::consume_budget().await;
+                }
+                let spawned = bus.spawn(Mute::default());
+                assert!(matches!(spawned, Err(SpawnError::RuntimeEnded)));
+            })
+            .await
+            .unwrap();
+        });
+    }
+}

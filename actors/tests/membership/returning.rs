@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mycelium::TellError;
 use mycelium::tree::{Builder, Child};
+use mycelium::{Actor, BoxError, Context, TellError};
 
 use crate::cast::{Bad, Hold, Job, MILLISECOND, Setup, Shared, describe, set_up, start};
 use crate::common::{PERIOD, Tick, backoff};
@@ -177,6 +177,40 @@ fn the_feed_waits_for_a_worker_that_comes_back<H: Host>() {
     host.wait(pool.flush()).unwrap();
     assert_eq!(host.letters().dead, 0);
     assert!(tree.lookup::<crate::cast::Worker>("root/pool/worker-1").unwrap().is_alive());
+    setup.part();
+}
+
+/// Takes its time to start.
+struct Slow;
+impl Actor for Slow {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(20 * MILLISECOND).await;
+        Ok(())
+    }
+}
+
+conformance!(the_feed_waits_for_a_worker_whose_end_waits_for_a_busy_supervisor);
+fn the_feed_waits_for_a_worker_whose_end_waits_for_a_busy_supervisor<H: Host>() {
+    let (mut host, shared) = (H::new(), Shared::default());
+    let described = describe(&shared, 2, true).on::<Job>().supervisor("pool").intensity(9, PERIOD);
+    let setup = start(&mut host, shared, described.child(Child::actor("slow", || Slow)));
+    let Setup { pool, shared, tree } = &setup;
+    let slow = host.child::<Slow>(tree, "root/pool/slow").unwrap();
+    slow.kill();
+    host.ended(&slow);
+    // It starts the other one meanwhile.
+    host.settle();
+    let second = pool.workers()[1].clone();
+    second.kill();
+    host.ended(&second);
+    host.settle();
+    for key in 0..40 {
+        host.publish(Job { key, number: 0 }).unwrap();
+    }
+    host.until(|| shared.len() as u64 == 40);
+    host.wait(pool.flush()).unwrap();
+    assert_eq!(host.letters().dead, 0);
     setup.part();
 }
 

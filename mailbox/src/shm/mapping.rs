@@ -82,6 +82,8 @@ pub(super) struct Participant {
     mapping: Arc<Mapping>,
     file: OwnedFd,
     lock: usize,
+    /// The process that has made it.
+    process: u32,
 }
 
 impl Participant {
@@ -98,7 +100,8 @@ impl Participant {
             if try_lock(file.as_fd(), lock)
                 .map_err(|cause| ShmError::System { doing: "lock a place in a segment", cause })?
             {
-                return Ok(Some((Self { mapping: Arc::clone(mapping), file, lock }, lock)));
+                let (mapping, process) = (Arc::clone(mapping), std::process::id());
+                return Ok(Some((Self { mapping, file, lock, process }, lock)));
             }
         }
         Ok(None)
@@ -113,6 +116,11 @@ impl Participant {
         let _given_back = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw const region) };
     }
 
+    /// Whether this process has made it: a child that was forked has a copy, and no part in it.
+    pub(super) fn is_own(&self) -> bool {
+        self.process == std::process::id()
+    }
+
     /// What a child that is forked has of it.
     #[cfg(test)]
     pub(super) fn inherited(&self) -> OwnedFd {
@@ -122,7 +130,9 @@ impl Participant {
 
 impl Drop for Participant {
     fn drop(&mut self) {
-        self.unlock();
+        if self.is_own() {
+            self.unlock();
+        }
     }
 }
 

@@ -61,12 +61,12 @@
 //! # Death
 //! Each participant holds a lock of the kernel's on its own byte of the memory (an *open file description
 //! lock*, `F_OFD_SETLK`). It gives it back when it leaves; the kernel does so when the last descriptor is
-//! closed, which is after the last thread of a process has run its last instruction. So a free lock says that
-//! its holder writes no more; no number of a process is compared, none can be taken for another's, and it
-//! holds across containers. A process that forks without executing another program leaves its child a
-//! descriptor: until the child ends or closes it, its parent's death is not seen. The same locks decide who
-//! gets which place. A place is used again under a new generation, so that an eviction that was meant for
-//! its last holder fails.
+//! closed, which is after the last thread of a process has run its last instruction. So a free lock says
+//! that its holder writes no more; no number of a process is compared, none can be taken for another's, and
+//! it holds across containers. A process that forks without executing another program leaves its child a
+//! descriptor: until the child ends or closes it, its parent's death is not seen. The child has no part in
+//! the place, and gives nothing back when it drops its copy. The same locks decide who gets which place. A
+//! place is used again under a new generation, so that an eviction that was meant for its last holder fails.
 //!
 //! - A **writer** that dies before its store of `TAIL` has written nothing that anybody reads: its successor
 //!   writes over it. One that dies after it has published. Its successor takes `OWNER` over by a
@@ -82,11 +82,12 @@
 //! who say so ([`ShmSendError::Busy`]); as a reader under `Block` it makes the ring full.
 //!
 //! # Trust
-//! Nobody trusts what is in the segment. Its size is fixed by seals of the kernel, so reading it cannot end
-//! a process with SIGBUS; its geometry is read once; every position, length and sequence is checked before
-//! it is used, and a record after it was copied. A value that cannot be is a named [`ShmFault`]. A process
-//! that may write to a segment can still write messages of its own, or close it: all of them are the same
-//! user's.
+//! Nobody trusts what is in the segment. Its size is fixed by seals of the kernel, so that no peer can end a
+//! process with SIGBUS by making it shorter. The kernel itself does where it has no page left for one that
+//! is touched first (`vm.overcommit_memory=2`, a limit of the container). Its geometry is read once; every
+//! position, length and sequence is checked before it is used, and a record after it was copied. A value
+//! that cannot be is a named [`ShmFault`]. A process that may write to a segment can still write messages of
+//! its own, or close it: all of them are the same user's.
 //!
 //! `tests.rs` compares random use with a plain model, `tests/damage.rs` overwrites every word, `kills.rs`
 //! kills processes at every `Point`, and `models.rs` has the models for loom. In a model the kernel's locks

@@ -232,7 +232,9 @@ impl ShmWriter {
 
 impl Drop for ShmWriter {
     fn drop(&mut self) {
-        self.core.leave();
+        if self.core.memory.is_own() {
+            self.core.leave();
+        }
     }
 }
 
@@ -364,7 +366,9 @@ impl ShmReader {
 
 impl Drop for ShmReader {
     fn drop(&mut self) {
-        self.core.leave();
+        if self.core.memory.is_own() {
+            self.core.leave();
+        }
     }
 }
 

@@ -470,6 +470,33 @@ fn a_place_is_free_again_although_a_child_was_forked_while_it_was_held() {
 }
 
 #[test]
+fn a_forked_child_that_drops_its_copies_takes_nothing_from_its_parent() {
+    let segment = ShmSegment::create(4_096).unwrap();
+    let (mut writer, mut reader) =
+        (segment.writer(ShmAccess::Sole).unwrap(), segment.reader(ShmMode::Block).unwrap());
+    let mut lossy = segment.reader(ShmMode::Lossy).unwrap();
+    writer.send(&message(0, 64)).unwrap();
+    // SAFETY: the child drops what it has, which takes no lock of another thread, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop((writer, reader, lossy));
+        // SAFETY: it runs nothing else of this process.
+        unsafe { libc::_exit(0) }
+    }
+    let mut status = 0;
+    // SAFETY: the status is this thread's.
+    assert_eq!((unsafe { libc::waitpid(child, &raw mut status, 0) }, status), (child, 0));
+    assert!(segment.writer(ShmAccess::Sole).is_err(), "there is one");
+    let fill = |writer: &mut ShmWriter| (1..).take_while(|n| writer.send(&message(*n, 64)).is_ok()).count();
+    let sent = fill(&mut writer) as u64;
+    assert!(sent > 10, "the reader holds the writer back");
+    for reader in [&mut reader, &mut lossy] {
+        let got: Vec<_> = std::iter::from_fn(|| reader.read().unwrap().map(number)).collect();
+        assert_eq!(got, (0..=sent).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn memory_that_could_end_this_process_is_not_mapped() {
     let refused = |fd: OwnedFd| ShmSegment::from_fd(fd, 1 << 20).unwrap_err();
     assert!(matches!(refused(File::open("/proc/self/exe").unwrap().into()), ShmError::NotSealed));

@@ -416,11 +416,13 @@ impl<M: SharedWords> WriterCore<M> {
                 std::hint::spin_loop();
                 continue;
             }
-            if self.release_dead() > 0 {
-                continue;
-            }
+            let freed = self.release_dead() > 0;
+            // First: who writes into the segment can make it look as if readers died without end.
             if waited >= limit {
-                return false;
+                return self.has_room(len);
+            }
+            if freed {
+                continue;
             }
             let seen = self.word(ROOM_BELL).load(Ordering::Acquire);
             // Both behind the fence of `arm`: one that closes it meanwhile finds that somebody waits.

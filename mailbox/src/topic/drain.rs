@@ -129,10 +129,8 @@ pub(super) trait DrainQueue {
     fn row(&mut self, most: u32) -> &[RingEntry<Self::Payload>] {
         self.run(most)
     }
-    /// Passes the first `messages` of the last `row`.
-    fn pass_row(&mut self, messages: usize) {
-        self.pass(messages);
-    }
+    /// Passes the first `messages` of the last `row` and drops them, and counts each that it has passed.
+    fn pass_row(&mut self, messages: usize, handled: &mut u64);
     /// Passes the message in front, which is in the last run: itself, if nobody else is to read it.
     fn pass_next(&mut self) -> Option<Self::Payload>;
     /// Whether the last drain was cut short by the drop of a message that was handled.
@@ -154,6 +152,17 @@ impl<V: Payload> DrainQueue for Cursor<V> {
     #[inline]
     fn pass(&mut self, messages: usize) {
         self.pass(messages);
+    }
+
+    #[inline]
+    fn pass_row(&mut self, messages: usize, handled: &mut u64) {
+        // One that several may read is dropped by the last of them, who is known by how often it was passed.
+        if V::COUNTED {
+            pass_one_by_one(self, messages, handled);
+        } else {
+            self.pass(messages);
+            *handled += messages as u64;
+        }
     }
 
     #[inline]
@@ -201,8 +210,13 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
         self.batch(most)
     }
 
-    fn pass_row(&mut self, messages: usize) {
-        self.pass_together(messages);
+    fn pass_row(&mut self, messages: usize, handled: &mut u64) {
+        if const { std::mem::needs_drop::<V>() } {
+            pass_one_by_one(self, messages, handled);
+        } else {
+            self.pass_together(messages);
+            *handled += messages as u64;
+        }
     }
 
     fn pass_next(&mut self) -> Option<V> {
@@ -450,11 +464,18 @@ pub(super) fn pass_runs<R: DrainQueue>(
             continue;
         }
         let taken = take(R::Payload::visible(run)).min(shown);
-        reader.pass_row(taken);
-        *handled += taken as u64;
+        reader.pass_row(taken, handled);
         if taken < shown {
             return;
         }
+    }
+}
+
+/// Counted before it is dropped: should its destructor panic, it is behind us.
+fn pass_one_by_one<R: DrainQueue>(reader: &mut R, messages: usize, handled: &mut u64) {
+    for _ in 0..messages {
+        *handled += 1;
+        drop(reader.pass_next());
     }
 }
 

@@ -215,6 +215,11 @@ impl<V: Payload> LaneReader<V> {
     pub(crate) fn head(&mut self) -> Option<u64> {
         if self.hand.is_empty() && (self.counted > 0 || self.lane.queued() > 0) {
             self.refill();
+            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled
+            // again, and this reader may have others to read before it sleeps.
+            if self.hand.is_empty() && std::mem::take(&mut self.woke_some) {
+                self.core.waiters.wake_all();
+            }
         }
         self.hand.front().map(|entry| entry.stamp)
     }
@@ -251,12 +256,8 @@ impl<V: Payload> LaneReader<V> {
         &front[..front.len().min(usize::try_from(most).unwrap_or(usize::MAX))]
     }
 
-    /// Passes so many messages of the batch, and drops them.
+    /// Passes so many messages of the batch, which have no destructor.
     pub(crate) fn pass_together(&mut self, messages: usize) {
-        if const { std::mem::needs_drop::<V>() } {
-            (0..messages).for_each(|_| self.advance());
-            return;
-        }
         self.hand.drain(..messages.min(self.hand.len()));
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
     }

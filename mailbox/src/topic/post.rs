@@ -165,7 +165,7 @@ impl<V: Payload> Core<V> {
         if self.admit(origin).is_err() || self.listeners.crowd().has_lanes() || producer.mark.is_timed() {
             return 0;
         }
-        if tail + most as u64 > producer.limit {
+        if most as u64 > producer.limit.saturating_sub(tail) {
             producer.rescan();
         }
         let Some(ring) = &producer.ring else { return 0 };

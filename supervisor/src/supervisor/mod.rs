@@ -344,6 +344,14 @@ impl<F> Supervisor<F> {
         self.children.get(key).map(|slot| Children::info(key, slot))
     }
 
+    /// Whether the child of this id has no life, and comes to none before a call asks for it: it is not
+    /// there, or down, and no exit of it waits to be dealt with.
+    #[must_use]
+    pub fn is_down(&self, id: &str) -> bool {
+        let slot = self.children.key(id).and_then(|key| self.children.get(key));
+        slot.is_none_or(|slot| matches!(slot.state(), State::Down))
+    }
+
     /// The children that calls have added: those which it did not begin with.
     pub(crate) fn added(&self) -> impl Iterator<Item = &Arc<str>> {
         self.children.added()
