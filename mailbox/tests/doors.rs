@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use mycelium_mailbox::{
     Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, StampTimes, Stamps,
@@ -243,4 +244,62 @@ fn what_is_shown_of_queues_and_futures_says_how_full_they_are() {
     drop(sending);
     sender.try_send(2).unwrap();
     assert!(format!("{inbox:?}").contains("queued: 1"), "{inbox:?}");
+}
+
+/// Counts its wakes, and panics when it is cloned while the flag is set.
+struct LoudClone(AtomicU32, AtomicBool);
+
+impl LoudClone {
+    fn waker(&'static self) -> Waker {
+        // SAFETY: the functions below take the pointer for what it is, a reference that lives for ever.
+        unsafe { Waker::from_raw(Self::raw(self)) }
+    }
+
+    fn raw(this: &'static Self) -> RawWaker {
+        static TABLE: RawWakerVTable =
+            RawWakerVTable::new(LoudClone::clone, LoudClone::wake, LoudClone::wake, |_| ());
+        RawWaker::new(std::ptr::from_ref(this).cast(), &TABLE)
+    }
+
+    unsafe fn of(this: *const ()) -> &'static Self {
+        // SAFETY: `raw` has made it from such a reference.
+        unsafe { &*this.cast() }
+    }
+
+    unsafe fn clone(this: *const ()) -> RawWaker {
+        // SAFETY: as the caller says.
+        let this = unsafe { Self::of(this) };
+        assert!(!this.1.load(Ordering::SeqCst), "a rule of the test");
+        Self::raw(this)
+    }
+
+    unsafe fn wake(this: *const ()) {
+        // SAFETY: as the caller says.
+        unsafe { Self::of(this) }.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_waker_whose_clone_panics_keeps_nobody_else_asleep() {
+    for (others, at) in [(1, 0), (1, 1), (20, 0), (20, 10), (20, 20)] {
+        let topic = topic::<u64>(8);
+        let loud: &'static LoudClone =
+            Box::leak(Box::new(LoudClone(AtomicU32::new(0), AtomicBool::new(false))));
+        let woken = Counter::new();
+        let mut sleepers = Vec::new();
+        for place in 0..=others {
+            let bell = Arc::new(Doorbell::of_one_task());
+            let mut queue = topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap();
+            let waker = if place == at { loud.waker() } else { woken.waker().clone() };
+            assert!(queue.head().is_none());
+            assert!(bell.prepare(&waker) && !queue.arm());
+            sleepers.push((queue, bell));
+        }
+        loud.1.store(true, Ordering::SeqCst);
+        assert_eq!(topic.try_publish(7, 0), Ok(()));
+        assert_eq!(woken.count(), others, "the loud one is number {at} of {others}");
+        for (mut queue, _) in sleepers {
+            assert_eq!(numbers(&mut queue), [7]);
+        }
+    }
 }
