@@ -73,7 +73,8 @@ impl BusCore {
 }
 
 /// Waits on the runtime of the one who polls. Outside of tokio, and on a runtime that has no timers, it is
-/// `runtime` that waits, and a thread where that has ended.
+/// `runtime` that waits, and a thread where that has ended, or has one thread alone: an actor that computes
+/// keeps that for as long as it does.
 pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
     if let Ok(current) = Handle::try_current() {
         if current.id() == runtime.id() {
@@ -85,11 +86,15 @@ pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
         }
     }
     let until = Instant::now().checked_add(duration);
-    let mut alarm = Alarm(runtime.spawn(async move { rt::sleep(duration).await }));
-    if (&mut alarm.0).await.is_err() {
-        let rest = until.map_or(duration, |until| until.saturating_duration_since(Instant::now()));
-        sleep_on_a_thread(rest).await;
+    let rest = move || until.map_or(duration, |until| until.saturating_duration_since(Instant::now()));
+    if runtime.metrics().num_workers() > 1 {
+        // Its task may begin late.
+        let mut alarm = Alarm(runtime.spawn(async move { rt::sleep(rest()).await }));
+        if (&mut alarm.0).await.is_ok() {
+            return;
+        }
     }
+    sleep_on_a_thread(rest()).await;
 }
 
 /// A limit on a wait: what [`sleep_on`] waits for, from when this was made.

@@ -97,6 +97,34 @@ fn who_is_outside_of_tokio_may_ask_with_a_limit() {
     assert!(matches!(block_on(log.ask_within(Flush, limit)), Err(AskError::Stopped(_))));
 }
 
+/// Keeps its thread until the test lets it go on.
+struct Computes(Arc<AtomicBool>, std::sync::mpsc::Receiver<()>);
+impl Actor for Computes {
+    type Error = BoxError;
+}
+impl Responder<Flush> for Computes {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+        let _ = self.1.recv();
+    }
+}
+
+#[test]
+fn an_ask_from_outside_of_tokio_has_its_limit_while_the_actor_keeps_its_thread() {
+    let (bus, has_begun) = (MessageBus::new(), Arc::new(AtomicBool::new(false)));
+    let (ends, end) = std::sync::mpsc::channel();
+    let actor =
+        bus.spawn_on_thread(OwnThread::new("computes"), Computes(Arc::clone(&has_begun), end)).unwrap();
+    for _ in 0..2 {
+        // A hang is the failure: nobody lets it go on.
+        let asked = block_on(actor.ask_within(Flush, Duration::from_millis(50)));
+        assert!(matches!(asked, Err(AskError::Timeout(_))));
+    }
+    assert!(has_begun.load(Ordering::SeqCst));
+    drop(ends);
+}
+
 #[test]
 fn an_ask_of_a_pool_has_its_limit_when_the_thread_of_a_worker_has_gone() {
     let runtime = runtime(1);
