@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use common::{Tick, Tock};
 use mycelium::sweep::StopFlag;
-use mycelium::tree::{Backoff, Child, Redelivery, Restart};
+use mycelium::tree::{Backoff, Child, Redelivery, Restart, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, IsolateStats, Message, OnFailure, Responder,
-    RunError, Service, ServiceContext, Subscriptions, Supervisor, Timestamp,
+    RunError, Service, ServiceContext, StopReason, Subscriptions, Supervisor, Timestamp,
 };
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -405,5 +405,67 @@ fn a_function_that_panics_ends_the_run_and_nobody_in_it() {
         });
         assert!(panics <= 1);
         assert_same(&outcome, &whole, &format!("panicked at call {panics_at}"));
+    }
+}
+
+/// Ends a group when it hears a tick.
+struct Terminates(Arc<Mutex<Option<Tree>>>, Log);
+impl Actor for Terminates {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Terminates {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        let tree = self.0.lock().unwrap().clone().ok_or("no tree")?;
+        self.1.add(format_args!("terminated: {:?}", tree.terminate_child("root/group").await));
+        Ok(())
+    }
+}
+
+/// Says that it was stopped.
+struct Member(Log);
+impl Actor for Member {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.0.add("a member stops");
+    }
+}
+
+#[test]
+fn a_group_that_is_ended_from_a_handler_has_ended_before_the_next_receiver_hears_of_it() {
+    const GROUP: usize = 1_500;
+    let run = |limit: Option<u64>| {
+        let (log, mut isolate) = (Log::default(), Isolate::new(1));
+        let place: Arc<Mutex<Option<Tree>>> = Arc::default();
+        let group = (0..GROUP).fold(Supervisor::builder("group"), |group, number| {
+            let log = log.clone();
+            group.child(Child::actor(format!("member-{number}"), move || Member(log.clone())))
+        });
+        let tree = isolate.supervise(&Supervisor::builder("root").supervisor(group)).unwrap();
+        *place.lock().unwrap() = Some(tree);
+        isolate.spawn(Terminates(Arc::clone(&place), log.clone())).unwrap();
+        isolate.spawn(Hears("second", log.clone())).unwrap();
+        isolate.run().unwrap();
+        isolate.publish(Tick(0)).unwrap();
+        let mut limit = limit;
+        while let Some(more) = limit {
+            let stats = isolate.stats();
+            isolate.limit_events(stats.events + stats.resumptions + more);
+            match isolate.run() {
+                Ok(_) => limit = None,
+                Err(end) => assert!(matches!(end, RunError::TooManyEvents { .. }), "{end}"),
+            }
+        }
+        isolate.limit_events(u64::MAX);
+        isolate.run().unwrap();
+        place.lock().unwrap().take();
+        (log.lines(), isolate.stats())
+    };
+    let whole = run(None);
+    assert!(whole.0.len() > GROUP, "{} lines", whole.0.len());
+    for each in [1, 2, 3, 5, 100, 1_100, 1_400] {
+        assert_same(&run(Some(each)), &whole, &format!("ended after each {each} steps"));
     }
 }

@@ -42,7 +42,7 @@ const STEPS_PER_WATCH: u64 = 256;
 
 /// How many steps code may take that has not returned when the run is over, and for how long by the wall
 /// clock. Code that goes round for ever would keep the run for ever (steps).
-const OVERDRAFT_MAX: u64 = 65_536;
+const OVERDRAFT_MAX: u32 = 65_536;
 const OVERDRAFT_TIME: Duration = Duration::from_secs(1);
 
 /// How often by the wall clock the flag and the function are asked, if steps are not longer than that.
@@ -59,16 +59,17 @@ pub(crate) struct Bounds {
     /// Steps that were allowed so far: those taken, and those left.
     allowed: Cell<u64>,
     /// Steps that were taken though the run is over, and since when.
-    overdrawn: Cell<u64>,
-    overdrawn_at: Cell<Option<Instant>>,
+    overdrawn: Cell<u32>,
+    overdrawn_at: Cell<Option<Box<Instant>>>,
     /// Steps that handled no message.
     resumptions: Cell<u64>,
     /// What the user says; `None`: the defaults.
     limit: Cell<Option<u64>>,
     stop: RefCell<Option<Arc<Leash>>>,
     /// Asked whether to stop.
-    asked: RefCell<Option<Box<dyn FnMut() -> bool>>>,
-    panicked: Cell<Option<Box<dyn Any + Send>>>,
+    asked: Cell<Option<Box<dyn FnMut() -> bool>>>,
+    /// In a box of its own: an isolate takes few bytes.
+    panicked: Cell<Option<Box<Box<dyn Any + Send>>>>,
     /// Whether it has said so in this run. A look may leave the end of the run to the next one, to which the
     /// function need not say so again.
     said_stop: Cell<bool>,
@@ -133,11 +134,10 @@ impl Bounds {
     #[cold]
     pub(crate) fn overdraw(&self) -> bool {
         let before = self.overdrawn.replace(self.overdrawn.get() + 1);
-        if before == 0 {
-            self.overdrawn_at.set(Some(Instant::now()));
-        }
-        let in_time = self.overdrawn_at.get().is_none_or(|at| at.elapsed() < OVERDRAFT_TIME);
-        let may = before < OVERDRAFT_MAX && in_time;
+        let began = self.overdrawn_at.take().filter(|_| before > 0);
+        let began = began.unwrap_or_else(|| Box::new(Instant::now()));
+        let may = before < OVERDRAFT_MAX && began.elapsed() < OVERDRAFT_TIME;
+        self.overdrawn_at.set(Some(began));
         if may {
             self.allowed.set(self.allowed.get() + 1);
             self.resumptions.set(self.resumptions.get() + 1);
@@ -182,7 +182,7 @@ impl Bounds {
 
     /// Stops runs when this returns true.
     pub(crate) fn stop_when(&self, asked: Box<dyn FnMut() -> bool>) {
-        *self.asked.borrow_mut() = Some(asked);
+        self.asked.set(Some(asked));
         self.said_stop.set(false);
         self.look_next();
     }
@@ -214,20 +214,24 @@ impl Bounds {
         // Taken out meanwhile: it may come to a look itself.
         let Some(mut asked) = self.asked.take() else { return false };
         let said = catch_unwind(AssertUnwindSafe(&mut asked));
-        self.asked.borrow_mut().get_or_insert(asked);
+        let given = self.asked.take();
+        self.asked.set(Some(given.unwrap_or(asked)));
         said.unwrap_or_else(|payload| {
-            self.panicked.set(Some(payload));
+            self.panicked.set(Some(Box::new(payload)));
             true
         })
     }
 
     /// What the function has panicked with, in whosever code it was asked: it is nobody's there.
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
-        self.panicked.take()
+        self.panicked.take().map(|payload| *payload)
     }
 
     fn may_be_stopped(&self) -> bool {
-        self.stop.borrow().is_some() || self.asked.borrow().is_some()
+        let asked = self.asked.take();
+        let is_asked = asked.is_some();
+        self.asked.set(asked);
+        is_asked || self.stop.borrow().is_some()
     }
 
     /// A run begins, with an end of its own (in virtual time) or without: the defaults count from here.
@@ -441,7 +445,7 @@ mod tests {
         bounds.begin(false);
         assert_eq!(run(&bounds, 500, nothing, Bounds::count_event).1, Some(Over::TooMany(1_000)));
         assert_eq!((bounds.steps(), bounds.is_overdrawn()), (1_000, false));
-        assert_eq!((0..=OVERDRAFT_MAX).filter(|_| bounds.overdraw()).count() as u64, OVERDRAFT_MAX);
+        assert_eq!((0..=OVERDRAFT_MAX).filter(|_| bounds.overdraw()).count(), OVERDRAFT_MAX as usize);
     }
 
     #[test]

@@ -35,12 +35,10 @@ mod tree;
 mod waits;
 mod wire;
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use mycelium_mailbox::wake;
@@ -69,6 +67,7 @@ pub(crate) use self::subscriber::{IsolateReceived, IsolateSubscriber};
 pub(crate) use self::tree::IsolateTree;
 pub(crate) use self::tree::{Factory, SeatSite};
 pub use self::waits::WaitsFor;
+use self::waits::remember;
 pub(crate) use self::wire::{IsolateEars, WireLane, WireLaneOf};
 
 /// Later than every timer: one at the end of time is never due.
@@ -133,6 +132,8 @@ pub struct Isolate {
     woken: VecDeque<u32>,
     /// The last run, or a panic, has left some of them, who are before all that has come since.
     resumes: bool,
+    /// It has left trees that were being tended, likewise.
+    tends: bool,
     /// Seats that other threads woke since they were resumed last.
     foreign: BTreeSet<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
@@ -154,9 +155,9 @@ impl Isolate {
     /// An empty isolate whose clock starts at `now`; a nanosecond before the end of time, if that is meant,
     /// for it does not come.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        let (woken, foreign, ways, resumes) = Default::default();
+        let (woken, foreign, ways, resumes, tends) = Default::default();
         let now = now.as_nanos().min(FOREVER);
-        Self { core: Rc::new(IsolateCore::new(seed, now)), woken, foreign, ways, resumes }
+        Self { core: Rc::new(IsolateCore::new(seed, now)), woken, foreign, ways, resumes, tends }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs:
@@ -423,7 +424,7 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
-        let Self { core, woken, foreign, ways, resumes } = self;
+        let Self { core, woken, foreign, ways, resumes, tends } = self;
         let core: &IsolateCore = core;
         let signals: &LoopSignals = core.signals();
         if !woken.is_empty() || core.has_told_trees() {
@@ -436,12 +437,16 @@ impl Isolate {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
                 if !std::mem::take(resumes) {
-                    signals.take_woken(woken, foreign);
-                    core.free_seats();
-                    foreign.retain(|seat| core.seat(*seat).is_some());
-                    core.renew_ways(ways);
+                    if !std::mem::take(tends) {
+                        signals.take_woken(woken, foreign);
+                        core.free_seats();
+                        foreign.retain(|seat| core.seat(*seat).is_some());
+                        core.renew_ways(ways);
+                    }
                     if core.has_told_trees() {
+                        *tends = true;
                         core.tend_trees().map_err(|over| core.over(over))?;
+                        *tends = false;
                     }
                     if signals.take_pause() {
                         return Ok(());
@@ -552,14 +557,6 @@ impl Drop for Isolate {
 /// panic hook has told, is nobody's and goes no further.
 fn let_go<T>(messages: T) {
     let _ = StopReason::catch(|| drop(messages));
-}
-
-/// Adds a waker to those of a list, unless it is there: a loop that looks again and again is one that waits.
-fn remember(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
-    if !wakers.borrow().iter().any(|other| other.will_wake(waker)) {
-        let waker = waker.clone();
-        wakers.borrow_mut().push(waker);
-    }
 }
 
 #[cfg(test)]

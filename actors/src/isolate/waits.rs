@@ -1,8 +1,9 @@
 //! What a parked handler or service waits for, as far as it can be known: the isolate's own futures say it
 //! when they are polled.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::task::Waker;
 
 use super::core::IsolateCore;
 use super::handle::Place;
@@ -130,5 +131,13 @@ impl Drop for Rest {
         if let Some(core) = self.0.core() {
             core.count_rest(self.0.seat(), false);
         }
+    }
+}
+
+/// Adds a waker to those of a list, unless it is there: a loop that looks again and again is one that waits.
+pub(super) fn remember(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
+    if !wakers.borrow().iter().any(|other| other.will_wake(waker)) {
+        let waker = waker.clone();
+        wakers.borrow_mut().push(waker);
     }
 }

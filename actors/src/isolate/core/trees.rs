@@ -117,7 +117,7 @@ impl IsolateCore {
     pub(crate) fn tend_trees(&self) -> Result<(), Over> {
         let Some(trees) = self.trees.get() else { return Ok(()) };
         trees.tend(|tree| {
-            tree.tend(self);
+            tree.tend_in_loop(self);
             let is_told = tree.is_told();
             if is_told {
                 // Only where the run is over, as it said then.

@@ -34,6 +34,8 @@ const ENDS_IN_A_ROW: u32 = 1_024;
 pub(crate) struct TreeRun {
     path: Arc<str>,
     post: Rc<TreePost>,
+    /// The run loop has it deal with something now.
+    of_loop: Cell<bool>,
     /// The isolate's clock when it began.
     epoch: i64,
     /// Among the feeds of the isolate.
@@ -68,8 +70,9 @@ impl TreeRun {
         let engine = Engine::new(&mut seats, Arc::clone(&path), root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
         let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0, ends: 0 };
-        let (feed, due, end, ready, watchers) = Default::default();
-        Ok(Rc::new(Self { path, post, epoch, feed, due, end, ready, watchers, run: RefCell::new(run) }))
+        let (feed, due, end, ready, watchers, of_loop) = Default::default();
+        let run = RefCell::new(run);
+        Ok(Rc::new(Self { path, post, of_loop, epoch, feed, due, end, ready, watchers, run }))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -102,6 +105,13 @@ impl TreeRun {
         if self.is_told() {
             self.with_run(core, |_| ());
         }
+    }
+
+    /// The same by the run loop, between two steps.
+    pub(crate) fn tend_in_loop(&self, core: &IsolateCore) {
+        self.of_loop.set(true);
+        self.tend(core);
+        self.of_loop.set(false);
     }
 
     /// Whether something is reported that nobody has dealt with.
@@ -249,9 +259,11 @@ impl TreeRun {
         core: &IsolateCore,
         f: impl FnOnce(&mut RunState) -> R,
     ) -> Option<R> {
+        // Also where `f` panics.
+        let of_loop = self.of_loop.take();
         run.now = run.now.max(self.time(core));
         let result = f(&mut run);
-        run.drain(core);
+        run.drain(core, of_loop);
         let due = run.next_due();
         let (ready, end) = (run.seats.ready, run.seats.end.clone());
         let gave_up = run.seats.gave_up.clone();
@@ -295,7 +307,9 @@ impl AnyFeed for TreeRun {
     }
 
     fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
+        self.of_loop.set(true);
         self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
+        self.of_loop.set(false);
         // The next one is found anew: children have come and gone.
         None
     }
@@ -303,12 +317,14 @@ impl AnyFeed for TreeRun {
 
 impl RunState {
     /// Deals with what is reported until nothing is any more, or the run is over: children that fail at once
-    /// in each life, and are restarted without a backoff, would keep it for ever.
-    fn drain(&mut self, core: &IsolateCore) {
+    /// in each life, and are restarted without a backoff, would keep it for ever. `of_loop`: it is the run
+    /// loop that has it do so, which may end here, and not code in the midst of a handler.
+    fn drain(&mut self, core: &IsolateCore, of_loop: bool) {
+        let takes_step = || if of_loop { core.take_step().is_ok() } else { core.takes_step() };
         let mut ends = std::mem::take(&mut self.ends);
         while let Some(told) = self.post.take() {
             ends += u32::from(told.is_end());
-            if ends > ENDS_IN_A_ROW && told.is_end() && !core.takes_step() {
+            if ends > ENDS_IN_A_ROW && told.is_end() && !takes_step() {
                 self.ends = ends - 1;
                 if let Told::Parked(life, _) = &told
                     && let Some(Body::Worker(running)) = self.engine.body(*life)
