@@ -62,11 +62,12 @@
 //! Each participant holds a lock of the kernel's on its own byte of the memory (an *open file description
 //! lock*, `F_OFD_SETLK`). It gives it back when it leaves; the kernel does so when the last descriptor is
 //! closed, which is after the last thread of a process has run its last instruction. So a free lock says
-//! that its holder writes no more; no number of a process is compared, none can be taken for another's, and
-//! it holds across containers. A process that forks without executing another program leaves its child a
-//! descriptor: until the child ends or closes it, its parent's death is not seen. The child has no part in
-//! the place, and gives nothing back when it drops its copy. The same locks decide who gets which place. A
-//! place is used again under a new generation, so that an eviction that was meant for its last holder fails.
+//! that its holder writes no more; no number of a process is compared for that, none can be taken for
+//! another's, and it holds across containers. A process that forks without executing another program leaves
+//! its child a descriptor: until the child ends or closes it, its parent's death is not seen. The child has
+//! no part in the place, and gives nothing back when it drops its copy. The same locks decide who gets which
+//! place. A place is used again under a new generation, so that an eviction that was meant for its last
+//! holder fails.
 //!
 //! - A **writer** that dies before its store of `TAIL` has written nothing that anybody reads: its successor
 //!   writes over it. One that dies after it has published. Its successor takes `OWNER` over by a

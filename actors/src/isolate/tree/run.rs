@@ -109,8 +109,13 @@ impl TreeRun {
 
     /// The same by the run loop, between two steps.
     pub(crate) fn tend_in_loop(&self, core: &IsolateCore) {
+        self.in_loop(|| self.tend(core));
+    }
+
+    /// What this does is done by the run loop.
+    fn in_loop(&self, work: impl FnOnce()) {
         self.of_loop.set(true);
-        self.tend(core);
+        work();
         self.of_loop.set(false);
     }
 
@@ -307,9 +312,7 @@ impl AnyFeed for TreeRun {
     }
 
     fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
-        self.of_loop.set(true);
-        self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
-        self.of_loop.set(false);
+        self.in_loop(|| _ = self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats)));
         // The next one is found anew: children have come and gone.
         None
     }
