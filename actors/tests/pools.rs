@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{PERIOD, at_once, on_every_runtime};
+use common::{PERIOD, WATCHDOG, at_once, on_every_runtime};
 use mycelium::pool::{Pool, PoolRef};
-use mycelium::tree::{Factories, Restart};
+use mycelium::tree::{Factories, Restart, Shutdown};
 use mycelium::{
     Actor, AskError, BoxError, Context, Handler, Isolate, MessageBus, Responder, Supervisor, TellError, Tree,
 };
@@ -240,6 +240,53 @@ fn a_tree_ends_in_time_while_new_workers_wait_at_their_gate() {
         ended.unwrap();
         bus.shutdown().await.unwrap();
     });
+}
+
+/// Keeps its thread at the first job of key 0 until the lock is free.
+struct Stuck {
+    done: Done,
+    lock: Arc<Mutex<()>>,
+}
+impl Actor for Stuck {
+    type Error = BoxError;
+}
+impl Handler<Job> for Stuck {
+    async fn handle(&mut self, job: &Job, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *job == Job(0, 0) {
+            drop(self.lock.lock().unwrap());
+        }
+        self.done.lock().unwrap().push(*job);
+        Ok(())
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_worker_that_keeps_its_thread_and_could_not_be_killed() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (done, lock) = (Done::default(), Arc::<Mutex<()>>::default());
+    let (log, held) = (Arc::clone(&done), Arc::clone(&lock));
+    let make = move || Stuck { done: Arc::clone(&log), lock: Arc::clone(&held) };
+    let pool = Pool::new(make).key(|job: &Job| job.0).each(|child| child.shutdown(Shutdown::BrutalKill));
+    let root = Supervisor::builder("root").supervisor(pool.supervisor("pool").intensity(1_000, PERIOD));
+    let stuck = lock.lock().unwrap();
+    let within_time = async {
+        let tree = root.start(&MessageBus::new()).await.unwrap();
+        let pool = tree.lookup_pool::<Stuck>("root/pool").unwrap();
+        pool.tell(Job(0, 0)).await.unwrap();
+        pool.resize(8).await.unwrap();
+        // Most of these keys have moved, to workers that wait until the first one has come so far.
+        for key in 1..=100 {
+            pool.tell(Job(key, 0)).await.unwrap();
+        }
+        tree.terminate_child("root/pool/worker-1").await.unwrap();
+        pool.flush().await.unwrap();
+        tree
+    };
+    let tree = runtime.block_on(async { tokio::time::timeout(WATCHDOG, within_time).await });
+    let handled = done.lock().unwrap().len();
+    assert!(handled > 50, "{handled}");
+    drop(stuck);
+    runtime.block_on(tree.expect("it waits for a worker that is stuck").shutdown()).unwrap();
 }
 
 #[test]

@@ -31,6 +31,11 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// Whether the supervisor starts it again by itself.
+    pub(crate) fn comes_again(&self) -> bool {
+        matches!(self, Self::Retrying { .. } | Self::Waiting { .. })
+    }
+
     /// The life that the shell still holds.
     pub(crate) fn life(&self) -> Option<u64> {
         match self {

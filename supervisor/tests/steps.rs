@@ -388,3 +388,43 @@ fn a_supervisor_ends_with_its_last_significant_child_and_not_before() {
     driver.step(ms(2), Event::Exited(b, ExitReason::Normal));
     assert_eq!(driver.stops(), [(c, StopHow::Shutdown)]);
 }
+
+#[test]
+fn a_child_that_starts_with_its_group_is_not_down() {
+    let down = |driver: &Driver| ["a", "b", "c"].map(|id| driver.supervisor.is_down(id));
+    let backoff = Backoff { initial: ms(10), jitter: 0.0, ..Backoff::default() };
+    let flags = Flags { strategy: Strategy::RestForOne, intensity: 9, ..Flags::default() };
+    let children =
+        workers(&["a", "b", "c"]).into_iter().map(|child| child.backoff(backoff.clone())).collect();
+    let mut driver = Driver::new(flags, children);
+    assert_eq!(down(&driver), [false; 3]);
+    driver.step(ZERO, Event::Init);
+    for _ in 0..3 {
+        assert_eq!(down(&driver), [false; 3]);
+        let next = driver.starts().expect("the next one starts");
+        driver.step(ZERO, Event::Started(next));
+    }
+    let (b, c) = (driver.running("b"), driver.running("c"));
+    driver.step(ms(1), Event::Exited(b, crash()));
+    assert_eq!(down(&driver), [false; 3], "c stops");
+    driver.step(ms(2), Event::Exited(c, ExitReason::Shutdown));
+    assert_eq!(driver.supervisor.child("c").expect("it is kept").status, ChildStatus::Down);
+    assert_eq!(down(&driver), [false; 3], "c waits with b");
+    driver.step(ms(12), Event::Wake);
+    let again = driver.starts().expect("b starts again");
+    assert_eq!(down(&driver), [false; 3]);
+    driver.step(ms(12), Event::Started(again));
+    let again = driver.starts().expect("c follows");
+    driver.step(ms(12), Event::Started(again));
+    // Terminated ones come with nobody, unless somebody before them fails.
+    let [a, b, c] = ["a", "b", "c"].map(|id| driver.running(id));
+    driver.step(ms(13), Event::Call(CallId(1), Call::TerminateChild("b".into())));
+    driver.step(ms(13), Event::Exited(b, ExitReason::Shutdown));
+    assert_eq!(down(&driver), [false, true, false]);
+    driver.step(ms(14), Event::Exited(c, crash()));
+    assert_eq!(down(&driver), [false, true, false], "c waits alone");
+    driver.step(ms(15), Event::Shutdown(ExitReason::Shutdown));
+    driver.step(ms(15), Event::Exited(a, ExitReason::Shutdown));
+    assert_eq!(down(&driver), [true; 3]);
+    assert!(driver.supervisor.is_down("unknown"));
+}

@@ -265,10 +265,13 @@ impl<A: Actor> ActorCell<A> {
                 }
             }
         }
-        if let Some(stop) = self.stop_asked.get() {
-            let broken = self.failed_dependency.take();
-            self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
-        }
+        self.stop_asked.get().into_iter().for_each(|stop| self.obey(stop));
+    }
+
+    /// It ends, as it was asked, or as one that it depends on has.
+    fn obey(&self, stop: Stop) {
+        let broken = self.failed_dependency.take();
+        self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
     }
 
     fn state(&self) -> LifeState {
@@ -508,9 +511,11 @@ impl<A: Actor> AnySeat for ActorCell<A> {
         let stop = stronger(self.stop_asked.get(), stop);
         self.stop_asked.set(Some(stop));
         match self.stage.phase() {
-            Phase::Idle if self.is_at_work.get() => {
-                let broken = self.failed_dependency.take();
-                self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
+            Phase::Idle if self.is_at_work.get() => self.obey(stop),
+            // The next life stands there again.
+            Phase::Waiting if self.is_at_gate() => {
+                self.stage.cancel();
+                self.obey(stop);
             }
             // The code that its handler returns to looks there.
             Phase::Busy => self.looks_back.set(true),

@@ -60,6 +60,29 @@ impl Passed {
     pub(crate) fn is_passed(&self) -> bool {
         self.0.initialized()
     }
+
+    /// Nobody will come to the fence any more.
+    fn pass(&self) {
+        self.0.set(());
+    }
+}
+
+/// The fences in one inbox that are not passed, as far as one knows. When this is dropped, all of them are: an
+/// actor that could not be killed never comes to them.
+#[derive(Default)]
+pub(crate) struct PutFences(Vec<Passed>);
+
+impl PutFences {
+    pub(crate) fn add(&mut self, fence: &Passed) {
+        self.0.retain(|other| !other.is_passed());
+        self.0.push(fence.clone());
+    }
+}
+
+impl Drop for PutFences {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Passed::pass);
+    }
 }
 
 impl Drop for Fence {

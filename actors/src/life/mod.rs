@@ -19,7 +19,7 @@ pub use call::{Call, CallOutcome, Probe};
 pub(crate) use call::{Witness, answer, handle, reply, seen, take};
 pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
-pub(crate) use marker::{Fence, MARKER, Marker, Passed};
+pub(crate) use marker::{Fence, MARKER, Marker, Passed, PutFences};
 pub(crate) use missed::{MissedLog, MissedMark};
 pub(crate) use service::{ServiceAct, ServiceEvent, ServiceLife, ends_at_a_wait};
 pub(crate) use timers::{Timer, TimerQueue};

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_mailbox::{Parcel, Port, Presence, ReplyReceiver, SendError, Stop, TrySendError, caught};
@@ -298,6 +299,16 @@ impl<A: Actor> Address<A> {
     /// A marker has taken effect.
     pub(crate) fn has_passed_marker(&self) {
         self.markers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// For code of the actor that waits and is not a handler's: ready once it is asked to stop.
+    pub(super) fn poll_asked(&self, cx: &mut TaskContext<'_>) -> Poll<Stop> {
+        if !self.inbox.doorbell().prepare(cx.waker()) {
+            // Somebody rings right now, perhaps for that.
+            cx.waker().wake_by_ref();
+        }
+        // After the bell was set: who asks rings afterwards.
+        self.presence.asked().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// How many messages and queries are in the inbox.

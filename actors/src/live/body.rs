@@ -373,7 +373,10 @@ impl<A: Actor> Body<A> {
     fn look_after_interrupt(&mut self, result: SourceDrained) {
         if let Err(reason) = result {
             self.keep_hand(&reason);
-            return self.happens(Happening::by(*reason));
+            // No error of a handler is one of these: it was at a gate.
+            let stopped = matches!(*reason, StopReason::Normal | StopReason::Shutdown);
+            let asked = stopped.then(|| self.address.presence.asked()).flatten();
+            return self.happens(asked.map_or_else(|| Happening::by(*reason), Happening::Stop));
         }
         self.address.presence.settle();
         let asked = self.ctx.wants_stop().then_some(Stop::Life);

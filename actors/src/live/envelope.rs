@@ -2,14 +2,17 @@
 //! value: then what is left of the envelope is empty, and it is not handled again. Nothing is
 //! allocated for messages up to 64 bytes.
 
-use std::task::Context as TaskContext;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{FutureSlot, Parcel, ReplySender, Started};
 
 use super::source::{SourceDrained, drained};
 use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
 use crate::error::short_type_name;
-use crate::life::{self, MARKER, Marker, Witness};
+use crate::life::{self, MARKER, Marker, Witness, reason_of};
 use crate::{Actor, Context, Handler, Replies, Responder, Takes};
 
 /// One direct message to an actor of type `A`.
@@ -323,9 +326,18 @@ fn pass_marker<'a, A: Actor>(
     cx: &mut TaskContext<'_>,
 ) -> Started<'a, SourceDrained> {
     let Some(marker) = content.downcast_ref::<Marker>() else { return Started::Ready(Ok(())) };
+    let Some(address) = ctx.as_live().map(|live| Arc::clone(&live.address)) else {
+        return Started::Ready(Ok(()));
+    };
     let passing = async move {
-        marker.take_effect(ctx).await;
-        ctx.as_live().iter().for_each(|live| live.address.has_passed_marker());
+        let mut passing = pin!(marker.take_effect(ctx));
+        // It obeys a stop while it waits at a gate. The gate stays in front: the next life stands there again.
+        poll_fn(|cx| match passing.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => address.poll_asked(cx).map(|stop| Err(Box::new(reason_of(stop)))),
+        })
+        .await?;
+        address.has_passed_marker();
         Ok(())
     };
     slot.start(passing, cx)

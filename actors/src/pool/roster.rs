@@ -18,14 +18,15 @@
 //! A crossing is a resize by which keys move, for as long as not all fences that its gates wait for are
 //! passed (see [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the
 //! one that replaces it. [`CROSSINGS_MAX`] bounds how many markers resizes leave in an inbox, and a
-//! [`FenceLine`] how many flushes do: one.
+//! [`FenceLine`] how many flushes do: one. A worker whose place another takes, or that is taken away, has
+//! passed its fences: usually its inbox is gone, but one that keeps its thread and was given up has it still.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::route::{Moves, moves};
 use super::worker_id;
-use crate::life::Passed;
+use crate::life::{Passed, PutFences};
 
 /// Most resizes whose fences are not passed yet; a further one waits for the eldest of them (resizes).
 pub(super) const CROSSINGS_MAX: usize = 8;
@@ -64,6 +65,7 @@ struct WorkerSeat<W> {
     worker: Option<W>,
     taken_away: bool,
     line: FenceLine,
+    put: PutFences,
 }
 
 /// A resize whose keys have not all moved yet.
@@ -161,29 +163,44 @@ impl<W> Roster<W> {
         !self.ends && self.seats.get(number).is_some_and(|seat| seat.worker.is_some() && !seat.taken_away)
     }
 
+    /// One that handles what it has been sent, now or in its next life.
+    pub(super) fn at_work(&self, number: usize) -> Option<&W> {
+        self.seats.get(number).filter(|seat| self.ends || !seat.taken_away)?.worker.as_ref()
+    }
+
     /// Whether a message may have to wait for one of these, and will not wait in vain.
     pub(super) fn may_come_back(&self, mut numbers: Range<usize>) -> bool {
         self.is_open() && numbers.any(|number| self.is_kept(number))
     }
 
     /// A worker has begun. `again`: it is the one that was there. The fences that it stands before, if it is
-    /// another one.
+    /// another one, and what is left of that one.
     #[must_use]
-    pub(super) fn seat(&mut self, number: usize, worker: W, again: bool) -> (Arc<[Passed]>, Option<W>) {
+    pub(super) fn seat(
+        &mut self,
+        number: usize,
+        worker: W,
+        again: bool,
+    ) -> (Arc<[Passed]>, impl Sized + use<W>) {
         while self.seats.len() <= number {
             let (id, line) = (worker_id(self.seats.len()).into(), FenceLine::default());
-            self.seats.push(WorkerSeat { id, worker: None, taken_away: true, line });
+            let put = PutFences::default();
+            self.seats.push(WorkerSeat { id, worker: None, taken_away: true, line, put });
         }
         if self.phase == PoolPhase::Stopped {
             self.phase = PoolPhase::Open;
         }
-        self.ends = false;
+        if std::mem::take(&mut self.ends) {
+            // Its successor begins with all of them.
+            self.seats.iter_mut().for_each(|seat| seat.taken_away = false);
+        }
         let seat = &mut self.seats[number];
         seat.taken_away = false;
         let before = seat.worker.replace(worker);
         if again {
-            return (Arc::default(), before);
+            return (Arc::default(), (before, PutFences::default()));
         }
+        let before = (before, std::mem::take(&mut seat.put));
         seat.line = FenceLine::default();
         self.epoch += 1;
         self.forget_crossed();
@@ -192,14 +209,24 @@ impl<W> Roster<W> {
     }
 
     /// What the supervisor says: whether it `ends`, and which children it does not have run again. Whether
-    /// anything has changed.
-    pub(super) fn taken_away(&mut self, ends: bool, is_away: impl Fn(&str) -> bool) -> bool {
+    /// anything has changed, and what is left of those, unless it `ends`: then their inboxes may have another
+    /// life.
+    #[must_use]
+    pub(super) fn taken_away(
+        &mut self,
+        ends: bool,
+        is_away: impl Fn(&str) -> bool,
+    ) -> (bool, Vec<PutFences>) {
         let mut changed = std::mem::replace(&mut self.ends, ends) != ends;
+        let mut left = Vec::new();
         for seat in &mut self.seats {
             let away = is_away(&seat.id);
-            changed |= std::mem::replace(&mut seat.taken_away, away) != away;
+            if std::mem::replace(&mut seat.taken_away, away) != away {
+                changed = true;
+                left.extend((away && !ends).then(|| std::mem::take(&mut seat.put)));
+            }
         }
-        changed
+        (changed, left)
     }
 
     /// The supervisor has ended: who is there next are the first ones. Those that are not among them.
@@ -214,10 +241,12 @@ impl<W> Roster<W> {
         self.seats.split_off(self.first_size.min(self.seats.len()))
     }
 
-    /// Its tree knows it no more.
-    pub(super) fn forget(&mut self) {
+    /// Its tree knows it no more. What is left of its workers.
+    #[must_use]
+    pub(super) fn forget(&mut self) -> Vec<PutFences> {
         self.phase = PoolPhase::Forgotten;
         self.epoch += 1;
+        self.seats.iter_mut().map(|seat| std::mem::take(&mut seat.put)).collect()
     }
 
     /// It takes no more.
@@ -245,10 +274,16 @@ impl<W> Roster<W> {
         Some(moved)
     }
 
-    /// Keys move to these once the fences are passed: before which fences they stand.
+    /// Keys move to these once the fences in the inboxes of those that lose them are passed: before which
+    /// fences they stand.
     #[must_use]
-    pub(super) fn cross(&mut self, gain: Range<usize>, mut fences: Vec<Passed>) -> Arc<[Passed]> {
+    pub(super) fn cross(&mut self, gain: Range<usize>, lose: Vec<(usize, Passed)>) -> Arc<[Passed]> {
         self.forget_crossed();
+        let mut fences = Vec::with_capacity(lose.len());
+        for (number, fence) in lose {
+            self.seats.get_mut(number).into_iter().for_each(|seat| seat.put.add(&fence));
+            fences.push(fence);
+        }
         // The last crossing waits for those before it, too.
         let before = self.crossings.last().into_iter().flat_map(|last| &*last.fences);
         fences.extend(before.filter(|fence| !fence.is_passed()).cloned());
@@ -272,7 +307,7 @@ impl<W> Roster<W> {
     #[must_use]
     pub(super) fn unseat(&mut self, number: usize) -> impl Sized + use<W> {
         let left = self.seats.get_mut(number).filter(|_| number >= self.size);
-        let left = left.and_then(|seat| seat.worker.take());
+        let left = left.and_then(|seat| Some((seat.worker.take()?, std::mem::take(&mut seat.put))));
         while self.seats.len() > self.size && self.seats.last().is_some_and(|last| last.worker.is_none()) {
             self.seats.pop();
         }
@@ -284,16 +319,22 @@ impl<W> Roster<W> {
         self.fences
     }
 
-    /// See [`FenceLine::next`].
+    /// See [`FenceLine::next`]. `None`: nothing is handled there, or will be.
     pub(super) fn next_fence(
         &mut self,
         number: usize,
         since: u64,
         put: impl FnOnce(&W) -> Passed,
     ) -> Option<(Passed, bool)> {
-        let WorkerSeat { worker, line, .. } = self.seats.get_mut(number)?;
+        self.at_work(number)?;
+        let seat = self.seats.get_mut(number)?;
+        let WorkerSeat { worker, line, put: fences, .. } = seat;
         let worker = worker.as_ref()?;
-        Some(line.next(since, &mut self.fences, || put(worker)))
+        Some(line.next(since, &mut self.fences, || {
+            let passed = put(worker);
+            fences.add(&passed);
+            passed
+        }))
     }
 }
 
@@ -326,7 +367,7 @@ mod tests {
         assert_eq!(pool.phase(), PoolPhase::Stopped);
         drop(pool.seat(0, 8, false));
         assert!(pool.is_open());
-        pool.forget();
+        drop(pool.forget());
         pool.stop();
         drop(pool.seat(0, 9, false));
         drop(pool.begin_anew());
@@ -337,12 +378,12 @@ mod tests {
     fn only_what_the_supervisor_has_given_up_does_not_come_back() {
         let mut pool = roster(3);
         assert!(pool.may_come_back(0..3));
-        assert!(pool.taken_away(false, |id| id == "worker-2"));
-        assert!(!pool.taken_away(false, |id| id == "worker-2"), "nothing new");
+        assert!(pool.taken_away(false, |id| id == "worker-2").0);
+        assert!(!pool.taken_away(false, |id| id == "worker-2").0, "nothing new");
         assert!(pool.may_come_back(0..1) && !pool.may_come_back(1..2) && !pool.may_come_back(3..9));
         drop(pool.seat(1, 1, true));
         assert!(pool.may_come_back(1..2));
-        assert!(pool.taken_away(true, |_| false));
+        assert!(pool.taken_away(true, |_| false).0);
         assert!(!pool.may_come_back(0..3), "its supervisor ends");
     }
 
@@ -368,12 +409,49 @@ mod tests {
         (1..3).for_each(|number| drop(pool.seat(number, number, false)));
         let moved = pool.switch(3).unwrap();
         let (fence, passed) = Fence::new();
-        assert_eq!(pool.cross(moved.gain, vec![passed]).len(), 1);
+        assert_eq!(pool.cross(moved.gain, vec![(0, passed)]).len(), 1);
         assert_eq!(pool.seat(2, 9, false).0.len(), 1);
         assert_eq!(pool.seat(2, 9, true).0.len(), 0, "the same one has its gate");
-        assert_eq!(pool.seat(0, 9, false).0.len(), 0, "it gains nothing");
+        assert_eq!(pool.seat(1, 9, false).0.len(), 1);
         drop(fence);
         assert!(pool.seat(2, 10, false).0.iter().all(Passed::is_passed));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_was_given_up_and_never_comes_to_its_fences() {
+        for ends in ["replaced", "taken away", "forgotten", "left", "begun anew"] {
+            let mut pool = roster(1);
+            drop(pool.seat(1, 1, false));
+            let moved = pool.switch(2).unwrap();
+            let (_never_passed, passed) = Fence::new();
+            let gate = pool.cross(moved.gain, vec![(1, passed)]);
+            let mut flushes = Vec::new();
+            let (flushed, _) = pool
+                .next_fence(1, 0, |_| {
+                    let (fence, passed) = Fence::new();
+                    flushes.push(fence);
+                    passed
+                })
+                .unwrap();
+            assert!(!gate[0].is_passed() && !flushed.is_passed());
+            match ends {
+                "replaced" => drop(pool.seat(1, 2, false)),
+                "taken away" => drop(pool.taken_away(false, |id| id == "worker-2")),
+                "forgotten" => drop(pool.forget()),
+                "left" => {
+                    pool.switch(1).unwrap();
+                    drop(pool.unseat(1));
+                }
+                _ => drop(pool.begin_anew()),
+            }
+            assert!(gate[0].is_passed() && flushed.is_passed(), "{ends}");
+            if ends == "taken away" {
+                // The inboxes of a supervisor that ends may have another life.
+                assert!(pool.taken_away(true, |_| true).1.is_empty() && pool.at_work(0).is_some());
+                drop(pool.taken_away(false, |id| id == "worker-2"));
+                assert!(pool.at_work(1).is_none() && pool.next_fence(1, 0, |_| unreachable!()).is_none());
+            }
+        }
     }
 
     #[test]
@@ -384,7 +462,7 @@ mod tests {
             assert!(pool.crowded().is_none());
             let (fence, passed) = Fence::new();
             open.push(fence);
-            drop(pool.cross(1..2, vec![passed]));
+            drop(pool.cross(1..2, vec![(0, passed)]));
         }
         let eldest = pool.crowded().unwrap();
         open.remove(0);
@@ -456,8 +534,8 @@ mod tests {
             }
             let Some(Moves { lose, gain }) = self.roster.switch(to) else { return };
             let (fences, passed): (Vec<_>, Vec<_>) = lose.clone().map(|_| Fence::new()).unzip();
+            let gate = self.roster.cross(gain.clone(), lose.clone().zip(passed).collect());
             lose.zip(fences).for_each(|(number, fence)| self.queues[number].push_back(Item::Fence(fence)));
-            let gate = self.roster.cross(gain.clone(), passed);
             gain.for_each(|number| self.queues[number].push_back(Item::Gate(Arc::clone(&gate))));
         }
 

@@ -235,14 +235,18 @@ impl<A: Actor> PoolState<A> {
             }
             // Without keys there is no order to keep.
             if let Some(Moves { lose, gain }) = roster.switch(size).filter(|_| self.has_keys()) {
-                let workers = |numbers: std::ops::Range<usize>| numbers.filter_map(|at| roster.worker(at));
-                let fences: Vec<Passed> = workers(lose).map(ActorRef::fence).collect();
+                let fences = Self::fences(roster, lose);
                 let gate = roster.cross(gain.clone(), fences);
                 gain.filter_map(|at| roster.worker(at))
                     .for_each(|worker| worker.mark(Marker::Gate(Arc::clone(&gate))));
             }
             true
         })
+    }
+
+    /// A fence for each of these that is at work.
+    fn fences(roster: &Roster<ActorRef<A>>, numbers: std::ops::Range<usize>) -> Vec<(usize, Passed)> {
+        numbers.filter_map(|at| Some((at, roster.at_work(at)?.fence()))).collect()
     }
 
     /// What the next resize has to wait for first.
@@ -457,9 +461,11 @@ impl<A: Actor> AnyPool for PoolState<A> {
     }
 
     fn decided(&self, ends: bool, core: &SupervisorCore) {
-        if self.write().taken_away(ends, |id| core.is_down(id)) {
+        let (changed, left) = self.write().taken_away(ends, |id| core.is_down(id));
+        if changed {
             self.changed.notify_waiters();
         }
+        drop(left);
     }
 
     fn supervisor_ended(&self) {
@@ -468,7 +474,7 @@ impl<A: Actor> AnyPool for PoolState<A> {
             let gone = roster.begin_anew();
             // Keys go to workers that were not there: after all that waits for them at those who were.
             if self.has_keys() && before < roster.size() {
-                let fences = (0..before).filter_map(|at| roster.worker(at)).map(ActorRef::fence).collect();
+                let fences = Self::fences(roster, 0..before);
                 // They stand there once they are seated.
                 drop(roster.cross(before..roster.size(), fences));
             }
@@ -477,6 +483,6 @@ impl<A: Actor> AnyPool for PoolState<A> {
     }
 
     fn forgotten(&self) {
-        self.change(Roster::forget);
+        drop(self.change(Roster::forget));
     }
 }

@@ -8,7 +8,7 @@ use mycelium::pool::Pool;
 use mycelium::tree::{Health, Notice};
 use mycelium::{Actor, BoxError, Context, Handler, Supervisor};
 
-use crate::cast::Job;
+use crate::cast::{Hold, Job, Shared, Worker, describe};
 use crate::common::{Heard, PERIOD};
 use crate::host::Host;
 
@@ -63,5 +63,39 @@ fn a_worker_at_its_gate_is_not_stuck<H: Host>() {
     }
     assert_eq!(next, (0..KEYS).map(|key| (key, BEFORE + AFTER)).collect());
     assert_eq!(notices.take(), [""; 0]);
+    host.shut_tree(&tree);
+}
+
+conformance!(a_worker_at_its_gate_obeys_a_stop_and_its_next_life_stands_there_again);
+fn a_worker_at_its_gate_obeys_a_stop_and_its_next_life_stands_there_again<H: Host>() {
+    let (mut host, shared, exits) = (H::new(), Shared::default(), Heard::default());
+    let (heard, pool) = (exits.clone(), describe(&shared, 1, true).supervisor("pool"));
+    let root = Supervisor::builder("root").supervisor(pool.intensity(1_000, PERIOD));
+    let root = root.on_event(move |path, notice| {
+        if matches!(notice, Notice::Exited { .. }) {
+            heard.add(format!("{path}: {notice:?}"));
+        }
+    });
+    let tree = host.supervise(root).unwrap();
+    let pool = tree.lookup_pool::<Worker>("root/pool").unwrap();
+    let hold = Hold::on(&mut host, &pool.workers()[0]);
+    for number in 0..BEFORE + AFTER {
+        if number == BEFORE {
+            host.wait(pool.resize(3)).unwrap();
+        }
+        (0..KEYS).for_each(|key| host.wait(pool.tell(Job { key, number })).unwrap());
+    }
+    host.settle();
+    // The worker that all wait for is held for as long as that takes.
+    for stops in 1..=2 {
+        pool.workers()[1].stop();
+        host.until(|| exits.words().len() == stops);
+        host.settle();
+    }
+    assert_eq!(shared.len(), 0, "nobody has passed");
+    hold.release();
+    host.wait(pool.flush()).unwrap();
+    let each = usize::try_from(BEFORE + AFTER).unwrap();
+    assert_eq!(shared.in_order(), (0..KEYS).map(|key| (key, each)).collect());
     host.shut_tree(&tree);
 }

@@ -345,11 +345,38 @@ impl<F> Supervisor<F> {
     }
 
     /// Whether the child of this id has no life, and comes to none before a call asks for it: it is not
-    /// there, or down, and no exit of it waits to be dealt with.
+    /// there, or down, no exit of it waits to be dealt with, and it is in no group that starts again. Of a
+    /// supervisor that ends, all are down that have ended.
     #[must_use]
     pub fn is_down(&self, id: &str) -> bool {
-        let slot = self.children.key(id).and_then(|key| self.children.get(key));
-        slot.is_none_or(|slot| matches!(slot.state(), State::Down))
+        let Some(key) = self.children.key(id) else { return true };
+        let is_down = self.children.get(key).is_none_or(|slot| matches!(slot.state(), State::Down));
+        is_down && !self.comes_with_its_group(key)
+    }
+
+    /// Whether a child that is down starts with others: all of them with their supervisor, or the group of one
+    /// that has failed.
+    fn comes_with_its_group(&self, key: u64) -> bool {
+        let all = |purpose: &StartPurpose| matches!(purpose, StartPurpose::Init | StartPurpose::Group);
+        match &self.phase {
+            Phase::New => true,
+            Phase::Starting { purpose, .. } => all(purpose),
+            Phase::Stopping { then, .. } => match then {
+                AfterStop::Group { .. } => true,
+                AfterStop::FailStart(purpose) => matches!(purpose, StartPurpose::Group),
+                AfterStop::Reply(_) | AfterStop::Exit(_) => false,
+            },
+            Phase::Idle if matches!(self.flags.strategy, Strategy::OneForAll | Strategy::RestForOne) => {
+                let mut waiting = self.children.reversed().filter(|(_, slot)| slot.state().comes_again());
+                waiting.any(|(culprit, _)| self.group_start(culprit) <= key)
+            }
+            Phase::Idle | Phase::StoppingAll { .. } | Phase::Ended => false,
+        }
+    }
+
+    /// The first of the group that starts again with this one.
+    fn group_start(&self, culprit: u64) -> u64 {
+        if self.flags.strategy == Strategy::OneForAll { 0 } else { culprit }
     }
 
     /// The children that calls have added: those which it did not begin with.

@@ -126,10 +126,6 @@ impl<F: Clone> Supervisor<F> {
         }
     }
 
-    fn group_start(&self, culprit: u64) -> u64 {
-        if self.flags.strategy == Strategy::OneForAll { 0 } else { culprit }
-    }
-
     /// Instances all stop at once, under one deadline, because there may be very many of them.
     fn stop_instances(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
         let shutdown = self.template.as_ref().map_or(Shutdown::BrutalKill, |spec| spec.shutdown());

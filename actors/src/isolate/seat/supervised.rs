@@ -229,6 +229,14 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
+    /// Whether it waits at a gate: a marker is in hand.
+    pub(super) fn is_at_gate(&self) -> bool {
+        let in_hand = self.hand.take();
+        let is_marker = in_hand.as_ref().is_some_and(PendingHand::is_marker);
+        self.hand.set(in_hand);
+        is_marker
+    }
+
     /// `started` has returned.
     pub(super) fn has_started(&self) {
         if let Some(ward) = &self.ward {
@@ -241,9 +249,7 @@ impl<A: Actor> ActorCell<A> {
     #[cold]
     pub(super) fn is_seen_at_work(&self, waits: bool) {
         // At a gate it waits for others to finish, and rests.
-        let in_hand = self.hand.take();
-        let waits = waits && !in_hand.as_ref().is_some_and(PendingHand::is_marker);
-        self.hand.set(in_hand);
+        let waits = waits && !self.is_at_gate();
         if let Some(ward) = &self.ward
             && ward.at_work.replace(waits) != waits
             && ward.probed.get()
