@@ -141,7 +141,8 @@ pub(super) fn has_timers() -> bool {
 
 /// Waits for `work`, and not for longer than this: then `None`.
 pub(crate) async fn within_anywhere<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut limit) = (pin!(work), pin!(sleep_anywhere(limit)));
+    // Not by the budget of this task, which the work may use up.
+    let (mut work, mut limit) = (pin!(work), pin!(unconstrained(sleep_anywhere(limit))));
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
         Poll::Pending => limit.as_mut().poll(cx).map(|()| None),

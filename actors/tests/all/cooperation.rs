@@ -7,7 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::{Flush, Heard, Log, Note, Tick, Tock, WATCHDOG, on_every_runtime};
-use mycelium::resilience::{BreakerPolicy, BreakerState, CircuitBreaker, Retry, RetryPolicy, timeout};
+use mycelium::resilience::{
+    BreakerPolicy, BreakerState, CircuitBreaker, GaveUp, Retry, RetryPolicy, timeout,
+};
 use mycelium::tree::{Child, ExitReason};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder, Service,
@@ -64,12 +66,17 @@ fn a_timeout_ends_a_loop_of_publishes() {
     on_every_runtime(|| async {
         let bus = MessageBus::new();
         let ticks = bus.publisher::<Tick>().unwrap();
-        let endless = async {
+        let endless = async || -> Result<(), BoxError> {
             loop {
-                ticks.publish(Tick(1)).await.unwrap();
+                ticks.publish(Tick(1)).await?;
             }
         };
-        assert!(tokio::time::timeout(LIMIT / 10, endless).await.is_err());
+        let (clock, limit) = (bus.clock(), LIMIT / 10);
+        assert!(tokio::time::timeout(limit, endless()).await.is_err());
+        assert!(timeout(&clock, limit, endless()).await.is_err());
+        let policy = RetryPolicy { deadline: Some(limit), ..RetryPolicy::default() };
+        let error = Retry::new(policy).unwrap().run(&clock, endless).await.unwrap_err();
+        assert_eq!((error.attempts, error.cause), (1, GaveUp::Deadline));
     });
 }
 
