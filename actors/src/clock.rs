@@ -55,6 +55,15 @@ impl Clock {
         }
     }
 
+    /// The same for spans of time: nobody sets it. Live it is that of the wall clock when the bus was made,
+    /// and goes on from there.
+    pub(crate) fn steady(&self) -> Timestamp {
+        match &self.0 {
+            ClockKind::Live(clock) => clock.steady(),
+            ClockKind::Isolate(_) | ClockKind::Nowhere => self.now(),
+        }
+    }
+
     /// Waits. Live the granularity is that of tokio's timer, 1 ms.
     ///
     /// # Panics
@@ -109,6 +118,12 @@ impl LiveClock {
     #[inline]
     pub(crate) fn now(&self) -> Timestamp {
         if TOKIO_CAN_PAUSE { self.now_if_it_goes() } else { now() }
+    }
+
+    /// See [`Clock::steady`].
+    fn steady(&self) -> Timestamp {
+        // In a model there is one time, which nobody sets.
+        if cfg!(shuttle) { self.now() } else { self.by_tokio(tokio::time::Instant::now()) }
     }
 
     /// The same, in nanoseconds, for one who asks often: [`Ticks`] say how right it is. A clock that can be
@@ -245,5 +260,20 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn a_steady_clock_shows_what_has_passed() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let clock = Clock::live(LiveClock::new());
+            let before = clock.steady();
+            tokio::time::advance(Duration::from_secs(5)).await;
+            assert_eq!(clock.steady(), before + Duration::from_secs(5));
+        });
+        let clock = LiveClock::new();
+        let times = [clock.wall, clock.steady(), clock.steady()];
+        assert!(times.is_sorted(), "{times:?}");
     }
 }

@@ -168,6 +168,28 @@ fn what_is_said_of_links_and_topics_comes_before_what_is_said_of_all() {
     assert!(parse(&cut).unwrap().plan("a").unwrap().links.is_empty());
 }
 
+/// Each process reads the file in its own environment.
+#[test]
+fn a_node_has_no_variable_by_which_it_would_read_another_file() {
+    let read = |port: &str, env: &str| {
+        let own = format!("endpoint.kind = \"tcp\"\nport = \"{port}\"\nenv = {{ {env} }}");
+        parse(&two("bundled", "socket_dir = \"/r\"", &own, "")).map(|_| ())
+    };
+    let error = read("${PORT:-7000}", "PORT = \"8080\"").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "line 9, column 16: this file reads `PORT` from the environment and has \"7100\", and the process of this \
+         node would read \"8080\" there, so that they disagree about the rest: give this variable another name, or \
+         define `PORT` in [variables]"
+    );
+    let error = read("7000", "RUN = \"/elsewhere\", X = \"${RUN}\"").unwrap_err().to_string();
+    assert!(error.contains("reads `RUN` from the environment and has \"/run/desk\""), "{error}");
+    // What is handed on as it is, or is not asked for.
+    read("${PORT:-7000}", "PORT = \"${PORT:-7000}\"").unwrap();
+    read("7000", "RUN = \"${RUN}\", EMPTY = \"${EMPTY:-}\", OTHER = \"x\"").unwrap();
+    read("${EMPTY:-7000}", "EMPTY = \"\"").unwrap();
+}
+
 #[test]
 fn variables_come_from_the_file_the_environment_and_defaults() {
     let path = |head: &str, dir: &str| {

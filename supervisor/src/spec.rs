@@ -364,7 +364,7 @@ impl fmt::Display for SpecError {
                 let id = shown(id);
                 write!(
                     f,
-                    "the child id `{id}` is not valid: use 1 to {ID_BYTES_MAX} bytes without `/` and without control characters"
+                    "the id `{id}` of a child or a root is not valid: use 1 to {ID_BYTES_MAX} bytes without `/` and without control characters"
                 )
             }
             Self::InvalidIntensity { intensity } => {

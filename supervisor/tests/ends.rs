@@ -4,7 +4,7 @@
 mod play;
 
 use mycelium_supervisor::engine::{Host, Left, ROOT, Report};
-use mycelium_supervisor::{Call, ChildSpec, Event, ExitReason, Flags, Shutdown, Strategy};
+use mycelium_supervisor::{Call, CallId, ChildSpec, Event, ExitReason, Flags, Restart, Shutdown, Strategy};
 use play::{Play, Script, Start, flags, tree, worker};
 
 #[test]
@@ -40,23 +40,62 @@ fn the_host_hears_that_a_supervisor_ends_before_its_children_are_gone() {
     assert!(play.host.ending && play.host.end.is_none(), "it waits for b");
 }
 
-/// While one of a group waits, nothing that the others left is released: a child may be replaced meanwhile.
 #[test]
-fn what_was_left_goes_to_nobody_that_is_started_as_something_else() {
-    for (make, starts) in [(1, "start b with 2"), (7, "start b with 3")] {
+fn a_child_that_a_call_ends_leaves_nothing_to_its_group_which_waits() {
+    for deletes in [false, true] {
         let group = Flags { strategy: Strategy::OneForAll, ..flags(9) };
         let mut play = Play::new(group, vec![worker("a"), worker("b")], Script::default());
         play.started("root/a");
         play.started("root/b");
         play.fails("root/a", 1);
         play.report("root/b", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
-        play.call(Call::DeleteChild("b".into()));
-        assert_eq!(play.engine.kept("root/b"), Some(&2));
+        assert_eq!(play.engine.kept("root/b"), Some(&2), "all of it comes back");
         play.log();
-        play.call(Call::StartChild(ChildSpec::worker("b", Start::Worker(make))));
-        let released = if make == 1 { &[][..] } else { &["release 2, asked"][..] };
-        assert_eq!(play.log(), [released, &[starts]].concat());
+        if deletes {
+            play.call(Call::DeleteChild("b".into()));
+            assert_eq!(play.log(), ["forgot b", "answer true", "release 2, asked"]);
+            play.call(Call::StartChild(ChildSpec::worker("b", Start::Worker(1))));
+            assert_eq!(play.log(), ["start b with 3"]);
+        } else {
+            play.call(Call::TerminateChild("b".into()));
+            assert_eq!(play.log(), ["answer true", "release 2, asked"]);
+            play.pass(1);
+            play.started("root/a");
+            assert_eq!(play.log(), ["start a with 1", "start b with 3"]);
+        }
     }
+}
+
+#[test]
+fn whoever_stands_before_the_one_that_waits_leaves_nothing_when_it_ends() {
+    let group = Flags { strategy: Strategy::RestForOne, ..flags(9) };
+    let children = vec![worker("a").restart(Restart::Transient), worker("b"), worker("c")];
+    let mut play = Play::new(group, children, Script::default());
+    ["root/a", "root/b", "root/c"].iter().for_each(|path| play.started(path));
+    play.fails("root/b", 1);
+    play.report("root/c", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+    play.log();
+    play.report("root/a", |child| Report::Left(child, ExitReason::Normal, Left::Worker(3)));
+    assert_eq!(play.log(), ["a ended: normal", "release 3"]);
+    assert_eq!((play.engine.kept("root/b"), play.engine.kept("root/c")), (Some(&1), Some(&2)));
+}
+
+#[test]
+fn what_an_added_child_leaves_ends_with_its_supervisor() {
+    let desk = tree("desk", flags(0), vec![worker("a")]);
+    let mut play = Play::new(flags(9), vec![desk], Script::default());
+    play.started("root/desk/a");
+    let node = play.life("root/desk/a").node;
+    let call = Call::StartChild(worker("more"));
+    play.host.post(node, Report::Event(Event::Call(CallId(0), call)));
+    play.run();
+    play.started("root/desk/more");
+    play.log();
+    play.fails("root/desk/a", 1);
+    play.report("root/desk/more", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+    let log = play.log();
+    assert!(log.contains(&"release 2, asked".to_owned()), "{log:?}");
+    assert_eq!(play.engine.kept("root/desk/a"), Some(&1));
 }
 
 #[test]

@@ -130,6 +130,17 @@ fn a_child_that_is_not_ready_in_time_is_given_up_and_one_that_cannot_be_ended_is
 }
 
 #[test]
+fn a_start_that_is_given_up_has_failed_also_if_its_word_comes_before_its_end() {
+    let mut play = Play::new(flags(9), vec![worker("a"), worker("b")], Script::default());
+    play.pass(30);
+    play.started("root/a");
+    assert_eq!(play.log(), ["start a with 1", "give up root/a: not ready after 30s"], "b waits");
+    // It still has to be gone in time.
+    play.pass(1);
+    assert_eq!(play.log(), ["kill root/a", "missed root/a", "a did not start: not ready after 30s"]);
+}
+
+#[test]
 fn a_child_that_is_told_to_stop_has_its_shutdown_time_and_no_other_limit() {
     let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
     play.started("root/a");

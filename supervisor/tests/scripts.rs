@@ -128,7 +128,10 @@ fn an_event_that_makes_no_sense_is_refused_with_the_remedy() {
             "`root/a` is a worker, not a supervisor",
         ),
         ("call = \"terminate_child\"\ntarget = \"root/dusk/x\"".into(), "no supervisor `root/dusk`"),
-        ("call = \"terminate_child\"\ntarget = \"root/\"".into(), "the child id `` is not valid"),
+        (
+            "call = \"terminate_child\"\ntarget = \"root/\"".into(),
+            "the id `` of a child or a root is not valid",
+        ),
         (
             "call = \"delete_child\"\ntarget = \"root/a\"\nexit = \"crash\"".into(),
             "`exit` does not go with this `call`",

@@ -268,12 +268,6 @@ impl<A: Actor> ActorCell<A> {
         self.stop_asked.get().into_iter().for_each(|stop| self.obey(stop));
     }
 
-    /// It ends, as it was asked, or as one that it depends on has.
-    fn obey(&self, stop: Stop) {
-        let broken = self.failed_dependency.take();
-        self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
-    }
-
     fn state(&self) -> LifeState {
         self.life.borrow().state()
     }

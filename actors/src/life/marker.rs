@@ -67,8 +67,8 @@ impl Passed {
     }
 }
 
-/// The fences in one inbox that are not passed, as far as one knows. When this is dropped, all of them are: an
-/// actor that could not be killed never comes to them.
+/// The fences in one inbox that are not passed, as far as one knows. When this is dropped, all of them are:
+/// an actor that could not be killed never comes to them.
 #[derive(Default)]
 pub(crate) struct PutFences(Vec<Passed>);
 

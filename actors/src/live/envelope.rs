@@ -331,7 +331,7 @@ fn pass_marker<'a, A: Actor>(
     };
     let passing = async move {
         let mut passing = pin!(marker.take_effect(ctx));
-        // It obeys a stop while it waits at a gate. The gate stays in front: the next life stands there again.
+        // It obeys a stop while it waits at a gate, which stays in front: the next life stands there again.
         poll_fn(|cx| match passing.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => address.poll_asked(cx).map(|stop| Err(Box::new(reason_of(stop)))),

@@ -209,8 +209,7 @@ impl<W> Roster<W> {
     }
 
     /// What the supervisor says: whether it `ends`, and which children it does not have run again. Whether
-    /// anything has changed, and what is left of those, unless it `ends`: then their inboxes may have another
-    /// life.
+    /// anything has changed, and the fences of those, unless it ends: then their inboxes may live again.
     #[must_use]
     pub(super) fn taken_away(
         &mut self,
@@ -241,7 +240,7 @@ impl<W> Roster<W> {
         self.seats.split_off(self.first_size.min(self.seats.len()))
     }
 
-    /// Its tree knows it no more. What is left of its workers.
+    /// Its tree knows it no more. Returns the fences of its workers.
     #[must_use]
     pub(super) fn forget(&mut self) -> Vec<PutFences> {
         self.phase = PoolPhase::Forgotten;
@@ -446,7 +445,6 @@ mod tests {
             }
             assert!(gate[0].is_passed() && flushed.is_passed(), "{ends}");
             if ends == "taken away" {
-                // The inboxes of a supervisor that ends may have another life.
                 assert!(pool.taken_away(true, |_| true).1.is_empty() && pool.at_work(0).is_some());
                 drop(pool.taken_away(false, |id| id == "worker-2"));
                 assert!(pool.at_work(1).is_none() && pool.next_fence(1, 0, |_| unreachable!()).is_none());

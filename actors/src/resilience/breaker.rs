@@ -96,7 +96,8 @@ pub enum BreakerState {
     Closed,
     /// Calls are refused until then.
     Open {
-        /// When the first probe is admitted.
+        /// When the first probe is admitted. Of a [`CircuitBreaker`](super::CircuitBreaker) on a live bus, by
+        /// the wall clock as it was when the bus was made.
         until: Timestamp,
     },
     /// A few calls are made to see whether it may close.

@@ -175,7 +175,7 @@ impl CircuitBreaker {
     /// [`Refused`] says when to come back.
     pub fn permit(&self, clock: &Clock) -> Result<Permit, Refused> {
         let mut breaker = self.shared.lock();
-        match breaker.admit(clock.now()) {
+        match breaker.admit(clock.steady()) {
             Ok(ticket) => {
                 Ok(Permit { shared: Arc::clone(&self.shared), clock: clock.clone(), ticket: Some(ticket) })
             }
@@ -227,7 +227,7 @@ impl Permit {
 
     fn end(&mut self, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
-        let action = self.shared.lock().step(self.clock.now(), BreakerEvent::Ended(ticket, outcome));
+        let action = self.shared.lock().step(self.clock.steady(), BreakerEvent::Ended(ticket, outcome));
         let circuit = &*self.shared.name;
         match action {
             BreakerAction::Opened => {

@@ -245,14 +245,14 @@ impl Retry {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let mut progress = RetryProgress::new(self.policy, clock.now());
+        let mut progress = RetryProgress::new(self.policy, clock.steady());
         let mut last = None;
         loop {
             clock.step().await;
-            let (limit, is_deadline) = progress.begin(clock.now());
+            let (limit, is_deadline) = progress.begin(clock.steady());
             if limit == Some(Duration::ZERO) && is_deadline && last.is_some() {
                 progress.attempts -= 1;
-                return Err(progress.error(clock.now(), GaveUp::Deadline, last));
+                return Err(progress.error(clock.steady(), GaveUp::Deadline, last));
             }
             let result = match limit {
                 Some(limit) => timeout(clock, limit, attempt()).await,
@@ -265,15 +265,15 @@ impl Retry {
                     last = Some(AttemptError::Failed(error));
                     again
                 }
-                Err(_) if is_deadline => return Err(progress.error(clock.now(), GaveUp::Deadline, last)),
+                Err(_) if is_deadline => return Err(progress.error(clock.steady(), GaveUp::Deadline, last)),
                 Err(timed_out) => {
                     last = Some(AttemptError::TimedOut(timed_out.limit));
                     true
                 }
             };
-            match progress.failed(clock.now(), again, &mut self.jitter) {
+            match progress.failed(clock.steady(), again, &mut self.jitter) {
                 NextAttempt::Wait(delay) => clock.sleep(delay).await,
-                NextAttempt::GiveUp(cause) => return Err(progress.error(clock.now(), cause, last)),
+                NextAttempt::GiveUp(cause) => return Err(progress.error(clock.steady(), cause, last)),
             }
         }
     }

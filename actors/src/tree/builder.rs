@@ -268,6 +268,8 @@ impl Builder {
 
     /// Checks this supervisor and all below it.
     pub(crate) fn check(&self) -> Result<(), SpecError> {
+        // The root is in no list of children.
+        ChildSpec::worker(Arc::clone(&self.id), ()).check(&Flags::default())?;
         check(&self.flags, &self.children)?;
         self.children.iter().filter_map(|child| child.start.builder()).try_for_each(Builder::check)
     }

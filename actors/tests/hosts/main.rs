@@ -30,6 +30,7 @@ mod ends;
 mod errors;
 mod full;
 mod graceful;
+mod groups;
 mod identity;
 mod in_hand;
 mod itself;

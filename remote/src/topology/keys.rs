@@ -1,5 +1,6 @@
 //! The keys of a topology.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use mycelium_toml::{Content, Document, Fields, Mistake, Place, Value, suggestion
 use super::check;
 use super::host::Host;
 use super::pairs;
-use super::variables::Variables;
+use super::variables::{OwnVariable, Variables};
 use super::{
     EndpointKind, Given, LinkRule, MONOLITH, Mode, NODES_MAX, QUEUE_MAX, QueuePolicy, QueueRule,
     RING_KIB_MAX, RING_KIB_MIN, SERVICES_MAX, SPIN_MAX, TOPICS_MAX, TOPOLOGY_BYTES_MAX, Topology,
@@ -65,6 +66,8 @@ struct Reader<'g> {
     variables: Variables<'g>,
     directory: &'g Path,
     socket_dir: Option<PathBuf>,
+    /// What nodes have in their environments.
+    own: RefCell<Vec<OwnVariable>>,
 }
 
 /// A text with its place.
@@ -81,8 +84,12 @@ pub(super) fn topology(text: &str, given: &Given<'_>) -> Result<Topology, Mistak
         return Err(document.root().mistake(cause));
     }
     let file = Fields::document(&document, "the file", FILE_KEYS)?;
-    let mut reader =
-        Reader { variables: Variables::new(&file, given)?, directory: given.directory, socket_dir: None };
+    let mut reader = Reader {
+        variables: Variables::new(&file, given)?,
+        directory: given.directory,
+        socket_dir: None,
+        own: RefCell::default(),
+    };
     reader.socket_dir = reader.path(&file, "socket_dir")?;
     let missing = || {
         file.place().mistake(
@@ -125,6 +132,7 @@ pub(super) fn topology(text: &str, given: &Given<'_>) -> Result<Topology, Mistak
     }
     check::unique_links(&between)?;
     let (topics, topic_places) = reader.topics(&file)?;
+    reader.variables.agree(&reader.own.borrow())?;
     let between: Vec<Between> = between.into_iter().map(|(between, _)| between).collect();
     let pairs = pairs::of(mode, plaintext || tls.is_some(), &nodes, defaults, &between)?;
     if tls.is_some() && mode != Mode::Monolith {
@@ -237,6 +245,7 @@ impl Reader<'_> {
             if text.contains('\0') {
                 return Err(place.mistake(format!("`{name}` has a zero byte in it")));
             }
+            self.own.borrow_mut().push(OwnVariable { name: name.clone(), text: text.clone(), place });
             Ok((name, text))
         };
         texts.into_iter().map(put_in).collect()

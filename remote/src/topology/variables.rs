@@ -1,7 +1,7 @@
 //! `${NAME}` and `${NAME:-default}` in texts.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mycelium_toml::{Fields, Mistake, Place, suggestion};
 
@@ -11,6 +11,22 @@ use super::{Given, TEXT_BYTES_MAX, VARIABLES_MAX};
 pub(super) struct Variables<'g> {
     given: &'g Given<'g>,
     defined: BTreeMap<String, Defined>,
+    looked_up: RefCell<BTreeSet<LookedUp>>,
+}
+
+/// What a reference came to that the environment was asked for.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct LookedUp {
+    name: String,
+    default: Option<String>,
+    value: String,
+}
+
+/// A variable that a node has in its own environment.
+pub(super) struct OwnVariable {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) place: Place,
 }
 
 /// A variable of the file.
@@ -51,7 +67,7 @@ impl<'g> Variables<'g> {
             }
             defined.insert(name, Defined { text, place, value: RefCell::new(Value::Unknown) });
         }
-        let variables = Self { given, defined };
+        let variables = Self { given, defined, looked_up: RefCell::default() };
         // Also those that nobody asks for: a mistake is one wherever it stands.
         let mut path = Vec::new();
         for name in variables.defined.keys() {
@@ -135,18 +151,39 @@ impl<'g> Variables<'g> {
             }
             return self.value(name, path);
         }
-        match ((self.given.variable)(name), default) {
-            (Some(value), None) => Ok(value),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
-            (_, Some(default)) => Ok(default.to_owned()),
-            (None, None) => {
-                let hint = suggestion(name, self.defined.keys().map(String::as_str)).unwrap_or_default();
-                Err(place.mistake(format!(
-                    "the variable `{name}` is not set: set it in the environment or in [variables], or write \
-                     ${{{name}:-default}}{hint}"
-                )))
+        let Some(value) = or_default((self.given.variable)(name), default) else {
+            let hint = suggestion(name, self.defined.keys().map(String::as_str)).unwrap_or_default();
+            return Err(place.mistake(format!(
+                "the variable `{name}` is not set: set it in the environment or in [variables], or write \
+                 ${{{name}:-default}}{hint}"
+            )));
+        };
+        let default = default.map(str::to_owned);
+        let looked_up = LookedUp { name: name.to_owned(), default, value: value.clone() };
+        self.looked_up.borrow_mut().insert(looked_up);
+        Ok(value)
+    }
+
+    /// Checks that the process of a node, which reads the file with variables of its own, reads the same.
+    ///
+    /// # Errors
+    /// At one of these: the file asks the environment for it, and would have something else there.
+    pub(super) fn agree(&self, own: &[OwnVariable]) -> Result<(), Mistake> {
+        let looked_up = self.looked_up.borrow();
+        for OwnVariable { name, text, place } in own {
+            let differs = |one: &&LookedUp| {
+                one.name == *name
+                    && or_default(Some(text.clone()), one.default.as_deref()).as_ref() != Some(&one.value)
+            };
+            if let Some(LookedUp { value, .. }) = looked_up.iter().find(differs) {
+                return Err(place.mistake(format!(
+                    "this file reads `{name}` from the environment and has \"{value}\", and the process of this \
+                     node would read \"{text}\" there, so that they disagree about the rest: give this variable \
+                     another name, or define `{name}` in [variables]"
+                )));
             }
         }
+        Ok(())
     }
 
     /// The value of a variable of the file.
@@ -161,6 +198,15 @@ impl<'g> Variables<'g> {
         path.pop();
         *defined.value.borrow_mut() = Value::Known(value.clone());
         Ok(value)
+    }
+}
+
+/// What a reference comes to: an empty variable counts as none where there is a default.
+fn or_default(value: Option<String>, default: Option<&str>) -> Option<String> {
+    match (value, default) {
+        (Some(value), None) => Some(value),
+        (Some(value), Some(_)) if !value.is_empty() => Some(value),
+        (_, default) => default.map(str::to_owned),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::message::{ChildRef, ChildStatus, Event, Notice};
 use crate::reason::ExitReason;
 
 use super::node::{Due, Node};
-use super::{Body, Engine, Estate, Host, LifeId, Look, NodeId, Report, Seen, release_all};
+use super::{Body, Engine, Estate, Host, LifeId, Look, NodeId, Report, Seen, release, release_all};
 
 impl<H: Host> Engine<H> {
     /// Kills a supervisor: all below it ends with it, last started first.
@@ -52,6 +52,12 @@ impl<H: Host> Engine<H> {
     pub(super) fn close(&mut self, host: &mut H, id: NodeId, reason: ExitReason) {
         let Some(mut node) = self.remove(host, id) else { return };
         let mut estate = std::mem::take(&mut node.parked);
+        // A successor has the declared children alone.
+        for added in node.core.added() {
+            if let Some(parked) = estate.remove(added) {
+                release(host, parked.left, parked.asked);
+            }
+        }
         if node.for_good {
             release_all(host, std::mem::take(&mut estate));
         }
@@ -70,8 +76,7 @@ impl<H: Host> Engine<H> {
     fn remove(&mut self, host: &mut H, id: NodeId) -> Option<Node<H>> {
         let node = self.nodes.remove(&id)?;
         node.due.map(|due| self.due.remove(&due));
-        // A successor has the declared children alone. The values that the others have left are released by
-        // it, or by those who need not know of them any more.
+        // A successor has the declared children alone.
         for added in node.core.added() {
             host.forgotten(&node.at(id), added);
         }

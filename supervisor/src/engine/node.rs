@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{CallId, ChildInfo, ChildRef, ChildStatus};
+use crate::message::{CallId, ChildRef};
 use crate::reason::ExitReason;
 use crate::spec::{ChildSpec, Strategy};
 use crate::supervisor::Supervisor;
@@ -74,14 +74,30 @@ pub struct Node<H: Host> {
     dues: BTreeSet<(Duration, ChildRef)>,
     /// What waits for the next lives of its children.
     pub(super) parked: Estate<H>,
-    /// The children that calls without an answer yet are to delete: as many as calls may wait.
-    pub(super) deletes: BTreeMap<CallId, Arc<str>>,
+    /// Of whom something may have come there, or nothing may come any more, since it was looked at last.
+    changed: Changed,
+    /// The children that calls without an answer yet are to end: as many as calls may wait.
+    pub(super) ends: BTreeMap<CallId, EndCall>,
+}
+
+/// What a call without an answer yet does to a child.
+pub(super) struct EndCall {
+    pub(super) child: Arc<str>,
+    /// It is forgotten, too.
+    pub(super) deletes: bool,
+}
+
+/// Which of the values that wait for another life may have to wait no longer.
+enum Changed {
+    All,
+    /// Those that have come since.
+    Some(Vec<Arc<str>>),
 }
 
 impl<H: Host> Node<H> {
     pub(super) fn new(core: Supervisor<H::Start>, place: TreePlace, parked: Estate<H>) -> Self {
         let TreePlace { path, parent, for_good } = place;
-        let (lives, dues, deletes) = Default::default();
+        let (lives, dues, ends) = Default::default();
         Self {
             path,
             core,
@@ -93,7 +109,8 @@ impl<H: Host> Node<H> {
             lives,
             dues,
             parked,
-            deletes,
+            changed: Changed::All,
+            ends,
         }
     }
 
@@ -194,18 +211,36 @@ impl<H: Host> Node<H> {
         matches!(self.core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne)
     }
 
+    /// Something waits for another life of this child.
+    pub(super) fn park(&mut self, id: &Arc<str>, parked: Parked<H>) {
+        self.parked.insert(Arc::clone(id), parked);
+        if let Changed::Some(ids) = &mut self.changed {
+            ids.push(Arc::clone(id));
+        }
+    }
+
+    /// What may become of its children is another thing from now on.
+    pub(super) fn look_at_all(&mut self) {
+        self.changed = Changed::All;
+    }
+
     /// Takes out what waits for a life that will not come.
     pub(super) fn take_released(&mut self) -> Vec<(Arc<str>, Parked<H>)> {
-        if self.parked.is_empty() || !self.core.rests() || (self.is_leaving() && !self.for_good) {
+        if !self.core.rests() || (self.is_leaving() && !self.for_good) {
             return Vec::new();
         }
-        let waits = |child: ChildInfo| matches!(child.status, ChildStatus::Waiting { .. });
-        // While one of a group is in backoff, all of it comes back.
-        if self.is_group() && self.core.children().any(waits) {
-            return Vec::new();
-        }
-        let released = self.parked.keys().filter(|id| !self.core.child(id).is_some_and(waits));
-        let released: Vec<_> = released.cloned().collect();
+        // A crowd may fail together: each of its ends looks at its own value alone.
+        let changed = match self.is_group() {
+            true => Changed::All,
+            false => std::mem::replace(&mut self.changed, Changed::Some(Vec::new())),
+        };
+        let ids = match changed {
+            Changed::All => self.parked.keys().cloned().collect(),
+            Changed::Some(ids) => ids,
+        };
+        let group = if ids.is_empty() { None } else { self.core.group_that_comes() };
+        let released = ids.into_iter().filter(|id| self.core.is_down_of(id, group));
+        let released: Vec<_> = released.collect();
         released.into_iter().filter_map(|id| self.parked.remove_entry(&id)).collect()
     }
 }

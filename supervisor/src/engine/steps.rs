@@ -7,7 +7,7 @@ use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, StopHow};
 use crate::reason::ExitReason;
 use crate::spec::ChildSpec;
 
-use super::node::{Due, Life, Node};
+use super::node::{Due, EndCall, Life, Node};
 use super::{
     Answer, Begun, Body, Engine, Estate, Host, Left, LifeId, NodeId, Parked, Report, TreePlace, release,
 };
@@ -25,6 +25,10 @@ impl<H: Host> Engine<H> {
         let mut ended = None;
         let event = match report {
             Report::Event(Event::Started(child)) => {
+                // One that was given up meanwhile has not started in time: its end follows.
+                if node.lives.get(&child).is_some_and(|life| life.verdict.is_some()) {
+                    return;
+                }
                 node.has_started(now, host, to, child);
                 Event::Started(child)
             }
@@ -49,24 +53,29 @@ impl<H: Host> Engine<H> {
                 let reason = life.reason(host, reason);
                 let Life { spec, asked, .. } = life;
                 let parked = Parked { from: spec.start.clone(), asked, left };
-                node.parked.insert(Arc::clone(&spec.id), parked);
+                node.park(&spec.id, parked);
                 Event::Exited(child, reason)
             }
             Report::Event(Event::Shutdown(reason)) => {
                 node.ending = true;
+                node.look_at_all();
                 Event::Shutdown(reason)
             }
             Report::Stop { for_good } => {
                 (node.ending, node.for_good) = (true, node.for_good | for_good);
+                node.look_at_all();
                 Event::Shutdown(ExitReason::Shutdown)
             }
             Report::LookAt(child, at) => {
                 node.look_at(child, at);
                 return self.note_due(to);
             }
-            Report::Event(Event::Call(call, Call::DeleteChild(child))) => {
-                node.deletes.insert(call, Arc::clone(&child));
-                Event::Call(call, Call::DeleteChild(child))
+            Report::Event(Event::Call(call, asked)) => {
+                if let Call::DeleteChild(child) | Call::TerminateChild(child) = &asked {
+                    let deletes = matches!(asked, Call::DeleteChild(_));
+                    node.ends.insert(call, EndCall { child: Arc::clone(child), deletes });
+                }
+                Event::Call(call, asked)
             }
             Report::Event(other) => other,
         };
@@ -121,11 +130,15 @@ impl<H: Host> Engine<H> {
             Action::Stop { child, how } => self.stop(now, host, LifeId { node: id, child }, how),
             Action::Reply(call, answer) => self.reply(host, id, call, answer),
             Action::Notice(notice) => {
-                node.ending |= matches!(notice, Notice::GaveUp { .. } | Notice::AutoShutdown { .. });
+                if matches!(notice, Notice::GaveUp { .. } | Notice::AutoShutdown { .. }) {
+                    node.ending = true;
+                    node.look_at_all();
+                }
                 host.notice(&node.at(id), &notice);
             }
             Action::Ready => {
                 node.ready = true;
+                node.look_at_all();
                 match node.parent {
                     Some(life) => host.post(life.node, Report::Event(Event::Started(life.child))),
                     None => host.ready(),
@@ -135,14 +148,24 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    /// Answers a call; whoever has deleted a child finds that it is forgotten.
+    /// Answers a call; whoever has deleted a child finds that it is forgotten. Nothing of a child that a call
+    /// has ended waits for another life, although its group may start it again.
     fn reply(&mut self, host: &mut H, id: NodeId, call: CallId, answer: Answer<H>) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        if let Some(deleted) = node.deletes.remove(&call).filter(|_| answer.is_ok()) {
-            self.forget(host, id, &deleted);
-        }
+        let ended = node.ends.remove(&call).filter(|_| answer.is_ok());
+        let parked = ended.as_ref().and_then(|ended| node.parked.remove(&ended.child));
+        let forget = |engine: &Self, host: &mut H, deleted: bool| {
+            let ended = ended.iter().filter(|ended| ended.deletes == deleted);
+            ended.for_each(|EndCall { child, .. }| engine.forget(host, id, child));
+        };
+        forget(self, host, true);
         if let Some(node) = self.nodes.get(&id) {
             host.reply(&node.at(id), call, answer);
+        }
+        if let Some(Parked { left, asked, .. }) = parked {
+            release(host, left, asked);
+            // A temporary one.
+            forget(self, host, false);
         }
     }
 
@@ -168,7 +191,7 @@ impl<H: Host> Engine<H> {
             Ok(begun) => begun,
             Err(reason) => {
                 if let (Some((from, asked)), Some(left)) = (before, left) {
-                    node.parked.insert(Arc::clone(&spec.id), Parked { from, asked, left });
+                    node.park(&spec.id, Parked { from, asked, left });
                 }
                 return Err(reason);
             }

@@ -349,28 +349,33 @@ impl<F> Supervisor<F> {
     /// supervisor that ends, all are down that have ended.
     #[must_use]
     pub fn is_down(&self, id: &str) -> bool {
-        let Some(key) = self.children.key(id) else { return true };
-        let is_down = self.children.get(key).is_none_or(|slot| matches!(slot.state(), State::Down));
-        is_down && !self.comes_with_its_group(key)
+        self.is_down_of(id, self.group_that_comes())
     }
 
-    /// Whether a child that is down starts with others: all of them with their supervisor, or the group of one
-    /// that has failed.
-    fn comes_with_its_group(&self, key: u64) -> bool {
+    /// The same where the group that starts again is known.
+    pub(crate) fn is_down_of(&self, id: &str, group: Option<u64>) -> bool {
+        let Some(key) = self.children.key(id) else { return true };
+        let is_down = self.children.get(key).is_none_or(|slot| matches!(slot.state(), State::Down));
+        is_down && group.is_none_or(|first| key < first)
+    }
+
+    /// From which child on those that are down start with others: with their supervisor, or with the one of
+    /// their group that has failed. Under simple one-for-one and one-for-one there is such a time only while
+    /// the supervisor itself starts.
+    pub(crate) fn group_that_comes(&self) -> Option<u64> {
         let all = |purpose: &StartPurpose| matches!(purpose, StartPurpose::Init | StartPurpose::Group);
         match &self.phase {
-            Phase::New => true,
-            Phase::Starting { purpose, .. } => all(purpose),
+            Phase::New => Some(0),
+            Phase::Starting { purpose, .. } => all(purpose).then_some(0),
             Phase::Stopping { then, .. } => match then {
-                AfterStop::Group { .. } => true,
-                AfterStop::FailStart(purpose) => matches!(purpose, StartPurpose::Group),
-                AfterStop::Reply(_) | AfterStop::Exit(_) => false,
+                AfterStop::Group { .. } | AfterStop::FailStart(StartPurpose::Group) => Some(0),
+                AfterStop::FailStart(_) | AfterStop::Reply(_) | AfterStop::Exit(_) => None,
             },
             Phase::Idle if matches!(self.flags.strategy, Strategy::OneForAll | Strategy::RestForOne) => {
-                let mut waiting = self.children.reversed().filter(|(_, slot)| slot.state().comes_again());
-                waiting.any(|(culprit, _)| self.group_start(culprit) <= key)
+                let waiting = self.children.reversed().filter(|(_, slot)| slot.state().comes_again());
+                waiting.map(|(culprit, _)| self.group_start(culprit)).min()
             }
-            Phase::Idle | Phase::StoppingAll { .. } | Phase::Ended => false,
+            Phase::Idle | Phase::StoppingAll { .. } | Phase::Ended => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::children::{Slot, State};
 use crate::message::{Action, CallError, CallId, ChildRef, Notice, Reply, StopHow};
 use crate::reason::ExitReason;
-use crate::spec::{Restart, Shutdown, Strategy};
+use crate::spec::{Restart, Shutdown};
 
 use super::start::StartPurpose;
 use super::{Mail, Phase, Step, Supervisor};

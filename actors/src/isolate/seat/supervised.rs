@@ -229,6 +229,12 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
+    /// It ends, as it was asked, or as one that it depends on has.
+    pub(super) fn obey(&self, stop: Stop) {
+        let broken = self.failed_dependency.take();
+        self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
+    }
+
     /// Whether it waits at a gate: a marker is in hand.
     pub(super) fn is_at_gate(&self) -> bool {
         let in_hand = self.hand.take();
