@@ -22,12 +22,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use mycelium::topology::{self, Endpoint, Mode, NODE_VARIABLE, Topology};
 use mycelium::wire;
 use mycelium::{Dialer, LinkAddress, LinkError, LinkOptions, LinkStats, MessageBus, TlsIdentity};
 use mycelium_contract::{Contract, Message};
 
 use crate::outcome::{self, Outcome};
+use crate::topology::here::{self, Whereabouts};
 
 /// Which contracts there are, and which node is meant.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,7 +49,13 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ADDRESS")]
     connect: Option<String>,
     /// The topology that has the node, unless --connect says where it is.
-    #[arg(long, value_name = "FILE", env = "MYCELIUM_TOPOLOGY", default_value = "topology.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MYCELIUM_TOPOLOGY",
+        default_value = TOPOLOGY,
+        value_parser = OsStringValueParser::new().map(|text| PathBuf::from(if text.is_empty() { TOPOLOGY.into() } else { text }))
+    )]
     topology: PathBuf,
     /// The node, or a service that runs in it; by default that of the variable MYCELIUM_NODE. Of a topology
     /// of one process it need not be said.
@@ -64,6 +72,9 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "DIRECTORY")]
     tls: Option<PathBuf>,
 }
+
+/// The file of a topology where nobody says another one, or an empty variable.
+const TOPOLOGY: &str = "topology.toml";
 
 /// A time that is given in seconds, such as `0.5`.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
@@ -168,6 +179,8 @@ impl NodeArgs {
             Some(node) if node != name => {
                 Err(format!("--node says `{node}`, and the path says `{name}`: leave out --node"))
             }
+            // An address may be anybody's: its caller looks who answers.
+            _ if self.is_address() => Ok(self.clone()),
             _ => Ok(Self { node: Some(name.to_owned()), ..self.clone() }),
         }
     }
@@ -176,7 +189,8 @@ impl NodeArgs {
     pub(crate) fn name(&self) -> Result<Option<String>, String> {
         match (&self.node, std::env::var(NODE_VARIABLE)) {
             (Some(node), _) => Ok(Some(node.clone())),
-            (None, Ok(node)) => Ok(Some(node)),
+            // As for a program: an empty variable says nothing.
+            (None, Ok(node)) => Ok(Some(node).filter(|node| !node.is_empty())),
             (None, Err(VarError::NotPresent)) => Ok(None),
             (None, Err(VarError::NotUnicode(_))) => Err(format!("the variable {NODE_VARIABLE} is not UTF-8")),
         }
@@ -186,7 +200,8 @@ impl NodeArgs {
     pub(crate) fn goal(&self) -> Result<Goal, Box<dyn std::error::Error>> {
         if let Some(text) = &self.connect {
             let tls = self.tls.as_deref().map(TlsFiles::of);
-            return Ok(Goal { address: address(text)?, expected: None, plaintext: self.plaintext, tls });
+            let expected = self.node.as_deref().map(Arc::from);
+            return Ok(Goal { address: address(text)?, expected, plaintext: self.plaintext, tls });
         }
         let shown = self.topology.display();
         let found = topology::read(&self.topology).map_err(|error| {
@@ -205,12 +220,13 @@ impl NodeArgs {
         };
         let plan = found.plan(&name).map_err(|error| format!("{shown}: {error}"))?;
         let reach = found.reach(&name).map_err(|error| format!("{shown}: {error}"))?;
+        let may_be_here = may_be_here(&found, &plan.node);
         let here = |endpoint: &&Endpoint| match endpoint {
-            Endpoint::Unix(path) | Endpoint::Shm(path) => reach.len() == 1 || path.exists(),
+            Endpoint::Unix(path) | Endpoint::Shm(path) => may_be_here && (reach.len() == 1 || path.exists()),
             _ => true,
         };
         let Some(endpoint) = reach.iter().find(here) else {
-            return Err(format!("{shown}: `{}` {}", plan.node, nowhere(&found)).into());
+            return Err(format!("{shown}: `{}` {}", plan.node, nowhere(&found, &plan.node)).into());
         };
         self.goal_at(of_endpoint(endpoint)?, &plan.node, &found)
     }
@@ -328,15 +344,26 @@ impl Attached {
 }
 
 /// That a node of a topology has no place where a tool could find it.
-pub(crate) fn nowhere(found: &Topology) -> &'static str {
-    match found.mode() {
-        Mode::Monolith => {
-            "listens nowhere, as it has nobody to be linked with: to look at it, run it in mode \"bundled\""
+pub(crate) fn nowhere(found: &Topology, name: &str) -> String {
+    let listens = found.reach(name).is_ok_and(|reach| !reach.is_empty());
+    match (found.mode(), found.nodes().iter().find(|node| *node.name == *name)) {
+        (_, Some(node)) if listens => {
+            format!("is on {}, and reached there alone: call this there, or give it a `port`", node.host())
+        }
+        (Mode::Monolith, _) => {
+            "listens nowhere, as it has nobody to be linked with: to look at it, run it in mode \"bundled\"".into()
         }
         _ => {
             "listens nowhere: write socket_dir = \"run\" at the head of the file, or endpoint.kind = \"tcp\" and a port"
+                .into()
         }
     }
+}
+
+/// Whether the sockets of a node may be on this machine.
+pub(crate) fn may_be_here(found: &Topology, name: &str) -> bool {
+    let node = found.nodes().iter().find(|node| *node.name == *name);
+    node.is_none_or(|node| here::of(found, node) != Ok(Whereabouts::Elsewhere))
 }
 
 /// A name that no other tool has now.

@@ -70,10 +70,12 @@ pub(crate) fn run(args: &CertsArgs) -> outcome::Result {
         check(name)?;
     }
     if !args.replace
-        && let Some(name) = names.iter().find(|name| path(&args.directory, name, "crt").exists())
+        && let Some(there) = names
+            .iter()
+            .flat_map(|name| ["crt", "key"].map(|kind| path(&args.directory, name, kind)))
+            .find(|file| file.symlink_metadata().is_ok())
     {
-        let shown = path(&args.directory, name, "crt").display().to_string();
-        return Err(format!("{shown} is there: say --replace to make it anew").into());
+        return Err(format!("{} is there: say --replace to make it anew", there.display()).into());
     }
     make_directory(&args.directory)?;
     let valid = Duration::from_secs(args.days * 86_400);
@@ -83,8 +85,7 @@ pub(crate) fn run(args: &CertsArgs) -> outcome::Result {
         check_authority(&path(&args.directory, "ca", "crt"), certificate)?;
     }
     for (name, (certificate, key)) in names.iter().zip(&made) {
-        write(&path(&args.directory, name, "key"), &key.serialize_pem(), 0o600)?;
-        write(&path(&args.directory, name, "crt"), &certificate.pem(), 0o644)?;
+        write_pair(&args.directory, name, &key.serialize_pem(), &certificate.pem())?;
         say(format_args!("{}: {} days", path(&args.directory, name, "crt").display(), args.days))?;
     }
     Ok(Outcome::Fine)
@@ -181,8 +182,7 @@ fn authority(
         Err(error) if error.kind() == ErrorKind::NotFound && !certificate.exists() => {
             let pair = KeyPair::generate()?;
             let own = params.self_signed(&pair)?;
-            write(&key, &pair.serialize_pem(), 0o600)?;
-            write(&certificate, &own.pem(), 0o644)?;
+            write_pair(directory, "ca", &pair.serialize_pem(), &own.pem())?;
             say(format_args!("{}: an authority of its own", certificate.display()))?;
             Ok(Issuer::new(params, pair))
         }
@@ -198,8 +198,21 @@ fn make_directory(directory: &Path) -> Result<(), String> {
     builder.create(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))
 }
 
-/// Writes a file that never has other permissions than these. One that is there is replaced, and not written
-/// into: it may be a link.
+/// Writes a key and its certificate. Those that are there are replaced once both of them are written.
+fn write_pair(directory: &Path, name: &str, key: &str, certificate: &str) -> Result<(), String> {
+    let file = |kind: &str| path(directory, name, kind);
+    let new = |kind: &str| path(directory, name, &format!("{kind}.new"));
+    write(&new("key"), key, 0o600)?;
+    write(&new("crt"), certificate, 0o644)?;
+    for kind in ["key", "crt"] {
+        fs::rename(new(kind), file(kind))
+            .map_err(|error| format!("cannot write {}: {error}", file(kind).display()))?;
+    }
+    Ok(())
+}
+
+/// Writes a file that never has other permissions than these. One that is there, such as a link or what an
+/// earlier call has left, is removed and not written into.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
     match fs::remove_file(path) {
@@ -212,5 +225,10 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]
     let _ = mode;
-    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        // Before the name of an older one is given to it.
+        file.sync_all()
+    });
+    written.map_err(failed)
 }

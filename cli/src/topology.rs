@@ -1,5 +1,6 @@
 //! `mycelium topology`: checks, explains and runs what `topology.toml` describes.
 
+pub(crate) mod here;
 mod plan;
 #[cfg(unix)]
 mod run;
@@ -73,8 +74,15 @@ fn check(args: &TopologyCheckArgs) -> outcome::Result {
         let found = match read {
             Ok(found) => found,
             Err(error) => {
-                let Some((tree, mistake)) = mistake_of(&error) else { return Err(error.into()) };
-                outcome = Outcome::No;
+                let Some((tree, mistake)) = mistake_of(&error) else {
+                    outcome = Outcome::Unusable;
+                    match args.json {
+                        true => say(json!({ "file": shown, "ok": false, "cause": error.to_string() }))?,
+                        false => complain(format_args!("error: {error}")),
+                    }
+                    continue;
+                };
+                outcome = wrong(outcome);
                 if args.json {
                     let (line, column, cause) = (mistake.line, mistake.column, &mistake.cause);
                     let mut said =
@@ -89,12 +97,13 @@ fn check(args: &TopologyCheckArgs) -> outcome::Result {
                 continue;
             }
         };
-        if let Some(cause) = known.and_then(|known| unknown_topic(&found, known)) {
-            outcome = Outcome::No;
+        if let Some(mistake) = known.and_then(|known| unknown_topic(&found, known)) {
+            outcome = wrong(outcome);
             if args.json {
-                say(json!({ "file": shown, "ok": false, "cause": cause }))?;
+                let Mistake { line, column, cause, .. } = &mistake;
+                say(json!({ "file": shown, "ok": false, "line": line, "column": column, "cause": cause }))?;
             } else {
-                complain(format_args!("error: {shown}: {cause}"));
+                complain(format_args!("error: {shown}: {mistake}"));
             }
             continue;
         }
@@ -114,6 +123,11 @@ fn check(args: &TopologyCheckArgs) -> outcome::Result {
     Ok(outcome)
 }
 
+/// A file has a mistake: another one may not have been readable.
+fn wrong(before: Outcome) -> Outcome {
+    if before == Outcome::Fine { Outcome::No } else { before }
+}
+
 /// The mistake that an error tells of, and the file of the tree that has it if it is not the topology.
 fn mistake_of(error: &TopologyError) -> Option<(Option<&Path>, &Mistake)> {
     match error {
@@ -126,9 +140,10 @@ fn mistake_of(error: &TopologyError) -> Option<(Option<&Path>, &Mistake)> {
 }
 
 /// The first topic of a file that is in no contract.
-fn unknown_topic(topology: &Topology, known: &[String]) -> Option<String> {
+fn unknown_topic(topology: &Topology, known: &[String]) -> Option<Mistake> {
     let topic = topology.topics().keys().find(|topic| !known.iter().any(|known| *known == ***topic))?;
     let names = known.iter().map(String::as_str);
     let hint = mycelium_toml::suggestion(topic, names).unwrap_or_default();
-    Some(format!("[topics.{topic}]: no message of the contracts has this topic{hint}"))
+    let cause = format!("[topics.{topic}]: no message of the contracts has this topic{hint}");
+    topology.topic_place(topic).map(|place| place.mistake(cause))
 }

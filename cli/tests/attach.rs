@@ -71,6 +71,29 @@ fn a_tap_shows_what_is_published_by_its_contract() {
     });
 }
 
+/// The last messages of a node are those that one looks for.
+#[test]
+fn a_tap_shows_all_that_has_come_though_its_node_has_ended() {
+    runs(async {
+        const COUNT: u32 = 4_000;
+        let node = Node::start().await;
+        let ticks = node.bus.publisher::<Tick>().unwrap();
+        let tap = node.command(&["tap", "market.ticks", "--json"]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        for index in 0..COUNT {
+            ticks.publish(tick(index, 1.0)).await.unwrap();
+        }
+        // They have come, and nobody has read what it prints.
+        until(|| node.tool("Tick").is_none_or(|link| link.waiting == 0)).await;
+        node.bus.shutdown().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let (code, out, err) = finish(tap).await;
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.contains("error: the link to `desk` is lost: "), "{err}");
+        assert_eq!(out.lines().count(), COUNT as usize, "{err}");
+    });
+}
+
 #[test]
 fn a_tap_ends_in_order_on_ctrl_c_and_leaves_nothing_at_its_node() {
     runs(async {
@@ -468,6 +491,10 @@ fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
         assert!(code == Some(0) && out.contains(&left), "{out}");
         let (code, out, _) = node.call(&["doctor", "--connect", "run/dead.sock", "--quiet"]).await;
         assert_eq!(code, Some(1), "{out}");
+        // Somebody else answers there than was asked for.
+        let other = ["doctor", "--connect", "run/desk.sock", "--node", "audit", "--within", "1", "--quiet"];
+        let (code, out, _) = node.call(&other).await;
+        assert!(code == Some(1) && out.contains("wrong   audit at "), "{out}");
         let (code, out, _) = node.call(&["doctor", "--connect", "run/none.sock", "--quiet"]).await;
         assert!(code == Some(1) && out.contains("there is no socket: the node does not run"), "{out}");
 

@@ -158,6 +158,23 @@ fn a_topology_names_the_nodes_and_nothing_is_replaced_unasked() {
 }
 
 #[test]
+fn a_key_whose_certificate_is_still_to_come_is_not_replaced_unasked() {
+    let folder = Folder::new("key");
+    assert_eq!(folder.call(&["certs", "certs", "desk"]).0, Some(0));
+    let key = folder.0.join("certs/desk.key");
+    let before = std::fs::read(&key).unwrap();
+    std::fs::remove_file(folder.0.join("certs/desk.crt")).unwrap();
+    let (code, _, err) = folder.call(&["certs", "certs", "desk"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("certs/desk.key is there: say --replace to make it anew"), "{err}");
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+    assert_eq!(folder.call(&["certs", "certs", "desk", "--replace"]).0, Some(0));
+    assert_ne!(std::fs::read(&key).unwrap(), before);
+    let files = std::fs::read_dir(folder.0.join("certs")).unwrap().count();
+    assert_eq!(files, 4, "two of the authority, two of the node");
+}
+
+#[test]
 fn each_mistake_says_what_to_do() {
     let folder = Folder::new("mistakes");
     let name = |name: &str| {

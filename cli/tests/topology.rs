@@ -146,8 +146,17 @@ fn check_compares_topics_with_contracts() {
     assert_eq!(code, Some(1));
     assert_eq!(
         err,
-        "error: topology.toml: [topics.ticks]: no message of the contracts has this topic; did you mean `tick`?\n"
+        "error: topology.toml: line 23, column 1: [topics.ticks]: no message of the contracts has this topic; did you mean \
+         `tick`?\n"
     );
+    // Each file has its object, also one that is not there.
+    let args = ["check", "--json", "--contract", "contracts.yaml", "topology.toml", "gone.toml"];
+    let (code, out, err) = desk.call(&args);
+    assert_eq!((code, err.as_str()), (Some(2), ""));
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["line"], &lines[0]["ok"]), (&23.into(), &false.into()));
+    assert_eq!((&lines[1]["file"], &lines[1]["ok"]), (&"gone.toml".into(), &false.into()));
+    assert!(lines[1]["cause"].as_str().unwrap().contains("cannot read gone.toml"), "{out}");
 }
 
 #[test]
@@ -545,6 +554,34 @@ mod run {
         let output = folder.command(&["check"]).env("DIR_OF_TEST", odd).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && err.contains("`DIR_OF_TEST` is not UTF-8"), "{err}");
+    }
+
+    #[test]
+    fn a_node_on_localhost_is_not_started_on_each_machine_of_several() {
+        let text = |host: &str| {
+            format!(
+                "socket_dir = \"run\"\n[deployment]\nmode = \"distributed\"\nplaintext = true\ncommand = [\"sh\", \"-c\", \"echo runs\"]\n\
+                 [[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\nhost = \"{host}\"\nport = 1\n"
+            )
+        };
+        let folder = Folder::new(&text("203.0.113.1"));
+        let (code, out, err) = folder.call(&["run"]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        let cause = "`a` is not started: its host is localhost, which each machine is, and other nodes are on machines of \
+                     their own; write its `host`, or name it with --node where it belongs\nerror: topology.toml: no node is \
+                     on this machine";
+        assert!(err.starts_with(cause), "{err}");
+        assert_eq!(folder.call(&["run", "--node", "a"]).1, "a | runs\n");
+        // All of them on one machine, as to try it out.
+        let folder = Folder::new(&text("localhost"));
+        let (code, out, err) = folder.call(&["run"]);
+        assert_eq!((code, out.lines().count()), (Some(0), 2), "{err}");
+        // Who cannot be found may be this one.
+        let folder = Folder::new(&text("no-such-host.invalid"));
+        let (code, _, err) = folder.call(&["run"]);
+        assert_eq!(code, Some(2));
+        let cause = "the host `no-such-host.invalid` of `b` cannot be looked up (";
+        assert!(err.contains(cause) && err.contains("with --node"), "{err}");
     }
 
     #[test]

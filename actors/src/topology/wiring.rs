@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::env::VarError;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,7 @@ pub(super) fn bus(
     let listening = security(listening);
     for endpoint in &plan.listens {
         listen(&bus, endpoint, certificate.over(endpoint, listening.clone()))
+            .and_then(|bound| bound.map_or(Ok(()), |bound| is_reached(topology, plan, &bound)))
             .map_err(failed(format!("listen at {endpoint}")))?;
     }
     for link in plan.links.iter().filter(|link| link.dials) {
@@ -142,14 +144,47 @@ fn is_over_tcp(plan: &NodePlan) -> bool {
     plan.listens.iter().chain(dialed).any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)))
 }
 
-fn listen(bus: &MessageBus, endpoint: &Endpoint, options: LinkOptions) -> Result<(), LinkError> {
+/// Listens there: at which address of TCP.
+fn listen(
+    bus: &MessageBus,
+    endpoint: &Endpoint,
+    options: LinkOptions,
+) -> Result<Option<Arc<str>>, LinkError> {
     match endpoint {
         #[cfg(unix)]
-        Endpoint::Unix(path) => bus.bind_unix_with(path, options).map(drop),
+        Endpoint::Unix(path) => bus.bind_unix_with(path, options).map(|_| None),
         #[cfg(target_os = "linux")]
-        Endpoint::Shm(path) => bus.bind_shm_with(path, options).map(drop),
-        Endpoint::Tcp(address) => bus.bind_tcp_with(address.clone(), options).map(drop),
+        Endpoint::Shm(path) => bus.bind_shm_with(path, options).map(|_| None),
+        Endpoint::Tcp(address) => {
+            bus.bind_tcp_with(address.clone(), options).map(|listener| Some(listener.address()))
+        }
         _ => Err(unsupported(endpoint)),
+    }
+}
+
+/// Whether those who dial this node reach it where it listens: a machine may have its own name for an address
+/// of its own alone.
+///
+/// # Errors
+/// They do not, and the file says nothing of where to listen.
+fn is_reached(topology: &Topology, plan: &NodePlan, bound: &str) -> Result<(), LinkError> {
+    let node = |name: &str| topology.nodes().iter().find(|node| *node.name == *name);
+    let Some(own) = node(&plan.node).filter(|own| !own.is_loopback()) else { return Ok(()) };
+    let mut dialing = plan.links.iter().filter(|link| !link.dials).filter_map(|link| node(&link.peer));
+    let is_local = bound.parse().is_ok_and(|bound: SocketAddr| bound.ip().is_loopback());
+    match dialing.find(|peer| peer.host() != own.host()) {
+        Some(peer) if is_local => {
+            let cause = format!(
+                "`{}` is an address of this machine alone here (see /etc/hosts), and `{}` is to reach it from {}: \
+                 write bind = \"0.0.0.0\", or another address of this machine",
+                own.host(),
+                peer.name,
+                peer.host()
+            );
+            let cause = io::Error::new(io::ErrorKind::AddrNotAvailable, cause);
+            Err(LinkError::System { doing: "be reached at", address: bound.into(), cause })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -204,5 +239,34 @@ fn queue(rule: QueueRule) -> Subscription<WireMessage> {
     match rule.capacity.and_then(|capacity| usize::try_from(capacity).ok()) {
         Some(capacity) => queue.capacity(capacity),
         None => queue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_this_machine_alone_is_no_address_for_others() {
+        let parse = |other: &str| {
+            let text = format!(
+                "socket_dir = \"run\"\n[deployment]\nmode = \"distributed\"\nplaintext = true\n[[nodes]]\nname = \"a\"\nhost = \"trader-1\"\n\
+                 port = 7000\n[[nodes]]\nname = \"b\"\nhost = \"{other}\"\nport = 7001\n"
+            );
+            Topology::parse(&text, &Given { directory: Path::new("/"), variable: &|_| None }).unwrap()
+        };
+        let reached = |other: &str, node: &str, bound: &str| {
+            let topology = parse(other);
+            is_reached(&topology, &topology.plan(node).unwrap(), bound).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            reached("trader-2", "a", "127.0.1.1:7000").unwrap_err(),
+            "cannot be reached at 127.0.1.1:7000: `trader-1` is an address of this machine alone here (see /etc/hosts), \
+             and `b` is to reach it from trader-2: write bind = \"0.0.0.0\", or another address of this machine"
+        );
+        reached("trader-2", "a", "10.0.0.1:7000").unwrap();
+        reached("trader-1", "a", "127.0.1.1:7000").unwrap();
+        // It dials.
+        reached("trader-2", "b", "127.0.1.1:7001").unwrap();
     }
 }

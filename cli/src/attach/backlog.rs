@@ -65,6 +65,11 @@ impl Backlog {
         }
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting().messages.len()
+    }
+
     /// How many had to go to make room.
     pub(super) fn dropped(&self) -> u64 {
         self.waiting().dropped

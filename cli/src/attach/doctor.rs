@@ -9,7 +9,7 @@ use mycelium::topology::{self, Endpoint};
 use mycelium_contract::Contract;
 use serde_json::json;
 
-use super::{Ends, Goal, NodeArgs, machine, nowhere, of_endpoint, read, run as run_tool};
+use super::{Ends, Goal, NodeArgs, machine, may_be_here, nowhere, of_endpoint, read, run as run_tool};
 use crate::outcome::{self, Outcome, say};
 
 /// How many round trips are looked at.
@@ -98,10 +98,11 @@ pub(crate) fn run(args: &DoctorArgs) -> outcome::Result {
         };
         // Before anything is told: a mistake in what was asked has no findings in front.
         let nodes = match args.node.is_address() {
-            true => vec![(String::new(), vec![args.node.goal()?], "")],
+            true => vec![(String::new(), vec![args.node.goal()?], String::new())],
             false => goals(args)?,
         };
-        for finding in machine::findings() {
+        let mut goals = nodes.iter().flat_map(|(_, goals, _)| goals);
+        for finding in machine::findings(goals.any(|goal| is_shm(&goal.address))) {
             tell(&finding)?;
         }
         for (name, goals, nowhere) in nodes {
@@ -123,7 +124,7 @@ pub(crate) fn run(args: &DoctorArgs) -> outcome::Result {
 }
 
 /// The name of a node, where it can be reached, and what to say if that is nowhere.
-type NodeGoals = (String, Vec<Goal>, &'static str);
+type NodeGoals = (String, Vec<Goal>, String);
 
 /// The nodes of the topology, or the one that was named, with all places at which each can be reached.
 fn goals(args: &DoctorArgs) -> Result<Vec<NodeGoals>, Box<dyn std::error::Error>> {
@@ -146,15 +147,26 @@ fn goals(args: &DoctorArgs) -> Result<Vec<NodeGoals>, Box<dyn std::error::Error>
         let reach = found.reach(name).map_err(|error| format!("{}: {error}", file.display()))?;
         // A socket of another machine is not here; where nothing else leads to the node, it should be.
         let tcp = reach.iter().any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)));
+        let may_be_here = may_be_here(&found, &plan.node);
         let here = |endpoint: &&Endpoint| match endpoint {
-            Endpoint::Unix(path) | Endpoint::Shm(path) => !tcp || path.exists(),
+            Endpoint::Unix(path) | Endpoint::Shm(path) => may_be_here && (!tcp || path.exists()),
             _ => true,
         };
         let goal = |endpoint: &Endpoint| args.node.goal_at(of_endpoint(endpoint)?, &plan.node, &found);
         let goals: Result<Vec<Goal>, _> = reach.iter().filter(here).map(goal).collect();
-        all.push((plan.node.to_string(), goals?, nowhere(&found)));
+        all.push((plan.node.to_string(), goals?, nowhere(&found, &plan.node)));
     }
     Ok(all)
+}
+
+#[cfg(target_os = "linux")]
+fn is_shm(address: &LinkAddress) -> bool {
+    matches!(address, LinkAddress::Shm(_))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_shm(_: &LinkAddress) -> bool {
+    false
 }
 
 /// What is to be said of one node at one address.

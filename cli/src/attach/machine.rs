@@ -12,11 +12,14 @@ const MEMORY_MIN_KIB: u64 = 64 << 10;
 /// A clock before this is not set: 2024-01-01 (seconds since 1970).
 const CLOCK_MIN: u64 = 1_704_067_200;
 
-/// What is to be said of this machine.
-pub(crate) fn findings() -> Vec<Finding> {
+/// What is to be said of this machine. `by_shm`: a node that is looked at is reached by shared memory, so
+/// that there has to be some.
+pub(crate) fn findings(by_shm: bool) -> Vec<Finding> {
     let mut all = vec![clock()];
     #[cfg(target_os = "linux")]
-    all.extend([clock_source(), descriptors(), shared_memory(), memory()]);
+    all.extend([clock_source(), descriptors(), shared_memory(by_shm), memory()]);
+    #[cfg(not(target_os = "linux"))]
+    let _ = by_shm;
     all
 }
 
@@ -86,11 +89,12 @@ fn descriptors() -> Finding {
 }
 
 #[cfg(target_os = "linux")]
-fn shared_memory() -> Finding {
+fn shared_memory(needed: bool) -> Finding {
     const WHAT: &str = "shared memory";
+    let bad = if needed { Level::Fail } else { Level::Warn };
     if fs::read_dir("/proc/self/fd").is_err() {
         let cause = "/proc is not mounted: participants open segments by /proc/self/fd; mount it, or use Unix sockets";
-        return Finding::new(Level::Fail, WHAT, cause);
+        return Finding::new(bad, WHAT, cause);
     }
     match make_segment() {
         Ok(()) => Finding::new(
@@ -99,7 +103,7 @@ fn shared_memory() -> Finding {
             "a segment can be made and sealed; none has a name, so none is left over",
         ),
         Err(error) => Finding::new(
-            Level::Fail,
+            bad,
             WHAT,
             format!(
                 "no segment can be made: {error}; see /proc/sys/vm/memfd_noexec and the memory limit of the cgroup"

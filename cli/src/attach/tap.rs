@@ -152,7 +152,9 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
     seconds.tick().await;
     let mut watch = tokio::time::interval(Duration::from_millis(100));
     let (mut shown, mut dropped) = (0, 0);
-    loop {
+    // Once the link is lost, how many are still to be shown: those that had come by then.
+    let (mut is_lost, mut left) = (false, None::<usize>);
+    while left != Some(0) {
         let message = tokio::select! {
             biased;
             () = ends.asked() => return tell_drops(&backlog, &mut dropped).map(|()| Outcome::Fine),
@@ -165,14 +167,17 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             // Before the messages: there may be no end of them.
             _ = watch.tick() => {
                 tell_drops(&backlog, &mut dropped)?;
-                if !attached.is_linked() {
-                    return lost(attached);
+                // Others may be on their way from the link to here until the next look.
+                if is_lost && left.is_none() {
+                    left = Some(backlog.len());
                 }
+                is_lost |= !attached.is_linked();
                 continue;
             }
             message = backlog.next() => message,
         };
-        let Some(message) = message else { return lost(attached) };
+        let Some(message) = message else { break };
+        left = left.map(|left| left.saturating_sub(1));
         if args.rate {
             if !lens.passes(&message) {
                 continue;
@@ -192,6 +197,8 @@ async fn tap(args: &TapArgs, lens: &Lens<'_>, attached: &Attached, ends: &mut En
             return tell_drops(&backlog, &mut dropped).map(|()| Outcome::Fine);
         }
     }
+    tell_drops(&backlog, &mut dropped)?;
+    lost(attached)
 }
 
 /// Says how many messages were dropped here since it was said last.

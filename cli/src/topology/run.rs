@@ -3,7 +3,6 @@
 mod prefix;
 
 use std::collections::HashSet;
-use std::net::{ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use mycelium::tree::{
 use mycelium::{MessageBus, Supervisor};
 use mycelium_supervisor::{BackoffState, Jitter};
 
+use super::here::{self, Whereabouts};
 use crate::attach::seconds;
 use crate::outcome::{self, Outcome, complain};
 
@@ -40,8 +40,8 @@ pub(super) struct RunArgs {
     /// Only this node, or the one that runs this service; may be given several times.
     #[arg(long = "node", value_name = "NAME")]
     nodes: Vec<String>,
-    /// After so many restarts, the next failure ends the run. A node that has run for a minute is well: its
-    /// failures from before are forgotten.
+    /// After so many restarts of all nodes, within about as many minutes, the next failure ends the run: so a
+    /// node that fails for ever is given up, and one that fails now and then is not.
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(i64).range(0..=RESTARTS_MAX))]
     restarts: i64,
     /// How long each node may take to end, in seconds; then it is killed. A program of Mycelium needs the
@@ -182,14 +182,16 @@ fn starts(
     for name in &args.nodes {
         asked.push(LocalNode::open(&args.file, name)?.name().to_owned());
     }
-    let runs = |node: &&TopologyNode| match &*asked {
-        [] => topology.mode() == Mode::Bundled || is_here(node),
-        asked => asked.iter().any(|name| **name == *node.name),
+    let nodes = match &*asked {
+        [] => of_this_machine(topology).map_err(|cause| format!("{}: {cause}", args.file.display()))?,
+        asked => {
+            let runs = |node: &&TopologyNode| asked.iter().any(|name| **name == *node.name);
+            topology.nodes().iter().filter(runs).collect()
+        }
     };
-    let plans: Vec<NodePlan> = if topology.mode() == Mode::Monolith {
-        topology.plans()
-    } else {
-        topology.nodes().iter().filter(runs).filter_map(|node| topology.plan(&node.name).ok()).collect()
+    let plans: Vec<NodePlan> = match topology.mode() {
+        Mode::Monolith => topology.plans(),
+        _ => nodes.into_iter().filter_map(|node| topology.plan(&node.name).ok()).collect(),
     };
     if plans.is_empty() {
         let all: Vec<String> =
@@ -241,14 +243,23 @@ fn no_command(args: &RunArgs, topology: &Topology, name: &str) -> String {
     )
 }
 
-/// Whether the host of a node is this machine: one of its addresses can be bound here.
-fn is_here(node: &TopologyNode) -> bool {
-    if node.is_loopback() {
-        return true;
+/// The nodes of this machine. One on localhost, in a topology of several machines, is on one of them, and
+/// nobody says on which: it is told, and not started.
+fn of_this_machine(topology: &Topology) -> Result<Vec<&TopologyNode>, String> {
+    let mut here = Vec::new();
+    for node in topology.nodes() {
+        match here::of(topology, node)? {
+            Whereabouts::Here => here.push(node),
+            Whereabouts::Elsewhere => {}
+            Whereabouts::Anywhere => complain(format_args!(
+                "`{}` is not started: its host is {}, which each machine is, and other nodes are on machines of \
+                 their own; write its `host`, or name it with --node where it belongs",
+                node.name,
+                node.host()
+            )),
+        }
     }
-    let host = node.host().trim_matches(['[', ']']);
-    let Ok(mut addresses) = (host, 0_u16).to_socket_addrs() else { return false };
-    addresses.any(|address| UdpSocket::bind(address).is_ok())
+    Ok(here)
 }
 
 #[cfg(test)]
