@@ -393,6 +393,30 @@ fn a_node_that_answers_at_the_address_of_another_is_not_linked() {
     });
 }
 
+/// The one that dials may have read another file.
+#[test]
+fn a_node_that_the_file_does_not_link_with_another_is_not_linked_whoever_dials() {
+    on_every_runtime(|| async {
+        let file = TopologyFile::new(
+            "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"audit\"\n[[nodes]]\nname = \"desk\"\n\
+             [[links]]\nbetween = [\"audit\", \"desk\"]\nlinked = false\n",
+        );
+        let audit = MessageBus::from_topology(&file, "audit", Contract).unwrap();
+        let address = LinkAddress::unix(file.parent().unwrap().join("run/audit.sock"));
+        let desk = bus("desk");
+        let dialer = desk.connect_with(address.clone(), LinkOptions::default()).unwrap();
+        until(|| dialer.fault().is_some()).await;
+        let fault = dialer.fault().unwrap();
+        let cause = "`audit` is told not to be linked with `desk`: give both the same topology or options";
+        assert!(fault.contains(cause), "{fault}");
+        assert!(audit.stats().links.is_empty());
+        // Others are.
+        let other = bus("other");
+        let dialer = other.connect_with(address, LinkOptions::default()).unwrap();
+        assert_eq!(&*dialer.linked().await, "audit");
+    });
+}
+
 async fn error(file: &Path, name: &str, services: Builder) -> String {
     let started = async { LocalNode::open(file, name)?.start(MessageBus::builder(), services).await };
     started.await.map(drop).unwrap_err().to_string().replace(&file.display().to_string(), "FILE")

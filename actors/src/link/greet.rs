@@ -245,6 +245,10 @@ async fn shake_hands(
                         let text = format!("`{}` may not have that name: {cause}", hello.name());
                         return Err(GreetError::Refused(Reject { reason: Reason::NotAllowed, text }));
                     }
+                    let own = hub.name();
+                    if let (Side::Accepted, Some(text)) = (&side, options.unwanted(hello.name(), own)) {
+                        return Err(GreetError::Refused(Reject { reason: Reason::NotAllowed, text }));
+                    }
                     if let Side::Dialed(before) = side {
                         if let Some(cause) = options.unexpected(hello.name()) {
                             return Err(io::Error::other(cause).into());

@@ -1,6 +1,6 @@
 //! How links are to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct LinkOptions {
     peers: BTreeMap<Arc<str>, Arc<Self>>,
     /// The only peer that may be dialed.
     expected: Option<Arc<str>>,
+    /// Peers that may not be linked by a listener.
+    refused: BTreeSet<Arc<str>>,
 }
 
 impl Default for LinkOptions {
@@ -70,6 +72,7 @@ impl Default for LinkOptions {
             topics: BTreeMap::new(),
             peers: BTreeMap::new(),
             expected: None,
+            refused: BTreeSet::new(),
         }
     }
 }
@@ -103,6 +106,13 @@ impl LinkOptions {
     /// [`Dialer::fault`](crate::Dialer::fault) says so.
     pub fn expect(mut self, name: impl Into<Arc<str>>) -> Self {
         self.expected = Some(name.into());
+        self
+    }
+
+    /// For a listener: a bus of this name is not linked, and its [`Dialer::fault`](crate::Dialer::fault) says
+    /// so. Others are.
+    pub fn refuse(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.refused.insert(name.into());
         self
     }
 
@@ -229,6 +239,13 @@ impl LinkOptions {
         Some(format!(
             "`{name}` answers there, where `{expected}` was expected: one of both has a wrong address"
         ))
+    }
+
+    /// Why a peer of this name, which dials, is not linked with this bus.
+    pub(super) fn unwanted(&self, name: &str, own: &str) -> Option<String> {
+        self.refused.contains(name).then(|| {
+            format!("`{own}` is told not to be linked with `{name}`: give both the same topology or options")
+        })
     }
 
     /// A peer whose options say how its connections are secured, which is not known before they are.

@@ -71,7 +71,7 @@ pub(super) fn bus(
     let listening = accepted
         .fold(options(listening_rule(spin)), |all, link| all.peer(link.peer.clone(), options(link.rule)));
     // Of all peers: it comes before their names.
-    let listening = security(listening);
+    let listening = unlinked(topology, plan).fold(security(listening), LinkOptions::refuse);
     for endpoint in &plan.listens {
         listen(&bus, endpoint, certificate.over(endpoint, listening.clone()))
             .and_then(|bound| bound.map_or(Ok(()), |bound| is_reached(topology, plan, &bound)))
@@ -84,6 +84,13 @@ pub(super) fn bus(
         dialed.map_err(failed(format!("dial `{}` at {}", link.peer, link.endpoint)))?;
     }
     Ok(bus)
+}
+
+/// The nodes with which the file says that this one has no link.
+fn unlinked<'a>(topology: &'a Topology, plan: &'a NodePlan) -> impl Iterator<Item = Arc<str>> {
+    let names = topology.nodes().iter().map(|node| &node.name);
+    let linked = |name: &Arc<str>| plan.links.iter().any(|link| link.peer == *name);
+    names.filter(move |name| **name != plan.node && !linked(name)).cloned()
 }
 
 /// What a node shows to others over TCP: its certificate, if the file wants one.
