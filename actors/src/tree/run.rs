@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::caught;
+use mycelium_supervisor::ExitReason;
 
 use super::builder::Builder;
 use super::drain::{DrainError, Drained, drain_bus, settle, trees};
@@ -22,7 +23,7 @@ use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError, WeakBus};
 pub const EXIT_DRAINED: u8 = 0;
 /// Exit code of a program that was told to stop and could not do everything in time.
 pub const EXIT_UNDRAINED: u8 = 3;
-/// Exit code of a program whose root supervisor gave up.
+/// Exit code of a program whose root supervisor gave up, or has failed itself.
 pub const EXIT_GAVE_UP: u8 = 4;
 /// The exit code of a program that a second signal ended is this plus the signal's number: 129 for SIGHUP,
 /// 130 for SIGINT, 131 for SIGQUIT, 143 for SIGTERM, as a shell reports a process that the signal killed.
@@ -80,6 +81,12 @@ pub enum RunEnd {
         /// The path of the child that failed once too often.
         child: Arc<str>,
     },
+    /// By itself: the root supervisor has failed, which is a fault of the framework, or its runtime has ended.
+    /// Code [`EXIT_GAVE_UP`].
+    Failed {
+        /// Why.
+        reason: ExitReason,
+    },
     /// By a second signal, without waiting for anybody. Code [`EXIT_SIGNAL`] plus its number.
     Forced {
         /// The second signal.
@@ -94,7 +101,7 @@ impl RunEnd {
         match self {
             Self::Finished | Self::Drained { .. } | Self::Unstarted { .. } => EXIT_DRAINED,
             Self::Undrained { .. } | Self::Unfinished(_) => EXIT_UNDRAINED,
-            Self::GaveUp { .. } => EXIT_GAVE_UP,
+            Self::GaveUp { .. } | Self::Failed { .. } => EXIT_GAVE_UP,
             Self::Forced { signal } => EXIT_SIGNAL + signal.number(),
         }
     }
@@ -113,6 +120,7 @@ impl fmt::Display for RunEnd {
                 bus.as_ref().map_or(Ok(()), |error| write!(f, "{between}{error}"))
             }
             Self::Unfinished(error) => write!(f, "shut down: {error}"),
+            Self::Failed { reason } => write!(f, "the root supervisor has failed: {reason}"),
             Self::GaveUp { child } => {
                 write!(
                     f,
@@ -281,9 +289,17 @@ async fn stop_start(bus: &MessageBus, signal: StopSignal, signals: &mut Signals,
 impl TreeShared {
     /// How a tree has ended that no signal has ended; what the end of its bus has come to, and whether
     /// somebody else had begun that.
-    fn run_end(&self, closed: Result<(), ShutdownError>, by_others: bool) -> RunEnd {
+    pub(super) fn run_end(
+        &self,
+        reason: ExitReason,
+        closed: Result<(), ShutdownError>,
+        by_others: bool,
+    ) -> RunEnd {
         if let Some(child) = self.gave_up() {
             return RunEnd::GaveUp { child: Arc::clone(child) };
+        }
+        if reason.is_abnormal() {
+            return RunEnd::Failed { reason };
         }
         let mut unfinished = closed.err().unwrap_or_default();
         if !by_others {
@@ -352,10 +368,10 @@ impl Tree {
         let signal = tokio::select! {
             biased;
             Some(signal) = signals.next() => signal,
-            _ = self.ended() => {
+            reason = self.ended() => {
                 let theirs = bus.core.is_closed();
                 return match end_with_others(bus, signals, limit).await {
-                    Ok(closed) => live.shared().run_end(closed, theirs),
+                    Ok(closed) => live.shared().run_end(reason, closed, theirs),
                     Err(forced) => forced,
                 };
             }

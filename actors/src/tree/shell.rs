@@ -376,6 +376,39 @@ mod tests {
         }
     }
 
+    /// The same when its child has failed once.
+    struct FaultyLater(crate::tree::ActorLaunch<Failing>, std::sync::atomic::AtomicBool);
+    impl Launch for FaultyLater {
+        fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
+            let again = self.1.swap(true, std::sync::atomic::Ordering::SeqCst);
+            assert!(!again, "a fault of the supervisor itself");
+            self.0.launch(site, left)
+        }
+    }
+
+    /// Fails at once.
+    struct Failing;
+    impl Actor for Failing {
+        type Error = BoxError;
+        async fn started(&mut self, ctx: &mut crate::Context<Self>) -> Result<(), BoxError> {
+            ctx.stop();
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_root_that_panics_is_no_end_with_code_0() {
+        let bus = MessageBus::new();
+        let launch = FaultyLater(crate::tree::ActorLaunch::new(|| Failing), false.into());
+        let root = Supervisor::builder("root").child(Child::launched("a", launch));
+        let shared = Arc::new(TreeShared::new(bus.clone(), &root));
+        let tree = LiveTree::start(&root, Arc::clone(&shared)).await.unwrap();
+        let end = shared.run_end(tree.ended().await, Ok(()), false);
+        assert!(matches!(end, crate::RunEnd::Failed { .. }), "{end}");
+        assert_eq!(end.code(), crate::tree::EXIT_GAVE_UP);
+        assert!(end.to_string().contains("a fault of the supervisor itself"), "{end}");
+    }
+
     #[tokio::test]
     async fn a_supervisor_that_panics_has_failed_and_leaves_nobody_behind() {
         let bus = MessageBus::new();
