@@ -81,8 +81,8 @@ pub enum RunEnd {
         /// The path of the child that failed once too often.
         child: Arc<str>,
     },
-    /// By itself: the root supervisor has failed, which is a fault of the framework, or its runtime has ended.
-    /// Code [`EXIT_GAVE_UP`].
+    /// By itself: the root supervisor has failed, which is a fault of the framework, or its runtime has
+    /// ended. Code [`EXIT_GAVE_UP`].
     Failed {
         /// Why.
         reason: ExitReason,
