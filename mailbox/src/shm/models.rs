@@ -163,6 +163,31 @@ fn loom_a_lossy_reader_gets_nothing_torn() {
     });
 }
 
+/// The claim is of one process and what is written under it of another, so that one's fence has to be there.
+#[test]
+fn loom_a_lossy_reader_gets_nothing_torn_of_a_writer_that_goes_on_under_the_claim_of_a_dead_one() {
+    explore(|| {
+        let process = Modelled::new();
+        let mut reader = process.reader(true);
+        let (mut dying, mut other) = (process.writer(0, false), process.writer(1, false));
+        (0..4).for_each(|n| send(&mut dying, n));
+        let reading = thread::spawn(move || {
+            let read = reader.read().unwrap().map(number);
+            (reader, read)
+        });
+        dying.stage(&pair(7)).unwrap();
+        process.dies(writer_lock(0));
+        let writing = thread::spawn(move || send(&mut other, 4));
+        let (mut reader, mut before) = reading.join().unwrap();
+        writing.join().unwrap();
+        while let Some(n) = reader.read().unwrap().map(number) {
+            assert!(before.is_none_or(|before| before < n));
+            before = Some(n);
+        }
+        assert_eq!(before, Some(4));
+    });
+}
+
 #[test]
 fn loom_a_reader_that_enters_gets_all_that_is_published_behind_its_beginning() {
     explore(|| {
