@@ -70,12 +70,15 @@ impl StopReason {
     /// used after that.
     #[inline(always)] // Of each code there is one call, and some are in the way of each message.
     pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Self> {
-        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-            let reason = Self::from_panic(&*payload);
-            // It may be of any type, with a destructor that panics.
-            discard(payload);
-            reason
-        })
+        catch_unwind(AssertUnwindSafe(code)).map_err(Self::of_panic)
+    }
+
+    /// The reason of a panic that was caught, and nothing is left of it.
+    pub(crate) fn of_panic(payload: Box<dyn std::any::Any + Send>) -> Self {
+        let reason = Self::from_panic(&*payload);
+        // It may be of any type, with a destructor that panics.
+        discard(payload);
+        reason
     }
 
     /// Drives code that may panic. After that it is not polled again.
@@ -105,7 +108,7 @@ impl StopReason {
     }
 
     /// The reason that a caught panic's payload stands for.
-    pub(crate) fn from_panic(payload: &(dyn std::any::Any + Send)) -> Self {
+    fn from_panic(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload
             .downcast_ref::<&'static str>()
             .copied()

@@ -7,7 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
-use mycelium::{Message, MessageBus, WireSubscriber};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Subscriptions, WireMessage,
+    WireSubscriber,
+};
 
 /// Longer than any of it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -133,4 +136,52 @@ fn code_of_a_messages_author_reads_one_listener_after_another() {
     // Of another topic first: that one is encoded inside of the first, and does not end it.
     let came = on_threads([Box::new(move || read(one, other_one, move || assert_eq!(next(&mut two), 2)))]);
     assert_eq!(came, [[1, 1]]);
+}
+
+/// Keeps the numbers that it is given.
+struct Tap(Arc<Mutex<Vec<u64>>>);
+impl Actor for Tap {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_wire("ones");
+    }
+}
+impl Handler<WireMessage> for Tap {
+    async fn handle(&mut self, message: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.lock().unwrap().push(u64::from_le_bytes(message.bytes().try_into()?));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_whose_author_panics_ends_nobody_and_the_next_one_comes() {
+    let panics = || MEANWHILE.set(Some(Box::new(|| panic!("the author's code"))));
+    let heard = Arc::<Mutex<Vec<u64>>>::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let is_alive = runtime.block_on(async {
+        let bus = MessageBus::builder().contract(Both).build();
+        let tap = bus.spawn(Tap(Arc::clone(&heard))).unwrap();
+        panics();
+        for n in [1, 2] {
+            bus.publisher::<One>().unwrap().publish(One(n)).await.unwrap();
+        }
+        let came = tokio::time::timeout(PATIENCE, async {
+            while heard.lock().unwrap().is_empty() && tap.is_alive() {
+                tokio::task::yield_now().await;
+            }
+        });
+        came.await.expect("nothing comes");
+        tap.is_alive()
+    });
+    assert_eq!((is_alive, std::mem::take(&mut *heard.lock().unwrap())), (true, vec![2]));
+
+    let mut isolate = Isolate::new(1);
+    isolate.contract(Both);
+    let tap = isolate.spawn(Tap(Arc::clone(&heard))).unwrap();
+    panics();
+    for n in [1, 2] {
+        isolate.publish(One(n)).unwrap();
+    }
+    isolate.run().unwrap();
+    assert_eq!((isolate.end_reason(&tap), heard.lock().unwrap().clone()), (None, vec![2]));
 }

@@ -67,7 +67,7 @@ async fn off_the_runtime<T: Send + 'static>(
         work()
     };
     cancellable(tokio::task::spawn_blocking(counted)).await.map_err(|error| match error.try_into_panic() {
-        Ok(panic) => panicked(StopReason::from_panic(&*panic)),
+        Ok(panic) => panicked(StopReason::of_panic(panic)),
         Err(_) => BlockingError::RuntimeEnded,
     })
 }

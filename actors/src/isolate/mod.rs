@@ -406,10 +406,10 @@ impl Isolate {
                 })) {
                     Ok(result) => return result,
                     Err(payload) => match (core.seat(core.running.get()), core.running.get()) {
-                        (Some(seat), _) => seat.end(StopReason::from_panic(&*payload)),
+                        (Some(seat), _) => seat.end(StopReason::of_panic(payload)),
                         (None, OUTSIDE) => resume_unwind(payload),
                         // Nothing is left of whose it was.
-                        (None, _) => {}
+                        (None, _) => drop(StopReason::of_panic(payload)),
                     },
                 }
             }

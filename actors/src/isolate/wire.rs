@@ -27,8 +27,8 @@ use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
 use crate::wire::{Carried, Kind, Known, Table, WireMessage, WireValue};
 use crate::{
-    Actor, Handler, PublishError, Retention, SpawnError, Subscription, WirePublishError, WireSubscriber,
-    WireTopics,
+    Actor, Handler, PublishError, Retention, SpawnError, StopReason, Subscription, WirePublishError,
+    WireSubscriber, WireTopics,
 };
 
 /// A publish that waits for room.
@@ -189,8 +189,14 @@ impl Transcript {
         }
         // Code of the message's author, which may have others encoded: nothing is borrowed meanwhile.
         let mut written = self.0.take().unwrap_or_default();
-        let encoded = message.to_wire(kind, at, &mut written.encoder);
-        let value = encoded.map(|(header, bytes)| WireValue::new(header, bytes));
+        let mut encode = || {
+            let (header, bytes) = message.to_wire(kind, at, &mut written.encoder)?;
+            Ok(WireValue::new(header, bytes))
+        };
+        // Nobody who runs now has done anything wrong.
+        let panicked =
+            |cause: StopReason| WireError::Invalid { message: kind.name, cause: cause.to_string() };
+        let value = StopReason::catch(&mut encode).unwrap_or_else(|cause| Err(panicked(cause)));
         self.0.replace(Some(written));
         value
     }
@@ -482,7 +488,7 @@ impl<A: Handler<WireMessage>> ActorCell<A> {
     /// Ends its subscriptions to the bytes of these topics.
     pub(crate) fn unsubscribe_wire(&self, topics: &WireTopics) {
         let table = self.core.table.borrow().clone();
-        for at in topics.among(&table).unwrap_or_default() {
+        for at in topics.matching(&table) {
             self.part(&table.known()[at]);
         }
     }

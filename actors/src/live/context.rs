@@ -194,7 +194,7 @@ impl<A: Actor> LiveContext<A> {
     /// Unsubscribes from the bytes of these topics.
     pub(crate) fn unsubscribe_wire(&mut self, topics: &WireTopics) {
         let core = Arc::clone(self.core());
-        for (_, kind) in core.wire.wanted(topics).unwrap_or_default() {
+        for kind in core.wire.left(topics) {
             self.part(Way::wire(kind.type_id));
         }
     }

@@ -161,7 +161,7 @@ pub(crate) trait WireQueue: Source + Send {
         self.take_while(below, most, &mut into_slots(of, out))
     }
     /// Passes the message in front, which cannot be encoded.
-    fn discard_unwritten(&mut self, error: &WireError) {
+    fn discard_unwritten(&mut self, error: &dyn std::fmt::Display) {
         caught(|| tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"));
         self.discard();
     }

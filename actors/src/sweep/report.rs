@@ -6,8 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycelium_mailbox::discard;
-
 use crate::stop::Leash;
 use crate::{BoxError, Isolate, StopReason, Timestamp};
 
@@ -138,13 +136,10 @@ pub enum FailureCause {
 
 impl FailureCause {
     pub(super) fn from_panic(payload: Box<dyn Any + Send>) -> Self {
-        let message = match StopReason::from_panic(&*payload) {
+        Self::Panicked(match StopReason::of_panic(payload) {
             StopReason::Panicked(message) => message.as_ref().to_owned(),
             other => other.to_string(),
-        };
-        // It may be of any type, with a destructor that panics.
-        discard(payload);
-        Self::Panicked(message)
+        })
     }
 }
 

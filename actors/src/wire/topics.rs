@@ -63,15 +63,21 @@ impl WireTopics {
         if let Some(name) = self.names.iter().find(unknown) {
             return Err(SpawnError::UnknownTopic { topic: name.clone() });
         }
-        let wanted = |known: &&Known| self.takes(known.kind.topic);
-        let only = self.only.iter().flatten();
-        let missing = |id: &&u16| !known.iter().filter(wanted).any(|known| known.kind.type_id == **id);
-        if let Some(id) = only.clone().find(missing) {
+        let matching = self.matching(table);
+        let missing = |id: &&u16| !matching.iter().any(|at| known[*at].kind.type_id == **id);
+        if let Some(id) = self.only.iter().flatten().find(missing) {
             let topic = format!("{} (type id {id})", self.names.join(", "));
             return Err(SpawnError::UnknownTopic { topic });
         }
-        let named = |id: u16| self.only.is_none() || only.clone().any(|only| *only == id);
-        Ok((0..known.len()).filter(|at| wanted(&&known[*at]) && named(known[*at].kind.type_id)).collect())
+        Ok(matching)
+    }
+
+    /// The same for one who leaves them, whatever else is asked for.
+    pub(crate) fn matching(&self, table: &Table) -> Vec<usize> {
+        let known = table.known();
+        let named = |id: u16| self.only.as_ref().is_none_or(|only| only.contains(&id));
+        let matches = |known: &Known| self.takes(known.kind.topic) && named(known.kind.type_id);
+        (0..known.len()).filter(|at| matches(&known[*at])).collect()
     }
 }
 

@@ -59,7 +59,8 @@ impl Handler<WireMessage> for Tap {
             return Err("told to fail".into());
         }
         if words == "stop listening" {
-            ctx.unsubscribe_wire("*");
+            // One that is not there keeps no other.
+            ctx.unsubscribe_wire(["no.such.topic", "*"]);
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, Child, Redelivery};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Message, Probe, Responder, Subscription, Subscriptions, Supervisor,
+    Actor, BlockingError, BoxError, Context, Handler, Message, Probe, Responder, StopReason, Subscription,
+    Subscriptions, Supervisor,
 };
 
 use crate::common::PERIOD;
@@ -178,11 +179,19 @@ impl Actor for Touchy {
     type Error = BoxError;
 }
 impl Handler<u32> for Touchy {
-    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
-        if *number == 13 {
-            std::panic::panic_any(Spite);
+    async fn handle(&mut self, number: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        match number {
+            13 => std::panic::panic_any(Spite),
+            14 => {
+                ctx.sleep(Duration::from_millis(1)).await;
+                std::panic::panic_any(Spite)
+            }
+            15 => {
+                let blocking = ctx.spawn_blocking(|| std::panic::panic_any(Spite)).await;
+                assert!(matches!(blocking, Err(BlockingError::Panicked(_))), "{blocking:?}");
+            }
+            _ => self.0 += 1,
         }
-        self.0 += 1;
         Ok(())
     }
 }
@@ -206,5 +215,17 @@ fn a_panic_whose_payload_panics_is_a_failure_like_others<H: Host>() {
     assert_eq!(host.ask(&touchy, Count).unwrap(), 2, "what waited is for the next life");
     assert_eq!(host.letters(), Letters { dead: 1, retried: 0 });
     assert_eq!(host.dead_letters().in_hand, 1);
+    // A handler that has waited, and work of another thread.
+    for number in [14, 4, 15, 5] {
+        host.tell(&touchy, number).unwrap();
+    }
+    assert_eq!(host.ask(&touchy, Count).unwrap(), 2);
+    assert_eq!(host.dead_letters().in_hand, 2);
+    // Nobody looks after this one.
+    for number in [13, 14] {
+        let alone = host.spawn(Touchy(0)).unwrap();
+        host.tell(&alone, number).unwrap();
+        assert!(matches!(host.ended(&alone), StopReason::Panicked(_)));
+    }
     host.shutdown();
 }

@@ -2,13 +2,13 @@
 
 use std::task::Context as TaskContext;
 
-use mycelium_mailbox::{FutureSlot, Source, Span, Started, caught};
+use mycelium_mailbox::{FutureSlot, Source, Span, Started};
 
 use super::WireQueue;
 use crate::live::envelope::call;
 use crate::live::source::{ActorSource, SourceDrained, Way};
 use crate::wire::WireMessage;
-use crate::{Actor, Context, Handler};
+use crate::{Actor, Context, Handler, StopReason};
 
 /// One topic of an actor that handles [`WireMessage`].
 pub(crate) struct WireSource {
@@ -23,18 +23,17 @@ impl WireSource {
         Self { queue, front: None, kept: false }
     }
 
-    /// The message in front. A message that cannot be encoded is a dead letter.
+    /// The message in front. A message that cannot be encoded, or whose author's code panics then, is a dead
+    /// letter: this actor has done nothing wrong, and the next one is to have its turn.
     fn load(&mut self) {
         while self.front.is_none() {
-            match self.queue.peek(u64::MAX) {
-                None => return,
-                Some(Ok(delivery)) => self.front = Some(delivery.to_message()),
-                Some(Err(error)) => {
-                    caught(
-                        || tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes"),
-                    );
-                    self.queue.discard();
-                }
+            let queue = &mut self.queue;
+            let peeked = StopReason::catch(|| Some(queue.peek(u64::MAX)?.map(|front| front.to_message())));
+            match peeked {
+                Ok(None) => return,
+                Ok(Some(Ok(message))) => self.front = Some(message),
+                Ok(Some(Err(error))) => self.queue.discard_unwritten(&error),
+                Err(panicked) => self.queue.discard_unwritten(&panicked),
             }
         }
     }

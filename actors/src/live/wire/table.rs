@@ -119,6 +119,11 @@ impl WireTable {
         wanted.map(|at| Ok((at, self.table.known()[at].enabled()?.kind))).collect()
     }
 
+    /// The messages of these topics, for one who leaves them.
+    pub(in crate::live) fn left(&self, topics: &WireTopics) -> Vec<Kind> {
+        topics.matching(&self.table).into_iter().map(|at| self.table.known()[at].kind).collect()
+    }
+
     /// A queue of the topic at this place.
     pub(crate) fn listen_at(
         &self,
