@@ -9,7 +9,20 @@ use crate::show;
 
 /// Whether anything has to be checked in this field, in itself or in what it contains.
 pub(super) fn has_any(model: &Model<'_>, field: &Field) -> bool {
-    !field.validation.is_empty() || model.has_rules(&field.ty)
+    can_break(model, &field.ty, &field.validation)
+}
+
+/// Whether a value may break one of these rules, or one of the type's own. Where none can, nothing is
+/// written: the compiler would warn of a name that is bound and not used.
+fn can_break(model: &Model<'_>, ty: &Type, rules: &[Rule]) -> bool {
+    let breaks = |rule: &Rule| match (ty, rule) {
+        (Type::Vec(of) | Type::Array(of, _), Rule::Each(each)) => can_break(model, of, each),
+        _ => !is_kept_by_all(ty, rule),
+    };
+    match ty {
+        Type::Option(of) => can_break(model, of, rules),
+        _ => model.has_rules(ty) || rules.iter().any(breaks),
+    }
 }
 
 /// Statements that return the first broken rule of `fields`. A field is reached as `prefix` and its name:
@@ -74,10 +87,7 @@ impl Check<'_> {
     }
 
     fn elements(&mut self, of: &Type, each: &[Rule], place: &Place, depth: usize) {
-        if each.is_empty() && !self.model.has_rules(of) {
-            return;
-        }
-        if !self.model.has_rules(of) && each.iter().all(|rule| is_kept_by_all(of, rule)) {
+        if !can_break(self.model, of, each) {
             return;
         }
         self.out.open(format!("for (at{depth}, item{depth}) in {}.iter().enumerate() {{", place.method));
@@ -156,10 +166,10 @@ impl Check<'_> {
 
 /// Whether no value of the type breaks the rule: the compiler would warn of the comparison.
 fn is_kept_by_all(ty: &Type, rule: &Rule) -> bool {
-    let Some((least, most)) = ty.int_range() else { return false };
-    match rule {
-        Rule::Min(Value::Int(bound)) => *bound <= least,
-        Rule::Max(Value::Int(bound)) => *bound >= most,
+    match (rule, ty.int_range()) {
+        (Rule::Min(Value::Int(bound)), Some((least, _))) => *bound <= least,
+        (Rule::Max(Value::Int(bound)), Some((_, most))) => *bound >= most,
+        (Rule::MinLength(length), _) => *length == 0,
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Enums and nested structs, and what they share with messages.
 
-use mycelium_contract::{EnumDef, Field, StructDef, Type};
+use mycelium_contract::{EnumDef, Field, StructDef, Type, Variant};
 
 use super::{Source, defaults, rules, type_name};
 use crate::Model;
@@ -207,27 +207,30 @@ fn data_enum(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
     out.line("/// # Errors");
     out.line("/// The first rule that the value breaks.");
     out.open("pub fn validate(&self) -> Result<(), mycelium::ValidationError> {");
-    if !model.has_rules(&Type::Enum(def.name.clone())) {
-        out.line("Ok(())");
-        out.close("}");
-        out.close("}");
+    check_variants(model, def, out);
+    out.line("Ok(())");
+    out.close("}");
+    out.close("}");
+}
+
+/// The rules of the variant that a value is of.
+fn check_variants(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
+    let has_any = |variant: &&Variant| variant.fields.iter().any(|field| rules::has_any(model, field));
+    let checked: Vec<_> = def.variants.iter().filter(has_any).collect();
+    if checked.is_empty() {
         return;
     }
     out.open("match self {");
-    for variant in &def.variants {
-        let checked: Vec<_> = variant.fields.iter().filter(|f| rules::has_any(model, f)).collect();
-        if checked.is_empty() {
-            continue;
-        }
-        let names: Vec<_> = checked.iter().map(|f| f.name.as_str()).collect();
+    for variant in &checked {
+        let fields = variant.fields.iter().filter(|field| rules::has_any(model, field));
+        let names: Vec<_> = fields.map(|field| field.name.as_str()).collect();
         out.open(format!("Self::{} {{ {}, .. }} => {{", variant.name, names.join(", ")));
         rules::fields(model, &format!("{:?}", def.name), &variant.fields, "*", out);
         out.close("}");
     }
-    out.line("_ => {}");
-    out.close("}");
-    out.line("Ok(())");
-    out.close("}");
+    if checked.len() < def.variants.len() {
+        out.line("_ => {}");
+    }
     out.close("}");
 }
 

@@ -229,6 +229,142 @@ mod generated_contracts {
         assert!(align_of::<ArchivedFixed>() == 8);
     };
 
+    /// The enum `Checked`.
+    #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Checked {
+        /// The variant `Low`.
+        Low {
+            /// The field `x`.
+            x: u8,
+            /// The field `any`.
+            any: u8,
+        },
+        /// The variant `Named`.
+        Named {
+            /// The field `name`.
+            name: String,
+            /// The field `odd`.
+            odd: u8,
+        },
+    }
+
+    impl Default for Checked {
+        fn default() -> Self {
+            Self::Low {
+                x: Default::default(),
+                any: Default::default(),
+            }
+        }
+    }
+
+    impl Checked {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            match self {
+                Self::Low { x, .. } => {
+                    if !(*x <= 3) {
+                        return Err(mycelium::ValidationError::broken("Checked", "x", &*x, "at most 3"));
+                    }
+                }
+                Self::Named { name, .. } => {
+                    if !(name.len() > 0) {
+                        return Err(mycelium::ValidationError::broken_length("Checked", "name", name.len(), "at least 1"));
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedChecked>() == 16);
+        assert!(align_of::<ArchivedChecked>() == 4);
+    };
+
+    /// The enum `Single`.
+    #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Single {
+        /// The variant `One`.
+        One {
+            /// The field `x`.
+            x: i8,
+        },
+    }
+
+    impl Default for Single {
+        fn default() -> Self {
+            Self::One {
+                x: Default::default(),
+            }
+        }
+    }
+
+    impl Single {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            match self {
+                Self::One { x, .. } => {
+                    if !(*x != 0) {
+                        return Err(mycelium::ValidationError::broken("Single", "x", &*x, "other than zero"));
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSingle>() == 2);
+        assert!(align_of::<ArchivedSingle>() == 1);
+    };
+
+    /// The enum `Idle`.
+    #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Idle {
+        /// The variant `Least`.
+        Least {
+            /// The field `x`.
+            x: u8,
+            /// The field `y`.
+            y: Option<i16>,
+        },
+        /// The variant `Nothing`.
+        Nothing,
+    }
+
+    impl Default for Idle {
+        fn default() -> Self {
+            Self::Least {
+                x: Default::default(),
+                y: Default::default(),
+            }
+        }
+    }
+
+    impl Idle {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedIdle>() == 6);
+        assert!(align_of::<ArchivedIdle>() == 2);
+    };
+
     /// Ends no comment: */  turns no text.
     /// \```
     /// no_test!();
@@ -279,6 +415,39 @@ mod generated_contracts {
                     return Err(mycelium::ValidationError::broken("Leaf", "value", &*value0, "at least 4"));
                 }
             }
+            Ok(())
+        }
+    }
+
+    /// The struct `Slack`.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Slack {
+        /// The field `qty`.
+        pub qty: Option<u32>,
+        /// The field `marks`.
+        pub marks: Vec<Option<u8>>,
+        /// The field `text`.
+        pub text: String,
+        /// The field `list`.
+        pub list: Option<Vec<u8>>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSlack>() == 36);
+        assert!(align_of::<ArchivedSlack>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedSlack, qty) == 0);
+        assert!(::std::mem::offset_of!(ArchivedSlack, marks) == 8);
+        assert!(::std::mem::offset_of!(ArchivedSlack, text) == 16);
+        assert!(::std::mem::offset_of!(ArchivedSlack, list) == 24);
+    };
+
+    impl Slack {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
             Ok(())
         }
     }
@@ -548,10 +717,18 @@ mod generated_contracts {
         pub maybe_blob: Option<Vec<u8>>,
         /// The field `tail`.
         pub tail: u8,
+        /// The field `checked`.
+        pub checked: self::Checked,
+        /// The field `single`.
+        pub single: self::Single,
+        /// The field `idle`.
+        pub idle: self::Idle,
+        /// The field `slack`.
+        pub slack: self::Slack,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedMixed>() == 240);
+        assert!(size_of::<ArchivedMixed>() == 304);
         assert!(align_of::<ArchivedMixed>() == 8);
         assert!(::std::mem::offset_of!(ArchivedMixed, scalar) == 0);
         assert!(::std::mem::offset_of!(ArchivedMixed, pairs) == 8);
@@ -574,6 +751,10 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedMixed, blobs) == 216);
         assert!(::std::mem::offset_of!(ArchivedMixed, maybe_blob) == 224);
         assert!(::std::mem::offset_of!(ArchivedMixed, tail) == 236);
+        assert!(::std::mem::offset_of!(ArchivedMixed, checked) == 240);
+        assert!(::std::mem::offset_of!(ArchivedMixed, single) == 256);
+        assert!(::std::mem::offset_of!(ArchivedMixed, idle) == 258);
+        assert!(::std::mem::offset_of!(ArchivedMixed, slack) == 264);
     };
 
     impl mycelium::Message for Mixed {
@@ -581,7 +762,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 3;
         const TOPIC: &'static str = "t";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x280f23522438e218;
+        const DIGEST: u64 = 0xc3fe47900dfa025b;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             for (at0, item0) in self.amounts.iter().enumerate() {
@@ -608,13 +789,17 @@ mod generated_contracts {
                     return Err(mycelium::ValidationError::broken(Self::NAME, "ts", &*value0, "other than zero"));
                 }
             }
+            self.checked.validate().map_err(|e| e.inside(Self::NAME, "checked"))?;
+            self.single.validate().map_err(|e| e.inside(Self::NAME, "single"))?;
+            self.idle.validate().map_err(|e| e.inside(Self::NAME, "idle"))?;
+            self.slack.validate().map_err(|e| e.inside(Self::NAME, "slack"))?;
             Ok(())
         }
     }
 
     impl wire::Wire for Mixed {
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 240, digest: 0x280f23522438e218 },
+            wire::Layout { version: 1, root_len: 304, digest: 0xc3fe47900dfa025b },
         ];
         const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| message.i as u64, keys_max: 16 });
     }
