@@ -218,3 +218,17 @@ fn annotation(ty: &Type) -> String {
         _ => "int".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_the_fields_that_get_a_mark() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contracts.md");
+        let page = std::fs::read_to_string(path).expect("it can be read").replace('\n', " ");
+        let (last, others) = TAKEN.split_last().expect("there are some");
+        let listed = format!("A field called `{}` or `{last}` gets a `_`", others.join("`, `"));
+        assert!(page.contains(&listed), "docs/contracts.md lacks: {listed}");
+    }
+}
