@@ -190,7 +190,12 @@ fn versions_of_fields() {
     check_fields(&[
         ("x: u8\ny: {type: u8, since: 2}", "MYC0042 `y` add `default:`"),
         ("x: u8\ny: {type: u8, since: 3, default: 0}", "MYC0043 `3` raise the message to `version: 3`"),
-        ("x: {type: u8, since: 2, default: 0}\ny: u8", "MYC0043 `y` move it up"),
+        ("x: u8\ny: {type: u8, since: 2, default: 0}\nz: u8", "MYC0043 `z` move it up"),
+        (
+            "x: {type: u8, since: 2, default: 0}\ny: u8",
+            "MYC0043 `x` a message begins with a field of version 1",
+        ),
+        ("x: {type: Option<u8>, since: 2}", "MYC0043 `x` leave `since` out"),
         ("x: {type: u8, since: 0}", "MYC0043 `0`"),
         ("x: {type: u8, since: two}", "MYC0043 `two`"),
     ]);
@@ -216,6 +221,11 @@ fn definitions() {
     check(&enums("E: [A, None]"), "MYC0013 `None`");
     check(&enums("E: [A, ALL]"), "MYC0013 `ALL`");
     check(&enums("E: [A, All]"), "");
+    // Its line in the text of a digest would be that of a variant called `String`.
+    let field = |name: &str| enums(&format!("E: [A, {{B: {{fields: {{x: u8, {name}: String}}}}}}]"));
+    check(&field("variant"), "MYC0013 `variant` so no field of a variant can have this name");
+    check(&field("variants"), "");
+    check(&with("structs:\n  P: {fields: {variant: String}}\n", GOOD), "");
     check(&enums("E: [{A: {fields: {x: u8}, B: {}}}]"), "MYC0010 `B`");
     check(&enums("e: [A]"), "MYC0012 `e` write `E`");
     check(&enums("M: [A]"), "MYC0014 `M` the enum `M`");

@@ -177,7 +177,7 @@ fn variant<'n>(
             made.since = u16::try_from(since).unwrap_or(1);
         }
         if let Some(node) = keys.get("fields") {
-            let read = fields::read(node, &called, Growth::Frozen, definitions, report);
+            let read = fields::read(node, &called, Growth::Variant, definitions, report);
             made.fields = read.iter().map(|d| d.field.clone()).collect();
             drafts.variants.push((at, def.variants.len(), read));
         }
@@ -210,7 +210,7 @@ pub(super) fn read_structs<'n>(
         let inside = Keys::read(entry.value, &what, entry.span, &["description", "fields"], report);
         let description = inside.text("description", DESCRIPTION_BYTES_MAX, report);
         let read = match inside.need("fields", "{price: f64}", report) {
-            Some(node) => fields::read(node, &what, Growth::Frozen, definitions, report),
+            Some(node) => fields::read(node, &what, Growth::Struct, definitions, report),
             None => Vec::new(),
         };
         contract.structs.push(StructDef {

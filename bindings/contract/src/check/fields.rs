@@ -27,8 +27,10 @@ pub(crate) struct Draft<'n> {
 /// Whether fields may be appended: then how far their `since` may go.
 #[derive(Clone, Copy)]
 pub(crate) enum Growth {
-    /// Nested types: never.
-    Frozen,
+    /// Structs: never.
+    Struct,
+    /// Variants: never.
+    Variant,
     /// Messages: up to the message's version.
     UpTo(u16),
 }
@@ -55,18 +57,19 @@ pub(crate) fn read<'n>(
             return Vec::new();
         }
     }
+    let naming = if let Growth::Variant = growth { Naming::VariantField } else { Naming::Field };
     let mut seen = HashSet::new();
     let mut latest = 1;
     let mut drafts = Vec::with_capacity(found.len());
-    for entry in found {
-        let named = names::check(&entry, Naming::Field, "field", report);
+    for (at, entry) in found.into_iter().enumerate() {
+        let named = names::check(&entry, naming, "field", report);
         // `a_1` and `a1` differ here and yet not in every language's generated names.
         if named && !seen.insert(entry.name.replace('_', "")) {
             let cause = format!("the field `{}` differs from another only by `_`", entry.name);
             report.add(Code::NAME_TAKEN, entry.span, cause, "give it another name");
         }
         if let Some(draft) = field(&entry, growth, defined, report) {
-            order(&draft, &mut latest, report);
+            order(&draft, at == 0, &mut latest, report);
             if named {
                 drafts.push(draft);
             }
@@ -115,7 +118,7 @@ fn since(node: &Node, growth: Growth, report: &mut Report<'_>) -> Option<u16> {
     let version = integer(node, "`since`", 1, u16::MAX.into(), Code::BAD_SINCE, report)?;
     let version = u16::try_from(version).ok()?;
     match growth {
-        Growth::Frozen if version > 1 => {
+        Growth::Struct | Growth::Variant if version > 1 => {
             let remedy = "append the field to the message itself, or define a new type for the new version";
             report.add(
                 Code::BAD_SINCE,
@@ -139,9 +142,16 @@ fn since(node: &Node, growth: Growth, report: &mut Report<'_>) -> Option<u16> {
     }
 }
 
-/// `since` may only rise along the list, and what came later needs a default.
-fn order(draft: &Draft<'_>, latest: &mut u16, report: &mut Report<'_>) {
+/// `since` may only rise along the list, from 1, and what came later needs a default.
+fn order(draft: &Draft<'_>, is_first: bool, latest: &mut u16, report: &mut Report<'_>) {
     let field = &draft.field;
+    if is_first && field.since > 1 {
+        let (name, since) = (&field.name, field.since);
+        let cause =
+            format!("`{name}` (since {since}) comes first: a message begins with a field of version 1");
+        let remedy = "leave `since` out, or put a field in front that older versions have";
+        return report.add(Code::BAD_SINCE, draft.span, cause, remedy);
+    }
     if field.since < *latest {
         let cause = format!("`{}` (since {}) stands after a field since {latest}", field.name, field.since);
         report.add(Code::BAD_SINCE, draft.span, cause, "new fields go to the end: move it up");

@@ -137,6 +137,10 @@ const RESERVED_TYPES: &[&str] = &[
 /// hide a constant of the generated type.
 const RESERVED_VARIANTS: &[&str] = &["Self", "None", "True", "False", "ALL"];
 
+/// The word no field of a variant may be called. In the text that digests are made of, `variant Bytes` would
+/// be the line of a field and that of a variant: two layouts would have one digest.
+const RESERVED_IN_VARIANTS: &str = "variant";
+
 /// What a name is the name of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Naming {
@@ -144,6 +148,7 @@ pub(crate) enum Naming {
     Type,
     Variant,
     Field,
+    VariantField,
     Domain,
 }
 
@@ -155,7 +160,7 @@ impl Naming {
             Naming::Type | Naming::Variant => {
                 first.is_ascii_uppercase() && chars.all(|c| c.is_ascii_alphanumeric())
             }
-            Naming::Field | Naming::Domain => {
+            Naming::Field | Naming::VariantField | Naming::Domain => {
                 first.is_ascii_lowercase()
                     && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
                     && !name.ends_with('_')
@@ -167,7 +172,7 @@ impl Naming {
     fn style(self) -> &'static str {
         match self {
             Naming::Type | Naming::Variant => "UpperCamelCase: a capital, then letters and digits",
-            Naming::Field | Naming::Domain => {
+            Naming::Field | Naming::VariantField | Naming::Domain => {
                 "snake_case: a small letter, then small letters, digits and single `_` between them"
             }
         }
@@ -186,7 +191,7 @@ impl Naming {
             match self {
                 Naming::Type | Naming::Variant if word_begins => spelled.push(c.to_ascii_uppercase()),
                 Naming::Type | Naming::Variant => spelled.push(c),
-                Naming::Field | Naming::Domain => {
+                Naming::Field | Naming::VariantField | Naming::Domain => {
                     let breaks = word_begins || (c.is_ascii_uppercase() && before_is_small);
                     if breaks && !spelled.is_empty() {
                         spelled.push('_');
@@ -223,9 +228,11 @@ pub(crate) fn check(entry: &Entry<'_>, naming: Naming, what: &str, report: &mut 
         return false;
     }
     if let Some(owner) = reserved(entry.name, naming) {
-        let cause = format!("`{shown}` is a reserved word of {owner}, so no {what} can have this name");
+        let whose = if naming == Naming::VariantField { " of a variant" } else { "" };
+        let cause =
+            format!("`{shown}` is a reserved word of {owner}, so no {what}{whose} can have this name");
         let remedy = match naming {
-            Naming::Field | Naming::Domain => {
+            Naming::Field | Naming::VariantField | Naming::Domain => {
                 format!("add a word, such as `{0}_value` or `the_{0}`", entry.name)
             }
             Naming::Type | Naming::Variant => format!("add a word, such as `{}Kind`", entry.name),
@@ -240,7 +247,8 @@ fn reserved(name: &str, naming: Naming) -> Option<&'static str> {
     match naming {
         Naming::Type => RESERVED_TYPES.contains(&name).then_some("the generated code"),
         Naming::Variant => RESERVED_VARIANTS.contains(&name).then_some("Rust, Python or the generated code"),
-        Naming::Field => {
+        Naming::VariantField if name == RESERVED_IN_VARIANTS => Some("digests"),
+        Naming::Field | Naming::VariantField => {
             RESERVED_LOWER.iter().find(|(_, words)| words.contains(&name)).map(|(language, _)| *language)
         }
         Naming::Domain => None,

@@ -196,8 +196,12 @@ impl Parser {
         let open = self.open.as_mut().ok_or("a field belongs to a struct, a variant or a message")?;
         let newest = open.message.as_ref().map_or(1, |message| message.version);
         let record = open.records.last_mut().ok_or("a field of an enum belongs to a variant")?;
-        let last = record.fields.last().map_or(1, |field| field.since);
-        if since < last || since > newest {
+        // In the text of a digest its line would be that of a variant.
+        if open.is_enum && name_of == "variant" {
+            return Err("no field of a variant is called `variant`".to_owned());
+        }
+        let last = record.fields.last().map(|field| field.since);
+        if last.map_or(since != 1, |last| since < last) || since > newest {
             return Err(
                 "the versions of fields begin with 1, never fall, and are those of a message".to_owned()
             );
