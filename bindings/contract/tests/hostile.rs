@@ -90,6 +90,23 @@ fn schema_domains_and_ranges() {
     check(&ranges("e: [1, 99]"), "MYC0023 `1` add `d: [1, 1]`");
 }
 
+/// Two messages.
+fn two(a: &str, b: &str, id: u8) -> String {
+    let rest = "topic: t, domain: d, fields: {x: u8}";
+    with("", &format!("  {a}: {{tlv_type: 1, {rest}}}\n  {b}: {{tlv_type: {id}, {rest}}}\n"))
+}
+
+/// Neither is derived of the other.
+#[test]
+fn names_of_which_one_name_is_derived_are_refused() {
+    for (a, b) in
+        [("ArchivedA", "AResolver"), ("ArchivedA", "ArchivedAResolver"), ("AResolver", "ArchivedAResolver")]
+    {
+        check(&two(a, b, 2), &format!("MYC0014 `{b}`"));
+        check(&two(b, a, 2), &format!("MYC0014 `{a}`"));
+    }
+}
+
 #[test]
 fn messages() {
     let m = |keys: &str| with("", &format!("  M: {{{keys}}}\n"));
@@ -139,10 +156,6 @@ fn messages() {
     );
     check(&with("", "  M:\n"), "MYC0007 `:` nothing");
     check(&with("", "  {}\n"), "MYC0006 `{`");
-    let two = |a: &str, b: &str, id: u8| {
-        let rest = "topic: t, domain: d, fields: {x: u8}";
-        with("", &format!("  {a}: {{tlv_type: 1, {rest}}}\n  {b}: {{tlv_type: {id}, {rest}}}\n"))
-    };
     check(&two("A", "B", 1), "MYC0024 `B` 2 is free");
     check(&two("A", "A", 2), "MYC0005 `A` `A` stands twice");
     check(&two("Ab", "AB", 2), "MYC0014 `AB`");

@@ -15,10 +15,11 @@ use crate::{Code, Contract, EnumDef, StructDef, Variant};
 /// The remedy where there are too many variants.
 const SECOND_ENUM: &str = "define a second enum for some of them";
 
-/// Names of messages, structs and enums, which are Rust types of one module and so must differ.
+/// Names of messages, structs and enums, and what is derived of them: Rust types of one module, so they must
+/// differ.
 #[derive(Default)]
 pub(super) struct Names {
-    /// What each name is of, by the name in small letters: file systems and people tell case apart badly.
+    /// Whose each name is, by the name in small letters: file systems and people tell case apart badly.
     taken: HashMap<String, String>,
 }
 
@@ -29,15 +30,13 @@ impl Names {
         }
         let lower = entry.name.to_lowercase();
         // rkyv derives `ArchivedX` and `XResolver` beside each `X`.
-        let base = lower.strip_prefix("archived").or_else(|| lower.strip_suffix("resolver"));
-        let derived = [format!("archived{lower}"), format!("{lower}resolver")];
-        let other = self.taken.get(&lower).or_else(|| base.and_then(|b| self.taken.get(b)));
-        if let Some(other) = other.or_else(|| derived.iter().find_map(|d| self.taken.get(d))) {
+        let all = [format!("archived{lower}"), format!("{lower}resolver"), lower];
+        if let Some(other) = all.iter().rev().find_map(|name| self.taken.get(name)) {
             let cause = format!("the name `{}` is taken by, or too near to, {other}", entry.name);
             report.add(Code::NAME_TAKEN, entry.span, cause, format!("give the {what} another name"));
             return false;
         }
-        self.taken.insert(lower, format!("the {what} `{}`", entry.name));
+        self.taken.extend(all.map(|name| (name, format!("the {what} `{}`", entry.name))));
         true
     }
 }
