@@ -178,6 +178,7 @@ const FIELDS: &[&str] = &[
     "x: {type: bool, default: 1}",
     "x: {type: String, default: 7}",
     "x: {type: f64, default: .nan}",
+    "x: {type: String, default: 1e999}",
     "x: {type: f64, default: 0xff}",
     "x: {type: f32, default: 1e39}",
     "x: {type: Decimal, default: 1e3}",

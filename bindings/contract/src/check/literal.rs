@@ -187,20 +187,21 @@ fn int(ty: &Type, value: i128, node: &Node) -> Result<Value, Misfit> {
 }
 
 fn float(ty: &Type, node: &Node) -> Result<Value, Misfit> {
-    let value = match node.kind {
+    let value = match &node.kind {
         // Rounding to the nearest is what a reader of the contract expects of a float.
-        Kind::Int(value) => value as f64,
-        Kind::Float(value, _) => value,
+        Kind::Int(value) => *value as f64,
+        // Not `.inf`; `1e999` is as large, and told as too large.
+        Kind::Float(value, text) if text.bytes().any(|byte| byte.is_ascii_digit()) => *value,
         Kind::Hex(_) => {
             return Err(misfit(node, format!("`{ty}` takes no hexadecimal number"), "write it in decimal"));
         }
-        _ => {
-            let cause = format!("`{ty}` must be a finite number here, not {}", node.shape());
-            return Err(misfit(
-                node,
-                cause,
-                "NaN and infinity cannot be written; use `Option` for an absent number",
-            ));
+        other => {
+            let shown = match other {
+                Kind::Float(_, text) => format!("`{}`", clip(text)),
+                _ => node.shape().to_owned(),
+            };
+            let remedy = "NaN and infinity cannot be written; use `Option` for an absent number";
+            return Err(misfit(node, format!("`{ty}` must be a finite number here, not {shown}"), remedy));
         }
     };
     let rounded = if *ty == Type::F32 { f64::from(value as f32) } else { value };
@@ -301,7 +302,8 @@ pub(crate) fn parse_wide(text: &str, signed: bool) -> Option<[u64; 4]> {
 
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("0x").or(if text.is_empty() { Some("") } else { None })?;
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    // `from_str_radix` takes a sign too.
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) || !digits.len().is_multiple_of(2) {
         return None;
     }
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
@@ -319,7 +321,11 @@ fn timestamp(text: &str) -> Option<i128> {
     let mut parts = date.split('-');
     let (year, month, day) =
         (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let (clock, fraction) = match time.split_once('.') {
+        Some((_, "")) => return None,
+        Some((clock, fraction)) => (clock, fraction),
+        None => (time, "0"),
+    };
     let mut parts2 = clock.split(':');
     let (hour, minute, second) =
         (number(parts2.next()?, 2)?, number(parts2.next()?, 2)?, number(parts2.next()?, 2)?);
@@ -382,9 +388,16 @@ mod tests {
         assert_eq!(timestamp("2000-03-01T00:00:00Z"), Some(951_868_800_000_000_000));
         assert_eq!(timestamp("2024-02-29T23:59:59.5Z"), Some(1_709_251_199_500_000_000));
         assert_eq!(timestamp("1969-12-31T23:59:59.999999999Z"), Some(-1));
-        for wrong in
-            ["2023-02-29", "2024-13-01", "2024-00-01", "2024-1-1", "9999-01-01", "2024-01-01T00:00:00", "x"]
-        {
+        for wrong in [
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-01",
+            "2024-1-1",
+            "9999-01-01",
+            "2024-01-01T00:00:00",
+            "2024-01-01T00:00:00.Z",
+            "x",
+        ] {
             assert_eq!(timestamp(wrong), None, "{wrong}");
         }
     }
