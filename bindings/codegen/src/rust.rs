@@ -114,13 +114,18 @@ impl Source {
     fn doc(&mut self, description: &str, instead: &str) {
         let text = if description.trim().is_empty() { instead } else { description.trim() };
         for line in text.lines() {
-            let clean: String = line.chars().filter(|c| !c.is_control() && !turns_text(*c)).collect();
-            let clean = clean.trim();
-            // A fence would make a test of documentation of what follows.
-            let fence = if clean.starts_with("```") || clean.starts_with("~~~") { "\\" } else { "" };
-            self.line(format!("/// {fence}{clean}").trim_end());
+            self.line(format!("/// {}", prose(line)).trim_end());
         }
     }
+}
+
+/// A line of a description without what would make a test of documentation: a fence, also in a quote or a
+/// list, and spaces behind the mark of a list, which indent code.
+fn prose(line: &str) -> String {
+    let is_text = |c: &char| (c.is_whitespace() || !c.is_control()) && !turns_text(*c);
+    let clean: String = line.chars().filter(is_text).collect();
+    let words: Vec<_> = clean.split_whitespace().collect();
+    words.join(" ").replace("```", r"\`\`\`").replace("~~~", r"\~\~\~")
 }
 
 /// The Rust type of a field.

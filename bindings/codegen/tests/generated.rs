@@ -18,6 +18,7 @@ mod untyped;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use common::{aligned, root};
 use mycelium_codegen::encode::{self, Encoded};
@@ -130,6 +131,26 @@ fn the_committed_source_is_up_to_date() {
         probes.push_str(&format!("    torture::{},\n", message.name));
     }
     expect_file(&root().join("bindings/codegen/tests/generated/probes.rs"), &(probes + ")\n"));
+}
+
+/// rustdoc says so itself, of all comments of the generated source.
+#[test]
+fn no_description_becomes_a_test_of_documentation() {
+    let source = include_str!("generated/torture.rs").lines().map(str::trim_start);
+    let mut items = String::new();
+    for (at, line) in source.enumerate() {
+        match line.starts_with("///") {
+            true => items.push_str(&format!("{line}\n")),
+            false => items.push_str(&format!("pub struct Line{at};\n")),
+        }
+    }
+    assert!(items.contains("numbered!();") && items.contains("quoted!();"), "the torture has them");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("descriptions.rs");
+    fs::write(&file, items).expect("it can be written");
+    let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
+    let listed = Command::new(rustdoc).arg("--test").arg(&file).args(["--test-args", "--list"]).output();
+    let listed = String::from_utf8(listed.expect("rustdoc is there").stdout).expect("it is text");
+    assert!(listed.lines().any(|line| line.starts_with("0 tests,")), "{listed}");
 }
 
 #[test]

@@ -365,11 +365,17 @@ mod generated_contracts {
         assert!(align_of::<ArchivedIdle>() == 2);
     };
 
-    /// Ends no comment: */  turns no text.
-    /// \```
+    /// Ends no comment: */ turns no text.
+    /// \`\`\`
     /// no_test!();
-    /// \~~~
+    /// \~\~\~
     /// \ "quoted" `code` [link]
+    /// > \`\`\`
+    /// > quoted!();
+    /// > \~\~\~
+    /// - \`\`\`rust
+    /// - listed!();
+    /// 1. numbered!();
     #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Leaf {
