@@ -1,7 +1,11 @@
 //! Bytes to values by the specification, without rkyv: for tools that have a contract and no types.
 //!
-//! It reads what `docs/wire.md` describes, of any version, and never fails to end: whatever the bytes are, it
-//! panics on none of them, and makes at most [`PARTS_MAX`] parts of them.
+//! It reads what `docs/wire.md` describes, of any version, and refuses what a reader must refuse ("Order").
+//! It never fails to end: whatever the bytes are, it panics on none of them, makes at most [`PARTS_MAX`]
+//! parts of them, and copies no byte twice.
+//!
+//! Content that lies elsewhere is claimed from the front to the back: each list or text that an offset leads
+//! to lies before the object that holds the offset, and behind all that was claimed earlier.
 
 use std::fmt;
 
@@ -11,6 +15,9 @@ use crate::Model;
 
 /// Most numbers, texts, lists and the like of one value.
 pub const PARTS_MAX: usize = 1 << 20;
+
+/// The longest text that stands in its cell, in bytes.
+const INLINE_MAX: usize = 8;
 
 const TOO_MANY: &str = "it has more than 1,048,576 numbers, texts, lists and the like, the most that is read without \
                         its type: read it in a program, by the type that is generated for it";
@@ -61,7 +68,11 @@ pub fn message(
     if record.layout.fixed && version <= message.version && root > 0 {
         return wrong(format!("`{}` is of fixed size, and {root} bytes are too many", message.name));
     }
-    let mut reader = Reader { model, bytes, left: PARTS_MAX };
+    let align = record.layout.align as usize;
+    if !root.is_multiple_of(align) {
+        return wrong(format!("the root starts at byte {root}, which is no multiple of {align}"));
+    }
+    let mut reader = Reader { model, bytes, left: PARTS_MAX, from: 0, until: root };
     let mut values = reader.fields(fields, &record.offsets, root)?;
     let added = &message.fields[fields.len()..];
     values
@@ -73,6 +84,9 @@ struct Reader<'a> {
     model: &'a Model<'a>,
     bytes: &'a [u8],
     left: usize,
+    /// What an offset may lead to.
+    from: usize,
+    until: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -116,14 +130,11 @@ impl<'a> Reader<'a> {
                 Value::Wide([limbs[0], limbs[1], limbs[2], limbs[3]])
             }
             Type::String => Value::String(self.text(at)?),
-            Type::Bytes => {
-                let (start, count) = self.list(at)?;
-                Value::Bytes(self.slice(start, count)?.to_vec())
-            }
+            Type::Bytes => Value::Bytes(self.list(&Type::U8, at, |reader, start, count| {
+                reader.slice(start, count).map(<[u8]>::to_vec)
+            })?),
             Type::Vec(of) => {
-                let (start, count) = self.list(at)?;
-                self.slice(start, count.saturating_mul(model.size(of)))?;
-                Value::List(self.elements(of, start, count)?)
+                Value::List(self.list(of, at, |reader, start, count| reader.elements(of, start, count))?)
             }
             Type::Array(of, count) => Value::List(self.elements(of, at, *count as usize)?),
             Type::Option(of) => match self.array::<1>(at)? {
@@ -160,34 +171,76 @@ impl<'a> Reader<'a> {
     }
 
     fn decimal(&self, at: usize) -> Result<Value, DecodeError> {
-        let [low @ .., scale, sign, _, _] = self.array::<16>(at)?;
+        let [low @ .., scale, sign, a, b] = self.array::<16>(at)?;
         let mut mantissa = [0; 16];
         mantissa[..12].copy_from_slice(&low);
-        if scale > 28 || sign > 1 {
-            return wrong(format!("scale {scale} and sign {sign} at byte {at} are those of no decimal"));
+        if scale > 28 || sign > 1 || (a, b) != (0, 0) {
+            return wrong(format!(
+                "the decimal at byte {at} has scale {scale}, sign {sign} and {a:02x} {b:02x} behind it"
+            ));
         }
         let mantissa = u128::from_le_bytes(mantissa);
+        if mantissa == 0 && sign == 1 {
+            return wrong(format!("the decimal at byte {at} is zero with the sign 1"));
+        }
         Ok(Value::Decimal(DecimalValue { negative: sign == 1, mantissa, scale }))
     }
 
-    fn text(&self, at: usize) -> Result<String, DecodeError> {
-        let cell = self.array::<8>(at)?;
+    fn text(&mut self, at: usize) -> Result<String, DecodeError> {
+        let cell = self.array::<INLINE_MAX>(at)?;
         let bytes = if cell[0] & 0xc0 == 0x80 {
             let word = u32::from_le_bytes([cell[0], cell[1], cell[2], cell[3]]);
-            let len = (word & 0x3f) | ((word & !0xff) >> 2);
+            let len = ((word & 0x3f) | ((word & !0xff) >> 2)) as usize;
+            if len <= INLINE_MAX {
+                return wrong(format!("the text at byte {at} is elsewhere, though it has {len} bytes"));
+            }
             let offset = i32::from_le_bytes([cell[4], cell[5], cell[6], cell[7]]);
-            self.slice(offset_from(at, offset)?, len as usize)?.to_vec()
+            self.elsewhere(at, offset, Some(len), 1, |reader, start| Ok(reader.slice(start, len)?.to_vec()))?
         } else {
             cell.into_iter().take_while(|byte| *byte != 0xff).collect()
         };
         String::from_utf8(bytes).or_else(|_| wrong(format!("the text at byte {at} is not UTF-8")))
     }
 
-    /// Where the elements of a list begin, and how many there are.
-    fn list(&self, at: usize) -> Result<(usize, usize), DecodeError> {
-        let start = offset_from(at, i32::from_le_bytes(self.array(at)?))?;
-        let count = u32::from_le_bytes(self.array(at.saturating_add(4))?);
-        Ok((start, count as usize))
+    /// Reads a list of `of` whose cell is at `at`, by where its elements begin and how many there are.
+    fn list<T>(
+        &mut self,
+        of: &Type,
+        at: usize,
+        read: impl FnOnce(&mut Self, usize, usize) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let layout = self.model.layout(of);
+        let offset = i32::from_le_bytes(self.array(at)?);
+        let count = u32::from_le_bytes(self.array(at.saturating_add(4))?) as usize;
+        let len = count.checked_mul(layout.size as usize);
+        self.elsewhere(at, offset, len, layout.align as usize, |reader, start| read(reader, start, count))
+    }
+
+    /// Reads what the offset in the cell at `cell` leads to: so many bytes, all of them for this cell alone.
+    fn elsewhere<T>(
+        &mut self,
+        cell: usize,
+        offset: i32,
+        len: Option<usize>,
+        align: usize,
+        read: impl FnOnce(&mut Self, usize) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let start = cell.checked_add_signed(offset as isize);
+        let place = start.zip(len).and_then(|(start, len)| Some((start, start.checked_add(len)?)));
+        let Some((start, end)) = place.filter(|(start, end)| *start >= self.from && *end <= self.until)
+        else {
+            return wrong(format!(
+                "the offset at byte {cell} leads to what is not between bytes {} and {}",
+                self.from, self.until
+            ));
+        };
+        if !start.is_multiple_of(align) {
+            return wrong(format!("the offset at byte {cell} leads to byte {start}, no multiple of {align}"));
+        }
+        let until = std::mem::replace(&mut self.until, start);
+        let value = read(self, start)?;
+        (self.from, self.until) = (end, until);
+        Ok(value)
     }
 
     fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], DecodeError> {
@@ -202,9 +255,4 @@ impl<'a> Reader<'a> {
             cause: format!("{len} bytes at byte {at} are beyond the value, which has {}", self.bytes.len()),
         })
     }
-}
-
-fn offset_from(at: usize, offset: i32) -> Result<usize, DecodeError> {
-    let to = at.checked_add_signed(offset as isize);
-    to.ok_or_else(|| DecodeError { cause: format!("the offset at byte {at} points before the value") })
 }

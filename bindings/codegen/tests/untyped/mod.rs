@@ -1,6 +1,7 @@
 //! What a contract that was loaded at run time says of values, against the generated types.
 
-use mycelium_codegen::{Model, encode, golden};
+use mycelium_codegen::{Model, decode, encode, golden};
+use mycelium_contract::Message;
 use mycelium_mailbox::wire::{Contract as Loaded, Untyped, WireError};
 use mycelium_random::{Random, cases, seed};
 
@@ -13,9 +14,22 @@ fn loaded(contract: &mycelium_contract::Contract) -> Loaded {
     Loaded::parse(&contract.table()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The same verdict as that of rkyv and the generated type.
-fn compare(untyped: &Untyped, bytes: &[u8], version: u16, root_len: u32) -> bool {
+/// The same verdict as that of rkyv and the generated type, and of what reads values without either.
+fn compare(
+    (model, message): (&Model<'_>, &Message),
+    untyped: &Untyped,
+    bytes: &[u8],
+    version: u16,
+    root_len: u32,
+) -> bool {
     let ours = untyped.check(bytes, version, root_len);
+    let read = decode::message(model, message, version, root_len as usize, bytes);
+    assert_eq!(
+        read.is_ok(),
+        ours.is_ok(),
+        "{} version {version} root {root_len}: {ours:?}, read as {read:?}: {bytes:02x?}",
+        message.name
+    );
     let theirs = probe(untyped.name()).decode_version(bytes, version, root_len);
     let alike = match (&ours, &theirs) {
         (Ok(()), Ok(_)) => true,
@@ -57,10 +71,20 @@ fn golden_and_hostile_vectors_have_one_verdict() {
             let root_len = untyped.offer().root_len();
             for vector in golden::vectors(&model, message).expect("boundary values fit their types") {
                 let encoded = &vector.encoded;
-                assert!(compare(&untyped, &encoded.bytes, vector.version, encoded.root_len as u32));
+                assert!(compare(
+                    (&model, message),
+                    &untyped,
+                    &encoded.bytes,
+                    vector.version,
+                    encoded.root_len as u32
+                ));
             }
             for case in golden::hostile(&model, message).expect("boundary values fit their types") {
-                assert!(!compare(&untyped, &case.bytes, message.version, root_len), "{}", case.name);
+                assert!(
+                    !compare((&model, message), &untyped, &case.bytes, message.version, root_len),
+                    "{}",
+                    case.name
+                );
             }
         }
     }
@@ -73,7 +97,11 @@ fn bytes_too_many_have_one_verdict_in_each_version() {
         for message in &contract.messages {
             let untyped = loaded.message(message.type_id).expect("it is in the table");
             for (version, root_len, bytes) in crate::cases::overlong(&model, message) {
-                assert!(!compare(&untyped, &bytes, version, root_len), "{} {version}", message.name);
+                assert!(
+                    !compare((&model, message), &untyped, &bytes, version, root_len),
+                    "{} {version}",
+                    message.name
+                );
             }
         }
     }
@@ -95,9 +123,9 @@ fn damaged_values_have_one_verdict_whatever_the_damage() {
                 let encoded =
                     encode::message(&model, fields, &values).expect("random values fit their types");
                 let root_len = encoded.root_len as u32;
-                assert!(compare(&untyped, &encoded.bytes, version, root_len));
+                assert!(compare((&model, message), &untyped, &encoded.bytes, version, root_len));
                 for bytes in random::damaged_at_marks(&encoded, rng) {
-                    sound += u64::from(compare(&untyped, &bytes, version, root_len));
+                    sound += u64::from(compare((&model, message), &untyped, &bytes, version, root_len));
                 }
                 let mut bytes = encoded.bytes;
                 for _ in 0..rng.below(4) {
@@ -108,8 +136,8 @@ fn damaged_values_have_one_verdict_whatever_the_damage() {
                 }
                 random::cut_or_lengthen(&mut bytes, rng);
                 let (other, root) = random::header(message, version, root_len, bytes.len(), rng);
-                compare(&untyped, &bytes, other, root);
-                compare(&untyped, &bytes, version, root_len);
+                compare((&model, message), &untyped, &bytes, other, root);
+                compare((&model, message), &untyped, &bytes, version, root_len);
             }
         }
     }
