@@ -9,6 +9,7 @@
 mod cases;
 mod common;
 mod decode;
+mod deepest;
 mod names;
 mod ocaml;
 mod python;

@@ -35,6 +35,12 @@ pub const TYPE_BYTES_MAX: usize = 256;
 pub const TYPE_DEPTH_MAX: usize = 8;
 /// Definitions nested in one another below a message.
 pub const NESTING_MAX: usize = 16;
+/// Steps from a message to the innermost type in it: one for each definition, array and option, three for a
+/// list or a text.
+///
+/// The compiler of Rust follows a type for 128 steps (`recursion_limit`) when it proves something of it, and
+/// programs put messages into types of their own.
+pub const STEPS_MAX: usize = 96;
 /// Elements of an array: what fits into [`FIXED_BYTES_MAX`].
 pub const ARRAY_LENGTH_MAX: u32 = 8_192;
 /// Bytes that the fixed part of a message, a definition or an element of a list takes in memory, where a

@@ -143,6 +143,7 @@ fn the_limits_are_those_of_the_code() {
             l::TYPE_BYTES_MAX
         ),
         format!("| {}; {} |", l::TYPE_DEPTH_MAX, l::NESTING_MAX),
+        format!("in one another, three for a list or a text | {} |", l::STEPS_MAX),
         format!("| {} |", grouped(l::ARRAY_LENGTH_MAX as usize)),
         format!("| {} bytes in memory |", grouped(l::FIXED_BYTES_MAX as usize)),
         format!("| {} |", grouped(l::DEFAULT_NODES_MAX)),

@@ -52,6 +52,27 @@ fn recursion_and_depth() {
     assert!(errors.list().iter().all(|e| e.code == Code::LIMIT), "{errors}");
 }
 
+/// rustc follows a type for 128 steps.
+#[test]
+fn types_that_no_compiler_would_follow_are_refused() {
+    let lists = |of: &str| format!("{}{of}{}", "Vec<".repeat(7), ">".repeat(7));
+    let chain = |n: usize, of: &str| {
+        let structs: String = (1..n).fold("  S0: {fields: {x: u8}}\n".to_owned(), |mut out, i| {
+            let _ = writeln!(out, "  S{i}: {{fields: {{x: {}}}}}", lists(&format!("S{}", i - 1)));
+            out
+        });
+        with(&format!("structs:\n{structs}"), &GOOD.replace("u8", of))
+    };
+    check(&chain(5, "'Option<[[[[[S4; 1]; 1]; 1]; 1]; 1]>'"), "");
+    check(&chain(5, "'Option<[[[[[[S4; 1]; 1]; 1]; 1]; 1]; 1]>'"), "MYC0003 `M` is 97 steps deep, above 96");
+    check(&chain(5, "'Vec<[[[[Option<S4>; 1]; 1]; 1]; 1]>'"), "MYC0003 `M` is 98 steps deep");
+    check(&chain(5, "u8"), "");
+    // What is around it is not told too.
+    check(&chain(7, "S6"), "MYC0003 `S5` is 111 steps deep");
+    let texts = with("", &GOOD.replace("u8", &lists("String")));
+    check(&texts, "");
+}
+
 #[test]
 fn floods_end_in_one_error_each() {
     let code = |text: &str| {

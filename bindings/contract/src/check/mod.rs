@@ -12,6 +12,7 @@ mod retain;
 pub(crate) mod rules;
 mod satisfy;
 mod sizes;
+mod steps;
 mod top;
 mod types;
 
@@ -80,7 +81,11 @@ fn nesting(contract: &Contract, report: &mut Report<'_>) -> bool {
             "put the fields of an inner definition into the one around it",
         );
     }
-    order.circles.is_empty() && deep.is_empty()
+    let is_sound = order.circles.is_empty() && deep.is_empty();
+    if is_sound {
+        steps::check(contract, &order, report);
+    }
+    is_sound
 }
 
 fn shorten(circle: &[&str]) -> String {
