@@ -2,7 +2,8 @@
 //! compare.
 
 use mycelium_mailbox::wire::{
-    Encoder, GrownEnum, Layout, Offer, VALUE_ALIGN, View, Wire, WireError, decode_layout, unknown_version,
+    Encoder, GrownEnum, Layout, Offer, VALUE_ALIGN, VALUE_LEN_MAX, View, Wire, WireError, decode_layout,
+    unknown_version,
 };
 use mycelium_mailbox::{Message, ValidationError};
 use mycelium_random::{Random, cases, seed};
@@ -137,6 +138,35 @@ fn a_frame_has_its_value_between_zeros() {
 
 /// The root is written in its place, over whatever was there: nothing of it is seen, and the bytes are those
 /// of rkyv's own call, which writes it elsewhere first.
+#[derive(Clone, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Blob {
+    bytes: Vec<u8>,
+}
+
+impl Message for Blob {
+    const NAME: &'static str = "Blob";
+    const TYPE_ID: u16 = 9;
+    const TOPIC: &'static str = "blobs";
+}
+
+impl Wire for Blob {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: 8, digest: 0 }];
+}
+
+/// Pages of zeros that nobody writes to take no memory, and none is read here.
+#[cfg(all(target_pointer_width = "64", not(miri)))]
+#[test]
+fn a_value_beyond_the_reach_of_an_offset_is_an_error_and_no_panic() {
+    let blob = |len: usize| Blob { bytes: vec![0; len] };
+    let mut encoder = Encoder::with_capacity(64);
+    for len in [1 << 31, 3 << 30] {
+        let error = encoder.encode(&blob(len)).expect_err("it is too large");
+        assert_eq!(error, WireError::TooLarge { message: "Blob", max: VALUE_LEN_MAX, got: VALUE_LEN_MAX });
+        assert_eq!(format!("{encoder:?}"), format!("{:?}", Encoder::new()), "its memory is given back");
+    }
+    assert_eq!(encoder.encode(&blob(3)).map(<[u8]>::len), Ok(12));
+}
+
 #[test]
 fn bytes_follow_from_the_message_alone() {
     let seed = seed();

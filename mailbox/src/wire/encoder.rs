@@ -4,7 +4,7 @@ use std::fmt;
 
 use rkyv::Place;
 use rkyv::api::low::LowSerializer;
-use rkyv::rancor::Failure;
+use rkyv::rancor::{Failure, Source, fail};
 use rkyv::ser::allocator::Arena;
 use rkyv::ser::{Positional, Serializer, Writer, WriterExt};
 use rkyv::util::AlignedVec;
@@ -37,15 +37,45 @@ impl Positional for ValueWriter<'_> {
     }
 }
 
-impl<E> Writer<E> for ValueWriter<'_> {
+/// Bytes of a buffer up to which an offset reaches from its end to its start.
+const REACH: usize = i32::MAX as usize;
+
+impl<E: Source> Writer<E> for ValueWriter<'_> {
     #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
         if !bytes.is_empty() {
+            if bytes.len() > self.0.capacity() - self.0.len() {
+                grow(self.0, bytes.len())?;
+            }
             self.0.extend_from_slice(bytes);
         }
         Ok(())
     }
 }
+
+/// Room for `more` bytes, which the buffer has not: a write that has its room is not asked. A buffer grows to
+/// a power of two, so all in it is within reach. Without the bound, which is twice the longest value, rkyv
+/// would panic at an offset that does not fit into 32 bits.
+#[cold]
+#[inline(never)]
+fn grow<E: Source>(buffer: &mut AlignedVec, more: usize) -> Result<(), E> {
+    if buffer.len().saturating_add(more) > REACH {
+        fail!(BeyondReach);
+    }
+    buffer.reserve(more);
+    Ok(())
+}
+
+#[derive(Debug)]
+struct BeyondReach;
+
+impl fmt::Display for BeyondReach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is longer than an offset reaches")
+    }
+}
+
+impl std::error::Error for BeyondReach {}
 
 /// A buffer with room for a frame's header in front of a value, made by [`Encoder::encode_framed`].
 #[derive(Debug)]
@@ -75,10 +105,10 @@ impl Encoder {
         Self { buffer: AlignedVec::new(), arena: Arena::new() }
     }
 
-    /// An encoder with room for a value of `bytes` bytes.
+    /// An encoder with room for a value of `bytes` bytes, and for no longer one than there may be.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { buffer: AlignedVec::with_capacity(bytes), arena: Arena::new() }
+        Self { buffer: AlignedVec::with_capacity(bytes.min(VALUE_LEN_MAX)), arena: Arena::new() }
     }
 
     /// Writes `message` and returns its bytes. Bytes that were written before are gone.
@@ -157,7 +187,9 @@ impl Encoder {
         let resolver = message.serialize(LowSerializer::<_, _, Failure>::wrap(&mut serializer))?;
         let at = WriterExt::<Failure>::align_for::<M::Archived>(&mut serializer)?;
         let ValueWriter(buffer) = serializer.into_writer();
-        buffer.reserve(size_of::<M::Archived>());
+        if size_of::<M::Archived>() > buffer.capacity() - buffer.len() {
+            grow::<Failure>(buffer, size_of::<M::Archived>())?;
+        }
         // SAFETY: the buffer has room for a root from `at`, its length, on.
         let root = unsafe { buffer.as_mut_ptr().add(at) }.cast::<M::Archived>();
         const { assert!(align_of::<M::Archived>() <= <AlignedVec>::ALIGNMENT) };
@@ -170,10 +202,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// Gives the memory of the giant back, too.
+    /// Gives the memory of the giant back, too. All errors are of values that are longer than the longest
+    /// one, however much of them was written.
     #[cold]
     fn too_large<M: Wire>(&mut self, start: usize) -> WireError {
-        let got = self.buffer.len() - start;
+        let got = VALUE_LEN_MAX.max(self.buffer.len() - start);
         *self = Self::new();
         WireError::TooLarge { message: M::NAME, max: VALUE_LEN_MAX, got }
     }

@@ -93,7 +93,7 @@ pub enum WireError {
         message: &'static str,
         /// The longest value, in bytes.
         max: usize,
-        /// How many bytes were written before that was noticed.
+        /// The value takes more bytes than this: the limit, or what was written before that was noticed.
         got: usize,
     },
 }
