@@ -211,7 +211,8 @@ unsent! {
         SelfBlocked;
         /// The call came from a thread that does not run the isolate.
         WrongThread;
-        /// Another message type on this bus claims the same `TYPE_ID`.
+        /// Another message type on this bus claims the same `TYPE_ID`, or the bus knows the message from a
+        /// contract that it has read at run time, and not this type.
         DuplicateTypeId;
     }
 }
@@ -248,8 +249,9 @@ impl<M> fmt::Display for PublishError<M> {
                 "this context belongs to an isolate, which runs on one thread; do not move it to another",
             ),
             Self::DuplicateTypeId(_) => f.write_str(
-                "another message type on this bus has its TYPE_ID; give each message of contracts.yaml a `tlv_type` of \
-                 its own",
+                "another message type on this bus has its TYPE_ID, or the bus knows it from a contract that was read and \
+                 not as this type; give each message of contracts.yaml a `tlv_type` of its own, and the bus the \
+                 generated CONTRACT",
             ),
         }
     }

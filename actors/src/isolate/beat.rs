@@ -97,6 +97,7 @@ where
 {
     type Seen = Self;
     const BY_VALUE: bool = P::BY_VALUE;
+    const OWN: bool = true;
     const REPEATS: Repeats = P::REPEATS;
 
     fn name() -> &'static str {
@@ -136,6 +137,7 @@ where
 {
     type Seen = Self;
     const BY_VALUE: bool = P::BY_VALUE;
+    const OWN: bool = true;
     const REPEATS: Repeats = P::REPEATS;
 
     fn name() -> &'static str {

@@ -17,6 +17,9 @@ pub(crate) struct Label {
     pub(crate) topic: Option<&'static str>,
     /// Whether its handler takes it.
     pub(crate) by_value: bool,
+    /// Nobody has sent it: a marker, a message of the actor's own timer, a notice. While it waits it is no
+    /// message to the actor, and no dead letter if that ends.
+    pub(crate) own: bool,
 }
 
 impl Label {
@@ -82,7 +85,12 @@ impl Gauge {
 
     /// That of messages to one actor alone.
     pub(crate) fn direct(message: &'static str, by_value: bool) -> Rc<Self> {
-        Rc::new(Self::new(Label { message, topic: None, by_value }))
+        Rc::new(Self::new(Label { message, topic: None, by_value, own: false }))
+    }
+
+    /// That of what one actor gets, and nobody sends.
+    pub(crate) fn own(message: &'static str, by_value: bool) -> Rc<Self> {
+        Rc::new(Self::new(Label { message, topic: None, by_value, own: true }))
     }
 
     /// Whether somebody receives and nobody refuses.

@@ -32,6 +32,8 @@ pub(crate) trait AnyLane: 'static {
     fn index(&self) -> u32;
     /// The name of its messages.
     fn name(&self) -> &'static str;
+    /// Whether nobody sends what goes by it: see [`Label::own`](super::gauge::Label).
+    fn is_own(&self) -> bool;
     /// How many messages wait, here and behind those who receive.
     fn waiting(&self) -> usize;
     /// Whether no message of its is queued.
@@ -147,7 +149,7 @@ impl<M: 'static> Lane<M> {
     };
 
     pub(crate) fn of_topic(place: LanePlace, name: &'static str, topic: &'static str) -> Self {
-        let gauge = Gauge::new(Label { message: name, topic: Some(topic), by_value: false });
+        let gauge = Gauge::new(Label { message: name, topic: Some(topic), by_value: false, own: false });
         Self::new(place, Rc::new(gauge))
     }
 
@@ -420,6 +422,10 @@ impl<M: 'static> AnyLane for Lane<M> {
 
     fn name(&self) -> &'static str {
         self.gauge.label.message
+    }
+
+    fn is_own(&self) -> bool {
+        self.gauge.label.own
     }
 
     fn waiting(&self) -> usize {

@@ -21,7 +21,7 @@ impl IsolateCore {
         cut_off: bool,
     ) {
         let (seat, index) = seat;
-        if label.is_marker() {
+        if label.is_marker() || (label.own && cause == DeadLetterCause::Waiting) {
             return;
         }
         self.dead_letters.set(self.dead_letters.get() + messages);
@@ -65,7 +65,7 @@ impl Place {
     pub(crate) fn bury(&self, message: &'static str, topic: &'static str, reason: StopReason) {
         let Some(core) = self.core() else { return };
         let Some(seat) = core.seat(self.seat()) else { return };
-        let label = Label { message, topic: Some(topic), by_value: false };
+        let label = Label { message, topic: Some(topic), by_value: false, own: false };
         core.bury((&*seat, self.seat()), label, (1, label.lost_in_hand(1)), reason, true);
     }
 }

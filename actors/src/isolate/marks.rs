@@ -15,7 +15,7 @@ use crate::life::{MARKER, Marker};
 /// The way by which markers come. It takes them also when it is full.
 fn marker_lane<A: Actor>(seat: &Rc<ActorCell<A>>) -> Rc<Lane<Marker>> {
     seat.core.direct(seat.index, |place| {
-        let gauge = Gauge::direct(MARKER, false);
+        let gauge = Gauge::own(MARKER, false);
         let rule = Rule { repeats: Repeats::Always, ..direct_rule(&gauge) };
         Lane::to_one(place, seat.way_in::<Marker, MarkerStep>(rule), gauge)
     })
@@ -67,7 +67,7 @@ impl<A: Actor> IsolateRef<A> {
         let Some(core) = self.place.core() else { return 0 };
         let inboxes = core.inboxes.borrow();
         let lanes = inboxes.get(&self.place.seat()).into_iter().flatten().map(|direct| &direct.lane);
-        lanes.filter(|lane| lane.name() != MARKER).map(|lane| lane.waiting()).sum()
+        lanes.filter(|lane| !lane.is_own()).map(|lane| lane.waiting()).sum()
     }
 }
 
@@ -77,7 +77,7 @@ impl Isolate {
     pub(crate) fn told_waiting(&self) -> u64 {
         let inboxes = self.core.inboxes.borrow();
         let lanes = inboxes.values().flatten().map(|direct| &direct.lane);
-        lanes.filter(|lane| lane.name() != MARKER).map(|lane| lane.waiting() as u64).sum()
+        lanes.filter(|lane| !lane.is_own()).map(|lane| lane.waiting() as u64).sum()
     }
 }
 

@@ -150,7 +150,7 @@ where
 {
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
-        let gauge = Gauge::direct(P::name(), P::BY_VALUE);
+        let gauge = Gauge::own(P::name(), P::BY_VALUE);
         let to = seat.way_in::<N, P>(direct_rule(&gauge));
         Lane::to_one(index, to, gauge)
     });

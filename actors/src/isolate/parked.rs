@@ -146,7 +146,7 @@ mod tests {
             self.held.borrow_mut().pop_front();
         }
         fn label(&self) -> Label {
-            Label { message: "a message", topic: None, by_value: false }
+            Label { message: "a message", topic: None, by_value: false, own: false }
         }
     }
 

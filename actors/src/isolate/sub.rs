@@ -50,6 +50,8 @@ pub(crate) trait Called<A: Actor, M>: Play<Bundle<A>, M, Output = Handled<A>> + 
     type Seen: Play<Bundle<A>, M, Output = Handled<A>> + 'static;
     /// Whether the handler takes what it is given.
     const BY_VALUE: bool = false;
+    /// Whether nobody has sent it: see [`Label::own`](super::gauge::Label).
+    const OWN: bool = false;
     /// What becomes of a message that was sent directly when its handler fails.
     const REPEATS: Repeats = Repeats::Never;
     /// The name of what the handler is given.

@@ -1,6 +1,7 @@
 //! What lies in a topic that bytes enter and leave.
 
 use std::mem::needs_drop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mycelium_mailbox::Releases;
 use mycelium_mailbox::wire::{Encoder, VALUE_ALIGN, ValueError, Wire, WireError, valid};
@@ -76,9 +77,11 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
         entrance: &mut G,
     ) -> Result<(), G::Error> {
         let (header, before) = (*row.header(), entrance.published());
-        let done = Self::each_from_wire(kind, &header, row.rest(), row.each(), now, entrance);
+        // Code of others may panic half-way, such as a key: those before it are not to come again.
+        let publish = || Self::each_from_wire(kind, &header, row.rest(), row.each(), now, entrance);
+        let done = catch_unwind(AssertUnwindSafe(publish));
         row.pass(entrance.published() - before);
-        done
+        done.unwrap_or_else(|panicked| resume_unwind(panicked))
     }
 
     /// Whether its bytes are made of it, and not itself.

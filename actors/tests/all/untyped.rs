@@ -181,6 +181,18 @@ fn a_type_without_its_contract_is_told_how_to_meet_the_bytes() {
     }
 }
 
+#[test]
+fn a_message_of_such_a_type_is_not_lost_without_a_word() {
+    let quote = || Quote { price: 5, venue: String::new() };
+    for wire_first in [true, false] {
+        let mut isolate = Isolate::new(1);
+        isolate.contract(contract());
+        let _got = wire_first.then(|| isolate.subscribe_wire("market.quotes").unwrap());
+        let error = isolate.publish(quote()).unwrap_err();
+        assert!(error.to_string().contains("the generated CONTRACT"), "{error}");
+    }
+}
+
 /// Sends each order on, with one lot more, until there are five.
 struct Relay {
     heard: Heard,

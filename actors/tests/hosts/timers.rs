@@ -15,6 +15,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+#[derive(Clone)]
 struct Alarm(u32);
 
 /// Sets timers and writes down which came.
@@ -371,4 +372,45 @@ fn a_beat_that_was_called_off_does_not_come_out_from_behind_a_handler<H: Host>()
     host.until(|| !heard.words().is_empty());
     host.advance(ms(20));
     assert_eq!(heard.words(), ["called off"]);
+}
+
+/// Fails while its alarm and the end of another wait for it.
+struct Hasty(Option<mycelium::ActorRef<Clock>>);
+impl Actor for Hasty {
+    type Error = BoxError;
+}
+impl Handler<Alarm> for Hasty {
+    async fn handle(&mut self, _: &Alarm, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Handler<mycelium::Down> for Hasty {
+    async fn handle(&mut self, _: &mycelium::Down, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Handler<Tick> for Hasty {
+    async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.schedule_after(ms(1), Alarm(1));
+        ctx.schedule_every(ms(1), Alarm(2));
+        let other = self.0.take().ok_or("it comes once")?;
+        ctx.watch(&other);
+        ctx.depend_on(&other);
+        other.kill();
+        ctx.sleep(ms(20)).await;
+        Err("late".into())
+    }
+}
+
+conformance!(what_nobody_has_sent_is_no_dead_letter_of_an_actor_that_ends);
+fn what_nobody_has_sent_is_no_dead_letter_of_an_actor_that_ends<H: Host>() {
+    let mut host = H::new();
+    let diary = host.diary();
+    let other = host.spawn(Clock(diary)).unwrap();
+    let late = host.spawn(Hasty(Some(other))).unwrap();
+    host.tell(&late, Tick(1)).unwrap();
+    host.ended(&late);
+    host.settle();
+    let letters = host.dead_letters();
+    assert_eq!((letters.in_hand, letters.waiting), (1, 0), "{letters:?}");
 }

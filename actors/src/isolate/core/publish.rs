@@ -3,10 +3,10 @@
 use mycelium_mailbox::Held;
 
 use super::{Event, IsolateCore};
-use crate::Message;
 use crate::isolate::lane::Lane;
 use crate::isolate::{OUTSIDE, let_go};
 use crate::wire::Kind;
+use crate::{Message, SpawnError};
 
 /// Why a message was not queued.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl IsolateCore {
         let Some(topic) = self.topics.find(kind.type_id) else {
             return match self.topic_of::<M>(*kind) {
                 Ok(topic) => self.publish_to(&topic, topic.index(), sender, message),
+                Err(SpawnError::Untyped { .. }) => Err(Refusal::Duplicate),
                 Err(_) => self.nobody_listens(sender, message),
             };
         };

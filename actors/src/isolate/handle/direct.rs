@@ -93,7 +93,8 @@ impl<A: Actor> IsolateRef<A> {
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
-            let gauge = Gauge::direct(P::name(), P::BY_VALUE);
+            let new = if P::OWN { Gauge::own } else { Gauge::direct };
+            let gauge = new(P::name(), P::BY_VALUE);
             let rule = Rule { repeats: P::REPEATS, ..direct_rule(&gauge) };
             let to = seat.way_in::<T, P>(rule);
             Lane::to_one(place, to, gauge)
