@@ -247,7 +247,7 @@ typedef struct MyceliumActor {
     int32_t (*timer)(void *state, uint64_t number);
     // The actor that it watches under this number has ended.
     int32_t (*down)(void *state, uint64_t number, const char *reason);
-    // After each batch of messages.
+    // After each batch of messages, but for one that the end of the life ends: `stopping` comes then alone.
     int32_t (*batch_ended)(void *state);
     // Before the end of a life that was told to stop, or failed.
     void (*stopping)(void *state, const char *reason);

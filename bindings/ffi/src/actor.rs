@@ -53,7 +53,7 @@ pub struct MyceliumActor {
     pub timer: Option<extern "C" fn(state: *mut c_void, number: u64) -> i32>,
     /// The actor that it watches under this number has ended.
     pub down: Option<extern "C" fn(state: *mut c_void, number: u64, reason: *const c_char) -> i32>,
-    /// After each batch of messages.
+    /// After each batch of messages, but for one that the end of the life ends: `stopping` comes then alone.
     pub batch_ended: Option<extern "C" fn(state: *mut c_void) -> i32>,
     /// Before the end of a life that was told to stop, or failed.
     pub stopping: Option<extern "C" fn(state: *mut c_void, reason: *const c_char)>,

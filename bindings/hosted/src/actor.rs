@@ -89,7 +89,7 @@ pub trait Behavior: Send + 'static {
         Ok(None)
     }
 
-    /// After each batch of messages: see [`Actor::batch_ended`].
+    /// After each batch of messages, but for one that the end of the life ends: see [`Actor::batch_ended`].
     ///
     /// # Errors
     /// The life ends, with no message in hand.

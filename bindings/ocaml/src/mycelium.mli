@@ -363,7 +363,7 @@ module Actor : sig
   (** Actors that it watches have ended: the number of {!Self.watch}, and why. *)
   val down : ('s -> int -> string -> 's) -> 's handler
 
-  (** After each batch of messages. *)
+  (** After each batch of messages, but for one that the end of the life ends: [stopping] comes then alone. *)
   val batch_ended : ('s -> 's) -> 's handler
 
   module type S = sig

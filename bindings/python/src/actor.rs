@@ -77,6 +77,8 @@ struct Made {
     then: Option<Then>,
     /// Whether what has paused is a query.
     asked: bool,
+    /// Whether it is a full batch: the message in hand is its last one, and has not failed where it has.
+    full: bool,
 }
 
 /// What waits for a batch that has paused.
@@ -85,6 +87,7 @@ enum Then {
     Timer(u64),
     Down(u64, String),
     Query(Encoded),
+    Stopping(String),
 }
 
 /// What the framework calls by itself.
@@ -159,6 +162,7 @@ impl ActorPlan {
             ends_behind: false,
             then: None,
             asked: false,
+            full: false,
         })
     }
 }
@@ -169,11 +173,7 @@ impl Made {
         let id = header.type_id;
         let batch = match self.takes.get(&id).map(|method| method.takes) {
             Some(Takes::Batch(most)) => Some(most),
-            Some(_) => None,
-            None => {
-                let text = format!("it has no method with @on for messages with type id {id}");
-                return Err(PyTypeError::new_err(text));
-            }
+            _ => None,
         };
         let behind = batch.is_none() || self.waiting.is_some_and(|(other, _)| other != id);
         if behind && self.goes_first(py)? {
@@ -187,7 +187,10 @@ impl Made {
     /// The same with nothing before it.
     fn take(&mut self, py: Python<'_>, header: &Header, bytes: &[u8], batch: Option<usize>) -> PyResult<()> {
         let id = header.type_id;
-        let Some(method) = self.takes.get_mut(&id) else { return Ok(()) };
+        let Some(method) = self.takes.get_mut(&id) else {
+            let text = format!("it has no method with @on for messages with type id {id}");
+            return Err(PyTypeError::new_err(text));
+        };
         let Some(most) = batch else {
             let message = method.kind.decode(py, header, bytes)?;
             return method.call.bind(py).call1((message,)).map(drop);
@@ -200,7 +203,13 @@ impl Made {
         }
         let count = self.waiting.map_or(1, |(_, count)| count + 1);
         self.waiting = Some((id, count));
-        if count >= most { self.flush(py) } else { Ok(()) }
+        if count < most {
+            return Ok(());
+        }
+        // The last message is not tried again without the others.
+        let flushed = self.flush(py).or_else(|error| self.puts_aside(py, error));
+        self.full = flushed.is_ok() && self.context.get().is_paused();
+        flushed
     }
 
     /// Hands out the batch that waits.
@@ -240,12 +249,17 @@ impl Made {
         Ok(())
     }
 
-    /// An exception ends the life, and one that was put aside before it is told with it.
+    /// An exception ends the life, and one that was put aside before it is told with it. A stop ends the life
+    /// with that one, and not normally.
     fn ends<T>(&mut self, py: Python<'_>, called: PyResult<T>) -> PyResult<T> {
-        called.inspect_err(|error| {
-            let first = self.failed.take();
-            first.inspect(|first| comes_after(py, error, first));
-        })
+        let error = match called {
+            Ok(_) if self.context.get().is_at_end() => return self.failed.take().map_or(called, Err),
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let first = self.failed.take();
+        first.inspect(|first| comes_after(py, &error, first));
+        Err(error)
     }
 
     fn timer(&mut self, py: Python<'_>, number: u64) -> PyResult<()> {
@@ -271,6 +285,26 @@ impl Made {
         // Messages behind a batch that failed count as handled, and are handed out too.
         let flushed = self.flush(py);
         self.ends(py, flushed)?;
+        self.fails_behind()
+    }
+
+    /// The last words of a life. An end of it ends no batch: what waits is handed out before.
+    fn stopping(&mut self, py: Python<'_>, reason: String) -> PyResult<()> {
+        match self.goes_before(py) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.then = Some(Then::Stopping(reason));
+                return Ok(());
+            }
+            Err(error) => self.failed = self.ends::<()>(py, Err(error)).err(),
+        }
+        let said = self.hooks.stopping.bind(py).call1((reason,)).map(drop);
+        self.ends(py, said)?;
+        self.fails_behind()
+    }
+
+    /// Fails with what was put aside, behind what has paused.
+    fn fails_behind(&mut self) -> PyResult<()> {
         self.ends_behind = self.failed.is_some() && self.context.get().is_paused();
         if self.ends_behind { Ok(()) } else { self.failed.take().map_or(Ok(()), Err) }
     }
@@ -326,6 +360,10 @@ impl Made {
                 self.puts_aside(py, error)?;
                 py.None().into_bound(py)
             }
+            (Err(error), None) if self.full => {
+                self.puts_aside(py, error)?;
+                py.None().into_bound(py)
+            }
             (Err(error), None) => {
                 let asked = std::mem::take(&mut self.asked);
                 return if asked { Err(error) } else { self.ends(py, Err(error)) };
@@ -340,8 +378,12 @@ impl Made {
             self.ends_behind = false;
             return self.failed.take().map_or(Ok(None), Err);
         }
-        if !self.asked || paused {
+        self.full &= paused;
+        if paused {
             return Ok(None);
+        }
+        if !self.asked {
+            return self.ends(py, Ok(None));
         }
         self.asked = false;
         host.encode(&done).map(Some)
@@ -354,6 +396,7 @@ impl Made {
             Some(Then::Message(message)) => self.message(py, &message.header, &message.bytes).map(|()| None),
             Some(Then::Timer(number)) => self.timer(py, number).map(|()| None),
             Some(Then::Down(number, reason)) => self.down(py, number, reason).map(|()| None),
+            Some(Then::Stopping(reason)) => self.stopping(py, reason).map(|()| None),
             Some(Then::Query(query)) => {
                 let answer = self.answer(py, &query, host)?;
                 Ok((!self.asked).then_some(answer))
@@ -460,7 +503,7 @@ impl Behavior for Life {
     fn stopping(&mut self, reason: &StopReason, scope: &mut Scope<'_>) {
         let reason = reason.to_string();
         // It is logged, and the life ends anyway.
-        let _ = self.call(scope, |py, made, _| made.hooks.stopping.bind(py).call1((reason,)).map(drop));
+        let _ = self.call(scope, |py, made, _| made.stopping(py, reason));
     }
 }
 

@@ -3,6 +3,7 @@
 //! The core lends an actor's context for the time of one call, and Python keeps references as long as it
 //! likes. So what an actor orders is written down here, and done when its handler has returned.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     thread: ThreadId,
     /// `None` when the life has ended.
     orders: Mutex<Option<Vec<Order>>>,
+    /// Whether a handler has stopped the life.
+    stopped: AtomicBool,
 }
 
 impl Context {
@@ -53,6 +56,7 @@ impl Context {
             life,
             thread: thread::current().id(),
             orders: Mutex::new(Some(Vec::new())),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +101,12 @@ impl Context {
     pub(crate) fn is_paused(&self) -> bool {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders.iter().flatten().any(|order| matches!(order, Order::Pause(_) | Order::Ask(..)))
+    }
+
+    /// Whether the life ends when its handler returns, which has done so: it has stopped it, and goes on no
+    /// more.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) && !self.is_paused()
     }
 
     /// Publishes when its handler has returned.
@@ -209,7 +219,9 @@ impl Context {
     }
 
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.order(py, Order::Stop)
+        self.order(py, Order::Stop)?;
+        self.stopped.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn __repr__(&self) -> String {

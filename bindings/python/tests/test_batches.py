@@ -182,3 +182,124 @@ def test_a_batch_that_fails_costs_no_message_behind_it(
     isolate.publish_many([Tick(13), Tock(5), Tick(6)])
     isolate.run()
     assert seen[5:] == [5, 106] and lives == [0, 1, 2, 3] and isolate.stats()["dead_letters"] == 1
+
+
+class Ends(Actor):
+    """A tick 1 and a trade stop it, a batch with 13 fails, and a note has no method."""
+
+    def __init__(self, told: list[Any]) -> None:
+        self.told = told
+
+    @on_batch(Tick, batch=3)
+    def ticks(self, ticks: Any) -> None:
+        self.told.append(ticks["number"].tolist())
+        if 1 in ticks["number"]:
+            self.ctx.stop()
+        if 13 in ticks["number"]:
+            raise ValueError("not 13")
+
+    @on_batch(Tock, batch=3)
+    async def tocks(self, tocks: Any) -> None:
+        await asyncio.sleep(1)
+        self.told.append(tocks["number"].tolist())
+        if 13 in tocks["number"]:
+            raise ValueError("nor that 13")
+
+    @on(Trade)
+    def trade(self, trade: Trade) -> None:
+        self.told.append("trade")
+        self.ctx.stop()
+
+    async def stopping(self, reason: str) -> None:
+        await asyncio.sleep(1)
+        self.told.append(reason.splitlines()[-1])
+
+
+@pytest.fixture
+def ends(isolate: Isolate) -> list[Any]:
+    """What an `Ends` is told that is restarted after a failure, twice for each message it fails on."""
+    told: list[Any] = []
+    child = Child("ends", Ends, args=(told,), restart="transient", attempts=2)
+    isolate.start(Supervisor(children=[child], intensity=5))
+    return told
+
+
+def test_a_life_that_ends_within_a_batch_hands_out_the_records_that_wait(isolate: Isolate, ends: list[Any]) -> None:
+    isolate.publish_many([Tick(1), Tock(2)])
+    isolate.run()
+    assert ends == [[1], [2], "ended normally"] and isolate.stats()["dead_letters"] == 0
+
+
+def test_a_shutdown_hands_out_the_records_that_wait(rt: mycelium.Runtime, limit: float) -> None:
+    told: list[Any] = []
+    begun, published, stopping = threading.Event(), threading.Event(), threading.Event()
+
+    class Waits(Actor):
+        @on(Note)
+        def note(self, note: Note) -> None:
+            begun.set()
+            published.wait()
+
+        @on_batch(Tock)
+        def tocks(self, tocks: Any) -> None:
+            stopping.wait()
+
+        @on_batch(Tick)
+        def ticks(self, ticks: Any) -> None:
+            told.append(ticks["number"].tolist())
+
+        def stopping(self, reason: str) -> None:
+            told.append(reason)
+
+    tree = rt.start(Supervisor(children=[Child("waits", Waits, shutdown=None)]))
+    rt.publish(Note(1, "", []))
+    begun.wait()
+    rt.publish(Tock(1))
+    rt.publish(Tick(2))
+    published.set()
+    ending = threading.Thread(target=tree.shutdown, args=(60.0,))
+    ending.start()
+    time.sleep(limit)  # Until the actor is asked to stop, which nothing shows.
+    stopping.set()
+    ending.join()
+    assert told == [[2], "was shut down"]
+
+
+def test_records_that_fail_at_the_end_of_a_life_are_told_and_its_last_words_said(
+    isolate: Isolate, ends: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    isolate.publish_many([Tick(1), Tock(13)])
+    isolate.run()
+    assert ends == [[1], [13], "ended normally"]
+    assert any(record.exc_info and "nor that 13" in str(record.exc_info[1]) for record in caplog.records)
+
+
+def test_a_message_without_a_method_costs_no_record_before_it(
+    isolate: Isolate, ends: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, logger="mycelium")
+    isolate.publish(Tick(2))
+    isolate.tell("root/ends", Note(1, "", []))
+    isolate.run()
+    assert ends[0] == [2] and "no method" in ends[1]
+
+
+def test_a_stop_behind_a_batch_that_failed_ends_the_life_with_that(
+    isolate: Isolate, ends: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, logger="mycelium")
+    isolate.publish_many([Tick(13), trade()])
+    isolate.run()
+    # The trade was in hand as the life failed: it comes again, and stops the next one.
+    assert ends == [[13], "trade", "ValueError: not 13", "trade", "ended normally"]
+
+
+@pytest.mark.parametrize("kind", [Tick, Tock])
+def test_a_full_batch_that_fails_is_not_handled_again_in_part(
+    isolate: Isolate, ends: list[Any], caplog: pytest.LogCaptureFixture, kind: Any
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, logger="mycelium")
+    isolate.publish_many(kind(number) for number in (12, 13, 14, 15))
+    isolate.run()
+    assert ends[:2] == [[12, 13, 14], [15]] and "13" in ends[2] and len(ends) == 3
+    assert isolate.stats()["dead_letters"] == 0 and isolate.stats()["retried"] == 0

@@ -74,7 +74,7 @@ def on_batch(
     `batch`.
 
     If it raises, the messages of that array are not handled again, and those behind it are handled before the
-    life ends.
+    life ends. A life that ends hands out those that wait before `stopping`.
     """
     if batch < 1:
         raise ValueError(f"batch is {batch}: a batch has at least one record")
