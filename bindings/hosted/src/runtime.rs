@@ -20,7 +20,8 @@ use crate::builder::RuntimeBuilder;
 use crate::delivery::{CallbackId, Delivery};
 use crate::error::{Failure, PublishedSome};
 use crate::inside::Inside;
-use crate::wait::{Parking, block_looking, block_on, end_threads};
+use crate::reader::OpenReader;
+use crate::wait::{block_looking, block_on, end_threads};
 use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 
 /// How long [`Runtime::close`] waits unless told otherwise.
@@ -70,7 +71,7 @@ struct Shared {
     owned: Mutex<Option<tokio::runtime::Runtime>>,
     hooks: Arc<Inside>,
     delivery: Mutex<Option<Delivery>>,
-    readers: Mutex<Vec<Weak<Parking>>>,
+    readers: Mutex<Vec<OpenReader>>,
     /// Those on a shared bus: each lasts as long as somebody has it.
     trees: Mutex<Vec<Weak<Tree>>>,
     exposed: RwLock<HashMap<String, Address>>,
@@ -254,15 +255,13 @@ impl Runtime {
     ) -> Result<Reader, Error> {
         self.check_open()?;
         let subscriber = self.shared.bus.subscribe_wire_with(topics, how)?;
-        let parking = Arc::new(Parking::default());
+        let (reader, open) = Reader::new(subscriber, Arc::clone(&self.shared.known), self.is_guest());
         let mut readers = lock(&self.shared.readers);
-        readers.retain(|reader| reader.strong_count() > 0);
-        readers.push(Arc::downgrade(&parking));
+        readers.retain(OpenReader::is_there);
+        readers.push(open);
         drop(readers);
-        if self.is_closed() {
-            parking.stop();
-        }
-        Ok(Reader::new(subscriber, parking, Arc::clone(&self.shared.known)))
+        // A close may have looked before the reader was in the list.
+        self.check_open().map(|()| reader)
     }
 
     /// Has `callback` called for each message of these topics from now on, in their order, on the delivery
@@ -399,7 +398,8 @@ impl Runtime {
     /// Ends everything within `limit`: takes nothing more from outside, ends trees and actors in their order,
     /// calls callbacks for what still waits for them, and stops the threads. When this returns `Ok`, no
     /// callback runs and none will, whoever has begun to close it. Readers read what waits for them and then
-    /// the end. On a shared bus, whose publishers go on, callbacks get what was published before.
+    /// the end. On a shared bus, whose publishers go on, callbacks get what was published before, and readers
+    /// leave their topics: nobody waits for them any more.
     ///
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
@@ -426,7 +426,7 @@ impl Runtime {
         let threads_ended = self.shared.hooks.wait_end(left().max(GRACE));
         let said = self.shared.said(finished, threads_ended, ended);
         self.shared.gave_up.store(matches!(said, Err(Error::Callback(_))), Ordering::SeqCst);
-        self.shared.stop_readers();
+        self.shared.stop_readers(GRACE);
         if let Some(threads) = lock(&self.shared.owned).take() {
             end_threads(threads, left().max(GRACE));
         }
@@ -477,7 +477,7 @@ impl Runtime {
     }
 }
 
-/// How long a callback may take to return once the runtime closes, whatever the limit.
+/// How long a callback or a look at messages may take to return once the runtime closes, whatever the limit.
 const GRACE: Duration = Duration::from_millis(100);
 
 impl Shared {
@@ -491,9 +491,13 @@ impl Shared {
         }
     }
 
-    fn stop_readers(&self) {
-        for reader in lock(&self.readers).drain(..) {
-            reader.upgrade().inspect(Parking::stop);
+    /// Ends them, and waits so long at most for those that are read right now.
+    fn stop_readers(&self, limit: Duration) {
+        let begun = Instant::now();
+        for reader in std::mem::take(&mut *lock(&self.readers)) {
+            while !reader.close() && begun.elapsed() < limit {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 }
@@ -503,7 +507,7 @@ impl Drop for Shared {
         if let Some(delivery) = lock(&self.delivery).take() {
             delivery.stop();
         }
-        self.stop_readers();
+        self.stop_readers(Duration::ZERO);
         if let Some(threads) = lock(&self.owned).take() {
             // One of these threads may be the one that drops it.
             threads.shutdown_background();

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use mycelium::frame::Header;
 use mycelium::{WirePublishError, WireRow};
@@ -16,6 +16,7 @@ use crate::contract::Contract;
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds, UntilClosed};
 use crate::rust_actors::RustActors;
+use crate::subscription::Inlet;
 use crate::wait::{Waited, until};
 
 /// What the runtime and all that it has handed out share.
@@ -32,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) called: Called,
     /// Those that were started: a tree goes on whatever becomes of its handle in Python.
     trees: Mutex<Vec<hosted::HostedTree>>,
+    /// Of subscriptions on the bus of a program.
+    inlets: Mutex<Vec<Weak<Inlet>>>,
 }
 
 /// A thread that waits on a core.
@@ -85,6 +88,7 @@ impl Core {
             waiting: AtomicUsize::new(0),
             called: Called::default(),
             trees: Mutex::default(),
+            inlets: Mutex::default(),
         }
     }
 
@@ -135,6 +139,28 @@ impl Core {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         trees.retain(|tree| tree.tree().end_reason().is_none());
         trees.push(tree);
+    }
+
+    /// That it is not closed while its bus, which is that of a program, goes on.
+    pub(crate) fn goes_on(&self, py: Python<'_>) -> PyResult<()> {
+        if self.hosted.is_guest() && self.hosted.is_closed() {
+            return Err(errors::of(py, &hosted::Error::Closed { what: "the runtime" }));
+        }
+        Ok(())
+    }
+
+    /// Has a close find a subscription on the bus of a program.
+    ///
+    /// # Errors
+    /// It is closed.
+    pub(crate) fn lends(&self, py: Python<'_>, inlet: &Arc<Inlet>) -> PyResult<()> {
+        if self.hosted.is_guest() {
+            let mut inlets = self.inlets.lock().unwrap_or_else(PoisonError::into_inner);
+            inlets.retain(|inlet| inlet.strong_count() > 0);
+            inlets.push(Arc::downgrade(inlet));
+        }
+        // A close may have looked before.
+        self.goes_on(py)
     }
 
     /// Whether to wait for room would be to wait for oneself: the delivery thread empties the queues of all
@@ -246,11 +272,18 @@ impl Core {
         let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
         drop(trees);
         if self.hosted.is_guest() {
+            let inlets = std::mem::take(&mut *self.inlets.lock().unwrap_or_else(PoisonError::into_inner));
+            let begun = Instant::now();
+            for inlet in inlets.iter().filter_map(Weak::upgrade) {
+                while !inlet.leave() && begun.elapsed() < limit {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
             // The bus goes on and so do the actors in the program's trees, as does the interpreter.
             return closed;
         }
         // A thread that waits sees the end of its bus, and is back in Python before the interpreter ends.
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }

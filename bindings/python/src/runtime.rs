@@ -115,7 +115,8 @@ impl Runtime {
             return Err(no_class());
         }
         let from = subscription::subscribe(py, &self.core, &kinds, policy, capacity)?;
-        Ok(Subscription::new(Arc::clone(&self.core), &kinds, from))
+        let made = Subscription::new(Arc::clone(&self.core), &kinds, from);
+        self.core.lends(py, made.inlet()).map(|()| made)
     }
 
     /// Has `callback` called with each message of these classes, on the runtime's delivery thread.

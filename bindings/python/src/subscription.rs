@@ -1,11 +1,12 @@
 //! Reading the messages of some classes.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use mycelium::{WireMessage, WireSubscriber, WireTopics};
+use mycelium::{WireArray, WireMessage, WireSubscriber, WireTopics};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -23,16 +24,78 @@ pub(crate) struct Subscription {
     /// Few: a look at each is faster than a hash.
     kinds: Vec<Arc<Kind>>,
     names: String,
-    reading: Mutex<Reading>,
-    closed: AtomicBool,
+    inlet: Arc<Inlet>,
     /// Whether a task waits for the pipe, which tells one.
     awaited: AtomicBool,
 }
 
+/// What it reads, where a close of the runtime reaches it.
+pub(crate) struct Inlet {
+    reading: Mutex<Reading>,
+    closed: AtomicBool,
+    /// Whether the runtime is closed and its bus, which is that of a program, goes on: publishers there would
+    /// wait for whoever reads no more.
+    left: AtomicBool,
+}
+
 struct Reading {
-    /// `None` once it is closed.
+    /// `None` once it is closed, or has left its topics.
     from: Option<WireSubscriber>,
+    /// Taken as it left them, and not read yet.
+    held: VecDeque<WireMessage>,
     pipe: Option<Arc<Pipe>>,
+}
+
+impl Inlet {
+    /// The runtime is closed: it leaves its topics, and reads what waits for it. Whether it has: a thread
+    /// that reads sees that it is to leave before it is done.
+    pub(crate) fn leave(&self) -> bool {
+        self.left.store(true, Ordering::SeqCst);
+        match self.reading.try_lock() {
+            Ok(mut reading) => reading.leave(),
+            Err(TryLockError::Poisoned(reading)) => reading.into_inner().leave(),
+            Err(TryLockError::WouldBlock) => return false,
+        }
+        true
+    }
+
+    fn is_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst)
+    }
+}
+
+impl Reading {
+    fn leave(&mut self) {
+        let Some(mut from) = self.from.take() else { return };
+        // No more than that: publishers go on meanwhile.
+        let waiting = from.unread();
+        from.drain(waiting, |delivery| self.held.push_back(delivery.to_message()));
+        drop(from);
+        self.pipe.iter().for_each(Wake::wake_by_ref);
+    }
+
+    /// How many messages wait, at most.
+    fn unread(&self) -> usize {
+        self.held.len() + self.from.as_ref().map_or(0, WireSubscriber::unread)
+    }
+
+    /// Copies records that wait to `out`: how many.
+    fn read_array(&mut self, array: &WireArray, out: &mut [u8]) -> usize {
+        let mut taken = 0;
+        for slot in out.chunks_exact_mut(array.stride) {
+            let Some(message) = self.held.front() else { break };
+            let Some(root) = array.root(message.header(), message.bytes()) else { return taken };
+            slot.copy_from_slice(root);
+            self.held.pop_front();
+            taken += 1;
+        }
+        match &mut self.from {
+            Some(from) if self.held.is_empty() => {
+                taken + from.read_array(array, &mut out[taken * array.stride..])
+            }
+            _ => taken,
+        }
+    }
 }
 
 /// What a look has found.
@@ -46,15 +109,24 @@ enum Look<T> {
 impl Subscription {
     pub(crate) fn new(core: Arc<Core>, kinds: &[Arc<Kind>], from: WireSubscriber) -> Self {
         let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
-        let reading = Reading { from: Some(from), pipe: None };
+        let reading = Reading { from: Some(from), held: VecDeque::new(), pipe: None };
+        let inlet = Inlet {
+            reading: Mutex::new(reading),
+            closed: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        };
         Self {
             core,
             names: names.join(", "),
             kinds: kinds.to_vec(),
-            reading: Mutex::new(reading),
-            closed: AtomicBool::new(false),
+            inlet: Arc::new(inlet),
             awaited: AtomicBool::new(false),
         }
+    }
+
+    /// What a close of the runtime finds.
+    pub(crate) fn inlet(&self) -> &Arc<Inlet> {
+        &self.inlet
     }
 
     #[inline]
@@ -66,10 +138,14 @@ impl Subscription {
     fn reading(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Reading>> {
         leaving::enter()?;
         self.core.open(py)?;
-        match self.reading.try_lock() {
-            Ok(reading) => Ok(reading),
-            Err(TryLockError::Poisoned(reading)) => Ok(reading.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(self.busy(py, "another thread reads")),
+        loop {
+            match self.inlet.reading.try_lock() {
+                Ok(reading) => return Ok(reading),
+                Err(TryLockError::Poisoned(reading)) => return Ok(reading.into_inner()),
+                // It may be the close of the runtime that has it, for a moment; a reader ends soon then.
+                Err(TryLockError::WouldBlock) if self.inlet.is_left() => py.detach(std::thread::yield_now),
+                Err(TryLockError::WouldBlock) => return Err(self.busy(py, "another thread reads")),
+            }
         }
     }
 
@@ -81,16 +157,21 @@ impl Subscription {
     /// Ends a look: whoever has closed it meanwhile could not, while the reader had it.
     fn looked<T>(&self, py: Python<'_>, reading: MutexGuard<'_, Reading>, look: &Look<T>) {
         if matches!(look, Look::Ended) {
-            self.closed.store(true, Ordering::Release);
+            self.inlet.closed.store(true, Ordering::Release);
         }
         drop(reading);
         if self.closed() {
             self.close(py);
+        } else if self.inlet.is_left() {
+            self.inlet.leave();
         }
     }
 
     /// The next message.
     fn poll(reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Option<WireMessage>> {
+        if let Some(message) = reading.held.pop_front() {
+            return Poll::Ready(Some(message));
+        }
         let Some(from) = &mut reading.from else { return Poll::Ready(None) };
         from.poll_recv(cx)
     }
@@ -115,12 +196,17 @@ impl Subscription {
             Poll::Pending if limit == Some(Duration::ZERO) => return Ok(Look::Nothing),
             Poll::Pending => {}
         }
-        let given_up = || self.closed.load(Ordering::Acquire);
+        let given_up = || self.inlet.closed.load(Ordering::Acquire) || self.inlet.is_left();
         let next = std::future::poll_fn(|cx| Self::poll(reading, cx));
         Ok(match until(py, &self.core, next, limit, given_up)? {
             Waited::Ready(Some(message)) => Look::Here(message),
             Waited::TimedOut => Look::Nothing,
-            Waited::Ready(None) | Waited::GivenUp => Look::Ended,
+            Waited::Ready(None) => Look::Ended,
+            Waited::GivenUp => {
+                reading.leave();
+                let last = reading.held.pop_front().filter(|_| !self.closed());
+                last.map_or(Look::Ended, Look::Here)
+            }
         })
     }
 
@@ -130,7 +216,8 @@ impl Subscription {
             return Ok(Look::Ended);
         }
         // The pipe is read only where it is to be waited for.
-        if let Some(message) = reading.from.as_mut().and_then(WireSubscriber::try_recv) {
+        let next = reading.held.pop_front();
+        if let Some(message) = next.or_else(|| reading.from.as_mut()?.try_recv()) {
             return Ok(Look::Here(message));
         }
         let pipe = pipe(py, reading)?;
@@ -163,15 +250,14 @@ impl Subscription {
         if !kind.fixed || kind.header.root_len == 0 || self.closed() || self.awaited.load(Ordering::Acquire) {
             return Ok(None);
         }
-        let Some(from) = reading.from.as_mut() else { return Ok(None) };
         let array = kind.array();
-        let most = most.min(from.unread());
+        let most = most.min(reading.unread());
         if most == 0 {
             return Ok(None);
         }
         let mut taken = 0;
         let records = PyBytes::new_with(py, most.saturating_mul(array.stride), |out| {
-            taken = from.read_array(&array, out) * array.stride;
+            taken = reading.read_array(&array, out) * array.stride;
             Ok(())
         })?;
         Ok(match records.as_bytes() {
@@ -195,13 +281,13 @@ impl Subscription {
             return Ok(kind.renewed(py, first.header(), first.bytes())?.bind(py).clone());
         }
         let (array, value) = (kind.array(), first.bytes());
-        let room = most.clamp(1, 1 + reading.from.as_ref().map_or(0, WireSubscriber::unread));
+        let room = most.clamp(1, 1 + reading.unread());
         let mut taken = value.len();
         let records = PyBytes::new_with(py, room.saturating_mul(value.len()), |out| {
             let (front, behind) = out.split_at_mut(value.len());
             front.copy_from_slice(value);
-            if let Some(from) = reading.from.as_mut().filter(|_| !behind.is_empty()) {
-                taken += from.read_array(&array, behind) * array.stride;
+            if !behind.is_empty() {
+                taken += reading.read_array(&array, behind) * array.stride;
             }
             Ok(())
         })?;
@@ -289,29 +375,29 @@ impl Subscription {
 
     /// Unsubscribes. A thread that waits returns within a few hundredths of a second.
     fn close(&self, py: Python<'_>) {
-        self.closed.store(true, Ordering::Release);
-        let reading = match self.reading.try_lock() {
+        self.inlet.closed.store(true, Ordering::Release);
+        let reading = match self.inlet.reading.try_lock() {
             Err(TryLockError::Poisoned(reading)) => Some(reading.into_inner()),
             // It sees that it is closed before it has done.
             Err(TryLockError::WouldBlock) => None,
             Ok(reading) => Some(reading),
         };
         if let Some(mut reading) = reading {
-            let from = reading.from.take();
+            let (from, held) = (reading.from.take(), std::mem::take(&mut reading.held));
             reading.pipe.iter().for_each(Wake::wake_by_ref);
             if self.core.open(py).is_err() {
                 // Of a parent process: its locks may be held for ever.
-                std::mem::forget(from);
+                std::mem::forget((from, held));
                 return;
             }
             drop(reading);
-            py.detach(|| drop(from));
+            py.detach(|| drop((from, held)));
         }
     }
 
     #[getter]
     fn closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.inlet.closed.load(Ordering::Acquire)
     }
 
     fn __repr__(&self) -> String {
@@ -352,9 +438,8 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let Ok(reading) = self.reading.get_mut() else { return };
         if self.core.is_forked() {
-            std::mem::forget(reading.from.take());
+            std::mem::forget(Arc::clone(&self.inlet));
         }
     }
 }
@@ -368,6 +453,7 @@ pub(crate) fn subscribe(
     capacity: Option<usize>,
 ) -> PyResult<WireSubscriber> {
     core.open(py)?;
+    core.goes_on(py)?;
     let how = how(policy, capacity)?;
     let subscriber = core.hosted.bus().subscribe_wire_with(topics_of(kinds), how);
     subscriber.map_err(|error| errors::subscribe(py, &error))

@@ -118,14 +118,50 @@ fn bytes_and_types_meet_on_one_bus_and_a_close_leaves_it() {
     assert!(matches!(&wrong, Error::Answer(text) if text.text().contains("type id 7")), "{wrong}");
     assert!(address.ask(Encoded::of(&Limit { n: 1 }).unwrap(), None).is_err());
 
+    bus.publisher::<Tick>().unwrap().publish_blocking(Tick { n: 5 }).unwrap();
     runtime.close(WATCHDOG).unwrap();
     assert!(runtime.publish(7, &tick(5)).is_err());
     bus.publisher::<Tick>().unwrap().publish_blocking(Tick { n: 6 }).unwrap();
     log.wait_for("tick 6");
-    assert_eq!((ticks.wait(None), ticks.drain(9, |_| ())), (Ok(true), Ok(1)), "what has come by then");
+    assert_eq!((ticks.wait(None), ticks.drain(9, |_| ())), (Ok(true), Ok(1)), "what had come by then");
     assert_eq!(ticks.wait(None).unwrap_err().kind(), ErrorKind::Closed);
     threads.block_on(bus.shutdown()).unwrap();
     assert!(!address.is_alive());
+}
+
+#[test]
+fn readers_that_nobody_reads_keep_no_publisher_of_the_program_waiting_once_their_runtime_is_closed() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = MessageBus::builder().contract(Mine).runtime(threads.handle().clone()).build();
+    let runtime = Runtime::share(bus.clone(), &Mine, threads.handle().clone(), Arc::new(NoHooks));
+    let mut unread = [0; 3].map(|_| runtime.reader("ticks", Subscription::block().capacity(2)).unwrap());
+    let mut waits = runtime.reader("limits", Subscription::block().capacity(2)).unwrap();
+    let waiting = std::thread::spawn(move || (waits.wait(None).map_err(|error| error.kind()), waits));
+    runtime.publish(7, &tick(1)).unwrap();
+    runtime.publish(7, &tick(2)).unwrap();
+    assert!(runtime.try_publish(7, &tick(3)).is_err(), "they are full");
+
+    runtime.close(WATCHDOG).unwrap();
+    let (ended, _waits) = waiting.join().unwrap();
+    assert_eq!(ended, Err(ErrorKind::Closed), "a wait ends");
+    for n in 3..9 {
+        bus.publisher::<Tick>().unwrap().try_publish(Tick { n }).unwrap();
+        bus.publisher::<Limit>().unwrap().try_publish(Limit { n }).unwrap();
+    }
+    // What waited is there to be read, by each of the ways.
+    let mut out = [0; 256];
+    assert_eq!((unread[0].read_array(7, &mut out), price(&out[..8]), price(&out[8..16])), (Ok(2), 1, 2));
+    assert_eq!(unread[1].read_records(&mut out, 1), Ok(1));
+    let mut seen = Vec::new();
+    assert_eq!(unread[1].drain(9, |tick| seen.push(price(tick.bytes))), Ok(1));
+    assert_eq!((unread[2].wait(None), seen), (Ok(true), vec![2]));
+    assert_eq!(unread[2].drain(9, |_| ()), Ok(2));
+    for reader in &mut unread {
+        assert_eq!(reader.drain(9, |_| ()).unwrap_err().kind(), ErrorKind::Closed);
+    }
+    let late = runtime.reader("ticks", Subscription::block()).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Closed);
+    threads.block_on(bus.shutdown()).unwrap();
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Handlers that keep the interpreter or the stack, and programs that drop what they have.
 
+use std::ffi::CStr;
 use std::io::{Write as _, pipe};
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
 use mycelium::tree::{Child, Factories};
 use mycelium::{MessageBus, OwnThread, Subscription, Supervisor};
-use mycelium_embedded::{CONTRACT, Told};
+use mycelium_embedded::{CONTRACT, Tick, Told};
 use mycelium_python::pyo3::prelude::*;
-use mycelium_python::pyo3::types::PyList;
+use mycelium_python::pyo3::types::{PyDict, PyList};
 use mycelium_python::{PythonChild, PythonFactories, PythonRuntime};
 
 use crate::common::{Events, WATCHDOG, count, desk, end, numbers, publish, root, told, turn, until};
@@ -113,6 +114,58 @@ async fn an_actor_has_its_host_when_the_program_has_dropped_it() {
     .await;
     until("the actor has gone", || count("living") == 0).await;
     second.unwrap().close(WATCHDOG).await.unwrap();
+    bus.shutdown().await.unwrap();
+}
+
+/// Of the subscriptions of a program's bus one is waited for in a loop, one by an event loop, and nobody
+/// reads the others.
+const READERS: &CStr = c"
+import asyncio, mycelium, threading, messages
+rt = mycelium.host('readers')
+made = [rt.subscribe(messages.Tick, capacity=2) for _ in range(3)]
+made.append(rt.subscribe_array(messages.Tick, capacity=2))
+ended = []
+def loop():
+    ended.append([tick.number for tick in made[0]])
+async def events():
+    ended.append([tick.number async for tick in made[1]])
+threads = [threading.Thread(target=loop), threading.Thread(target=lambda: asyncio.run(events()))]
+for thread in threads:
+    thread.start()
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_subscription_keeps_no_publisher_of_the_program_waiting_once_its_runtime_is_closed() {
+    let _turn = turn().await;
+    let (bus, python) = desk("readers");
+    let scope = Python::attach(|py| {
+        let scope = PyDict::new(py);
+        py.run(READERS, Some(&scope), None).unwrap();
+        scope.unbind()
+    });
+    publish(&bus, [1, 2]).await;
+    let ticks = bus.publisher::<Tick>().unwrap();
+    assert!(ticks.try_publish(Tick { number: 3 }).is_err(), "two of them are full");
+    python.close(WATCHDOG).await.unwrap();
+    for number in 3..9 {
+        ticks.try_publish(Tick { number }).unwrap();
+    }
+    let told = Python::attach(|py| {
+        let check = c"
+for thread in threads:
+    thread.join()
+assert ended == [[1, 2], [1, 2]], ended
+assert [tick.number for tick in made[2]] == [1, 2]
+assert [batch['number'].tolist() for batch in made[3]] == [[1, 2]]
+try:
+    rt.subscribe(messages.Tick)
+    raise AssertionError('it is closed')
+except mycelium.ClosedError:
+    pass
+";
+        py.run(check, Some(scope.bind(py)), None).map_err(|error| error.to_string())
+    });
+    assert_eq!(told, Ok(()));
     bus.shutdown().await.unwrap();
 }
 
