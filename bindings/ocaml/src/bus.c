@@ -1,6 +1,8 @@
 #include <caml/bigarray.h>
 #include <caml/fail.h>
+#include <caml/version.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stubs.h"
@@ -122,16 +124,31 @@ CAMLprim value mycelium_ml_publisher(value runtime, value type_id) {
     return caml_copy_int64((int64_t)publisher);
 }
 
-/* Allocates nothing, raises nothing and does not wait: the bytes are read where OCaml has them. */
+/* Allocates nothing of OCaml's, raises nothing and does not wait. The bytes are read where OCaml has them, or
+   where other domains may write to them meanwhile, in a copy: they are checked, and read after that. */
 intnat mycelium_ml_try_publish(int64_t publisher, value bytes, intnat len) {
-    return (intnat)mycelium_publisher_try_publish((MyceliumHandle)publisher, Bytes_val(bytes), (size_t)len);
+    const uint8_t *data = Bytes_val(bytes);
+#if OCAML_VERSION >= 50000
+    _Alignas(16) uint8_t small[512];
+    /* Without memory it is as if there were no room: the call that waits then says so. */
+    uint8_t *copy = (size_t)len <= sizeof small ? small : malloc((size_t)len);
+    if (copy == NULL)
+        return MYCELIUM_ERROR_FULL;
+    memcpy(copy, data, (size_t)len);
+    intnat said = (intnat)mycelium_publisher_try_publish((MyceliumHandle)publisher, copy, (size_t)len);
+    if (copy != small)
+        free(copy);
+    return said;
+#else
+    return (intnat)mycelium_publisher_try_publish((MyceliumHandle)publisher, data, (size_t)len);
+#endif
 }
 
 CAMLprim value mycelium_ml_try_publish_byte(value publisher, value bytes, value len) {
     return Val_long(mycelium_ml_try_publish(Int64_val(publisher), bytes, Long_val(len)));
 }
 
-/* These wait. Values lie in a copy meanwhile, or in a bigarray, which does not move. */
+/* These wait. Values lie in a copy meanwhile. */
 CAMLprim value mycelium_ml_publish(value runtime, value type_id, value bytes) {
     MyceliumHandle handle = (MyceliumHandle)Int64_val(runtime);
     uint16_t id = (uint16_t)Long_val(type_id);
@@ -146,31 +163,59 @@ CAMLprim value mycelium_ml_publish(value runtime, value type_id, value bytes) {
     return Val_unit;
 }
 
-CAMLprim value mycelium_ml_publish_many(value runtime, value type_id, value bytes, value stride) {
+/* Adds to a reference of an integer. */
+static void add_to(value told, size_t published) {
+    Store_field(told, 0, Val_long(Long_val(Field(told, 0)) + (intnat)published));
+}
+
+/* `told` has how many of all were published, also where this raises. */
+CAMLprim value mycelium_ml_publish_many(value runtime, value type_id, value bytes, value stride, value told) {
+    CAMLparam1(told);
     MyceliumHandle handle = (MyceliumHandle)Int64_val(runtime);
     uint16_t id = (uint16_t)Long_val(type_id);
-    size_t len = caml_string_length(bytes), each = (size_t)Long_val(stride);
+    size_t len = caml_string_length(bytes), each = (size_t)Long_val(stride), published = 0;
     uint8_t *copy = caml_stat_alloc(len + 1);
     memcpy(copy, Bytes_val(bytes), len);
     int was = mycelium_ml_let_go();
-    int64_t published = mycelium_publish_array(handle, id, copy, each, each == 0 ? 0 : len / each, NULL);
+    int64_t done = mycelium_publish_array(handle, id, copy, each, each == 0 ? 0 : len / each, &published);
     mycelium_ml_take_back(was);
     caml_stat_free(copy);
-    mycelium_ml_check(published);
-    return Val_unit;
+    add_to(told, published);
+    mycelium_ml_check(done);
+    CAMLreturn(Val_unit);
 }
 
-CAMLprim value mycelium_ml_publish_array(value runtime, value type_id, value array, value stride, value count) {
-    CAMLparam1(array);
+/* How much of an array is copied and published in one go, if more than one value fits (bytes). */
+enum { PIECE = 32768 };
+
+/* The same. Other threads of OCaml may write to the array while this waits: it is published from copies. */
+CAMLprim value mycelium_ml_publish_array(value runtime, value type_id, value array, value stride, value count,
+                                         value told) {
+    CAMLparam2(array, told);
     MyceliumHandle handle = (MyceliumHandle)Int64_val(runtime);
     uint16_t id = (uint16_t)Long_val(type_id);
-    size_t each = (size_t)Long_val(stride), many = (size_t)Long_val(count);
-    const uint8_t *data = Caml_ba_data_val(array);
-    int was = mycelium_ml_let_go();
-    int64_t published = mycelium_publish_array(handle, id, data, each, many, NULL);
-    mycelium_ml_take_back(was);
-    mycelium_ml_check(published);
+    size_t each = (size_t)Long_val(stride), left = (size_t)Long_val(count), at = 0;
+    size_t most = each > PIECE ? 1 : PIECE / each;
+    uint8_t *copy = caml_stat_alloc((left < most ? left : most) * each + 1);
+    int64_t done = 0;
+    while (left > 0 && done >= 0) {
+        size_t many = left < most ? left : most, published = 0;
+        memcpy(copy, (const uint8_t *)Caml_ba_data_val(array) + at, many * each);
+        int was = mycelium_ml_let_go();
+        done = mycelium_publish_array(handle, id, copy, each, many, &published);
+        mycelium_ml_take_back(was);
+        add_to(told, published);
+        at += many * each;
+        left -= many;
+    }
+    caml_stat_free(copy);
+    mycelium_ml_check(done);
     CAMLreturn(Val_unit);
+}
+
+CAMLprim value mycelium_ml_publish_array_byte(value *arguments, int count) {
+    (void)count;
+    return mycelium_ml_publish_array(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }
 
 /* ---- Reading ---- */

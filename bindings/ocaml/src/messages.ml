@@ -12,8 +12,10 @@ module Publisher = struct
     [@@noalloc]
 
   external publish_ : int64 -> int -> bytes -> unit = "mycelium_ml_publish"
-  external publish_many_ : int64 -> int -> bytes -> int -> unit = "mycelium_ml_publish_many"
-  external publish_array_ : int64 -> int -> bigstring -> int -> int -> unit = "mycelium_ml_publish_array"
+  external publish_many_ : int64 -> int -> bytes -> int -> int ref -> unit = "mycelium_ml_publish_many"
+
+  external publish_array_ : int64 -> int -> bigstring -> int -> int -> int ref -> unit
+    = "mycelium_ml_publish_array_byte" "mycelium_ml_publish_array"
 
   let full = -2
   let freed = -14
@@ -47,29 +49,40 @@ module Publisher = struct
   (* Values of fixed size go in one call for so many. *)
   let together = 256
 
-  let publish_many to_ values =
-    if to_.size = 0 then Array.iter (publish to_) values
-    else
-      let rec from first =
-        let count = min together (Array.length values - first) in
-        if count > 0 then (
-          let chunk = Bytes.create (count * to_.size) in
-          for at = 0 to count - 1 do
-            Bytes.blit (to_.encode values.(first + at)) 0 chunk (at * to_.size) to_.size
-          done;
-          publish_many_ to_.runtime to_.type_id chunk to_.size;
-          from (first + count))
-      in
-      from 0
+  let publish_many ?(published = ref 0) to_ values =
+    published := 0;
+    let one value =
+      publish to_ value;
+      incr published
+    in
+    let send chunk = publish_many_ to_.runtime to_.type_id chunk to_.size published in
+    let rec from first =
+      let count = min together (Array.length values - first) in
+      if count > 0 then (
+        let chunk = Bytes.create (count * to_.size) and encoded = ref 0 in
+        (try
+           for at = 0 to count - 1 do
+             Bytes.blit (to_.encode values.(first + at)) 0 chunk (at * to_.size) to_.size;
+             encoded := at + 1
+           done
+         with raised ->
+           let trace = Printexc.get_raw_backtrace () in
+           send (Bytes.sub chunk 0 (!encoded * to_.size));
+           Printexc.raise_with_backtrace raised trace);
+        send chunk;
+        from (first + count))
+    in
+    if to_.size = 0 then Array.iter one values else from 0
 
-  let publish_array to_ array ~count =
+  let publish_array ?(published = ref 0) to_ array ~count =
+    published := 0;
     if to_.size = 0 then error Buffer "this message has no fixed size: publish its values one by one";
     if count < 0 || count > Bigarray.Array1.dim array / to_.size then
       error Argument
         (Printf.sprintf "count is %d, and the array has room for %d values of %d bytes" count
            (Bigarray.Array1.dim array / to_.size)
            to_.size);
-    publish_array_ to_.runtime to_.type_id array to_.size count
+    publish_array_ to_.runtime to_.type_id array to_.size count published
 end
 
 module Reader = struct

@@ -215,12 +215,19 @@ module Publisher : sig
   val publish_encoded : 'a t -> bytes -> unit
 
   (** All of them in their order, in fewer calls for messages of fixed size. It waits. Of those up to the
-      error all are published. *)
-  val publish_many : 'a t -> 'a array -> unit
+      error all are published, whether [encode] raises it or the bus. An exception of a signal's handler may
+      come up anywhere: [published] is how many the bus has, whatever is raised, and those behind them are
+      still to be published.
+
+      @raise Error as {!publish} *)
+  val publish_many : ?published:int ref -> 'a t -> 'a array -> unit
 
   (** The first [count] values that lie in an array, one behind the other, of a message of fixed size. It
-      waits. *)
-  val publish_array : 'a t -> bigstring -> count:int -> unit
+      waits, and [published] is as above. What other threads write to the array meanwhile may be published,
+      or what was there before.
+
+      @raise Error as {!publish}, and [Buffer] (no fixed size), [Argument] (the array is too short) *)
+  val publish_array : ?published:int ref -> 'a t -> bigstring -> count:int -> unit
 end
 
 (** Receiving by asking. *)

@@ -240,9 +240,26 @@ let signals_end_every_wait () =
     done
   in
   interrupted "publish" publish_for_ever;
-  interrupted "publish_many" (fun () -> Publisher.publish_many out (Array.make 1000 (Check.trade 1)));
-  let held = Reader.drain reader ignore in
-  Check.true_ "what was interrupted is not published" (held >= 4 && Reader.drain reader ignore = 0);
+  Check.int "before it" 4 (Reader.drain reader ignore);
+  let published = ref (-1) and trades = Array.make 1000 (Check.trade 1) in
+  interrupted "publish_many" (fun () -> Publisher.publish_many ~published out trades);
+  Check.int "what was interrupted is not published" !published (Reader.drain reader ignore);
+  let array = Bigarray.Array1.create Bigarray.char Bigarray.c_layout (3000 * Trade.root_len) in
+  Bigarray.Array1.fill array '\000';
+  let taken = ref 0 in
+  (* It is interrupted in its second piece. *)
+  let take () =
+    while !taken < 2000 do
+      taken := !taken + Reader.drain reader ignore;
+      Thread.delay 0.0001
+    done
+  in
+  let taking = Thread.create take () in
+  interrupted ~once:(fun () -> !taken >= 2000) "publish_array" (fun () ->
+      Publisher.publish_array ~published out array ~count:3000);
+  Thread.join taking;
+  Check.int "of an array" !published (!taken + Reader.drain reader ignore);
+  Check.true_ "some of it" (!published >= 2000 && !published < 3000);
   let goes_on = Atomic.make false and queries = Atomic.make 0 in
   let config = { Holds.goes_on; queries } in
   let tree = Supervisor.start rt (Supervisor.create "holds" [ Supervisor.actor "it" (module Holds) config ]) in

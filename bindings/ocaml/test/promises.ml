@@ -168,6 +168,45 @@ let what_waits_at_a_close_is_called_and_read () =
   Check.wrong "the end" Closed "closed" (fun () -> Reader.poll reader);
   Check.wrong "a wait for what does not come" Closed "closed" (fun () -> Reader.recv reader)
 
+(* More than two wait for room while somebody else writes to the array: what is published is what was there as
+   the call began. *)
+let an_array_may_be_written_to_while_it_is_published () =
+  Runtime.run (Check.runtime ~topic_capacity:2 ()) @@ fun rt ->
+  let reader = Mycelium.reader rt (module Trade) and out = Mycelium.publisher rt (module Trade) in
+  let count = 100 in
+  let array = Bigarray.Array1.create Bigarray.char Bigarray.c_layout (count * Trade.root_len) in
+  for at = 0 to count - 1 do
+    Bytes.iteri (fun byte -> Bigarray.Array1.set array ((at * Trade.root_len) + byte)) (Trade.encode (Check.trade at))
+  done;
+  let publishing = Thread.create (fun () -> Publisher.publish_array out array ~count) () in
+  Check.until "it waits" (fun () -> (Runtime.topic_stats rt (module Trade)).waiting = 2);
+  (* No side of a trade is 255: it is no value any more. *)
+  Bigarray.Array1.fill array '\255';
+  for at = 0 to count - 1 do
+    match Reader.recv ~timeout:Check.watchdog reader with
+    | Some trade -> Check.int "a trade" at (Check.number trade)
+    | None -> failwith "not in time: a trade"
+  done;
+  Thread.join publishing
+
+(* Cannot be encoded from 300 on. *)
+module Up_to_300 = struct
+  include Trade
+
+  let encode trade = if Check.number trade >= 300 then invalid_arg "300" else Trade.encode trade
+end
+
+let what_comes_before_a_value_that_cannot_be_encoded_is_published () =
+  Runtime.run (Check.runtime ()) @@ fun rt ->
+  let reader = Reader.create ~capacity:1000 rt (module Trade) in
+  let out = Mycelium.publisher rt (module Up_to_300) in
+  (match Publisher.publish_many out (Array.init 1000 (fun at -> Check.trade at)) with
+  | () -> failwith "it is an error"
+  | exception Invalid_argument _ -> ());
+  let seen = ref [] in
+  Check.int "published" 300 (Reader.drain reader (fun trade -> seen := Check.number trade :: !seen));
+  Check.true_ "in order" (List.rev !seen = List.init 300 Fun.id)
+
 let () =
   Check.run "published is read in order and once" published_is_read_in_order_and_once;
   Check.run "long messages" long_messages;
@@ -177,4 +216,6 @@ let () =
   Check.run "a publisher waits for room and others run" a_publisher_waits_for_room_and_others_run;
   Check.run "threads publish and each keeps its order" threads_publish_and_each_keeps_its_order;
   Check.run "a drain whose function raises loses nothing" a_drain_whose_function_raises_loses_nothing;
-  Check.run "what waits at a close is called and read" what_waits_at_a_close_is_called_and_read
+  Check.run "what waits at a close is called and read" what_waits_at_a_close_is_called_and_read;
+  Check.run "an array may be written to" an_array_may_be_written_to_while_it_is_published;
+  Check.run "what comes before a value that cannot be encoded" what_comes_before_a_value_that_cannot_be_encoded_is_published
