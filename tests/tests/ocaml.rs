@@ -134,6 +134,11 @@ fn misuse_in_ocaml_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
+fn signals_end_the_waits_for_trees_and_for_a_close_in_ocaml() {
+    passes("waits");
+}
+
+#[test]
 fn the_collector_of_ocaml_moves_what_mycelium_keeps_and_nothing_is_lost() {
     passes("stress");
 }

@@ -52,8 +52,8 @@ enum MyceliumError
     MYCELIUM_ERROR_PANIC = -15,
     // The process was forked after this was made: its threads are not here.
     MYCELIUM_ERROR_FORKED = -16,
-    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
-    // published or told was not; a query may have been received, and may still be answered.
+    // What looks while this thread waits (`mycelium_on_wait`, which says what becomes of it) has ended the
+    // wait.
     MYCELIUM_ERROR_INTERRUPTED = -17,
     // The topology cannot be used: the text has the file, the line, the cause and the remedy.
     MYCELIUM_ERROR_TOPOLOGY = -18,
@@ -373,10 +373,11 @@ int64_t mycelium_publish(MyceliumHandle runtime, uint16_t type_id, const uint8_t
 int64_t mycelium_try_publish(MyceliumHandle runtime, uint16_t type_id, const uint8_t *bytes, size_t len);
 
 // Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
-// waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
-// with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told was not, and a query may have been
-// received, and may still be answered. A language whose signal handlers run between its own instructions
-// runs them there.
+// waits to publish, to tell, for an answer, for a tree or for the end of a runtime; null ends that. Where it
+// returns anything but 0, the call ends with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told
+// was not; a query may have been received, and may still be answered; a tree that was to start is shut
+// down, one that ends or is drained, and a supervisor that was called, go on; a runtime is closed. A
+// language whose signal handlers run between its own instructions runs them there.
 int64_t mycelium_on_wait(MyceliumLook look, void *user);
 
 // Publishes a value of another version than the contract's: `version` and `root_len` say which, and how long

@@ -45,8 +45,8 @@ pub enum MyceliumError {
     Panic = -15,
     /// The process was forked after this was made: its threads are not here.
     Forked = -16,
-    /// What looks while this thread waits (`mycelium_on_wait`) has ended the wait. A message that was to be
-    /// published or told was not; a query may have been received, and may still be answered.
+    /// What looks while this thread waits (`mycelium_on_wait`, which says what becomes of it) has ended the
+    /// wait.
     Interrupted = -17,
     /// The topology cannot be used: the text has the file, the line, the cause and the remedy.
     Topology = -18,

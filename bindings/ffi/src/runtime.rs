@@ -365,10 +365,11 @@ pub unsafe extern "C" fn mycelium_try_publish(
 pub type MyceliumLook = Option<extern "C" fn(user: *mut c_void) -> i32>;
 
 /// Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
-/// waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
-/// with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told was not, and a query may have been
-/// received, and may still be answered. A language whose signal handlers run between its own instructions
-/// runs them there.
+/// waits to publish, to tell, for an answer, for a tree or for the end of a runtime; null ends that. Where it
+/// returns anything but 0, the call ends with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told
+/// was not; a query may have been received, and may still be answered; a tree that was to start is shut
+/// down, one that ends or is drained, and a supervisor that was called, go on; a runtime is closed. A
+/// language whose signal handlers run between its own instructions runs them there.
 #[unsafe(no_mangle)]
 pub extern "C" fn mycelium_on_wait(look: MyceliumLook, user: *mut c_void) -> i64 {
     guard(|| {

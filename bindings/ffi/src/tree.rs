@@ -177,7 +177,7 @@ pub unsafe extern "C" fn mycelium_tree_ended(
     len: usize,
 ) -> i64 {
     guard(|| {
-        let ended = self::tree(tree)?.end_reason(Duration::from_millis(limit_ms));
+        let ended = self::tree(tree)?.ended(Duration::from_millis(limit_ms))?;
         let Some(why) = ended else { return Ok(0) };
         if !reason.is_null() {
             // SAFETY: it is not null, so the caller has passed room for so many bytes.

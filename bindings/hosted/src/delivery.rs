@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mycelium::{ThreadHooks, WireDelivery, WireMessage, WireSubscriber, WireTopics};
 
 use crate::runtime::STACK_BYTES;
-use crate::wait::Parking;
+use crate::wait::{Ending, Parking};
 use crate::{Error, Failure};
 
 /// How many messages of one subscription are delivered before another one has its turn (messages).
@@ -152,11 +152,11 @@ impl Delivery {
         lock(&self.post.orders).known.iter().any(|known| known.topics.takes(topic))
     }
 
-    /// Delivers what has stamps up to `last`, and ends; whether it has within `limit`.
-    pub(crate) fn finish(&self, last: u64, limit: Duration) -> bool {
+    /// Delivers what has stamps up to `last`, and ends; whether it has in its time.
+    pub(crate) fn finish(&self, last: u64, ending: &Ending, grace: Duration) -> bool {
         lock(&self.post.orders).last = Some(last);
         self.post.tell();
-        let ended = self.wait_end(limit);
+        let ended = self.wait_end(ending, grace);
         if !ended {
             self.stop();
         }
@@ -171,19 +171,9 @@ impl Delivery {
         self.post.changed.notify_all();
     }
 
-    /// Whether it has ended within `limit`.
-    pub(crate) fn wait_end(&self, limit: Duration) -> bool {
-        let deadline = Instant::now().checked_add(limit);
-        let mut orders = lock(&self.post.orders);
-        while !orders.ended {
-            let left = deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.post.changed.wait_timeout(orders, left);
-            orders = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+    /// Whether it has ended in this time.
+    pub(crate) fn wait_end(&self, ending: &Ending, grace: Duration) -> bool {
+        ending.wait_while(&self.post.changed, &self.post.orders, grace, |orders| orders.ended)
     }
 
     /// How many callbacks have failed, and how the last one.

@@ -76,6 +76,11 @@ pub enum Error {
     Interrupted,
     /// It has ended the wait for an answer: the query may have been received, and may still be answered.
     AskInterrupted,
+    /// It has ended the wait for actors, and what was begun goes on.
+    WaitInterrupted {
+        /// What becomes of it.
+        after: &'static str,
+    },
     /// A tree was not started.
     Start(StartError),
     /// A supervisor refused a call.
@@ -142,7 +147,7 @@ pub enum ErrorKind {
     System = 12,
     /// An argument makes no sense.
     Argument = 13,
-    /// See [`Error::Interrupted`] and [`Error::AskInterrupted`].
+    /// See [`Error::Interrupted`], [`Error::AskInterrupted`] and [`Error::WaitInterrupted`].
     Interrupted = 17,
     /// See [`Error::Topology`].
     Topology = 18,
@@ -205,7 +210,7 @@ impl Error {
             Self::Topology(_) => ErrorKind::Topology,
             Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
-            Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
+            Self::Interrupted | Self::AskInterrupted | Self::WaitInterrupted { .. } => ErrorKind::Interrupted,
             Self::Answer(_) | Self::Callback(_) | Self::ActorsRun => ErrorKind::Callback,
         }
     }
@@ -273,6 +278,7 @@ impl fmt::Display for Error {
                 "the wait for an answer was interrupted: the query may have been received and may still be answered, so ask \
                  again only what does no harm twice",
             ),
+            Self::WaitInterrupted { after } => write!(f, "the wait was interrupted, and {after}"),
             Self::Start(error) => error.fmt(f),
             Self::Call(error) => error.fmt(f),
             Self::NoAddress { path } => write!(

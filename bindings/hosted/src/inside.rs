@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium::ThreadHooks;
 use tokio::runtime::Handle;
 
-use crate::wait::take_timers_of;
+use crate::wait::{Ending, take_timers_of};
 
 /// The language's hooks, and which threads call its code.
 pub(crate) struct Inside {
@@ -30,9 +30,8 @@ impl Inside {
     }
 
     /// Waits until no thread calls the language's code any more; whether none does by then.
-    pub(crate) fn wait_end(&self, limit: Duration) -> bool {
-        let waited = self.one_ended.wait_timeout_while(self.threads(), limit, |threads| !threads.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+    pub(crate) fn wait_end(&self, ending: &Ending, grace: Duration) -> bool {
+        ending.wait_while(&self.one_ended, &self.threads, grace, |threads| threads.is_empty())
     }
 
     fn threads(&self) -> MutexGuard<'_, HashSet<ThreadId>> {

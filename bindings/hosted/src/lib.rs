@@ -56,4 +56,4 @@ pub use records::{RECORD_HEADER_LEN, Record, records};
 pub use runtime::{CLOSE_DEADLINE, Runtime};
 pub use scope::Scope;
 pub use tree::HostedTree;
-pub use wait::on_wait;
+pub use wait::{looking, on_wait};

@@ -21,7 +21,7 @@ use crate::delivery::{CallbackId, Delivery};
 use crate::error::{Failure, PublishedSome};
 use crate::inside::Inside;
 use crate::reader::OpenReader;
-use crate::wait::{block_looking, block_on, end_threads};
+use crate::wait::{Ending, block_beside, block_looking, block_on, end_threads};
 use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 
 /// How long [`Runtime::close`] waits unless told otherwise.
@@ -327,11 +327,12 @@ impl Runtime {
     /// Starts a tree, and waits until all its children run.
     ///
     /// # Errors
-    /// [`Error::Start`], [`Error::Closed`].
+    /// [`Error::Start`], [`Error::Closed`]; [`Error::WaitInterrupted`], and the tree is shut down.
     pub fn start(&self, tree: Builder) -> Result<HostedTree, Error> {
         self.check_open()?;
         let _entered = self.enter();
-        let tree = Arc::new(block_on(tree.start(&self.shared.bus)).map_err(Error::Start)?);
+        let starting = async { tree.start(&self.shared.bus).await.map_err(Error::Start) };
+        let tree = Arc::new(block_beside("the tree is shut down: it was not started", starting)?);
         if self.shared.is_guest {
             let mut trees = lock(&self.shared.trees);
             trees.retain(|tree| tree.upgrade().is_some_and(|tree| tree.end_reason().is_none()));
@@ -404,45 +405,50 @@ impl Runtime {
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
     /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end, and
-    /// [`Error::ActorsRun`] that only actors in trees of the program have not ended. It is
-    /// closed all the same.
+    /// [`Error::ActorsRun`] that only actors in trees of the program have not ended.
+    /// [`Error::WaitInterrupted`]: see [`on_wait`](crate::on_wait). It is closed all the same.
     pub fn close(&self, limit: Duration) -> Result<(), Error> {
         self.check_outside("to close the runtime")?;
         let first = !self.shared.closed.swap(true, Ordering::SeqCst);
-        let deadline = Instant::now().checked_add(limit);
-        let left = || deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let ending = Ending::within(limit);
         let delivery = lock(&self.shared.delivery).clone();
         if !first {
-            let finished = delivery.is_none_or(|delivery| delivery.wait_end(left()));
-            let ended = self.shared.hooks.wait_end(left());
-            return self.shared.said(finished, ended, Ok(()));
+            let finished = delivery.is_none_or(|delivery| delivery.wait_end(&ending, Duration::ZERO));
+            let ended = self.shared.hooks.wait_end(&ending, Duration::ZERO);
+            let said = self.shared.said(finished, ended, Ok(()));
+            return if ending.is_interrupted() { Err(CLOSE_INTERRUPTED) } else { said };
         }
-        let ended = self.end_actors(left);
+        let ended = self.end_actors(&ending);
         self.shared.own_ended.store(ended.is_ok(), Ordering::SeqCst);
         // A bus of its own is shut down: nothing comes later.
         let last = if self.shared.is_guest { self.shared.bus.take_stamp() } else { u64::MAX };
-        let finished = delivery.is_none_or(|delivery| delivery.finish(last, left().max(GRACE)));
+        let finished = delivery.is_none_or(|delivery| delivery.finish(last, &ending, GRACE));
         // Those of actors end a little after them.
-        let threads_ended = self.shared.hooks.wait_end(left().max(GRACE));
+        let threads_ended = self.shared.hooks.wait_end(&ending, GRACE);
         let said = self.shared.said(finished, threads_ended, ended);
         self.shared.gave_up.store(matches!(said, Err(Error::Callback(_))), Ordering::SeqCst);
         self.shared.stop_readers(GRACE);
         if let Some(threads) = lock(&self.shared.owned).take() {
-            end_threads(threads, left().max(GRACE));
+            end_threads(threads, ending.left().max(GRACE));
         }
-        said
+        if ending.is_interrupted() { Err(CLOSE_INTERRUPTED) } else { said }
     }
 
-    /// Ends them in the time that is `left`, which is that of all trees together.
-    fn end_actors(&self, left: impl Fn() -> Duration) -> Result<(), Error> {
+    /// Ends them in the time that is left, which is that of all trees together.
+    fn end_actors(&self, ending: &Ending) -> Result<(), Error> {
         let _entered = self.enter();
         if !self.shared.is_guest {
-            return block_on(self.shared.bus.shutdown_within(left())).map_err(Error::Shutdown);
+            let bus = &self.shared.bus;
+            let ended = ending.block_on(bus.shutdown_within(ending.left()));
+            // Once it was interrupted nothing is waited for, and the rest is done all the same.
+            let ended = ended.unwrap_or_else(|| block_on(bus.shutdown_within(Duration::ZERO)));
+            return ended.map_err(Error::Shutdown);
         }
         let trees = std::mem::take(&mut *lock(&self.shared.trees));
         let mut missed = Vec::new();
         for tree in trees.iter().rev().filter_map(Weak::upgrade) {
-            if let Err(error) = block_on(tree.shutdown_within(left())) {
+            let ended = ending.block_on(tree.shutdown_within(ending.left()));
+            if let Err(error) = ended.unwrap_or_else(|| block_on(tree.shutdown_within(Duration::ZERO))) {
                 missed.push(error);
             }
         }
@@ -476,6 +482,9 @@ impl Runtime {
         self.shared.handle.enter()
     }
 }
+
+const CLOSE_INTERRUPTED: Error =
+    Error::WaitInterrupted { after: "the runtime is closed; what had not ended by then was not waited for" };
 
 /// How long a callback or a look at messages may take to return once the runtime closes, whatever the limit.
 const GRACE: Duration = Duration::from_millis(100);

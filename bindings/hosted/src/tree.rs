@@ -6,7 +6,7 @@ use std::time::Duration;
 use mycelium::Tree;
 use mycelium::tree::{CallError, Child, ChildInfo, Drained, ExitReason};
 
-use crate::wait::{block_on, within};
+use crate::wait::{block_beside, looking_within, within};
 use crate::{Address, Error, HostedActor, Runtime};
 
 /// A running supervision tree, whose calls block: see [`Runtime::start`]. Dropping the last handle of it
@@ -80,11 +80,14 @@ impl HostedTree {
     /// Ends the tree, its children in reverse order, within `limit`; what is left then is killed.
     ///
     /// # Errors
-    /// [`Error::Killed`] names who was killed, and says if the tree goes on all the same; [`Error::Inside`].
+    /// [`Error::Killed`] names who was killed, and says if the tree goes on all the same; [`Error::Inside`];
+    /// [`Error::WaitInterrupted`], and the tree goes on to end.
     pub fn shutdown(&self, limit: Duration) -> Result<(), Error> {
         self.runtime.check_outside("to shut a tree down")?;
         let _entered = self.runtime.enter();
-        block_on(self.tree.shutdown_within(limit)).map_err(|error| Error::Killed(vec![error]))
+        let ending =
+            async { self.tree.shutdown_within(limit).await.map_err(|error| Error::Killed(vec![error])) };
+        block_beside("the tree goes on to end", ending)
     }
 
     /// Ends the tree and loses nothing that is queued, if that can be done within `limit`: see
@@ -92,17 +95,33 @@ impl HostedTree {
     ///
     /// # Errors
     /// [`Error::Drain`] says what was not done; the tree has ended all the same, unless it says otherwise.
-    /// [`Error::Inside`].
+    /// [`Error::Inside`]; [`Error::WaitInterrupted`], and sources that were stopped stay so.
     pub fn drain(&self, limit: Duration) -> Result<Drained, Error> {
         self.runtime.check_outside("to drain a tree")?;
         let _entered = self.runtime.enter();
-        block_on(self.tree.drain(limit)).map_err(|error| Error::Drain(Box::new(error)))
+        let draining = async { self.tree.drain(limit).await.map_err(|error| Error::Drain(Box::new(error))) };
+        block_beside("what it had stopped stays so: shut the tree down, or drain it again", draining)
     }
 
     /// Why it has ended, if it has, or does within `limit`.
     #[must_use]
     pub fn end_reason(&self, limit: Duration) -> Option<ExitReason> {
         self.tree.end_reason().or_else(|| within(limit, self.tree.ended()))
+    }
+
+    /// The same while what looks on this thread may end the wait: see [`on_wait`](crate::on_wait).
+    ///
+    /// # Errors
+    /// [`Error::WaitInterrupted`].
+    pub fn ended(&self, limit: Duration) -> Result<Option<ExitReason>, Error> {
+        if let Some(reason) = self.tree.end_reason() {
+            return Ok(Some(reason));
+        }
+        match looking_within(limit, async { Ok(self.tree.ended().await) }) {
+            None => Ok(None),
+            Some(Ok(reason)) => Ok(Some(reason)),
+            Some(Err(_)) => Err(Error::WaitInterrupted { after: "the tree goes on" }),
+        }
     }
 
     fn call<T>(
@@ -112,6 +131,6 @@ impl HostedTree {
     ) -> Result<T, Error> {
         self.runtime.check_outside(what)?;
         let _entered = self.runtime.enter();
-        block_on(call).map_err(Error::Call)
+        block_beside("the supervisor does it all the same", async { call.await.map_err(Error::Call) })
     }
 }

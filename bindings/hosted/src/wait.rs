@@ -1,11 +1,11 @@
 //! Waiting for futures on threads of any kind.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -30,10 +30,11 @@ type Look = Rc<dyn Fn() -> bool>;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Has `look` called on this thread about every 50 ms from now on, while a call of it waits to publish, to
-/// tell or for an answer. Where it returns `true`, the wait ends: with [`Error::Interrupted`], and what was
-/// to be published or told was not; or with [`Error::AskInterrupted`], and a query may have been received. A
-/// language whose signal handlers run between its own instructions runs them there. `look` may make such
-/// calls itself. `None` ends it.
+/// tell, for an answer, for a tree or for the end of a runtime. Where it returns `true`, the wait ends: with
+/// [`Error::Interrupted`], and what was to be published or told was not; with [`Error::AskInterrupted`], and
+/// a query may have been received; or with [`Error::WaitInterrupted`], and what was begun goes on. A language
+/// whose signal handlers run between its own instructions runs them there. `look` may make such calls itself.
+/// `None` ends it.
 ///
 /// ```
 /// # let runtime = mycelium_hosted::Runtime::builder()
@@ -47,6 +48,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// ```
 pub fn on_wait(look: Option<Rc<dyn Fn() -> bool>>) {
     LOOK.with(|slot| *slot.borrow_mut() = look);
+}
+
+/// The same for the time of `work`.
+pub fn looking<R>(look: Rc<dyn Fn() -> bool>, work: impl FnOnce() -> R) -> R {
+    struct Before(Option<Look>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            on_wait(self.0.take());
+        }
+    }
+    let _before = Before(LOOK.with(|slot| slot.borrow_mut().replace(look)));
+    work()
 }
 
 /// This thread waits by the timers of that runtime from now on.
@@ -188,6 +201,17 @@ pub(crate) fn block_looking<T>(work: impl Future<Output = Result<T, Error>>) -> 
     }
 }
 
+/// The same where what was begun goes on without this thread, as `after` says.
+pub(crate) fn block_beside<T>(
+    after: &'static str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    block_looking(work).map_err(|error| match error {
+        Error::Interrupted => Error::WaitInterrupted { after },
+        error => error,
+    })
+}
+
 /// What is ready at once, where to wait would be to wait for this very thread.
 pub(crate) fn at_once<F: Future>(work: F) -> Option<F::Output> {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
@@ -217,6 +241,76 @@ pub(crate) fn looking_within<T>(
         Waited::Ready(done) => Some(done),
         Waited::Interrupted => Some(Err(Error::Interrupted)),
         Waited::TimedOut | Waited::Stopped => None,
+    }
+}
+
+/// The time of something that ends in several steps, and what looks on the thread that waits for all of them.
+pub(crate) struct Ending {
+    limit: Duration,
+    deadline: Option<Instant>,
+    look: Option<Look>,
+    interrupted: Cell<bool>,
+}
+
+impl Ending {
+    pub(crate) fn within(limit: Duration) -> Self {
+        let look = LOOK.with(|look| look.borrow().clone());
+        Self { limit, deadline: Instant::now().checked_add(limit), look, interrupted: Cell::new(false) }
+    }
+
+    /// How long is left: nothing where the wait was interrupted.
+    pub(crate) fn left(&self) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        if self.is_interrupted() { Duration::ZERO } else { self.deadline.map_or(self.limit, left) }
+    }
+
+    /// Whether what looks has ended the wait.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    /// Keeps this thread until `work` is ready; `None`: it was interrupted.
+    pub(crate) fn block_on<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        let look = self.look.as_ref().filter(|_| !self.is_interrupted());
+        match Arc::new(Parking::default()).wait_looking(None, None, look, |cx| work.as_mut().poll(cx)) {
+            Waited::Ready(done) => Some(done),
+            Waited::TimedOut | Waited::Stopped | Waited::Interrupted => {
+                self.interrupted.set(true);
+                None
+            }
+        }
+    }
+
+    /// Waits until it is so, for what is left and at least for `grace`; whether it is.
+    pub(crate) fn wait_while<T>(
+        &self,
+        changed: &Condvar,
+        state: &Mutex<T>,
+        grace: Duration,
+        mut is_so: impl FnMut(&mut T) -> bool,
+    ) -> bool {
+        let deadline = Instant::now().checked_add(self.left().max(grace));
+        loop {
+            let look = self.look.as_ref().filter(|_| !self.is_interrupted());
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let turn = left.into_iter().chain(look.map(|_| LOOK_EVERY)).min().unwrap_or(self.limit);
+            let guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = changed.wait_timeout_while(guard, turn, |state| !is_so(state));
+            let (mut guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if is_so(&mut guard) {
+                return true;
+            }
+            // What looks may use what is locked.
+            drop(guard);
+            if left.is_some_and(|left| left <= turn) {
+                return false;
+            }
+            if look.is_some_and(|look| look()) {
+                self.interrupted.set(true);
+                return false;
+            }
+        }
     }
 }
 

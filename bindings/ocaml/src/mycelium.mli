@@ -166,7 +166,8 @@ module Runtime : sig
       it returns, no callback runs. Closing twice does nothing; what uses a closed runtime is an error.
 
       @raise Error [Inside] from a callback or an actor, and nothing is closed; [Tree] names actors that did
-      not end in time, [Callback] says that a callback has not returned: it is closed all the same. *)
+      not end in time, [Callback] says that a callback has not returned: it is closed all the same, and so it
+      is where a handler of a signal raises. *)
   val close : ?deadline:float -> t -> unit
 
   (** [run runtime work] is [work runtime], and closes it then, also when [work] raises. *)

@@ -64,6 +64,28 @@ let grown_since before ~most what =
       Printf.printf "%s: %d KiB more\n" what grown;
       if grown >= most then failwith (Printf.sprintf "%s: %d KiB are allowed" what most)
 
+exception Interrupted
+
+(* A signal for the thread that waits: in a moment, and when this holds. *)
+let interrupt_soon holds =
+  Sys.set_signal Sys.sigusr1 (Signal_handle (fun _ -> raise Interrupted));
+  let signal () =
+    ignore (Thread.sigmask SIG_BLOCK [ Sys.sigusr1 ]);
+    until "what is interrupted" holds;
+    Thread.delay 0.3;
+    Unix.kill (Unix.getpid ()) Sys.sigusr1
+  in
+  ignore (Thread.create signal ())
+
+(* On a busy machine the signal may come before the call, where nothing is said to hold in it. *)
+let interrupted ?(once = fun () -> true) what call =
+  match
+    interrupt_soon once;
+    call ()
+  with
+  | _ -> failwith (what ^ " came to its end")
+  | exception Interrupted -> ()
+
 let run name test =
   match test () with
   | () -> Printf.printf "%s: fine\n%!" name

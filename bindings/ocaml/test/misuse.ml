@@ -174,33 +174,11 @@ let a_child_of_fork () =
       | _, Unix.WEXITED 0 -> Publisher.publish out (Check.trade 1)
       | _ -> failwith "the child has failed")
 
-exception Interrupted
-
-(* A signal for the thread that waits: in a moment, and when this holds. *)
-let interrupt_soon holds =
-  Sys.set_signal Sys.sigusr1 (Signal_handle (fun _ -> raise Interrupted));
-  let signal () =
-    ignore (Thread.sigmask SIG_BLOCK [ Sys.sigusr1 ]);
-    Check.until "what is interrupted" holds;
-    Thread.delay 0.3;
-    Unix.kill (Unix.getpid ()) Sys.sigusr1
-  in
-  ignore (Thread.create signal ())
-
-(* On a busy machine the signal may come before the call, where nothing is said to hold in it. *)
-let interrupted ?(once = fun () -> true) what call =
-  match
-    interrupt_soon once;
-    call ()
-  with
-  | _ -> failwith (what ^ " came to its end")
-  | exception Interrupted -> ()
-
 let signals_are_handled_while_one_waits () =
   Runtime.run (Check.runtime ()) @@ fun rt ->
   let reader = Mycelium.reader rt (module Trade) in
   ignore (Mycelium.subscribe rt (module Trade) ignore);
-  interrupted "recv" (fun () -> Reader.recv reader);
+  Check.interrupted "recv" (fun () -> Reader.recv reader);
   Publisher.publish (Mycelium.publisher rt (module Trade)) (Check.trade 1);
   Check.true_ "it goes on" (Reader.recv ~timeout:Check.watchdog reader <> None)
 
@@ -239,10 +217,10 @@ let signals_end_every_wait () =
       Publisher.publish out (Check.trade 1)
     done
   in
-  interrupted "publish" publish_for_ever;
+  Check.interrupted "publish" publish_for_ever;
   Check.int "before it" 4 (Reader.drain reader ignore);
   let published = ref (-1) and trades = Array.make 1000 (Check.trade 1) in
-  interrupted "publish_many" (fun () -> Publisher.publish_many ~published out trades);
+  Check.interrupted "publish_many" (fun () -> Publisher.publish_many ~published out trades);
   Check.int "what was interrupted is not published" !published (Reader.drain reader ignore);
   let array = Bigarray.Array1.create Bigarray.char Bigarray.c_layout (3000 * Trade.root_len) in
   Bigarray.Array1.fill array '\000';
@@ -255,7 +233,7 @@ let signals_end_every_wait () =
     done
   in
   let taking = Thread.create take () in
-  interrupted ~once:(fun () -> !taken >= 2000) "publish_array" (fun () ->
+  Check.interrupted ~once:(fun () -> !taken >= 2000) "publish_array" (fun () ->
       Publisher.publish_array ~published out array ~count:3000);
   Thread.join taking;
   Check.int "of an array" !published (!taken + Reader.drain reader ignore);
@@ -265,10 +243,10 @@ let signals_end_every_wait () =
   let tree = Supervisor.start rt (Supervisor.create "holds" [ Supervisor.actor "it" (module Holds) config ]) in
   let it = Address.find rt "holds/it" in
   let once () = Atomic.get queries = 1 in
-  interrupted ~once "ask" (fun () -> Address.ask it (module Trade) (Check.trade 1) (module News));
-  interrupted "ask for a while" (fun () ->
+  Check.interrupted ~once "ask" (fun () -> Address.ask it (module Trade) (Check.trade 1) (module News));
+  Check.interrupted "ask for a while" (fun () ->
       Address.ask ~timeout:Check.watchdog it (module Trade) (Check.trade 1) (module News));
-  interrupted "tell" (fun () ->
+  Check.interrupted "tell" (fun () ->
       while true do
         Address.tell it (module Trade) (Check.trade 1)
       done);

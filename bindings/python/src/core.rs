@@ -17,7 +17,7 @@ use crate::errors::{self, Class};
 use crate::host::{Host, Kinds, UntilClosed};
 use crate::rust_actors::RustActors;
 use crate::subscription::Inlet;
-use crate::wait::{Waited, until};
+use crate::wait::{self, Waited, until};
 
 /// What the runtime and all that it has handed out share.
 pub(crate) struct Core {
@@ -132,6 +132,15 @@ impl Core {
     pub(crate) fn waits(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(self)
+    }
+
+    /// Does something in the midst of a wait, which does not count meanwhile: a signal handler may close the
+    /// runtime.
+    pub(crate) fn aside<R>(&self, what: impl FnOnce() -> R) -> R {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        let done = what();
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        done
     }
 
     /// Keeps a tree until the runtime closes, or the tree has ended.
@@ -256,7 +265,12 @@ impl Core {
 
     /// Ends everything: see `hosted::Runtime::close`. A second call does nothing.
     pub(crate) fn close(&self, py: Python<'_>, limit: Duration) -> PyResult<()> {
-        py.detach(|| self.close_detached(limit)).map_err(|error| errors::of(py, &error))
+        if self.is_forked() {
+            return Ok(());
+        }
+        let closed = wait::hearing(py, |look| look(), || self.hosted.close(limit));
+        py.detach(|| self.let_go(limit));
+        closed
     }
 
     /// The same on a thread that has not the interpreter, and needs none.
@@ -265,29 +279,33 @@ impl Core {
             return Ok(());
         }
         let closed = self.hosted.close(limit);
+        self.let_go(limit);
+        closed
+    }
+
+    /// Once it is closed: lets go of what it has handed out.
+    fn let_go(&self, limit: Duration) {
         if !self.hosted.is_closed() {
-            return closed;
+            return;
         }
         self.over.store(!self.hosted.is_guest(), Ordering::Release);
         let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
         drop(trees);
+        let begun = Instant::now();
         if self.hosted.is_guest() {
             let inlets = std::mem::take(&mut *self.inlets.lock().unwrap_or_else(PoisonError::into_inner));
-            let begun = Instant::now();
             for inlet in inlets.iter().filter_map(Weak::upgrade) {
                 while !inlet.leave() && begun.elapsed() < limit {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
             // The bus goes on and so do the actors in the program's trees, as does the interpreter.
-            return closed;
+            return;
         }
         // A thread that waits sees the end of its bus, and is back in Python before the interpreter ends.
-        let begun = Instant::now();
         while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
-        closed
     }
 }
 

@@ -8,7 +8,7 @@ use mycelium_hosted::{Error, HostedTree};
 use pyo3::prelude::*;
 
 use crate::core::Core;
-use crate::{errors, wait};
+use crate::wait;
 
 /// A running supervision tree.
 #[pyclass(frozen, module = "mycelium._native")]
@@ -27,12 +27,11 @@ impl Tree {
     /// Waits detached: the actors of the tree need the interpreter meanwhile.
     fn wait<T: Send>(
         py: Python<'_>,
-        core: &Core,
+        core: &Arc<Core>,
         call: impl FnOnce() -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         core.open(py)?;
-        let _waits = core.waits();
-        py.detach(call).map_err(|error| errors::of(py, &error))
+        wait::detached(py, core, call)
     }
 }
 

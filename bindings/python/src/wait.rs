@@ -1,15 +1,19 @@
 //! Waiting on a Python thread: detached, and in slices, so that signals are heard.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use mycelium_hosted::{Error, looking};
 use pyo3::prelude::*;
 
 use crate::core::Core;
+use crate::errors;
 
 /// How long a thread waits before it looks for signals and for whoever closes what it waits on.
 const SLICE: Duration = Duration::from_millis(20);
@@ -80,6 +84,50 @@ where
             return Ok(Waited::TimedOut);
         }
     }
+}
+
+/// Calls what waits on this thread for actors. Python's other threads run meanwhile, and signal handlers on
+/// the main thread.
+///
+/// # Errors
+/// Those of the call, and those of [`until`]: what was begun goes on then.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    core: &Arc<Core>,
+    call: impl FnOnce() -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let of_look = Arc::clone(core);
+    hearing(
+        py,
+        move |look| of_look.aside(look),
+        || {
+            let _waits = core.waits();
+            call()
+        },
+    )
+}
+
+/// The same where the wait does not count: whoever closes the runtime waits for none that does so too.
+/// `around` calls each look.
+pub(crate) fn hearing<T: Send>(
+    py: Python<'_>,
+    around: impl Fn(&dyn Fn() -> bool) -> bool + Send + 'static,
+    call: impl FnOnce() -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let (done, raised) = py.detach(move || {
+        let raised = Rc::new(RefCell::new(None));
+        let told = Rc::clone(&raised);
+        let hears = move |py: Python<'_>| {
+            let error = py.check_signals().and_then(|()| hear(py)).err();
+            let ends = error.is_some();
+            *told.borrow_mut() = error;
+            ends
+        };
+        // An interpreter that ends has no handlers any more.
+        let look = move || around(&|| Python::try_attach(&hears).unwrap_or(false));
+        (looking(Rc::new(look), call), raised.take())
+    });
+    raised.map_or_else(|| done.map_err(|error| errors::of(py, &error)), Err)
 }
 
 /// Has an exception come up that another thread has set in this one: the interpreter looks for one where it

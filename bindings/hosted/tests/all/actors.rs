@@ -390,6 +390,39 @@ fn an_interrupted_ask_says_that_its_query_may_have_been_received() {
     runtime.close(WATCHDOG).unwrap();
 }
 
+#[test]
+fn an_interrupted_wait_for_a_tree_or_a_close_leaves_what_goes_on() {
+    let (runtime, released, asked) = (runtime(), Arc::new(AtomicBool::new(false)), Log::default());
+    let (of_actor, heard) = (Arc::clone(&released), asked.clone());
+    let spec = ActorSpec::new(move || {
+        Ok(Box::new(Counting(heard.clone(), Silent(Arc::clone(&of_actor)))) as Box<dyn Behavior>)
+    });
+    let tree = runtime.start(root().child(runtime.child("silent", spec))).unwrap();
+    let silent = tree.address("root/silent").unwrap();
+    let asking = std::thread::spawn({
+        let query = encoded(&runtime, 10, &tick(1));
+        move || silent.ask(query, Some(WATCHDOG)).is_ok()
+    });
+    until("it is asked", || asked.len() == 1);
+    let look = || std::rc::Rc::new(|| true) as std::rc::Rc<dyn Fn() -> bool>;
+    let after = |error: Error| match error {
+        Error::WaitInterrupted { after } => after,
+        error => panic!("{error}"),
+    };
+    mycelium_hosted::looking(look(), || {
+        assert_eq!(after(tree.ended(Duration::MAX).unwrap_err()), "the tree goes on");
+        let known = after(tree.shutdown(WATCHDOG).unwrap_err());
+        assert_eq!(known, "the tree goes on to end");
+    });
+    assert_eq!(tree.ended(Duration::from_millis(60)), Ok(None), "nothing looks any more");
+    released.store(true, Ordering::SeqCst);
+    assert!(tree.ended(WATCHDOG).unwrap().is_some());
+    asking.join().unwrap();
+    let closed = mycelium_hosted::looking(look(), || runtime.close(WATCHDOG));
+    assert!(closed.is_ok() || after(closed.unwrap_err()).starts_with("the runtime is closed"));
+    assert!(runtime.is_closed());
+}
+
 /// Writes down what it is asked.
 struct Counting(Log, Silent);
 impl Behavior for Counting {

@@ -259,6 +259,9 @@ def _at_exit() -> None:
             runtime.close(_CLOSE_LIMIT_S)
         except ShutdownError as error:
             logger.error("at the exit of the interpreter: %s", error)
+        except BaseException as error:
+            # Ctrl-C, or what another handler of a signal raises: it is closed, and the others are to be.
+            logger.error("at the exit of the interpreter: %s was not waited for, after %r", runtime, error)
     # A thread that comes back to Python after the interpreter has gone would take the process down.
     if not _threads.end_all(_END_LIMIT_S):
         logger.error("a handler or callback still waits outside of Python: the process ends without it")
