@@ -306,7 +306,7 @@ extern "C" {
 const char *mycelium_error(void);
 
 // Says why the callback that runs on this thread fails; it returns what this returns, which is not 0. The
-// text is copied. An actor's text is the reason of its end.
+// text is copied; bytes of it that are not UTF-8 are replaced. An actor's text is the reason of its end.
 int32_t mycelium_fail(const char *text);
 
 // Frees a handle of any kind. A runtime is closed (5 s at most, see `mycelium_runtime_close`), a reader and

@@ -135,12 +135,12 @@ pub extern "C" fn mycelium_error() -> *const c_char {
 }
 
 /// Says why the callback that runs on this thread fails; it returns what this returns, which is not 0. The
-/// text is copied. An actor's text is the reason of its end.
+/// text is copied; bytes of it that are not UTF-8 are replaced. An actor's text is the reason of its end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_fail(text: *const c_char) -> i32 {
     // SAFETY: the caller passes null or a text that ends with a zero byte.
-    let text = unsafe { pointers::text(text, "text") };
-    let text = text.map_or_else(|_| "a failure whose text is not UTF-8".to_owned(), str::to_owned);
+    let text = unsafe { pointers::lossy(text) };
+    let text = text.unwrap_or_else(|| "a failure whose text is null (`mycelium_fail`)".to_owned());
     let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text));
     1
 }

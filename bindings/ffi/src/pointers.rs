@@ -84,6 +84,12 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str
     text.to_str().map_err(|_| Fault::argument(format!("`{what}` is not UTF-8")))
 }
 
+/// A text that ends with a zero byte, as far as it is UTF-8. `None` for null.
+pub(crate) unsafe fn lossy(text: *const c_char) -> Option<String> {
+    // SAFETY: it is not null, and by the rule of this module it ends with a zero byte.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
 /// So many bytes. Null is none, if they are 0.
 pub(crate) unsafe fn bytes<'a>(bytes: *const u8, len: usize, what: &str) -> Result<&'a [u8], Fault> {
     check_len(len, what)?;

@@ -19,12 +19,18 @@ use crate::Error;
 thread_local! {
     /// Whose timers count for what this thread waits for: those of a runtime that it drives itself stand
     /// still meanwhile.
-    static TIMERS: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    static TIMERS: RefCell<Option<OfProcess>> = const { RefCell::new(None) };
     /// What looks whether a wait of this thread is to end.
     static LOOK: RefCell<Option<Look>> = const { RefCell::new(None) };
 }
 
 type Look = Rc<dyn Fn() -> bool>;
+
+/// Timers, and whose they are: in a child that was forked on this thread they stand still for ever.
+struct OfProcess {
+    timers: Handle,
+    process: u32,
+}
 
 /// How long a thread waits at most between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -64,7 +70,8 @@ pub fn looking<R>(look: Rc<dyn Fn() -> bool>, work: impl FnOnce() -> R) -> R {
 
 /// This thread waits by the timers of that runtime from now on.
 pub(crate) fn take_timers_of(handle: &Handle) {
-    TIMERS.with(|timers| *timers.borrow_mut() = Some(handle.clone()));
+    let of_process = OfProcess { timers: handle.clone(), process: std::process::id() };
+    TIMERS.with(|timers| *timers.borrow_mut() = Some(of_process));
 }
 
 /// Where one thread at a time sleeps.
@@ -127,7 +134,11 @@ impl Parking {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let waker = Waker::from(Arc::clone(self));
         let mut cx = Context::from_waker(&waker);
-        let timers = TIMERS.with(|timers| timers.borrow().clone());
+        let timers = TIMERS.with(|timers| {
+            let timers = timers.borrow();
+            let own = timers.as_ref().filter(|of| of.process == std::process::id());
+            own.map(|of| of.timers.clone())
+        });
         let _entered = timers.as_ref().map(Handle::enter);
         // It takes no part in the budget of a task, which is not refilled before the code returns.
         let mut work = pin!(unconstrained(poll_fn(|cx| poll(cx))));

@@ -81,6 +81,30 @@ static void waits_for(pid_t child, const char *what) {
     }
 }
 
+static int32_t never_returns(void *state, const MyceliumMessage *message) {
+    (void)state, (void)message;
+    atomic_store(&inside, 2);
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* What has a limit there waits by timers of the child, and not by those of the parent, which stand still. */
+static void limits_are_kept(void) {
+    MyceliumHandle own, desk, it, to;
+    alarm(30); /* A watchdog. */
+    EXPECT(mycelium_runtime_create(TABLE, NULL, &own), 0);
+    MyceliumActor actor = {.size = sizeof actor, .user = &runtime, .create = makes, .told = never_returns};
+    EXPECT(mycelium_supervisor_create("own", &desk), 0);
+    EXPECT(mycelium_supervisor_add_actor(desk, own, "one", &actor), 0);
+    EXPECT(mycelium_tree_start(own, desk, &it), 0);
+    EXPECT(mycelium_address(own, "own/one", &to), 0);
+    EXPECT(mycelium_tell(to, TICK, BYTES, sizeof VALUE), 0);
+    while (atomic_load(&inside) != 2)
+        usleep(1000);
+    EXPECT(mycelium_tree_shutdown(it, 100), MYCELIUM_ERROR_TREE);
+}
+
 /* Forks where the actor runs: the child is in its callback still. */
 static int32_t forks(void *state, const MyceliumMessage *message) {
     (void)state, (void)message;
@@ -89,6 +113,7 @@ static int32_t forks(void *state, const MyceliumMessage *message) {
         refused(mycelium_self_schedule(1, 1, 0));
         refused(mycelium_self_stop());
         all_is_refused();
+        limits_are_kept();
         _exit(0);
     }
     waits_for(child, "a fork in a callback");

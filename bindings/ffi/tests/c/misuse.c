@@ -222,7 +222,16 @@ static int32_t silent(void *state, const MyceliumMessage *query) {
     static int asked;
     (void)state, (void)query;
     WRONG(mycelium_reply(TICK, BYTES, 3), MYCELIUM_ERROR_VALUE, "Tick");
-    return asked++ == 0 ? mycelium_fail("of this callback alone") - 1 : 3;
+    switch (asked++) {
+    case 0:
+        return mycelium_fail("of this callback alone") - 1;
+    case 1:
+        return 3;
+    case 2:
+        return mycelium_fail("the caf\xe9 is shut");
+    default:
+        return mycelium_fail(NULL);
+    }
 }
 
 static void actors(void) {
@@ -256,6 +265,8 @@ static void actors(void) {
     MyceliumMessage answer;
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "mycelium_reply");
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "has returned 3");
+    WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "the caf\xef\xbf\xbd is shut");
+    WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "null");
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, NULL), MYCELIUM_ERROR_ARGUMENT, "answer");
     WRONG(mycelium_ask(address, TICK, BYTES, 3, 60000, &answer), MYCELIUM_ERROR_VALUE, "Tick");
     WRONG(mycelium_tell(address, TICK, BYTES, 3), MYCELIUM_ERROR_VALUE, "Tick");
