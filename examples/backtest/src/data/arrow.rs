@@ -226,10 +226,7 @@ fn check_type(name: &str, data_type: &DataType) -> Result<(), LoadError> {
 }
 
 fn cells_of(column: &ArrayRef, name: &str) -> Result<Vec<Cell>, LoadError> {
-    let time = |unit_ns: i64| {
-        // A value that does not fit is no time: the row is refused for it.
-        move |value: i64| value.checked_mul(unit_ns).map_or(Cell::Integer(value), Cell::Time)
-    };
+    let time = |unit_ns: i64| move |value: i64| Cell::Time(value.checked_mul(unit_ns));
     let of_unit = |unit: &TimeUnit| match unit {
         TimeUnit::Second => 1_000_000_000,
         TimeUnit::Millisecond => 1_000_000,

@@ -1,8 +1,10 @@
 //! Tables whose columns have types, those of Parquet and Arrow: the rows of one symbol, batch by batch.
 
+use std::borrow::Cow;
+
 use super::columns::Header;
 use super::kinds::{BarRow, Loaded, PriceRow};
-use super::rows::{Fault, Fields, Rows, Symbols, time_of};
+use super::rows::{Fault, Fields, Rows, Symbols, decimal_point, time_of};
 use super::{Decimal, DroppedRows, LoadError, ReadOptions, RowError};
 use crate::depth::Depth;
 use crate::messages::{Quote, Tick, Timestamp};
@@ -59,10 +61,9 @@ fn rows<R: PriceRow>(
         }
         for at in 0..batch.columns[times.date].len() {
             row += 1;
-            let wanted = match times.symbol.map(|symbol| batch.columns[symbol].get(at)) {
+            let wanted = match times.symbol {
                 None => true,
-                Some(Some(Cell::Text(name))) => symbols.select(name),
-                Some(_) => symbols.select(""),
+                Some(symbol) => symbols.select(&symbol_of(batch.columns[symbol].get(at), &fields[symbol])?),
             };
             if wanted {
                 rows.add(row, &BatchRow { batch: &batch, row: at })?;
@@ -72,6 +73,18 @@ fn rows<R: PriceRow>(
     rows.finish(symbols.chosen(times.symbol.is_some(), name)?)
 }
 
+/// The symbol of a row, in the column of this name. One that is missing has no name, as in CSV.
+fn symbol_of<'a>(cell: Option<&'a Cell>, column: &str) -> Result<Cow<'a, str>, LoadError> {
+    let refused = |holds| Err(LoadError::SymbolColumn { column: column.to_owned(), holds });
+    match cell {
+        Some(Cell::Text(name)) => Ok(Cow::Borrowed(name)),
+        Some(Cell::Integer(number)) => Ok(Cow::Owned(number.to_string())),
+        Some(Cell::Missing) | None => Ok(Cow::Borrowed("")),
+        Some(Cell::Number(_)) => refused("floats, or integers beyond 63 bits"),
+        Some(Cell::Time(_)) => refused("times"),
+    }
+}
+
 /// One value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
@@ -79,9 +92,21 @@ pub(super) enum Cell {
     Number(f64),
     /// An integer, which may be an amount or a time.
     Integer(i64),
-    /// Nanoseconds since 1970.
-    Time(i64),
+    /// Nanoseconds since 1970; `None` of a time that they do not hold. It is never an integer, which would be
+    /// read as a time of another unit.
+    Time(Option<i64>),
     Text(String),
+}
+
+impl Cell {
+    /// Text without letters is what an empty field of CSV is.
+    fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Text(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
 }
 
 /// The columns of some rows, by their numbers; those that are not used are empty.
@@ -101,14 +126,20 @@ impl BatchRow<'_> {
         self.batch.columns[at].get(self.row)
     }
 
+    /// As `cell`, and `None` of one that is missing.
+    fn value(&self, at: usize) -> Option<&Cell> {
+        self.cell(at).filter(|cell| !cell.is_missing())
+    }
+
     fn timestamp(&self, date: usize, time: Option<usize>) -> Result<Timestamp, RowError> {
         let read = |text: &str| time_of(self.batch.options, text);
-        match (self.cell(date), time.and_then(|time| self.cell(time))) {
-            (None | Some(Cell::Missing), _) => Err(RowError::Missing),
-            (Some(Cell::Time(ns)), None) => Ok(Timestamp::from_nanos(*ns)),
+        let in_ns = |ns: Option<i64>| ns.map(Timestamp::from_nanos).ok_or(RowError::TimeBeyond);
+        match (self.value(date), time.and_then(|time| self.cell(time))) {
+            (None, _) => Err(RowError::Missing),
+            (Some(Cell::Time(ns)), None) => in_ns(*ns),
             // Both in nanoseconds: a date, and the time of day.
             (Some(Cell::Time(date)), Some(Cell::Time(day))) => {
-                Ok(Timestamp::from_nanos(date.saturating_add(*day)))
+                in_ns(date.zip(*day).and_then(|(date, day)| date.checked_add(day)))
             }
             (Some(Cell::Integer(count)), None) => read(&count.to_string()),
             (Some(Cell::Text(date)), None) => read(date),
@@ -124,7 +155,7 @@ impl Fields for BatchRow<'_> {
     }
 
     fn number(&self, at: usize) -> Result<f64, Fault> {
-        number(self.cell(at)).map_err(|cause| (at, cause))
+        number(self.value(at), self.batch.options).map_err(|cause| (at, cause))
     }
 
     fn exact(&self, at: usize) -> Result<(f64, Decimal), Fault> {
@@ -136,17 +167,20 @@ impl Fields for BatchRow<'_> {
 
     fn amount(&self, at: Option<usize>) -> Result<f64, Fault> {
         match at {
-            Some(at) if self.cell(at) != Some(&Cell::Missing) => self.number(at),
+            Some(at) if self.value(at).is_some() => self.number(at),
             _ => Ok(0.0),
         }
     }
 }
 
-fn number(cell: Option<&Cell>) -> Result<f64, RowError> {
+fn number(cell: Option<&Cell>, options: &ReadOptions) -> Result<f64, RowError> {
     match cell {
         Some(Cell::Number(number)) => Ok(*number),
         Some(Cell::Integer(number)) => Ok(*number as f64),
-        Some(Cell::Text(text)) => text.trim().parse().map_err(|_| RowError::NotANumber(text.clone())),
+        Some(Cell::Text(text)) => {
+            let number = decimal_point(options, text.trim())?;
+            number.parse().map_err(|_| RowError::NotANumber(text.clone()))
+        }
         Some(Cell::Time(_)) => Err(RowError::NotANumber("a timestamp".to_owned())),
         Some(Cell::Missing) | None => Err(RowError::Missing),
     }

@@ -89,6 +89,13 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: RowError,
     },
+    /// The column of the symbols of Parquet or Arrow holds neither text nor integers.
+    SymbolColumn {
+        /// The column's name.
+        column: String,
+        /// What it holds.
+        holds: &'static str,
+    },
     /// A column that may appear once appears twice.
     DuplicateColumn {
         /// The line of the header, counted from 1.
@@ -167,6 +174,8 @@ pub enum RowError {
     },
     /// A date or timestamp in no shape known here.
     BadTimestamp(String),
+    /// A time that the type of its column puts outside of the years 1678 to 2261.
+    TimeBeyond,
     /// A date that is not written as was said.
     NotAsSaid {
         /// The text.
@@ -265,6 +274,12 @@ impl fmt::Display for LoadError {
             Self::ParquetRow { row, column, cause } => {
                 write!(f, "row {row}, column `{}`: {cause}", Quoted(column))
             }
+            Self::SymbolColumn { column, holds } => write!(
+                f,
+                "the column `{}` is that of the symbols, and holds {holds}; write it as text or integers, or \
+                 say which one has them: --columns symbol=NAME",
+                Quoted(column)
+            ),
             Self::DuplicateColumn { line, column } => {
                 write!(
                     f,
@@ -367,6 +382,10 @@ impl fmt::Display for RowError {
                 "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format {}",
                 Quoted(text),
                 formats_of(text)
+            ),
+            Self::TimeBeyond => f.write_str(
+                "by the type of its column, this time is outside of the years 1678 to 2261; mend the row, or the \
+                 unit of the column",
             ),
             Self::NotAsSaid { text, format } => {
                 write!(f, "`{}` is not written as `{}`; see --date-format", Quoted(text), Quoted(format))

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType};
+use parquet::data_type::{ByteArray, DataType, Int96};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -117,8 +117,7 @@ impl Stream {
         let (optional, unit_ns, unsigned) = (self.optional, self.unit_ns, self.unsigned);
         let integer = move |value: i64| match unit_ns {
             None => Cell::Integer(value),
-            // A value that does not fit is no time: the row is refused for it.
-            Some(unit) => value.checked_mul(unit).map_or(Cell::Integer(value), Cell::Time),
+            Some(unit) => Cell::Time(value.checked_mul(unit)),
         };
         let text = |bytes: ByteArray| match bytes.as_utf8() {
             Ok(text) => Cell::Text(text.to_owned()),
@@ -140,13 +139,22 @@ impl Stream {
             }
             ColumnReader::DoubleColumnReader(it) => cells(it, optional, Cell::Number),
             ColumnReader::ByteArrayColumnReader(it) => cells(it, optional, text),
-            ColumnReader::Int96ColumnReader(it) => cells(it, optional, |value| Cell::Time(value.to_nanos())),
+            ColumnReader::Int96ColumnReader(it) => cells(it, optional, |value| Cell::Time(nanos_of(&value))),
             ColumnReader::BoolColumnReader(_) | ColumnReader::FixedLenByteArrayColumnReader(_) => {
                 let reason = "a column of prices or times holds truth values or raw bytes".to_owned();
                 Err(LoadError::Parquet { reason })
             }
         }
     }
+}
+
+/// A time of 96 bits in nanoseconds since 1970, if they hold it: the conversion of parquet wraps around.
+fn nanos_of(time: &Int96) -> Option<i64> {
+    /// The Julian day of 1970-01-01.
+    const EPOCH_DAY: i64 = 2_440_588;
+    let &[low, high, day] = time.data() else { return None };
+    let in_day = i64::try_from(u64::from(high) << 32 | u64::from(low)).ok()?;
+    (i64::from(day) - EPOCH_DAY).checked_mul(NS_PER_DAY)?.checked_add(in_day)
 }
 
 fn cells<T: DataType>(

@@ -250,6 +250,14 @@ pub(super) fn time_of(options: &ReadOptions, text: &str) -> Result<Timestamp, Ro
     }
 }
 
+/// A number with a decimal point, from text that is written as the options say.
+pub(super) fn decimal_point<'a>(options: &ReadOptions, text: &'a str) -> Result<Cow<'a, str>, RowError> {
+    if !options.decimal_comma {
+        return Ok(Cow::Borrowed(text));
+    }
+    without_groups(text).map(Cow::Owned).ok_or_else(|| RowError::NotInGroups(text.to_owned()))
+}
+
 /// A row of text.
 pub(super) struct TextRow<'a> {
     pub(super) record: &'a ::csv::StringRecord,
@@ -259,11 +267,7 @@ pub(super) struct TextRow<'a> {
 impl TextRow<'_> {
     /// A number with a decimal point.
     fn decimal_point(&self, at: usize) -> Result<Cow<'_, str>, Fault> {
-        let text = &self.record[at];
-        if !self.options.decimal_comma {
-            return Ok(Cow::Borrowed(text));
-        }
-        without_groups(text).map(Cow::Owned).ok_or_else(|| (at, RowError::NotInGroups(text.to_owned())))
+        decimal_point(self.options, &self.record[at]).map_err(|cause| (at, cause))
     }
 }
 

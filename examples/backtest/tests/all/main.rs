@@ -39,4 +39,5 @@ mod slow;
 mod slow_account;
 mod slow_terms;
 mod streaming;
+mod tables;
 mod together;
