@@ -62,7 +62,8 @@ pub struct DataArgs {
     /// Of one file or symbol: `NAME:ticks`
     #[arg(long, value_name = "[NAME:]KIND")]
     pub kind: Vec<String>,
-    /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'. Of one file: `NAME:FORMAT`
+    /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'. UTC without an offset (`%z`)
+    /// or the name of a time zone (`%Q`). Of one file: `NAME:FORMAT`
     #[arg(long, value_name = "[NAME:]FORMAT")]
     pub date_format: Vec<String>,
     /// Numbers have a decimal comma: 1.234,50

@@ -73,16 +73,25 @@ pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
 }
 
 /// Reads a date or timestamp that is written as `format` says, with the letters of `strptime`. Without an
-/// offset it is UTC, and without a time of day midnight.
+/// offset or the name of a time zone (`%Q`) it is UTC, and without a time of day midnight. Of two instants
+/// that one clock shows, because it was set back between them, it is the first.
 ///
-/// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
+/// Returns `None` for any other text, for a zone that nobody knows, and for instants outside of the years
+/// 1678 to 2261.
 #[must_use]
 pub fn parse_timestamp_as(text: &str, format: &str) -> Option<Timestamp> {
     let read = jiff::fmt::strtime::parse(format, text.trim()).ok()?;
     let civil = || read.to_datetime().or_else(|_| read.to_date().map(|date| date.at(0, 0, 0, 0)));
     let instant = match read.to_timestamp() {
         Ok(instant) => instant,
-        Err(_) => TimeZone::UTC.to_timestamp(civil().ok()?).ok()?,
+        Err(_) => {
+            let zone = match (read.iana_time_zone(), read.offset()) {
+                (Some(name), _) => TimeZone::get(name).ok()?,
+                (None, Some(offset)) => TimeZone::fixed(offset),
+                (None, None) => TimeZone::UTC,
+            };
+            zone.to_timestamp(civil().ok()?).ok()?
+        }
     };
     within_range(i64::try_from(instant.as_nanosecond()).ok()?).map(Timestamp::from_nanos)
 }
@@ -244,5 +253,21 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_zone_that_is_named_holds() {
+        let nine = days_from_civil(2017, 4, 19) * NS_PER_DAY + 9 * 3600 * NS_PER_SECOND;
+        let read = |text, format| parse_timestamp_as(text, format).map(Timestamp::as_nanos);
+        assert_eq!(read("2017-04-19 05:00 America/New_York", "%Y-%m-%d %H:%M %Q"), Some(nine));
+        assert_eq!(
+            read("2017-01-19 04:00 America/New_York", "%Y-%m-%d %H:%M %Q"),
+            Some(nine - 90 * NS_PER_DAY)
+        );
+        assert_eq!(read("2017-04-19 11:00 +02:00", "%Y-%m-%d %H:%M %:Q"), Some(nine));
+        // A date begins at midnight of its zone.
+        assert_eq!(read("2017-04-19 Asia/Tokyo", "%Y-%m-%d %Q"), Some(nine - 18 * 3600 * NS_PER_SECOND));
+        assert_eq!(read("2017-04-19 -0900", "%Y-%m-%d %z"), Some(nine));
+        assert_eq!(read("2017-04-19 09:00 Europe/Nowhere", "%Y-%m-%d %H:%M %Q"), None);
     }
 }
