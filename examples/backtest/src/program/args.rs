@@ -108,7 +108,7 @@ pub(super) struct SweepFlags {
     /// best is luck. Keeps all runs, so that a sweep takes longer and begins anew
     #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
     pub(super) overfitting: usize,
-    /// Begin anew, even if the folder holds a part of a sweep
+    /// Begin anew, even if the folder holds a part of this sweep or all of it
     #[arg(long)]
     pub(super) fresh: bool,
     #[command(flatten)]

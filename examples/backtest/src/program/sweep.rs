@@ -11,7 +11,7 @@ use clap::ArgMatches;
 use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, flags};
 use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::report::{PageOfRun, page};
-use super::sheet::{Sheet, SheetRow};
+use super::sheet::{Sheet, SheetError, SheetRow};
 use super::traded::Traded;
 use super::{ParameterKind, Tunable};
 use crate::commands::{CommandError, effort, make_folder, write};
@@ -31,8 +31,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let wanted: Vec<usize> =
         (0..search.points.count()).filter(|at| flags.shard.is_none_or(|shard| shard.holds(*at))).collect();
     let mut sheet = empty(program, &search, &traded);
-    let place = out.join(format!("results{part}.partial.csv"));
-    let checkpoint = Checkpoint::open(&place, &mut sheet, flags.fresh)?;
+    let (place, rows) =
+        (out.join(format!("results{part}.partial.csv")), out.join(format!("results{part}.csv")));
+    let checkpoint = Checkpoint::open((&place, &rows), &mut sheet, flags.fresh)?;
     // A file that was another shard's has others as well. They rise.
     sheet.rows.retain(|row| wanted.binary_search(&row.index).is_ok());
     if flags.overfitting != 0 {
@@ -42,7 +43,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let done: std::collections::HashSet<usize> = sheet.rows.iter().map(|row| row.index).collect();
     let missing: Vec<usize> = wanted.iter().copied().filter(|index| !done.contains(index)).collect();
     if !done.is_empty() {
-        eprintln!("note: goes on after {} of {} points, from {}", done.len(), wanted.len(), place.display());
+        eprintln!("note: goes on after {} of {} points, from {}", done.len(), wanted.len(), checkpoint.taken);
     }
     let (threads, blocks) = (flags.explore.search.threads, flags.overfitting);
     let mut finished =
@@ -66,6 +67,15 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     }
     let missing = (wanted.len() - sheet.rows.len(), warning);
     let whole = missing.0 == 0;
+    if let Some(kept) = kept(&rows, &sheet, finished.interrupted).filter(|_| !whole) {
+        let place = place.display();
+        let kept = format!("{kept}; the rows of this sweep are in {place}: without --fresh it goes on there");
+        if flags.output.json {
+            eprintln!("warning: {kept}");
+        }
+        checkpoint.close(false)?;
+        return Ok(told(&sheet, &flags.output, &kept, &missing, Some(&finished.effort)));
+    }
     let mut text = results(&sheet, &flags.output, &part, &missing, Some(&finished.effort))?;
     if let (None, Some(best)) = (flags.shard, best) {
         let searched = Searched {
@@ -188,6 +198,12 @@ pub(super) fn results(
     (missing, warning): &(usize, Option<String>),
     took: Option<&Effort>,
 ) -> Result<String, CommandError> {
+    let written = write_sheet(sheet, flags, part)?;
+    Ok(told(sheet, flags, &format!("wrote {written}"), &(*missing, warning.clone()), took))
+}
+
+/// Writes a sheet, and tells where to.
+fn write_sheet(sheet: &Sheet, flags: &SheetFlags, part: &str) -> Result<String, CommandError> {
     let csv = flags.out.join(format!("results{part}.csv"));
     write(&csv, |out| out.write_all(sheet.text().as_bytes()))?;
     let mut written = csv.display().to_string();
@@ -201,6 +217,17 @@ pub(super) fn results(
         write(&place, |out| crate::parquet::write_sheet_as_arrow(sheet, out))?;
         let _ = write!(written, " and {}", place.display());
     }
+    Ok(written)
+}
+
+/// Says what is in a sheet, and with `end` where it is.
+fn told(
+    sheet: &Sheet,
+    flags: &SheetFlags,
+    end: &str,
+    (missing, warning): &(usize, Option<String>),
+    took: Option<&Effort>,
+) -> String {
     if let Some(warning) = warning {
         eprintln!("warning: {warning}");
     }
@@ -224,15 +251,15 @@ pub(super) fn results(
             "digest": format!("{:016x}", sheet.digest()),
             "best": best.iter().map(row).collect::<Vec<_>>(),
         });
-        return Ok(format!("{object}\n"));
+        return format!("{object}\n");
     }
     let mut text = table(sheet, &best);
     match took {
         Some(took) => text.push_str(&effort(took)),
         None => _ = writeln!(text, "\ndigest of all results {:016x}", sheet.digest()),
     }
-    let _ = writeln!(text, "wrote {written}");
-    Ok(text)
+    let _ = writeln!(text, "{end}");
+    text
 }
 
 fn table(sheet: &Sheet, best: &[&SheetRow]) -> String {
@@ -280,9 +307,29 @@ fn unusable(file: &Path, error: &dyn std::fmt::Display) -> CommandError {
     CommandError::Unusable { file: file.display().to_string(), reason: error.to_string() }
 }
 
+fn at_odds(file: &Path, error: &SheetError) -> CommandError {
+    unusable(file, &format!("{error}; choose another --out, or begin anew with --fresh"))
+}
+
 fn load(file: &Path) -> Result<Sheet, CommandError> {
     let text = File::open(file).and_then(read).map_err(|error| unusable(file, &error))?;
     Sheet::parse(&text, false).map_err(|error| unusable(file, &error))
+}
+
+/// That these rows of an earlier sweep stay as they are, and why, if one that is not whole would replace them
+/// by less. Those of another search stay if it was interrupted: it may have been started by mistake.
+fn kept(rows: &Path, sheet: &Sheet, interrupted: bool) -> Option<String> {
+    let why = match load(rows).map(|before| (sheet.check_same(&before), before.rows.len())) {
+        Ok((Ok(()), before)) if before > sheet.rows.len() => {
+            format!("has {before} rows, and this sweep {}", sheet.rows.len())
+        }
+        Ok((Err(SheetError::Other { key, this, .. }), _)) if interrupted => {
+            format!("is of another search: `{key}` is `{this}` there")
+        }
+        Err(_) if interrupted && rows.exists() => "holds no rows of a sweep".to_owned(),
+        _ => return None,
+    };
+    Some(format!("{} {why}: it stays as it is, and so does what was written with it", rows.display()))
 }
 
 fn read(open: File) -> io::Result<String> {
@@ -310,6 +357,8 @@ fn hold(file: &File, place: &Path) -> Result<(), CommandError> {
 /// The rows of a sweep as they come, so that one that was interrupted can go on.
 struct Checkpoint {
     place: PathBuf,
+    /// The files of the rows that were there before.
+    taken: String,
     file: Mutex<(File, Option<io::Error>)>,
     switches: Vec<usize>,
     /// The file that was there before, and is locked as the one that has taken its place.
@@ -317,22 +366,27 @@ struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Takes the rows of an earlier attempt into the sheet, and goes on behind them.
-    fn open(place: &Path, sheet: &mut Sheet, fresh: bool) -> Result<Self, CommandError> {
+    /// Takes the rows of an earlier attempt into the sheet, and goes on behind them. The results of one that
+    /// was whole, in the file `rows`, are taken too if they are of the same search.
+    fn open((place, rows): (&Path, &Path), sheet: &mut Sheet, fresh: bool) -> Result<Self, CommandError> {
         let failed = |error| CommandError::Write { to: place.display().to_string(), error };
         let mut before = OpenOptions::new();
         let before = before.read(true).append(true).create(true).open(place).map_err(failed)?;
         hold(&before, place)?;
         let text = before.try_clone().and_then(read).map_err(|error| unusable(place, &error))?;
+        let mut taken = Vec::new();
         // An empty one was made by a process that was killed at once.
         if !text.is_empty() && !fresh {
-            let rows = Sheet::parse(&text, true).and_then(|before| sheet.merge(before));
-            rows.map_err(|error| CommandError::Unusable {
-                file: place.display().to_string(),
-                reason: format!("{error}; choose another --out, or begin anew with --fresh"),
-            })?;
-            sheet.rows.retain(|row| row.index < sheet.points);
+            let before = Sheet::parse(&text, true);
+            before.and_then(|before| sheet.merge(before)).map_err(|error| at_odds(place, &error))?;
+            taken.push(place.display().to_string());
         }
+        let whole = load(rows).ok().filter(|whole| !fresh && sheet.check_same(whole).is_ok());
+        if let Some(whole) = whole {
+            sheet.merge(whole).map_err(|error| at_odds(rows, &error))?;
+            taken.push(rows.display().to_string());
+        }
+        sheet.rows.retain(|row| row.index < sheet.points);
         // Written anew, beside its place first: what was cut off is gone then, and no kill leaves less than
         // there was.
         let beside = place.with_extension("part");
@@ -345,8 +399,9 @@ impl Checkpoint {
         let file = written().map_err(failed)?;
         hold(&file, place)?;
         std::fs::rename(&beside, place).map_err(failed)?;
+        let (place, taken) = (place.to_owned(), taken.join(" and "));
         let switches = sheet.switches.clone();
-        Ok(Self { place: place.to_owned(), file: Mutex::new((file, None)), switches, _before: before })
+        Ok(Self { place, taken, file: Mutex::new((file, None)), switches, _before: before })
     }
 
     /// Adds a row, in one piece. After an error no more are added: the sweep itself goes on.

@@ -23,6 +23,7 @@ mod intraday;
 mod latency;
 mod lookahead;
 mod margin;
+mod mishaps;
 mod models;
 mod on_bus;
 mod orders;

@@ -36,10 +36,10 @@ fn digest(output: &std::process::Output) -> serde_json::Value {
 }
 
 /// What a sweep says that has had Ctrl-C after some rows.
-fn interrupted(cut: &Path) -> (serde_json::Value, String) {
-    let _ = std::fs::remove_dir_all(cut);
+fn interrupted(cut: &Path, flags: &[&str]) -> (serde_json::Value, String) {
+    let _ = std::fs::remove_file(cut.join("results.partial.csv"));
     let mut running = sweep(cut);
-    let running = running.args(["--threads", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = running.args(flags).args(["--threads", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = running.spawn().expect("it runs");
     let partial = cut.join("results.partial.csv");
     // The lines above them say what is searched.
@@ -66,7 +66,11 @@ fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
     assert_eq!(expected["rows"], 400);
 
     // On a busy machine a sweep may be over before the signal comes: that one showed nothing.
-    let (stopped, words) = std::iter::repeat_with(|| interrupted(&cut))
+    let begun = || {
+        let _ = std::fs::remove_dir_all(&cut);
+        interrupted(&cut, &[])
+    };
+    let (stopped, words) = std::iter::repeat_with(begun)
         .take(20)
         .find(|(stopped, _)| stopped["rows"] != 400)
         .expect("one of them is interrupted in its middle");
@@ -82,6 +86,30 @@ fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
     let resumed = digest(&resumed);
     assert_eq!((&resumed["digest"], &resumed["rows"]), (&expected["digest"], &expected["rows"]));
     assert!(!partial.exists());
+    std::fs::remove_dir_all(folder).expect("what the test has made");
+}
+
+/// A sweep of another search, or one that begins anew, may have been started by mistake.
+#[test]
+fn ctrl_c_replaces_no_results_by_less() {
+    let folder = std::env::temp_dir().join(format!("mistaken-{}", std::process::id()));
+    let files = ["results.csv", "report.html"].map(|name| folder.join(name));
+    let read = || files.each_ref().map(|file| std::fs::read(file).expect("it was written"));
+    for flags in [&["--cash", "5000"][..], &["--fresh"]] {
+        // On a busy machine a sweep may be over before the signal comes, and has replaced what was there.
+        let begun = || {
+            let whole = digest(&sweep(&folder).arg("--fresh").output().expect("it runs"));
+            assert_eq!(whole["rows"], 400);
+            (read(), interrupted(&folder, flags).0)
+        };
+        let (before, stopped) = std::iter::repeat_with(begun)
+            .take(20)
+            .find(|(_, stopped)| stopped["rows"] != 400)
+            .expect("one of them is interrupted in its middle");
+        assert!(read() == before, "{flags:?}: {} rows", stopped["rows"]);
+        assert_eq!(rows(&folder.join("results.partial.csv")) as u64, stopped["rows"]);
+        std::fs::remove_file(folder.join("results.partial.csv")).expect("it was there");
+    }
     std::fs::remove_dir_all(folder).expect("what the test has made");
 }
 

@@ -1,0 +1,122 @@
+//! Searches that do not come to their end, or that begin in vain.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use backtest::prelude::*;
+use backtest::program::{Parameter, Program, Sheet};
+use serde_json::Value;
+
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a plain path")
+}
+
+fn stocks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv")
+}
+
+/// Runs a command on the GOOG bars.
+fn on_goog<S: Strategy>(program: &Program<S>, command: &str, flags: &[&str]) -> Result<String, String> {
+    let stocks = stocks();
+    let data = ["it", command, "--data", path(&stocks), "--symbol", "GOOG"];
+    program.execute([&data, flags].concat()).map_err(|error| error.to_string())
+}
+
+/// Buys and sells, and counts its runs. When it is told so, all runs fail whose parameter is above 3.
+#[derive(Clone, Default)]
+struct Counted {
+    runs: Arc<AtomicUsize>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Counted {
+    fn program(&self) -> Program<impl Strategy + use<>> {
+        let Self { runs, fails } = self.clone();
+        Program::new("Counted", vec![Parameter::new::<usize>("every", 5)], move |point: &[f64]| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            let (every, fails) = (point[0] as u32, point[0] > 3.0 && fails.load(Ordering::Relaxed));
+            move |ctx: &mut StrategyContext<'_>| {
+                assert!(!fails, "it was told to fail");
+                match ctx.bar().index % (2 * every) {
+                    0 => _ = ctx.buy(5),
+                    at if at == every => _ = ctx.close(),
+                    _ => {}
+                }
+            }
+        })
+    }
+
+    /// How many runs there were since it was asked last.
+    fn taken(&self) -> usize {
+        self.runs.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// All files of a folder, with their names.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("an entry").path());
+    let mut files: Vec<_> = files.map(|file| (file.clone(), std::fs::read(file).expect("a file"))).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_sweep_that_is_whole_is_not_run_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (counted, out) = (Counted::default(), folder.path().join("out"));
+    let program = counted.program();
+    let sweep = |flags: &[&str]| {
+        let own = ["--every", "1..=9", "--out", path(&out), "--json"];
+        let text = on_goog(&program, "sweep", &[&own[..], flags].concat())?;
+        Ok::<Value, String>(serde_json::from_str(&text).expect("JSON"))
+    };
+    let whole = sweep(&[]).expect("it runs");
+    assert!(counted.taken() >= 9);
+    let rows = std::fs::read(out.join("results.csv")).expect("rows");
+    assert_eq!(sweep(&[]), Ok(whole.clone()));
+    // The page alone is made anew, of the best run.
+    assert_eq!(counted.taken(), 1);
+    assert!(rows == std::fs::read(out.join("results.csv")).expect("rows"));
+    assert_eq!(sweep(&["--fresh"]), Ok(whole.clone()));
+    assert!(counted.taken() >= 9);
+    // Rows of another search are none of this one, and are replaced by a whole one.
+    assert_ne!(sweep(&["--cash", "5000"]).expect("it runs")["digest"], whole["digest"]);
+    assert!(counted.taken() >= 9);
+    let part = |flags: &[&str]| sweep(&[&["--shard", "1/2"], flags].concat()).expect("it runs");
+    assert_eq!((part(&[])["rows"].clone(), counted.taken()), (5.into(), 5));
+    assert_eq!((part(&[])["rows"].clone(), counted.taken()), (5.into(), 0));
+}
+
+#[test]
+fn a_sweep_that_is_not_whole_replaces_no_larger_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (counted, out) = (Counted::default(), folder.path().join("out"));
+    let program = counted.program();
+    let own = ["--every", "1..=9", "--out", path(&out), "--parquet", "--arrow"];
+    let sweep = |flags: &[&str]| on_goog(&program, "sweep", &[&own[..], flags].concat()).expect("it runs");
+    sweep(&[]);
+    let before = files(&out);
+    assert_eq!(before.len(), 4);
+    counted.fails.store(true, Ordering::Relaxed);
+    for (flags, why) in [
+        (&["--fresh"][..], "has 9 rows, and this sweep 3"),
+        (&["--fresh", "--overfitting", "4"], "has 9 rows, and this sweep 3"),
+    ] {
+        let text = sweep(flags);
+        assert!(text.contains(why) && text.contains("results.partial.csv"), "{text}");
+        assert!(!text.contains("wrote "), "{text}");
+        let partial = out.join("results.partial.csv");
+        let kept = Sheet::parse(&std::fs::read_to_string(&partial).expect("rows"), false).expect("rows");
+        assert_eq!(kept.rows.len(), 3);
+        std::fs::remove_file(partial).expect("it was there");
+        assert!(files(&out) == before, "{flags:?}");
+    }
+    // All points of another search were tried: what is done is written, as where nothing was.
+    let text = sweep(&["--fresh", "--cash", "5000"]);
+    assert!(text.contains("wrote ") && files(&out) != before, "{text}");
+    std::fs::remove_dir_all(&out).expect("it was there");
+    assert!(sweep(&[]).contains("wrote "));
+    // As much is no loss.
+    assert!(sweep(&[]).contains("wrote "));
+}
