@@ -11,7 +11,8 @@
     const y = rows - 1 - Math.floor((event.clientY - box.top) / box.height * rows);
     if (x < 0 || y < 0 || x >= columns || y >= rows) return hide();
     const at = y * columns + x, figures = data.values.map((layer, i) => data.names[i] + ' ' + layer[at] + data.units[i]);
-    const text = 'fast ' + data.fast[y] + ', slow ' + data.slow[x] + ': ' + figures.join(', ');
+    const [fast, slow] = data.pairs?.[at] ?? [data.fast[y], data.slow[x]];
+    const text = 'fast ' + fast + ', slow ' + slow + ': ' + figures.join(', ');
     readout.textContent = text;
     map.title = text;
     cursor.setAttribute('x', x);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::scale::{colour, gradient, number, tick_label, ticks};
 use crate::config::Pair;
 use crate::ledger::Statistics;
+use crate::results::Row;
 
 /// Most cells along one side; a larger grid is shown by the best pair of each patch.
 const SIDE_CELLS_MAX: usize = 160;
@@ -44,13 +45,15 @@ const LAYERS: [Layer; 3] = [
 struct Grid {
     fast: Vec<u32>,
     slow: Vec<u32>,
-    /// The best row of each cell; `None` where the sweep was stopped early.
-    cells: Vec<Option<Statistics>>,
+    /// The best row of each cell, with its pair; `None` where the sweep was stopped early.
+    cells: Vec<Option<Row>>,
     best: (usize, usize),
+    /// Fast windows and slow ones that a cell stands for.
+    patch: (usize, usize),
 }
 
 impl Grid {
-    fn new(rows: &[(Pair, Statistics)], better: fn(&Statistics, &Statistics) -> bool) -> Self {
+    fn new(rows: &[Row], better: fn(&Statistics, &Statistics) -> bool) -> Self {
         let axis = |of: fn(&Pair) -> u32| {
             let mut values: Vec<u32> = rows.iter().map(|(pair, _)| of(pair)).collect();
             values.sort_unstable();
@@ -62,7 +65,7 @@ impl Grid {
         let (rows_per_cell, columns_per_cell) = (patch(&all_fast), patch(&all_slow));
         let thin = |values: &[u32], step: usize| values.iter().copied().step_by(step).collect::<Vec<_>>();
         let (fast, slow) = (thin(&all_fast, rows_per_cell), thin(&all_slow, columns_per_cell));
-        let mut cells: Vec<Option<Statistics>> = vec![None; fast.len() * slow.len()];
+        let mut cells: Vec<Option<Row>> = vec![None; fast.len() * slow.len()];
         let mut best = (0, 0);
         let mut best_row: Option<Statistics> = None;
         for (pair, row) in rows {
@@ -70,27 +73,42 @@ impl Grid {
             let y = all_fast.binary_search(&pair.fast).unwrap_or(0) / rows_per_cell;
             let x = all_slow.binary_search(&pair.slow).unwrap_or(0) / columns_per_cell;
             let cell = &mut cells[y * slow.len() + x];
-            if cell.is_none_or(|held| better(row, &held)) {
-                *cell = Some(*row);
+            if cell.is_none_or(|(_, held)| better(row, &held)) {
+                *cell = Some((*pair, *row));
             }
             if best_row.is_none_or(|held| better(row, &held)) {
                 (best_row, best) = (Some(*row), (x, y));
             }
         }
-        Self { fast, slow, cells, best }
+        Self { fast, slow, cells, best, patch: (rows_per_cell, columns_per_cell) }
+    }
+
+    fn is_thinned(&self) -> bool {
+        self.patch != (1, 1)
+    }
+
+    /// What a cell is, in a sentence.
+    fn caption(&self) -> String {
+        let (fast, slow) = self.patch;
+        let mark = "the frame marks the best.";
+        match self.is_thinned() {
+            true => format!(
+                "Each cell is the best of up to {fast} × {slow} pairs, which stand close together; {mark}"
+            ),
+            false => format!("Each cell is one run; {mark}"),
+        }
     }
 }
 
-/// The heat map with its legend, a switch between figures, and the data for the line under the pointer.
-pub(super) fn render(
-    rows: &[(Pair, Statistics)],
-    better: fn(&Statistics, &Statistics) -> bool,
-    resting: &str,
-) -> String {
+/// The heat map with a sentence on its cells, its legend, a switch between figures, and the data for the line
+/// under the pointer.
+pub(super) fn render(rows: &[Row], better: fn(&Statistics, &Statistics) -> bool, resting: &str) -> String {
     let grid = Grid::new(rows, better);
     let (width, height) = (grid.slow.len(), grid.fast.len());
-    let mut html =
-        String::from("<div class=\"maps\"><div class=\"tabs\" role=\"radiogroup\" aria-label=\"Figure\">");
+    let mut html = format!(
+        "<p class=\"soft\">{}</p><div class=\"maps\"><div class=\"tabs\" role=\"radiogroup\" aria-label=\"Figure\">",
+        grid.caption()
+    );
     for (at, layer) in LAYERS.iter().enumerate() {
         let checked = if at == 0 { " checked" } else { "" };
         let _ = write!(
@@ -126,11 +144,15 @@ pub(super) fn render(
     html
 }
 
+/// The figure of a cell, if there is one.
+fn shown(cell: Option<&Row>, layer: &Layer) -> Option<f64> {
+    cell.map(|(_, row)| (layer.value)(row)).filter(|value| value.is_finite())
+}
+
 /// The values that the scale runs between: the 1st and 99th percentile, so that one outlier does not grey out
 /// the rest.
 fn range(grid: &Grid, layer: &Layer) -> (f64, f64) {
-    let mut values: Vec<f64> =
-        grid.cells.iter().flatten().map(layer.value).filter(|value| value.is_finite()).collect();
+    let mut values: Vec<f64> = grid.cells.iter().filter_map(|cell| shown(cell.as_ref(), layer)).collect();
     if values.is_empty() {
         return (0.0, 1.0);
     }
@@ -144,7 +166,7 @@ fn range(grid: &Grid, layer: &Layer) -> (f64, f64) {
 fn cells(grid: &Grid, layer: &Layer, (low, high): (f64, f64)) -> String {
     let (width, height) = (grid.slow.len(), grid.fast.len());
     let shade = |x: usize, y: usize| {
-        let value = grid.cells[y * width + x].as_ref().map(layer.value).filter(|value| value.is_finite())?;
+        let value = shown(grid.cells[y * width + x].as_ref(), layer)?;
         Some(((value - low) / (high - low) * (COLOURS - 1) as f64).round().clamp(0.0, (COLOURS - 1) as f64)
             as usize)
     };
@@ -237,7 +259,7 @@ fn data(grid: &Grid) -> String {
             if at != 0 {
                 json.push(',');
             }
-            match cell.as_ref().map(layer.value).filter(|value| value.is_finite()) {
+            match shown(cell.as_ref(), layer) {
                 Some(value) => {
                     let _ = write!(json, "{value:.*}", layer.decimals);
                 }
@@ -246,6 +268,61 @@ fn data(grid: &Grid) -> String {
         }
         json.push(']');
     }
-    json.push_str("]}");
+    json.push(']');
+    // Where a cell stands for several pairs, its figures are those of one of them.
+    if grid.is_thinned() {
+        let pair = |cell: &Option<Row>| match cell {
+            Some((pair, _)) => format!("[{},{}]", pair.fast, pair.slow),
+            None => "null".to_owned(),
+        };
+        let pairs: Vec<String> = grid.cells.iter().map(pair).collect();
+        let _ = write!(json, ",\"pairs\":[{}]", pairs.join(","));
+    }
+    json.push('}');
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Statistics = Statistics {
+        equity_final: 0.0,
+        return_pct: 0.0,
+        n_trades: 0,
+        max_drawdown_pct: 0.0,
+        sharpe_simple_daily252: 0.0,
+        sharpe_daily252: 0.0,
+        cagr_pct: 0.0,
+        exposure_pct: 0.0,
+    };
+
+    fn render_of(side: u32) -> (String, serde_json::Value) {
+        let pairs = (1..=side).flat_map(|fast| (1..=side).map(move |slow| Pair { fast, slow }));
+        // The later in its patch, the better.
+        let of = |pair: Pair| f64::from(pair.fast * 1_000 + pair.slow);
+        let rows: Vec<(Pair, Statistics)> =
+            pairs.map(|pair| (pair, Statistics { return_pct: of(pair), ..NOTHING })).collect();
+        let html = render(&rows, |a, b| a.return_pct > b.return_pct, "");
+        let json = html.split_once("id=\"cells\">").expect("the cells").1;
+        let json = json.split_once("</script>").expect("its end").0;
+        let data = serde_json::from_str(json).expect("JSON");
+        (html, data)
+    }
+
+    #[test]
+    fn a_cell_that_stands_for_several_pairs_names_the_one_whose_figures_it_has() {
+        let (html, data) = render_of(2 * SIDE_CELLS_MAX as u32);
+        let returns = data["values"][0].as_array().expect("figures");
+        let pairs = data["pairs"].as_array().expect("the pair of each cell");
+        assert_eq!((returns.len(), pairs.len()), (SIDE_CELLS_MAX.pow(2), SIDE_CELLS_MAX.pow(2)));
+        for (value, pair) in returns.iter().zip(pairs) {
+            let number = |at: usize| pair[at].as_f64().expect("a number");
+            assert_eq!(value.as_f64(), Some(number(0) * 1_000.0 + number(1)));
+        }
+        assert!(html.contains("the best of up to 2 × 2 pairs"));
+        // Of a grid that is shown whole the axes say it.
+        let (html, data) = render_of(20);
+        assert!(data["pairs"].is_null() && html.contains("Each cell is one run"));
+    }
 }

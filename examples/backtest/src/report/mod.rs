@@ -90,7 +90,7 @@ pub fn sweep_page(page: &SweepPage<'_>) -> String {
     );
     let _ = write!(
         body,
-        "<section><h2>All {} pairs</h2><p class=\"soft\">Each cell is one run; the frame marks the best.</p>{}</section>",
+        "<section><h2>All {} pairs</h2>{}</section>",
         number(page.rows.len() as f64, 0),
         heatmap::render(page.rows, page.better, &resting)
     );
