@@ -173,7 +173,7 @@ pub(super) fn walk(
             break;
         }
     }
-    walk.figures = figures(&bars[train - 1..], &walk, start_cash, backtest.session_of_account());
+    walk.figures = figures(&bars[train - 1..], &walk, start_cash, &backtest.session_of_account());
     if before_tests.len() > 1 {
         // Rows are numbered there as those of the trades are.
         let tests = backtest.part(train..train + walk.equity.len());

@@ -325,9 +325,21 @@ impl Backtest {
         self.market.feed.is_some()
     }
 
-    /// The hours of the account's assets that have none of their own.
-    pub(crate) fn session_of_account(&self) -> &Session {
-        &self.market.session
+    /// The hours by whose days the figures of the account go.
+    pub(crate) fn session_of_account(&self) -> Session {
+        let terms = self.tape().ok().and_then(|tape| self.asset_terms(tape).ok());
+        self.shared_session(&terms.unwrap_or_default())
+    }
+
+    /// The hours that all assets share, given for all of them or for each by its name; else those of assets
+    /// that have none of their own.
+    fn shared_session(&self, terms: &[AssetTerms]) -> Session {
+        match terms {
+            [first, rest @ ..] if rest.iter().all(|other| other.session == first.session) => {
+                first.session.clone()
+            }
+            _ => self.market.session.clone(),
+        }
     }
 
     /// Cash at the start.
@@ -376,6 +388,7 @@ impl Backtest {
         let no_tape = |error: &TapeError| InstanceError::Tape(error.clone());
         let (tape, bars) = (self.tape().map_err(no_tape)?, self.benchmark().map_err(no_tape)?);
         let terms = self.asset_terms(tape)?;
+        let session = self.shared_session(&terms);
         let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect());
         let (trader, events) = self.hosted(tape, terms, strategy, Some(journal))?;
         let mut journal = trader.seat.desk.journal.unwrap_or_else(|| Journal::new(Vec::new()));
@@ -392,7 +405,7 @@ impl Backtest {
         }
         Ok(Report {
             statistics: trader.seat.ledger.finish().0,
-            figures: Figures::by_session(bars, &equity, &journal.trades, &self.market.session),
+            figures: Figures::by_session(bars, &equity, &journal.trades, &session),
             trades: journal.trades,
             assets: tape.symbols().map(str::to_owned).collect(),
             charges: journal.charges,

@@ -220,3 +220,36 @@ fn the_tiers_of_the_page_are_sound() {
     let flags = ["--cash", "600", "--margin-tiers", file.to_str().expect("a plain path")];
     assert_eq!(end(folder.path(), &flags), 600.0);
 }
+
+/// Figures go by the days of the session, whether it was given for all or for the only one by its name.
+#[test]
+fn a_session_given_by_name_reaches_the_figures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("es.csv");
+    let row = |hour: i64| {
+        let (day, price) = (1 + hour / 24, 100 + (hour * hour) % 37);
+        format!("2024-01-{day:02} {:02}:00,{price},{price},{price},{price},5\n", hour % 24)
+    };
+    let rows: String = (0..24 * 20).map(row).collect();
+    std::fs::write(&file, format!("Date,Open,High,Low,Close,Volume\n{rows}")).expect("written");
+    let hold = backtest::program::Program::new("Hold", Vec::new(), |_: &[f64]| {
+        |ctx: &mut StrategyContext<'_>| {
+            if ctx.is_flat() && ctx.orders().is_empty() {
+                ctx.buy(10);
+            }
+        }
+    });
+    let figures = |command: &str, flags: &[&str]| {
+        let data = ["it", command, "--data", file.to_str().expect("a plain path"), "--json"];
+        let text = hold.execute([&data[..], flags].concat()).unwrap_or_else(|error| panic!("{error}"));
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        value["figures"].clone()
+    };
+    let walk = ["--train", "48", "--test", "48"];
+    for (command, more) in [("run", &[][..]), ("walk-forward", &walk)] {
+        let with = |session: &[&str]| figures(command, &[session, more].concat());
+        let all = with(&["--session", "17:00-16:00 America/Chicago"]);
+        assert_eq!(with(&["--session", "es:17:00-16:00 America/Chicago"]), all, "{command}");
+        assert_ne!(with(&[])["volatility_annual_pct"], all["volatility_annual_pct"], "{command}");
+    }
+}
