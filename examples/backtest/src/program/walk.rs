@@ -139,7 +139,13 @@ pub(super) fn walk(
         // The training bars warm the strategy up; it trades from the first test bar on.
         let from = fold.test.start - fold.train.start;
         let seen = backtest.part(fold.train.start..fold.test.end).cash(cash);
-        let report = program.report_from(&seen, from, &point)?;
+        let report = match program.report_from(&seen, from, &point) {
+            Ok(report) => report,
+            Err(error) => {
+                walk.warning = Some(format!("ended in the test of {place}: {error}."));
+                break;
+            }
+        };
         let before = cash;
         let own = report.equity.get(from..).unwrap_or_default();
         walk.equity.extend_from_slice(own);

@@ -120,3 +120,35 @@ fn a_sweep_that_is_not_whole_replaces_no_larger_one() {
     // As much is no loss.
     assert!(sweep(&[]).contains("wrote "));
 }
+
+#[test]
+fn a_fold_that_fails_leaves_those_before_it() {
+    let bars = backtest::data::load(&stocks(), Some("GOOG")).expect("the example's data").bars;
+    let folder = tempfile::tempdir().expect("a folder");
+    // With 500 bars of training and 400 of test, no training before the third test sees this bar.
+    let fatal = |at: usize| {
+        let time = bars[at].timestamp;
+        Program::new("Fatal", Vec::new(), move |_: &[f64]| {
+            move |ctx: &mut StrategyContext<'_>| {
+                assert!(ctx.bar().timestamp != time, "this bar is its end");
+                match ctx.bar().index % 10 {
+                    0 => _ = ctx.buy(5),
+                    5 => _ = ctx.close(),
+                    _ => {}
+                }
+            }
+        })
+    };
+    let out = folder.path().join("out");
+    let flags = ["--train", "500", "--test", "400", "--json", "--out", path(&out)];
+    let text = on_goog(&fatal(1_400), "walk-forward", &flags).expect("two folds are there");
+    let walk: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(walk["folds"].as_array().map(Vec::len), Some(2));
+    let warning = walk["warning"].as_str().expect("a warning");
+    assert!(warning.contains("fold 3 of 5") && warning.contains("this bar is its end"), "{warning}");
+    assert!(walk["figures"]["trades"].as_u64().is_some_and(|trades| trades > 60), "{walk}");
+    assert!(out.join("trades.csv").exists());
+    // Without any fold there is nothing to show.
+    let error = on_goog(&fatal(600), "walk-forward", &flags).expect_err("no fold");
+    assert!(error.contains("fold 1 of 5") && error.contains("this bar is its end"), "{error}");
+}
