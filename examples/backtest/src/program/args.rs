@@ -239,7 +239,7 @@ pub(super) struct ReportFlags {
     /// Choose on all bars before the test, rather than on the last ones
     #[arg(long)]
     pub(super) anchored: bool,
-    /// The page
+    /// The page; its folder is made if it is not there
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub(super) out: PathBuf,
 }

@@ -58,6 +58,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         return Err(CommandError::TooFewBars { bars: backtest.bars().len(), needed: 2 });
     }
     let moves = moves(&traded).unwrap_or_default();
+    flags.out.as_deref().map_or(Ok(()), make_folder)?;
     let history = program.report(backtest, &point)?;
     let trades = trade_units(&history.trades, &history.charges, cash);
     check(&flags, &point, (&history, trades.len()), (&traded, moves.is_empty()))?;
@@ -192,7 +193,6 @@ fn write_files(
     object: &serde_json::Value,
     rows: &[(u32, ResampledPath)],
 ) -> Result<(), CommandError> {
-    make_folder(folder)?;
     write(&folder.join("monte-carlo.json"), |out| writeln!(out, "{object}"))?;
     write(&folder.join("paths.csv"), |out| {
         writeln!(out, "path,return_pct,max_drawdown_pct")?;

@@ -11,8 +11,8 @@ use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
 use super::run::{asset_table, by_asset};
 use super::sweep::empty;
 use super::traded::Traded;
-use super::walk::{Folding, Walk, to_json, walk};
-use crate::commands::{CommandError, write};
+use super::walk::{Folding, Walk, cut, to_json, walk};
+use crate::commands::{CommandError, make_folder, write};
 use crate::report::{Page, PageAsset, SearchPanel, render};
 use crate::search::BlockSums;
 use crate::strategy::{Backtest, Report};
@@ -24,6 +24,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let search = flags.figures.chosen_by(how.search(program, matches)?, program)?;
     let traded = market.open()?;
     let backtest = &traded.backtest;
+    // What cannot be cut or written is told before the work.
+    flags.folding().map_or(Ok(()), |folding| cut(&folding, backtest).map(drop))?;
+    flags.out.parent().filter(|folder| *folder != "").map_or(Ok(()), make_folder)?;
     let all: Vec<usize> = (0..search.points.count()).collect();
     let blocks = if all.len() > 1 { flags.overfitting } else { 0 };
     let finished = explore(program, &search, backtest, &all, how.threads, blocks, |_| {})?;
@@ -75,6 +78,14 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     Ok(text)
 }
 
+impl ReportFlags {
+    /// The folds that were asked for.
+    fn folding(&self) -> Option<Folding> {
+        let (train, test) = self.train.zip(self.test)?;
+        Some(Folding { train, test, anchored: self.anchored })
+    }
+}
+
 /// The folds, if they were asked for, and what is missing of them.
 fn folds(
     program: &dyn Tunable,
@@ -82,8 +93,7 @@ fn folds(
     search: &Search,
     backtest: &Backtest,
 ) -> Result<(Option<serde_json::Value>, Option<String>), CommandError> {
-    let (Some(train), Some(test)) = (flags.train, flags.test) else { return Ok((None, None)) };
-    let folding = Folding { train, test, anchored: flags.anchored };
+    let Some(folding) = flags.folding() else { return Ok((None, None)) };
     match walk(program, &folding, search, flags.explore.search.threads, backtest) {
         Ok(walk) => Ok((Some(to_json(program, &walk, backtest.bars())), walk.warning)),
         // The page has the rest.

@@ -78,6 +78,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let search = how.search(program, matches)?;
     let traded = market.open()?;
     let folding = Folding { train: flags.train, test: flags.test, anchored: flags.anchored };
+    // What cannot be cut or written is told before the work.
+    cut(&folding, &traded.backtest)?;
+    flags.out.as_deref().map_or(Ok(()), make_folder)?;
     let walk = walk(program, &folding, &search, how.threads, &traded.backtest)?;
     if walk.folds.is_empty() {
         return Err(CommandError::NothingFinished(walk.warning.unwrap_or_default()));
@@ -88,7 +91,6 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     }
     let names: Vec<&str> = traded.assets.iter().map(|asset| asset.symbol.as_str()).collect();
     if let Some(folder) = &flags.out {
-        make_folder(folder)?;
         let (value, traded_on) = (to_json(program, &walk, bars), &bars[flags.train..]);
         write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
         let html = page_of_walk(program, &traded, &folding, &walk);
@@ -108,6 +110,16 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     Ok(text)
 }
 
+/// The folds of these prices.
+///
+/// # Errors
+/// There are too few bars for one of them.
+pub(super) fn cut(folding: &Folding, backtest: &Backtest) -> Result<Vec<Fold>, CommandError> {
+    let Folding { train, test, anchored } = *folding;
+    folds(backtest.bars().len(), train, test, anchored)
+        .map_err(|error| ConfigError { flag: "--train", reason: error.to_string() }.into())
+}
+
 /// Chooses and trades, fold by fold. Bars are the moments of the backtest.
 pub(super) fn walk(
     program: &dyn Tunable,
@@ -116,10 +128,8 @@ pub(super) fn walk(
     threads: Option<usize>,
     backtest: &Backtest,
 ) -> Result<Walk, CommandError> {
-    let Folding { train, test, anchored } = *folding;
-    let bars = backtest.bars();
-    let all = folds(bars.len(), train, test, anchored)
-        .map_err(|error| ConfigError { flag: "--train", reason: error.to_string() })?;
+    let (train, bars) = (folding.train, backtest.bars());
+    let all = cut(folding, backtest)?;
     // The rows of each asset before the first test.
     let before_tests = backtest.rows(0..train);
     // A part of the night has no hours of the session. The whole has.

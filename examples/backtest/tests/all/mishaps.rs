@@ -152,3 +152,26 @@ fn a_fold_that_fails_leaves_those_before_it() {
     let error = on_goog(&fatal(600), "walk-forward", &flags).expect_err("no fold");
     assert!(error.contains("fold 1 of 5") && error.contains("this bar is its end"), "{error}");
 }
+
+#[test]
+fn what_cannot_be_written_or_cut_is_refused_before_a_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let counted = Counted::default();
+    let program = counted.program();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let (within, deep) = (file.join("out"), folder.path().join("a/b/page.html"));
+    let page = within.join("page.html");
+    for (command, flags, part) in [
+        ("walk-forward", &["--out", path(&within)][..], "cannot write "),
+        ("monte-carlo", &["--paths", "3", "--out", path(&within)], "cannot write "),
+        ("report", &["--every", "1..=3", "--out", path(&page)], "cannot write "),
+        ("report", &["--train", "5000", "--test", "9", "--out", path(&deep)], "--train "),
+    ] {
+        let error = on_goog(&program, command, flags).expect_err("refused");
+        assert!(error.contains(part), "{command}: {error}");
+        assert_eq!(counted.taken(), 0, "{command}");
+    }
+    on_goog(&program, "report", &["--out", path(&deep)]).expect("its folder is made");
+    assert!(deep.exists());
+}
