@@ -20,7 +20,7 @@ use crate::messages::{Bar, Charge};
 use crate::performance::{AssetFigures, Figures, exposure_pct, write_equity, write_trades};
 use crate::runner::run_each;
 use crate::search::{Fold, folds};
-use crate::strategy::{Backtest, Trade};
+use crate::strategy::{Backtest, Report, Trade};
 
 /// One fold with what became of it.
 #[derive(Clone, Debug)]
@@ -59,6 +59,21 @@ pub(super) struct Walk {
     pub(super) efficiency: f64,
     /// If it ended early, why.
     pub(super) warning: Option<String>,
+}
+
+impl Walk {
+    /// Takes in the trades of a test. `moved` says where a bar of theirs is among all tests.
+    fn take(&mut self, report: Report, moved: impl Fn(u16, u32) -> u32) {
+        // Each run numbers its trades from 1 on.
+        let before = self.trades.iter().map(|trade| trade.number).max().unwrap_or(0);
+        self.charges.extend(report.charges);
+        self.trades.extend(report.trades.into_iter().map(|trade| Trade {
+            number: before.saturating_add(trade.number),
+            entry_bar: moved(trade.asset, trade.entry_bar),
+            exit_bar: moved(trade.asset, trade.exit_bar),
+            ..trade
+        }));
+    }
 }
 
 /// How a walk-forward cuts its bars.
@@ -177,12 +192,7 @@ pub(super) fn walk(
             outside_pct: (cash / before - 1.0) * 100.0,
             trades: report.trades.len(),
         });
-        walk.charges.extend(report.charges);
-        walk.trades.extend(report.trades.into_iter().map(|trade| Trade {
-            entry_bar: moved(trade.asset, trade.entry_bar),
-            exit_bar: moved(trade.asset, trade.exit_bar),
-            ..trade
-        }));
+        walk.take(report, moved);
         // Nobody trades on with nothing.
         if cash.is_nan() || cash <= 0.0 {
             walk.warning = Some(format!("the account was used up in {place}."));

@@ -383,3 +383,19 @@ fn one_bar_makes_a_page_too() {
     let none = above().execute(["it", "monte-carlo", "--data", paths[0]]).expect_err("too few");
     assert!(none.to_string().contains("the data has 1 bars"), "{none}");
 }
+
+#[test]
+fn trades_of_a_walk_forward_have_numbers_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path");
+    on_goog("walk-forward", &[&RANGES[..], &["--train", "500", "--test", "400", "--out", out]].concat())
+        .expect("it runs");
+    let text = read(folder.path(), "trades.csv");
+    let at = text.lines().next().and_then(|line| line.split(',').position(|name| name == "number"));
+    let at = at.expect("a column of numbers");
+    let number = |line: &str| line.split(',').nth(at).and_then(|field| field.parse().ok()).expect("a number");
+    let numbers: Vec<u32> = text.lines().skip(1).map(number).collect();
+    let different: std::collections::BTreeSet<u32> = numbers.iter().copied().collect();
+    assert!(numbers.len() > 40, "{numbers:?}");
+    assert_eq!(different.len(), numbers.len(), "{numbers:?}");
+}
