@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use self::scale::{escape, number, percent};
 use crate::config::Pair;
+use crate::data::NS_PER_DAY;
 use crate::ledger::Statistics;
 use crate::results::Row;
 
@@ -103,7 +104,10 @@ pub fn sweep_page(page: &SweepPage<'_>) -> String {
     let _ = write!(
         body,
         "<section><h2>Monthly returns of the best pair, %</h2>{}</section>",
-        monthly::render(&monthly::returns(page.timestamps, page.curve))
+        monthly::render(&monthly::returns(
+            page.timestamps.iter().map(|ns| ns.div_euclid(NS_PER_DAY)),
+            page.curve
+        ))
     );
     let _ = write!(
         body,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::scale::number;
-use crate::data::{NS_PER_DAY, civil_from_days};
+use crate::data::civil_from_days;
 
 /// Returns of one calendar year, in percent.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,14 +13,15 @@ pub(super) struct Year {
     pub(super) total: f64,
 }
 
-/// Compounded returns of each month: the equity at its last bar over that at the last bar before it.
-pub(super) fn returns(timestamps: &[i64], equity: &[f64]) -> Vec<Year> {
+/// Compounded returns of each month: the equity at its last bar over that at the last bar before it. Bars
+/// come with their days since 1970, one by one: there may be more of them than memory has.
+pub(super) fn returns(days: impl IntoIterator<Item = i64>, equity: &[f64]) -> Vec<Year> {
     let mut years: Vec<Year> = Vec::new();
     let Some(first) = equity.first().copied() else { return years };
     let (mut month_start, mut year_start, mut previous) = (first, first, first);
     let mut current = None;
-    for (timestamp, equity) in timestamps.iter().zip(equity) {
-        let (year, month, _) = civil_from_days(timestamp.div_euclid(NS_PER_DAY));
+    for (day, equity) in days.into_iter().zip(equity) {
+        let (year, month, _) = civil_from_days(day);
         if current != Some((year, month)) {
             month_start = previous;
             if years.last().is_none_or(|last| last.year != year) {
@@ -71,13 +72,13 @@ pub(super) fn render(years: &[Year]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::parse_timestamp;
+    use crate::data::{NS_PER_DAY, parse_timestamp};
 
     #[test]
     fn months_compound_to_the_year() {
         let days = ["2004-11-29", "2004-11-30", "2004-12-31", "2005-01-03", "2005-01-31"];
-        let timestamps = days.map(|day| parse_timestamp(day).expect("a date").as_nanos());
-        let years = returns(&timestamps, &[100.0, 110.0, 99.0, 99.0, 198.0]);
+        let days = days.map(|day| parse_timestamp(day).expect("a date").as_nanos().div_euclid(NS_PER_DAY));
+        let years = returns(days, &[100.0, 110.0, 99.0, 99.0, 198.0]);
         let rounded = |value: f64| value.round() as i64;
         let months =
             |year: &Year| year.months.iter().flatten().map(|month| rounded(*month)).collect::<Vec<_>>();
@@ -85,6 +86,6 @@ mod tests {
         assert_eq!((months(&years[0]), rounded(years[0].total)), (vec![10, -10], -1));
         assert_eq!((months(&years[1]), rounded(years[1].total)), (vec![100], 100));
         assert!(years[0].months[10].is_some() && years[1].months[0].is_some());
-        assert!(returns(&[], &[]).is_empty());
+        assert!(returns([], &[]).is_empty());
     }
 }

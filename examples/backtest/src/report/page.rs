@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Map, Value, json};
 
 use super::scale::escape;
-use crate::data::{NS_PER_DAY, format_moment, format_timestamp};
+use crate::data::{format_moment, format_timestamp};
 use crate::engine::Session;
 use crate::messages::{Bar, Timestamp};
 use crate::performance::{AssetFigures, FigureUnit, Figures, days_of_rows, drawdowns, returns_by};
@@ -267,8 +267,7 @@ fn distribution(returns: &[f64]) -> Value {
 
 /// One row for each year: the year, twelve months and the whole, in percent; `null` where there is no data.
 fn months(bars: &[Bar], equity: &[f64], session: &Session) -> Value {
-    let stamps: Vec<i64> = days_of_rows(bars, session).map(|day| day.saturating_mul(NS_PER_DAY)).collect();
-    let rows = super::monthly::returns(&stamps, equity);
+    let rows = super::monthly::returns(days_of_rows(bars, session), equity);
     rows.iter().map(|row| json!([row.year, row.months, row.total])).collect()
 }
 
