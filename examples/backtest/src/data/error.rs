@@ -274,12 +274,7 @@ impl fmt::Display for LoadError {
             Self::ParquetRow { row, column, cause } => {
                 write!(f, "row {row}, column `{}`: {cause}", Quoted(column))
             }
-            Self::SymbolColumn { column, holds } => write!(
-                f,
-                "the column `{}` is that of the symbols, and holds {holds}; write it as text or integers, or \
-                 say which one has them: --columns symbol=NAME",
-                Quoted(column)
-            ),
+            Self::SymbolColumn { column, holds } => symbol_column(f, column, holds),
             Self::DuplicateColumn { line, column } => {
                 write!(
                     f,
@@ -302,6 +297,15 @@ impl fmt::Display for LoadError {
             }
         }
     }
+}
+
+fn symbol_column(f: &mut fmt::Formatter<'_>, column: &str, holds: &str) -> fmt::Result {
+    write!(
+        f,
+        "the column `{}` is that of the symbols, and holds {holds}; write it as text or integers, or say which one \
+         has them: --columns symbol=NAME",
+        Quoted(column)
+    )
 }
 
 fn unknown_symbol(f: &mut fmt::Formatter<'_>, symbol: &str, present: &[String]) -> fmt::Result {
@@ -333,6 +337,10 @@ const RAW: &str = "mend the row, or take prices as they stand with --prices raw"
 /// What to do about rows that cannot be.
 const MEND: &str = "mend the row, or leave such rows out with --drop-bad-rows";
 
+/// What is wrong with a time of a type, and what to do.
+const TIME_BEYOND: &str = "by the type of its column, this time is outside of the years 1678 to 2261; mend the row, \
+     or the unit of the column";
+
 /// Formats that a date may have which is not known: months come first in some countries, and days in others.
 fn formats_of(text: &str) -> &'static str {
     if text.contains('/') { "'%m/%d/%Y' or '%d/%m/%Y'" } else { "'%d.%m.%Y'" }
@@ -360,13 +368,11 @@ impl fmt::Display for RowError {
                 "`{}` is so small beside the largest price that 64 bits do not hold both to their digits; check the row",
                 Quoted(text)
             ),
-            Self::BadVolume(text) => {
-                write!(
-                    f,
-                    "a volume or size must be a finite number of at least zero, and this is `{}`",
-                    Quoted(text)
-                )
-            }
+            Self::BadVolume(text) => write!(
+                f,
+                "a volume or size must be a finite number of at least zero, and this is `{}`",
+                Quoted(text)
+            ),
             Self::Action(text) => write!(f, "{text}; {RAW}"),
             Self::Book(text) => write!(f, "{text}; {MEND}"),
             Self::Crossed { bid, ask } => {
@@ -383,10 +389,7 @@ impl fmt::Display for RowError {
                 Quoted(text),
                 formats_of(text)
             ),
-            Self::TimeBeyond => f.write_str(
-                "by the type of its column, this time is outside of the years 1678 to 2261; mend the row, or the \
-                 unit of the column",
-            ),
+            Self::TimeBeyond => f.write_str(TIME_BEYOND),
             Self::NotAsSaid { text, format } => {
                 write!(f, "`{}` is not written as `{}`; see --date-format", Quoted(text), Quoted(format))
             }
