@@ -154,6 +154,11 @@ pub(super) fn warning(
     })
 }
 
+/// All of these sentences.
+pub(super) fn joined(sentences: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    sentences.into_iter().flatten().reduce(|all, next| format!("{all} {next}"))
+}
+
 /// That there is no best row, if none has a score; joined to what is said already.
 pub(super) fn unscored(
     search: &Search,
@@ -166,5 +171,5 @@ pub(super) fn unscored(
     }
     let why = search.objective.unscored(bars, sheet.traded());
     let why = format!("{why}. The first of {} runs is shown, and it is not the best.", sheet.rows.len());
-    Some(warning.map_or(why.clone(), |warning| format!("{warning} {why}")))
+    joined([warning, Some(why)])
 }

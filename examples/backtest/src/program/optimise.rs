@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use clap::ArgMatches;
 
 use super::args::{OptimiseFlags, axes, flags};
-use super::explore::{explore, warning};
+use super::explore::{explore, joined, warning};
 use super::sheet::SheetRow;
 use super::space::Points;
 use super::sweep::{Searched, empty, results};
@@ -33,6 +33,9 @@ const DEVIATION_MIN: f64 = 0.5;
 /// Draws for each point wanted, of which most may be forbidden or have been run.
 const DRAWS_MAX: usize = 100;
 
+/// Most generations whose remarks are shown, beside the last one.
+const REMARKS_MAX: usize = 3;
+
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: OptimiseFlags = flags(matches)?;
     if flags.explore.search.samples.is_some() {
@@ -49,7 +52,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let method = format!("cross-entropy, {runs} runs in generations of {generation}, seed {seed}");
     sheet.about.push(("method".to_owned(), method));
     let (mut random, mut tried) = (Random::new(seed), HashSet::new());
-    let (mut missing, mut took): (Option<String>, Option<Effort>) = (None, None);
+    let (mut remarks, mut took): (Vec<String>, Option<Effort>) = (Vec::new(), None);
     while tried.len() < runs {
         let wanted = generation.min(runs - tried.len());
         let points = cloud.draw(&search.points, wanted, &mut tried, &mut random);
@@ -57,7 +60,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
             break;
         }
         let finished = explore(program, &search, &traded.backtest, &points, threads, 0, |_| {})?;
-        missing = missing.or(warning(program, &search, &finished, points.len()));
+        remarks.extend(warning(program, &search, &finished, points.len()));
         sheet.rows.extend(finished.rows.into_iter().map(|(_, (row, _))| row));
         took = Some(after(took, finished.effort));
         if finished.interrupted {
@@ -69,6 +72,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         cloud.approach(&best);
     }
     sheet.sort();
+    let missing = in_short(remarks);
     let Some(best) = sheet.best() else {
         return Err(CommandError::NothingFinished(missing.unwrap_or_default()));
     };
@@ -93,6 +97,15 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     };
     text.push_str(&searched.page(best)?);
     Ok(text)
+}
+
+/// The remarks of the first generations and that of the last one, which says whether it was interrupted.
+fn in_short(mut remarks: Vec<String>) -> Option<String> {
+    let last = remarks.pop();
+    let more = remarks.len().saturating_sub(REMARKS_MAX);
+    remarks.truncate(REMARKS_MAX);
+    let more = (more != 0).then(|| format!("So it was in {more} more generations."));
+    joined(remarks.into_iter().map(Some).chain([more, last]))
 }
 
 /// The effort of all generations so far.

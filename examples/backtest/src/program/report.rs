@@ -7,7 +7,7 @@ use clap::ArgMatches;
 
 use super::Tunable;
 use super::args::{self, ExploreFlags, ReportFlags, Search, flags};
-use super::explore::{check_blocks, explore, panel, sober, unscored, warning};
+use super::explore::{check_blocks, explore, joined, panel, sober, unscored, warning};
 use super::run::{asset_table, by_asset};
 use super::sweep::empty;
 use super::traded::Traded;
@@ -49,7 +49,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         Vec::new()
     };
     let (folds, unwalked) = folds(program, &flags, &search, backtest)?;
-    missing = missing.or(unwalked);
+    missing = joined([missing, unwalked]);
     if let Some(missing) = &missing {
         eprintln!("warning: {missing}");
     }

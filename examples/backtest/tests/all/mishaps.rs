@@ -175,3 +175,43 @@ fn what_cannot_be_written_or_cut_is_refused_before_a_run() {
     on_goog(&program, "report", &["--out", path(&deep)]).expect("its folder is made");
     assert!(deep.exists());
 }
+
+/// What the page of a command says is missing.
+fn missing(page: &Path) -> String {
+    let html = std::fs::read_to_string(page).expect("a page");
+    let start = "<script type=\"application/json\" id=\"data\">";
+    let text = html.split(start).nth(1).and_then(|rest| rest.split("</script>").next()).expect("the data");
+    let data: Value = serde_json::from_str(text).expect("JSON");
+    data["warning"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_warning_hides_no_other_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (page, out) = (folder.path().join("page.html"), folder.path().join("out"));
+    // One point fails, and the others trade behind the training of the first fold alone.
+    let late = Program::new("Late", vec![Parameter::new::<usize>("every", 5)], |point: &[f64]| {
+        let every = point[0] as u32;
+        move |ctx: &mut StrategyContext<'_>| {
+            assert!(every != 4, "it fails");
+            match ctx.bar().index {
+                at if at < 1_000 => {}
+                at if at % (2 * every) == 0 => _ = ctx.buy(5),
+                at if at % every == 0 => _ = ctx.close(),
+                _ => {}
+            }
+        }
+    });
+    let flags = ["--every", "3..=6", "--train", "500", "--test", "400", "--objective", "win_rate_pct"];
+    on_goog(&late, "report", &[&flags[..], &["--out", path(&page)]].concat()).expect("it runs");
+    let text = missing(&page);
+    assert!(text.contains("1 points failed") && text.contains("The walk-forward finds nothing"), "{text}");
+    // Most points of each generation fail.
+    let counted = Counted::default();
+    counted.fails.store(true, Ordering::Relaxed);
+    let flags = ["--every", "1..=60", "--runs", "60", "--generation", "10", "--out", path(&out)];
+    on_goog(&counted.program(), "optimise", &flags).expect("it runs");
+    let text = missing(&out.join("report.html"));
+    assert_eq!(text.matches("points failed").count(), 4, "{text}");
+    assert!(text.contains("So it was in 2 more generations."), "{text}");
+}
