@@ -400,6 +400,8 @@ pub(super) struct Search {
     pub(super) chosen: Vec<FigureRow>,
     /// The ranges in words: equal for equal points.
     pub(super) space: String,
+    /// A sentence, if fewer samples were found than were asked for.
+    pub(super) short: Option<String>,
 }
 
 impl SearchFlags {
@@ -420,6 +422,9 @@ impl SearchFlags {
         };
         let points = points
             .map_err(|error| CommandError::Config(ConfigError { flag: "", reason: error.to_string() }))?;
+        let short = self.samples.filter(|wanted| *wanted > points.count()).map(|wanted| {
+            format!("{} of {wanted} samples were found, as the conditions forbid nearly all.", points.count())
+        });
         let mut space: Vec<String> = program
             .parameters()
             .iter()
@@ -435,6 +440,6 @@ impl SearchFlags {
         space.extend(program.constraint_text().map(|text| format!("where {text}")));
         space.extend(condition.map(|condition| format!("where {}", condition.text())));
         space.extend(self.samples.map(|count| format!("{count} samples of seed {}", self.seed)));
-        Ok(Search { points, objective, chosen: Vec::new(), space: space.join("; ") })
+        Ok(Search { points, objective, chosen: Vec::new(), space: space.join("; "), short })
     }
 }

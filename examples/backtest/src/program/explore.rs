@@ -149,9 +149,10 @@ pub(super) fn warning(
     finished: &Finished<usize, Explored>,
     wanted: usize,
 ) -> Option<String> {
-    finished.warning(wanted, "points", |index| {
+    let missing = finished.warning(wanted, "points", |index| {
         format!("point {index} ({})", args::show(program, search.points.get(*index)))
-    })
+    });
+    joined([search.short.clone(), missing])
 }
 
 /// All of these sentences.

@@ -91,6 +91,9 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let flags: WalkFlags = flags(matches)?;
     let ExploreFlags { market, search: how } = &flags.explore;
     let search = how.search(program, matches)?;
+    if let Some(short) = &search.short {
+        eprintln!("warning: {short}");
+    }
     let traded = market.open()?;
     let folding = Folding { train: flags.train, test: flags.test, anchored: flags.anchored };
     // What cannot be cut or written is told before the work.

@@ -215,3 +215,13 @@ fn a_warning_hides_no_other_one() {
     assert_eq!(text.matches("points failed").count(), 4, "{text}");
     assert!(text.contains("So it was in 2 more generations."), "{text}");
 }
+
+#[test]
+fn fewer_samples_than_were_asked_for_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = ["--every", "1..=20000", "--where", "every < 12", "--samples", "20"];
+    let flags = [&flags[..], &["--out", path(folder.path())]].concat();
+    on_goog(&Counted::default().program(), "sweep", &flags).expect("it runs");
+    let text = missing(&folder.path().join("report.html"));
+    assert!(text.contains(" of 20 samples were found"), "{text}");
+}
