@@ -105,8 +105,8 @@ pub(super) struct SweepFlags {
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<Shard>,
     /// Also cross-validate over so many blocks of days, an even number up to 16: the probability that the
-    /// best is luck. Keeps all runs, so that a sweep takes longer and begins anew
-    #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
+    /// best is luck. Keeps all runs, so that a sweep takes longer and begins anew; not of a part
+    #[arg(long, value_name = "BLOCKS", default_value_t = 0, conflicts_with = "shard")]
     pub(super) overfitting: usize,
     /// Begin anew, even if the folder holds a part of this sweep or all of it
     #[arg(long)]

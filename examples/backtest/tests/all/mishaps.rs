@@ -225,3 +225,13 @@ fn fewer_samples_than_were_asked_for_are_told() {
     let text = missing(&folder.path().join("report.html"));
     assert!(text.contains(" of 20 samples were found"), "{text}");
 }
+
+#[test]
+fn a_part_is_not_cross_validated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let counted = Counted::default();
+    let flags = ["--every", "1..=9", "--shard", "1/2", "--overfitting", "4", "--out", path(folder.path())];
+    let error = on_goog(&counted.program(), "sweep", &flags).expect_err("refused");
+    assert!(error.contains("--shard") && error.contains("cannot be used with"), "{error}");
+    assert_eq!(counted.taken(), 0);
+}
