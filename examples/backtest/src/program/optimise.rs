@@ -8,7 +8,7 @@
 //! Draws follow from the seed and from the rows alone, so that the result is the same for any number of
 //! threads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use clap::ArgMatches;
 
@@ -123,7 +123,8 @@ fn after(before: Option<Effort>, now: Effort) -> Effort {
 
 /// Where the next points are drawn: a normal distribution of places for each parameter.
 struct Cloud {
-    values: Vec<Vec<f64>>,
+    /// The place of each value, by its bits, for each parameter.
+    places: Vec<HashMap<u64, usize>>,
     /// Mean and deviation of each.
     shapes: Option<Vec<(f64, f64)>>,
 }
@@ -131,21 +132,24 @@ struct Cloud {
 impl Cloud {
     /// Everywhere.
     fn over(program: &dyn Tunable, axes: &[Axis]) -> Result<Self, CommandError> {
-        let mut values = Vec::new();
+        let mut places = Vec::new();
         for (axis, parameter) in axes.iter().zip(program.parameters()) {
             // A stretch has made no points before this.
             let Axis::Values(list) = axis else { continue };
-            if let Some(twice) = list.iter().enumerate().find(|(at, value)| list[..*at].contains(value)) {
-                let reason = format!("names {} twice", parameter.show(*twice.1));
-                return Err(ConfigError { flag: parameter.flag, reason }.into());
+            let mut own = HashMap::with_capacity(list.len());
+            for (at, value) in list.iter().enumerate() {
+                if own.insert(key(*value), at).is_some() {
+                    let reason = format!("names {} twice", parameter.show(*value));
+                    return Err(ConfigError { flag: parameter.flag, reason }.into());
+                }
             }
-            values.push(list.clone());
+            places.push(own);
         }
-        Ok(Self { values, shapes: None })
+        Ok(Self { places, shapes: None })
     }
 
     fn place(&self, parameter: usize, value: f64) -> usize {
-        self.values[parameter].iter().position(|other| *other == value).unwrap_or(0)
+        self.places[parameter].get(&key(value)).copied().unwrap_or(0)
     }
 
     /// Up to `wanted` points that were not tried before.
@@ -163,7 +167,7 @@ impl Cloud {
                     break;
                 }
                 let places: Vec<usize> = self
-                    .values
+                    .places
                     .iter()
                     .zip(shapes)
                     .map(|(list, shape)| near(*shape, list.len(), random))
@@ -204,8 +208,9 @@ impl Cloud {
             return;
         }
         let count = best.len() as f64;
-        let all = |list: &Vec<f64>| ((list.len() - 1) as f64 / 2.0, list.len() as f64 / 12_f64.sqrt());
-        let before = self.shapes.take().unwrap_or_else(|| self.values.iter().map(all).collect());
+        let all =
+            |list: &HashMap<u64, usize>| ((list.len() - 1) as f64 / 2.0, list.len() as f64 / 12_f64.sqrt());
+        let before = self.shapes.take().unwrap_or_else(|| self.places.iter().map(all).collect());
         let moved = before.iter().enumerate().map(|(at, (mean, deviation))| {
             let places = best.iter().map(|row| self.place(at, row.point[at]) as f64);
             let center = places.clone().sum::<f64>() / count;
@@ -216,6 +221,11 @@ impl Cloud {
         });
         self.shapes = Some(moved.collect());
     }
+}
+
+/// The bits of a value. Zero has one sign.
+fn key(value: f64) -> u64 {
+    (value + 0.0).to_bits()
 }
 
 /// A place below `count`, drawn from a normal distribution; the nearest one, if many draws are beyond.
