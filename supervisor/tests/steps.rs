@@ -394,8 +394,7 @@ fn a_child_that_starts_with_its_group_is_not_down() {
     let down = |driver: &Driver| ["a", "b", "c"].map(|id| driver.supervisor.is_down(id));
     let backoff = Backoff { initial: ms(10), jitter: 0.0, ..Backoff::default() };
     let flags = Flags { strategy: Strategy::RestForOne, intensity: 9, ..Flags::default() };
-    let children =
-        workers(&["a", "b", "c"]).into_iter().map(|child| child.backoff(backoff.clone())).collect();
+    let children = workers(&["a", "b", "c"]).into_iter().map(|child| child.backoff(backoff)).collect();
     let mut driver = Driver::new(flags, children);
     assert_eq!(down(&driver), [false; 3]);
     driver.step(ZERO, Event::Init);
