@@ -32,7 +32,7 @@ pub(super) struct Listing {
     /// Number of the event before the latest.
     pub(super) before: u32,
     /// What the position is valued at while other assets are filled: the price at the end of the moment
-    /// before.
+    /// before, and within one the open of its own event.
     pub(super) mark: f64,
     /// Up to when its position has paid for the time, in ns.
     pub(super) paid_ns: i64,

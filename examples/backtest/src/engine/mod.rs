@@ -8,7 +8,8 @@
 //! - A bar is passed in steps: its open first, for market orders and for stops and limits that the open has
 //!   gone beyond, all of which are filled *at the open*; then what its high and low reach. [`Intrabar`] says
 //!   in which sequence. Within a step, what protects a trade comes first, and the others in the sequence in
-//!   which they were sent. Bars of several assets that begin at one time have one open.
+//!   which they were sent. Bars of several assets that begin at one time have one open, and all of them are
+//!   valued at it when it sizes an order.
 //! - Of a quote, buyers meet the ask and sellers the bid; of a tick, both its price. A limit that has
 //!   waited is filled at its limit: by quotes when the other side comes to it, by ticks when one goes
 //!   beyond it.

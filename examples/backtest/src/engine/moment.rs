@@ -74,6 +74,7 @@ impl Engine {
             }
             self.touched.push(*asset);
         }
+        self.mark_at_opens(events);
         if self.book.is_empty() {
             return;
         }
@@ -103,6 +104,17 @@ impl Engine {
         }
         self.book.retain(|working| !working.ended);
         self.number = events.last().map_or(self.number, |event| event.passing.number);
+    }
+
+    /// What is filled now is sized with all that begins at this time at its open: a position that one open
+    /// has entered is worth what was paid for it, and not the close before.
+    #[inline]
+    fn mark_at_opens(&mut self, events: &[Begun]) {
+        if self.has_several() {
+            for Begun { asset, passing, .. } in events {
+                self.listings[usize::from(*asset)].mark = passing.open();
+            }
+        }
     }
 
     /// Before the first event of a moment, the closes of the one before fill what was sent for them.

@@ -68,6 +68,11 @@ impl Passing {
         if buy { &self.buy } else { &self.sell }
     }
 
+    /// What a position is valued at when the event begins.
+    pub(super) fn open(&self) -> f64 {
+        if self.kind == Kind::Bar { self.buy.open } else { self.price }
+    }
+
     /// The distance from the lowest to the highest price: of a quote from bid to ask.
     pub(super) fn range(&self) -> f64 {
         self.buy.high - self.sell.low

@@ -85,6 +85,27 @@ fn what_turns_a_position_has_the_money_that_its_closing_frees() {
 }
 
 #[test]
+fn what_an_open_has_filled_is_valued_at_it_while_others_are_sized() {
+    let fifth = |positions: &[Exposure]| positions.iter().map(Exposure::value).sum::<f64>() / 5.0;
+    let prices = |open: f64| bars(&[(100.0, 100.0, 100.0, 100.0), (open, open, open, open)]);
+    let sizes = |terms: &dyn Fn(Backtest) -> Backtest, open: f64, first: f64, second: Size| {
+        let two = Backtest::of([("A", prices(open)), ("B", prices(100.0))]).at_end(AtEnd::Keep);
+        let send = on_bar(0, move |ctx| {
+            ctx.asset("A").buy(first);
+            ctx.asset("B").buy(second);
+        });
+        run(&terms(two), send).open_trades.iter().map(|trade| trade.size).collect::<Vec<f64>>()
+    };
+    // A is bought for 10,000 at its open of 50. Of 50,000 that five times the equity buys, 40,000 are left.
+    assert_eq!(sizes(&|two| two.leverage(5.0), 50.0, 200.0, Size::All), [200.0, 400.0]);
+    assert_eq!(sizes(&|two| two.leverage(fifth), 50.0, 200.0, Size::All), [200.0, 400.0]);
+    // The same where it opens above its last close: it is worth no less than was paid.
+    assert_eq!(sizes(&|two| two.leverage(5.0), 200.0, 50.0, Size::All), [50.0, 400.0]);
+    // A purchase changes no equity: half of it is 5,000.
+    assert_eq!(sizes(&|two| two, 50.0, 40.0, Size::Equity(0.5)), [40.0, 50.0]);
+}
+
+#[test]
 fn all_positions_together_are_bounded_whatever_a_model_says() {
     let nothing = |_: &[Exposure]| 0.0;
     let buy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {

@@ -43,7 +43,7 @@ enum How {
 pub(crate) struct SlowAsset {
     /// What is left of the volume of its bar.
     pub(crate) room: i64,
-    /// What it is valued at while others are filled: its latest close.
+    /// What it is valued at while others are filled: the open of its bar, and after it its close.
     pub(crate) mark: f64,
     /// Its latest bar.
     latest: Bar,
@@ -134,7 +134,7 @@ impl SlowExchange {
         self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == day));
         let part = self.terms.participation;
         for (asset, bar) in self.assets.iter_mut().zip(bars) {
-            asset.latest = *bar;
+            (asset.latest, asset.mark) = (*bar, bar.open);
             asset.room = if part.is_finite() { (bar.volume * part) as i64 } else { i64::MAX };
         }
         self.walk(bars, None, "open");

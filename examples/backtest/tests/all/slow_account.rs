@@ -23,7 +23,7 @@ impl SlowExchange {
         self.terms.cash + flows + (0..self.assets.len()).map(worth).sum::<f64>()
     }
 
-    /// The equity at the latest closes.
+    /// The equity with all assets as they are valued now.
     pub(crate) fn equity(&self) -> f64 {
         self.equity_at(0, self.assets[0].mark)
     }
@@ -36,7 +36,7 @@ impl SlowExchange {
         (0..self.assets.len()).map(value).sum()
     }
 
-    /// The value of all positions at the latest closes.
+    /// The value of all positions as they are valued now.
     pub(crate) fn bound(&self) -> f64 {
         self.bound_at(0, self.assets[0].mark)
     }
@@ -99,7 +99,7 @@ impl SlowExchange {
         ((self.equity_at(asset, price) - bound).max(0.0) * self.terms.leverage - self.late).max(0.0)
     }
 
-    /// What can be bought for at the latest closes.
+    /// What can be bought for with all assets as they are valued now.
     pub(crate) fn free(&self) -> f64 {
         (self.equity() * self.terms.leverage - self.bound()).max(0.0)
     }
