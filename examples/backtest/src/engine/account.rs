@@ -250,6 +250,12 @@ impl Engine {
         self.cash + self.over_all(asset, price, Listing::profit)
     }
 
+    /// The equity that an order for a share of it is sized by: that of the begin of the event at hand, with
+    /// its own asset at this price.
+    pub(super) fn equity_to_share(&self, asset: usize, price: f64) -> f64 {
+        self.equity_at(asset, price) - self.late.equity
+    }
+
     /// What can still be bought for on a side, credit included, with one asset at this price.
     pub(super) fn buying_power(&self, asset: usize, price: f64, side: f64) -> f64 {
         let equity = self.equity_at(asset, price);
@@ -262,7 +268,7 @@ impl Engine {
 
     /// Without the money that came when the event had begun.
     fn of_its_time(&self, power: f64) -> f64 {
-        (power - self.late).max(0.0)
+        (power - self.late.power).max(0.0)
     }
 
     /// What could be bought for on a side when `closing` lots of the position were closed at the price,

@@ -305,7 +305,7 @@ impl Engine {
     pub(super) fn power_by_model(&self, asset: usize, price: f64, side: f64, lots: i64, equity: f64) -> f64 {
         let mut positions = self.exposures(Some(asset), |listing| listing.mark);
         let mut held = self.listings[asset].exposure(lots, price);
-        let free = (equity - self.late).max(0.0);
+        let free = (equity - self.late.power).max(0.0);
         let bound = held.value() + positions.iter().map(Exposure::value).sum::<f64>();
         if held.units * side < 0.0 {
             // What it closes needs nothing: both are beside each other, each on its own side.

@@ -81,6 +81,7 @@ use self::calm::Calm;
 use self::carry::Carry;
 use self::moment::Begun;
 use self::passing::{Kind, Passing};
+use self::power::Late;
 use self::terms::Constants;
 use crate::limits::ORDERS_WORKING_MAX;
 use crate::messages::{
@@ -139,8 +140,8 @@ pub struct Engine {
     ruined: bool,
     /// Whether the run is over and leaves no position: nothing is opened any more.
     closing: bool,
-    /// What can be bought for now and could not when the event at hand began.
-    late: f64,
+    /// What the account has now and had not when the event at hand began.
+    late: Late,
     /// Whether nobody has noted what can be bought for since the latest event.
     unnoted: bool,
     /// Events of one time that are to be passed.
@@ -184,7 +185,7 @@ impl Engine {
             always: false,
             ruined: false,
             closing: false,
-            late: 0.0,
+            late: Late::default(),
             unnoted: true,
             together: Vec::new(),
             fault: Cell::new(None),

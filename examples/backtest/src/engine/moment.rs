@@ -4,6 +4,7 @@
 use super::account::Listing;
 use super::book::{Entered, Pass, Reached, Touch, WorkingOrder};
 use super::passing::{Kind, Passing};
+use super::power::Late;
 use super::session::SessionHours;
 use super::{AtEnd, Engine};
 use crate::messages::{OrderCause, OrderStatus, OrderType, TimeInForce, Timestamp};
@@ -16,8 +17,8 @@ pub(super) struct Begun {
     passing: Passing,
     /// Whether it is within the session.
     open: bool,
-    /// What can be bought for and could not when it began.
-    late: f64,
+    /// What the account has now and had not when it began.
+    late: Late,
 }
 
 impl Engine {
@@ -26,7 +27,8 @@ impl Engine {
         if usize::from(asset) >= self.listings.len() {
             return;
         }
-        let begun = Begun { asset, passing: Passing::of(number, known, data), open: false, late: 0.0 };
+        let begun =
+            Begun { asset, passing: Passing::of(number, known, data), open: false, late: Late::default() };
         if !self.has_several() {
             self.listings[0].hear_of(data);
             self.pass_together(&mut [begun]);
@@ -95,7 +97,7 @@ impl Engine {
             if event.passing.kind == Kind::Bar {
                 // All prices of the others are one. Money that was freed within another bar came after this
                 // open.
-                event.late += free.map_or(0.0, |free| (self.free_power() - free).max(0.0));
+                event.late.power += free.map_or(0.0, |free| (self.free_power() - free).max(0.0));
                 for pass in self.market.intrabar.passes_within() {
                     self.pass_book(std::slice::from_ref(event), pass);
                 }
@@ -134,7 +136,7 @@ impl Engine {
     }
 
     fn fill_all_on_close(&mut self) {
-        self.late = 0.0;
+        self.late = Late::default();
         self.pay_at_closes();
         for at in 0..self.book.len() {
             if self.book[at].on_close && !self.book[at].ended {
@@ -226,12 +228,13 @@ impl Engine {
         if working.ended || !working.can_be_filled_in(bar) {
             return;
         }
+        (self.number, self.late) = (bar.number, *late);
+        let working = &self.book[at];
         let buy = match working.guard {
             Some(guard) => guard.direction < 0.0,
             None => self.buys(&working.order, bar.buy.open),
         };
         let spread = self.spread_for(working, buy);
-        (self.number, self.late) = (bar.number, *late);
         if bar.kind == Kind::Depth {
             return self.look_at_depth(at, bar, buy);
         }

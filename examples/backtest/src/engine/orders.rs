@@ -98,7 +98,7 @@ impl Engine {
             SizeUnit::TargetLots => order.size > lots as f64,
             SizeUnit::TargetEquity => {
                 let value = self.listings[asset].terms.units(lots) * price;
-                order.size * self.equity_at(asset, price) > value
+                order.size * self.equity_to_share(asset, price) > value
             }
             SizeUnit::TargetValue => order.size > self.listings[asset].terms.units(lots) * price,
             _ => order.size > 0.0,
@@ -249,7 +249,7 @@ impl Engine {
             side * (lots + i64::from(one_more))
         };
         let exactly = |lots: i64| Wanted { lots, as_far_as_it_goes: false };
-        let of_equity = || for_value(self.equity_at(asset, price).max(0.0) * size.abs());
+        let of_equity = || for_value(self.equity_to_share(asset, price).max(0.0) * size.abs());
         if let Some(guard) = working.guard {
             let trade = listing.holdings.trades.iter().find(|trade| trade.number == guard.trade);
             return exactly(trade.map_or(0, |trade| -trade.lots));

@@ -254,6 +254,33 @@ fn money_that_an_open_frees_pays_at_that_open() {
 }
 
 #[test]
+fn an_order_for_a_share_of_the_equity_is_sized_by_that_of_the_begin_of_its_bar() {
+    // 50 of the hours are held since the second day, on which their price was 100.
+    let sizes = |later: f64, target: bool| {
+        let hours = (0..120).map(|hour| flat(hour, if hour < 50 { 100.0 } else { later })).collect();
+        let days: Vec<Bar> = bars(&[(100.0, 100.0, 100.0, 100.0); 5]);
+        let backtest = Backtest::of([("hour", hours), ("day", days)]).at_end(AtEnd::Keep);
+        let report = run(&backtest, move |ctx| match hour_of(ctx) {
+            23 => _ = ctx.buy(50),
+            47 => {
+                let mut day = ctx.asset("day");
+                _ = if target { day.target(Size::Equity(0.4)) } else { day.buy(Size::Equity(0.4)) };
+            }
+            // What it is worth at the begin of the last day.
+            95 => _ = ctx.asset("day").sell(Size::Equity(0.1)),
+            _ => {}
+        });
+        let days = report.orders.iter().filter(|record| record.order.asset == 1);
+        days.map(|record| record.filled).collect::<Vec<f64>>()
+    };
+    for target in [false, true] {
+        // The day opens while the equity is 10,000, whatever the hours of that day are worth.
+        assert_eq!(sizes(140.0, target), [40.0, 12.0]);
+        assert_eq!(sizes(60.0, target), [40.0, 8.0]);
+    }
+}
+
+#[test]
 fn money_that_a_stop_frees_within_a_bar_pays_for_nothing_in_it() {
     let fall = (100.0, 101.0, 94.0, 96.0);
     for names in [["A", "B"], ["B", "A"]] {
