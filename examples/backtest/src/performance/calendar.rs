@@ -11,6 +11,10 @@ const WEEKS_MIN: usize = 3;
 /// holidays.
 const RARE_MAX: f64 = 3.75;
 
+/// The least share of all days that are Saturdays, and that are Sundays, where both trade: of a week it is a
+/// seventh, and some days may be missing.
+const WEEKEND_MIN: f64 = 0.6 / 7.0;
+
 /// To which day a row counts: the day of UTC on which its session ends, or the next one outside of all. Rows
 /// come in their sequence, so that a session is looked for once.
 struct DayOf<'a> {
@@ -76,10 +80,13 @@ pub(super) fn days_per_year(bars: &[Bar], session: &Session) -> f64 {
     if let Some(rare) = days_per_week(&days).filter(|count| *count <= RARE_MAX) {
         return 52.0 * rare;
     }
-    // 1970-01-01 was a Thursday: Saturday and Sunday are two and three days later.
-    let weekend = |day: &&i64| matches!(day.rem_euclid(7), 2 | 3);
-    let share = days.iter().filter(weekend).count() as f64 / days.len().max(1) as f64;
-    if share > 2.0 / 7.0 * 0.6 { 365.0 } else { 252.0 }
+    // 1970-01-01 was a Thursday: Saturday and Sunday are two and three days later. A market with a week of
+    // five days may trade on one of both: from Sunday to Thursday, or in a session of Friday that ends when
+    // Saturday has begun.
+    let share_of = |weekday: i64| {
+        days.iter().filter(|day| day.rem_euclid(7) == weekday).count() as f64 / days.len().max(1) as f64
+    };
+    if [2, 3].into_iter().all(|weekday| share_of(weekday) > WEEKEND_MIN) { 365.0 } else { 252.0 }
 }
 
 /// The mean number of days of the weeks that have any, without the first and the last week, which may be cut.

@@ -116,6 +116,11 @@ fn a_year_has_as_many_days_as_the_data_has_returns() {
     assert_eq!(days_per_year((0..300).filter(|day| weekday(*day)).map(|day| at(day, 0))), 252.0);
     let ticks = (0..70).filter(|day| weekday(*day)).flat_map(|day| (0..50).map(move |row| at(day, row)));
     assert_eq!(days_per_year(ticks), 252.0);
+    // A market that trades from Sunday to Thursday, and one whose sessions end when Saturday has begun.
+    for closed in [[4, 5], [6, 0]] {
+        let days = (0..300).filter(|day: &i64| !closed.contains(&day.rem_euclid(7)));
+        assert_eq!(days_per_year(days.map(|day| at(day, 0))), 252.0, "{closed:?}");
+    }
     // One series of weeks, two of them on other days, months and quarters.
     assert_eq!(days_per_year((0..40).map(|week| at(7 * week, 0))), 52.0);
     for other in 1..7 {
