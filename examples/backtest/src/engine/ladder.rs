@@ -21,7 +21,7 @@ use super::Engine;
 use super::book::{Entered, Pass, Reached, Touch, WorkingOrder};
 use super::passing::Passing;
 use crate::depth::{Depth, Level, same_price};
-use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, TimeInForce};
+use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, SizeUnit, TimeInForce};
 
 /// How far an order moves forward in its queue when the size displayed at its price shrinks by more than the
 /// trades: others have cancelled, and nobody says whether they stood before it or behind.
@@ -207,7 +207,7 @@ impl Engine {
         let spread = self.spread_for(&self.book[at], buy);
         let mut offers = self.offers(asset, buy);
         offers.retain(|offer| within(reached.bound, buy, offer.level.price, spread));
-        let wanted = self.lots_wanted(at, buy, reached.price).abs();
+        let wanted = self.whole_size(at, buy, reached.price, &offers);
         let (price, all) = mean_of(&offers, wanted).unwrap_or((reached.price, 0));
         let mut left = self.fill_up_to(at, buy, all.min(wanted), Reached { price, best: price, ..reached });
         for Offer { level, lots } in offers {
@@ -215,6 +215,34 @@ impl Engine {
             self.take_from(asset, buy, level, taken);
             left -= taken;
         }
+    }
+
+    /// The lots that a whole order is for. Money buys as many as it pays for at their own mean price, and the
+    /// order is for so many from now on.
+    fn whole_size(&mut self, at: usize, buy: bool, price: f64, offers: &[Offer]) -> i64 {
+        let unit = self.book[at].order.unit;
+        if matches!(unit, SizeUnit::Lots | SizeUnit::TargetLots) {
+            return self.lots_wanted(at, buy, price).abs();
+        }
+        let paid_for =
+            |lots| mean_of(offers, lots).map_or(0, |(mean, _)| self.lots_wanted(at, buy, mean).abs());
+        let all = offers.iter().fold(0_i64, |all, offer| all.saturating_add(offer.lots));
+        let (mut lots, mut too_many) = (0, all.saturating_add(1));
+        if paid_for(all) > all {
+            // It is for more than there is.
+            return paid_for(all);
+        }
+        while lots + 1 < too_many {
+            let middle = lots + (too_many - lots) / 2;
+            if paid_for(middle) >= middle { lots = middle } else { too_many = middle }
+        }
+        if lots > 0 {
+            let working = &mut self.book[at];
+            working.is_rest = unit == SizeUnit::Cash;
+            working.order.unit = SizeUnit::Lots;
+            working.order.size = if buy { lots as f64 } else { -(lots as f64) };
+        }
+        lots
     }
 
     /// The price at which a position is closed in one fill, by what is displayed; what is beyond the last

@@ -109,6 +109,8 @@ impl Engine {
     pub(super) fn fill(&mut self, at: usize, buy: bool, reached: Reached) {
         let working = &self.book[at];
         let (order, guard, asset) = (working.order, working.guard, usize::from(working.order.asset));
+        // A share of what can be bought for is whole, however much that is.
+        let is_share = order.unit == SizeUnit::Cash || working.is_rest;
         let Reached { price: market_price, bound, maker, .. } = reached;
         let before = self.listings[asset].holdings.lots;
         let Wanted { lots, as_far_as_it_goes } = self.wanted(working, market_price, maker);
@@ -142,8 +144,7 @@ impl Engine {
             need = 0;
         }
         let rate = Charging { closing, exit_price, ..rate };
-        // A share of what can be bought for is whole, however much that is.
-        if whole && need > 0 && order.unit != SizeUnit::Cash {
+        if whole && need > 0 && !is_share {
             // Seen before anything is closed: all of it or nothing.
             let power = self.power_behind(&rate, market_price, side);
             if !self.pays(&rate, power, need, entry_price) {

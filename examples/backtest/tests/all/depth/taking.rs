@@ -76,6 +76,36 @@ fn immediate_orders_take_what_is_there_and_whole_ones_all_or_nothing() {
 }
 
 #[test]
+fn a_whole_order_for_money_is_for_what_the_levels_give_for_it() {
+    let deep = || book(&[(100.0, 50.0), (50.0, 200.0)], &[(100.5, 50.0), (201.0, 50.0)]);
+    let cash = |cash: f64| Backtest::of([("B", timed(&[deep(), deep()]))]).cash(cash).at_end(AtEnd::Keep);
+    let fills = |backtest: &Backtest, buy: bool, size: Size| {
+        let (report, _) = held_by(backtest, move |at, ctx| {
+            if at == 0 {
+                let ticket = Ticket::new(size).fill_or_kill();
+                _ = if buy { ctx.buy(ticket) } else { ctx.sell(ticket) };
+            }
+        });
+        (report.orders[0].filled, report.orders[0].price)
+    };
+    // 5,025 for 50 at 100.5, and 5,025 for 25 at 201.
+    for size in [Size::All, Size::Value(10_050.0), Size::Equity(1.0)] {
+        assert_eq!(fills(&cash(10_050.0), true, size), (75.0, 134.0), "{size:?}");
+    }
+    // 5,000 from 50 at 100, and 5,000 from 100 at 50.
+    for size in [Size::Value(10_000.0), Size::Equity(0.1)] {
+        let (filled, price) = fills(&cash(1e5), false, size);
+        assert!(filled == 150.0 && (price - 10_000.0 / 150.0).abs() < 1e-9, "{size:?}: {filled} at {price}");
+    }
+    // 76 cost 10,251: the mean of all that is taken decides.
+    assert_eq!(fills(&cash(10_200.0), true, Size::All).0, 75.0);
+    // More than the book has for it is nothing.
+    assert_eq!(fills(&cash(20_000.0), true, Size::All), (0.0, 0.0));
+    assert_eq!(fills(&cash(1e5), false, Size::Value(15_100.0)), (0.0, 0.0));
+    assert_eq!(fills(&cash(1e5), false, Size::Value(15_000.0)).0, 250.0);
+}
+
+#[test]
 fn money_that_ends_within_a_book_is_all_that_an_order_wants() {
     // 812 are eight at 101. 3 at 101 and 4 at 102 are 711; 101 are left, which buy none at 103.
     let backtest = Backtest::of([("B", timed(&[base(), base(), base()]))]).cash(812.0).at_end(AtEnd::Keep);
