@@ -75,19 +75,23 @@ impl Indicator<&Bar> for ChaikinOscillator {
     }
 }
 
-/// Money flow index, from 0 to 100: the share of turnover on bars whose typical price rises.
+/// Money flow index, from 0 to 100: the share of turnover on bars whose typical price rises, and 0 where none
+/// of the window has moved. TA-Lib says 0 also where that turnover is below 1, which depends on the currency.
 #[derive(Clone, Debug)]
 pub struct Mfi {
     before: Option<f64>,
     rising: RollingSum,
     falling: RollingSum,
+    /// Bars with one of both: what rounding has left of sums of none is no turnover.
+    moving: RollingSum,
 }
 
 impl Mfi {
     /// Over `window` bars after the first; 14 is usual.
     #[must_use]
     pub fn new(window: usize) -> Self {
-        Self { before: None, rising: RollingSum::new(window), falling: RollingSum::new(window) }
+        let sum = || RollingSum::new(window);
+        Self { before: None, rising: sum(), falling: sum(), moving: sum() }
     }
 }
 
@@ -96,11 +100,12 @@ impl Indicator<&Bar> for Mfi {
         let price = typical_price(bar);
         let before = self.before.replace(price)?;
         let flow = price * bar.volume;
-        let rising = self.rising.push(if price > before { flow } else { 0.0 });
-        let falling = self.falling.push(if price < before { flow } else { 0.0 });
-        let (rising, falling) = (rising?, falling?);
+        let (up, down) = (if price > before { flow } else { 0.0 }, if price < before { flow } else { 0.0 });
+        let (rising, falling) = (self.rising.push(up), self.falling.push(down));
+        let moving = self.moving.push(f64::from(up + down > 0.0))?;
+        let (rising, falling) = (rising?.max(0.0), falling?.max(0.0));
         let all = rising + falling;
-        Some(if all < 1.0 { 0.0 } else { 100.0 * rising / all })
+        Some(if moving > 0.0 && all > 0.0 { 100.0 * rising / all } else { 0.0 })
     }
 }
 

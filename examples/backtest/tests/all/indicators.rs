@@ -218,6 +218,23 @@ fn windows_of_nothing_and_bars_without_range_are_no_trouble() {
 }
 
 #[test]
+fn the_money_flow_of_a_cheap_asset_is_that_of_a_dear_one() {
+    let bar =
+        |price: f64, volume: f64| Bar { high: price, low: price, close: price, volume, ..Bar::default() };
+    let flow = |unit: f64| {
+        let bars: Vec<Bar> =
+            [5.0, 6.0, 5.0, 7.0, 8.0, 8.0, 8.0, 8.0].map(|price| bar(price * unit, 0.25)).to_vec();
+        over(Mfi::new(3), &bars)
+    };
+    // 6 up, 5 down and 7 up; and so on, until nothing moves.
+    let wanted = [13.0 / 18.0, 15.0 / 20.0, 1.0, 1.0, 0.0].map(|share| share * 100.0);
+    for unit in [1.0, 1e-6] {
+        let got: Vec<f64> = flow(unit).into_iter().flatten().collect();
+        assert!(got.len() == 5 && got.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{got:?}");
+    }
+}
+
+#[test]
 fn the_price_by_volume_begins_anew_each_day() {
     let bar = |hour: i64, price: f64, volume: f64| Bar {
         timestamp: Timestamp::from_nanos(hour * 3_600_000_000_000),
