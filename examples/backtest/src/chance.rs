@@ -10,10 +10,12 @@ impl Random {
         Self(seed)
     }
 
-    /// Number `path` of the sequences that follow from `seed`. Mixed twice, so that neither neighbouring
-    /// seeds nor neighbouring paths share their numbers.
+    /// Number `path` of the sequences that follow from `seed`. Mixed one after the other, so that neither
+    /// neighbouring seeds nor neighbouring paths share their numbers, and path 2 of seed 1 is not path 1 of
+    /// seed 2.
     pub(crate) fn of_path(seed: u64, path: u64) -> Self {
-        Self(Self(seed).next_u64() ^ Self(path).next_u64())
+        let seed = Self(seed).next_u64();
+        Self(Self(seed.wrapping_add(path)).next_u64())
     }
 
     pub(crate) fn next_u64(&mut self) -> u64 {
@@ -41,5 +43,19 @@ impl Random {
             let other = self.below(at + 1);
             items.swap(at, other);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_paths_of_any_seeds_are_one() {
+        let pairs = (0..64).flat_map(|seed| (0..64).map(move |path| (seed, path)));
+        let firsts: HashSet<u64> = pairs.map(|(seed, path)| Random::of_path(seed, path).next_u64()).collect();
+        assert_eq!(firsts.len(), 64 * 64);
     }
 }
