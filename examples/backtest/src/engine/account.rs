@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::book::PositionEntry;
 use super::fault::{CostFault, CostKind, sound};
 use super::ladder::Ladder;
 use super::margin::Exposure;
@@ -28,9 +29,9 @@ pub(super) struct Listing {
     /// Share of what is shown that can be filled; `None` of a model.
     share: Option<f64>,
     pub(super) holdings: Holdings,
+    /// How the position was entered, if there was one.
+    pub(super) entry: Option<PositionEntry>,
     pub(super) latest: Passing,
-    /// Number of the event before the latest.
-    pub(super) before: u32,
     /// What the position is valued at while other assets are filled: the price at the end of the moment
     /// before, and within one the open of its own event.
     pub(super) mark: f64,
@@ -63,8 +64,8 @@ impl Listing {
             spread_varies: spread.is_none(),
             share,
             holdings: Holdings::default(),
+            entry: None,
             latest: Passing::default(),
-            before: 0,
             mark: 0.0,
             paid_ns: i64::MIN,
             dividends_ns: i64::MIN,
@@ -86,7 +87,6 @@ impl Listing {
     /// Takes the next event.
     #[inline(always)]
     pub(super) fn see(&mut self, passing: &Passing, fault: &Cell<Option<CostFault>>) {
-        self.before = self.latest.number;
         let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());
         self.steps_ns = [self.steps_ns[1], if self.has_price() { step_ns } else { 0 }];
         let shown = [true, false].map(|buy| self.latest.path(buy).close);
@@ -191,6 +191,11 @@ impl Listing {
                 }
             }
         }
+    }
+
+    /// Whether an order of this side closes some of the position.
+    pub(super) fn is_reduced_by(&self, buy: bool) -> bool {
+        if buy { self.holdings.lots < 0 } else { self.holdings.lots > 0 }
     }
 
     /// The position at a price, less what it has cost.

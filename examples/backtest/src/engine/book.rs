@@ -13,6 +13,24 @@ pub(super) enum Entered {
     ByLimit,
 }
 
+/// The entry of a position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PositionEntry {
+    /// The event in which it was entered from nothing, and how.
+    pub(super) index: u32,
+    pub(super) entered: Entered,
+    pub(super) price: f64,
+}
+
+/// What was entered in the very bar that is being passed, for an order that would close it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fresh {
+    pub(super) entered: Entered,
+    pub(super) price: f64,
+    /// Whether something else may have closed it in this bar.
+    pub(super) in_doubt: bool,
+}
+
 /// What a protective order guards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guard {
@@ -110,7 +128,29 @@ impl Intrabar {
     }
 }
 
+impl PositionEntry {
+    /// What a reduce-only order meets in this bar. Nobody knows what else protects the position.
+    pub(super) fn fresh(&self, bar: &Passing) -> Option<Fresh> {
+        let Self { index, entered, price } = *self;
+        (index == bar.number).then_some(Fresh { entered, price, in_doubt: true })
+    }
+}
+
+impl Guard {
+    /// What the order meets in this bar.
+    pub(super) fn fresh(&self, bar: &Passing) -> Option<Fresh> {
+        let in_doubt = self.other != 0.0 && (bar.sell.low..=bar.buy.high).contains(&self.other);
+        let fresh = Fresh { entered: self.entered, price: self.entry, in_doubt };
+        (self.index == bar.number).then_some(fresh)
+    }
+}
+
 impl WorkingOrder {
+    /// Whether it closes a position, whatever trade that is, and never opens one.
+    pub(super) fn only_reduces(&self) -> bool {
+        self.order.reduce_only && self.guard.is_none()
+    }
+
     /// Whether the order is at the exchange when the event begins.
     #[inline]
     pub(super) fn can_be_filled_in(&self, bar: &Passing) -> bool {
@@ -139,43 +179,40 @@ impl WorkingOrder {
         pass: Pass,
         buy: bool,
         spread: f64,
-        intrabar: Intrabar,
+        (intrabar, fresh): (Intrabar, Option<Fresh>),
     ) -> Touch {
-        if !self.takes_part(bar, pass, intrabar) {
+        if !self.takes_part(pass, intrabar, fresh) {
             return Touch::No;
         }
         match self.order.kind {
             OrderType::Limit => self.limit(bar, pass, buy, spread),
             OrderType::Stop | OrderType::TrailingStop if self.triggered.is_none() => {
-                self.stop(bar, pass, buy)
+                self.stop(bar, pass, buy, fresh)
             }
             OrderType::Market | OrderType::Stop | OrderType::TrailingStop if pass == Pass::Open => {
                 Touch::Fill(Reached::at(bar.path(buy).open, Entered::AtOpen))
             }
             OrderType::Market | OrderType::Stop | OrderType::TrailingStop => Touch::No,
             OrderType::StopLimit => match self.triggered {
-                None => self.stop_limit(bar, pass, buy, spread),
+                None => self.stop_limit(bar, pass, buy, (spread, fresh)),
                 Some(from) if from <= bar.number => self.limit(bar, pass, buy, spread),
                 Some(_) => Touch::No,
             },
         }
     }
 
-    /// Whether the pass concerns this order at all: one that guards what this very bar has entered must not
+    /// Whether the pass concerns this order at all: one that closes what this very bar has entered must not
     /// be filled by prices from before the entry.
-    fn takes_part(&self, bar: &Passing, pass: Pass, intrabar: Intrabar) -> bool {
+    fn takes_part(&self, pass: Pass, intrabar: Intrabar, fresh: Option<Fresh>) -> bool {
         let again = matches!(pass, Pass::EnteredStops | Pass::EnteredLimits);
-        let Some(guard) = self.guard.filter(|guard| guard.index == bar.number) else { return !again };
+        let Some(Fresh { entered, in_doubt, .. }) = fresh else { return !again };
         let protects_profit = self.order.kind == OrderType::Limit;
-        match (guard.entered, intrabar) {
+        match (entered, intrabar) {
             (Entered::AtOpen, _) => !again,
             // The price has come from the other side of the stop, so the profit lies ahead of the entry.
             (Entered::ByStop, Intrabar::Pessimistic) => true,
             (Entered::ByStop, Intrabar::Optimistic) => protects_profit,
-            (Entered::ByStop, Intrabar::NextBar) => {
-                let stopped = guard.other != 0.0 && (bar.sell.low..=bar.buy.high).contains(&guard.other);
-                protects_profit && !stopped
-            }
+            (Entered::ByStop, Intrabar::NextBar) => protects_profit && !in_doubt,
             // The price has come from the side of the profit, so the loss lies ahead of the entry.
             (Entered::ByLimit, Intrabar::Pessimistic) => !protects_profit,
             (Entered::ByLimit, Intrabar::Optimistic) => true,
@@ -183,7 +220,7 @@ impl WorkingOrder {
         }
     }
 
-    fn stop(&self, bar: &Passing, pass: Pass, buy: bool) -> Touch {
+    fn stop(&self, bar: &Passing, pass: Pass, buy: bool, fresh: Option<Fresh>) -> Touch {
         let path = bar.path(buy);
         let reached = |price: f64| if buy { price >= self.level } else { price <= self.level };
         match pass {
@@ -192,8 +229,8 @@ impl WorkingOrder {
                 let mut price = self.level;
                 // A stop loss on the wrong side of its entry is reached at once, and at no better price than
                 // the entry.
-                if let Some(guard) = self.guard.filter(|guard| guard.index == bar.number) {
-                    price = if buy { price.max(guard.entry) } else { price.min(guard.entry) };
+                if let Some(fresh) = fresh {
+                    price = if buy { price.max(fresh.price) } else { price.min(fresh.price) };
                 }
                 Touch::Fill(Reached::at(price, Entered::ByStop))
             }
@@ -223,9 +260,15 @@ impl WorkingOrder {
         }
     }
 
-    fn stop_limit(&self, bar: &Passing, pass: Pass, buy: bool, spread: f64) -> Touch {
+    fn stop_limit(
+        &self,
+        bar: &Passing,
+        pass: Pass,
+        buy: bool,
+        (spread, fresh): (f64, Option<Fresh>),
+    ) -> Touch {
         let limit = self.order.limit;
-        match self.stop(bar, pass, buy) {
+        match self.stop(bar, pass, buy, fresh) {
             Touch::Fill(reached) => {
                 let price = reached.price;
                 let cost =

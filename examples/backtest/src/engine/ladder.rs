@@ -162,7 +162,7 @@ impl Engine {
             return self.advance(at, buy, queue);
         }
         let spread = self.spread_for(working, buy);
-        match working.touch(passing, Pass::Open, buy, spread, self.market.intrabar) {
+        match working.touch(passing, Pass::Open, buy, spread, (self.market.intrabar, None)) {
             Touch::No => {}
             Touch::Triggered => self.trigger(at, passing.number, Pass::Open),
             Touch::Fill(reached) => {

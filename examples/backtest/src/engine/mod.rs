@@ -23,7 +23,9 @@
 //! - A fill is charged once, however many trades it closes, and whether or not it opens one.
 //! - A protective order belongs to the trade that its order has opened, closes what is left of it, and ends
 //!   with it.
-//! - A reduce-only order never opens, and ends when the position that it has been working against is closed.
+//! - A reduce-only order never opens, and ends when the position that it has been working against is closed,
+//!   unless it came with the market order that has closed it. In the bar of the entry it is filled as
+//!   a protective order is, by what came after the entry; at an open that leaves it nothing it ends.
 //! - An account whose equity at a close is not above zero is liquidated, and trades no more; what it owes
 //!   is written off. With a maintenance margin all positions are closed, with costs, when the equity falls
 //!   below it.

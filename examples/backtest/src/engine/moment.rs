@@ -238,7 +238,17 @@ impl Engine {
         if bar.kind == Kind::Depth {
             return self.look_at_depth(at, bar, buy);
         }
-        match working.touch(bar, pass, buy, spread, self.market.intrabar) {
+        let (intrabar, listing) = (self.market.intrabar, &self.listings[usize::from(asset)]);
+        if pass != Pass::Open && working.only_reduces() && !listing.is_reduced_by(buy) {
+            // Within a bar nobody knows whether its price or an entry came first.
+            return;
+        }
+        let fresh = match (working.guard, listing.entry) {
+            (Some(guard), _) => guard.fresh(bar),
+            (None, Some(entry)) if working.only_reduces() => entry.fresh(bar),
+            (None, _) => None,
+        };
+        match working.touch(bar, pass, buy, spread, (intrabar, fresh)) {
             Touch::No => {}
             Touch::Triggered => self.trigger(at, bar.number, pass),
             Touch::Fill(reached) => {

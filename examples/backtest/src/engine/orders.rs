@@ -1,7 +1,7 @@
 //! From an order that was reached to executions: how many lots, at which price, and what follows for other
 //! orders.
 
-use super::book::{Entered, Guard, Reached, WorkingOrder};
+use super::book::{Entered, Guard, PositionEntry, Reached, WorkingOrder};
 use super::costs::Conditions;
 use super::{Engine, Event, NUMBERS_OF_AN_ORDER};
 use crate::account::floor_div;
@@ -232,9 +232,9 @@ impl Engine {
     /// Lots that an order has closed before it was refused are closed.
     fn keep_closed(&mut self, at: usize, before: i64, lots: i64) {
         if lots != 0 {
-            let order = self.book[at].order;
-            self.listings[usize::from(order.asset)].take_room(lots > 0, lots.abs());
-            self.follow(&order, before);
+            let asset = usize::from(self.book[at].order.asset);
+            self.listings[asset].take_room(lots > 0, lots.abs());
+            self.follow(at, before);
         }
     }
 
@@ -390,6 +390,9 @@ impl Engine {
         let Self { listings, cash, traded, .. } = self;
         let listing = &mut listings[asset];
         *traded += listing.terms.units(lots.abs()) * price;
+        if listing.holdings.lots == 0 {
+            listing.entry = Some(PositionEntry { index: self.number, entered, price });
+        }
         let numbers = (opened, self.opened + 1);
         let execution = listing.holdings.open(cash, numbers, lots, listing.terms.lot, at);
         self.events.push(Event::Executed(execution));
@@ -467,15 +470,14 @@ impl Engine {
             working.is_rest |= matches!(working.order.unit, SizeUnit::Cash | SizeUnit::Equity);
             (working.order.unit, working.order.size) = (SizeUnit::Lots, (asked - lots) as f64);
         }
-        let order = self.book[at].order;
-        self.follow(&order, before);
+        self.follow(at, before);
     }
 
     /// Ends what a fill leaves without a purpose.
-    fn follow(&mut self, order: &NewOrder, before: i64) {
-        let listing = &self.listings[usize::from(order.asset)];
-        let (now, bar_before) = (listing.holdings.lots, listing.before);
-        if let Some(group) = group_of(order) {
+    fn follow(&mut self, at: usize, before: i64) {
+        let WorkingOrder { order, guard, .. } = self.book[at];
+        let now = self.listings[usize::from(order.asset)].holdings.lots;
+        if let Some(group) = group_of(&order) {
             // Itself it waits for the rest, if it was filled in part.
             let number = order.order;
             self.end_where(OrderCause::OtherFilled, |working| {
@@ -483,13 +485,13 @@ impl Engine {
             });
         }
         if before != 0 && (now == 0 || (now < 0) != (before < 0)) {
-            // Those that came with the order that has closed it may be meant for the position that comes
-            // next.
-            let asset = order.asset;
+            // Those that came with the market order that has closed it may be meant for the position that
+            // comes next. An order that has waited for its price was an exit, and so are those beside it.
+            let at_market = order.kind == OrderType::Market && guard.is_none();
             self.end_where(OrderCause::TradeClosed, |working| {
                 let against = (working.order.size < 0.0) == (before > 0);
-                let left_over = against && working.order.reduce_only && working.guard.is_none();
-                left_over && working.order.asset == asset && working.order.after < bar_before
+                let beside = at_market && working.order.after == order.after;
+                against && working.only_reduces() && working.order.asset == order.asset && !beside
             });
         }
     }

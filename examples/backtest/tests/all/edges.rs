@@ -114,6 +114,65 @@ fn a_reduce_only_order_for_the_position_to_come_survives_the_reversal() {
 }
 
 #[test]
+fn a_reduce_only_order_ends_with_the_position_that_another_one_has_closed() {
+    let fates = |guarded: bool| {
+        let strategy = move |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+            0 if guarded => _ = ctx.buy(Ticket::new(10).stop_loss(95.0)),
+            0 => {
+                ctx.buy(10);
+                ctx.sell(Ticket::new(10).stop(95.0).reduce_only());
+            }
+            // It takes the profit of this position, and of no other one.
+            1 => _ = ctx.sell(Ticket::new(10).limit(110.0).reduce_only()),
+            3 => _ = ctx.buy(10),
+            _ => {}
+        };
+        let fall = (100.0, 100.0, 94.0, 96.0);
+        let report = run(&backtest(&[CALM, CALM, fall, CALM, CALM, (100.0, 112.0, 100.0, 111.0)]), strategy);
+        let profit = report
+            .orders
+            .iter()
+            .find(|record| record.order.id.0 == if guarded { 4 } else { 7 })
+            .expect("it was sent");
+        ((profit.status, profit.cause), open(&report))
+    };
+    let ended = (OrderStatus::Cancelled, OrderCause::TradeClosed);
+    assert_eq!(fates(false), (ended, vec![(10.0, 100.0)]));
+    assert_eq!(fates(true), (ended, vec![(10.0, 100.0)]));
+    // Two exits of one moment: the one that closes leaves none.
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(10),
+        1 => {
+            ctx.sell(Ticket::new(10).stop(95.0).reduce_only());
+            ctx.sell(Ticket::new(10).limit(110.0).reduce_only());
+        }
+        _ => {}
+    };
+    let report = run(&backtest(&[CALM, CALM, (100.0, 100.0, 94.0, 96.0), CALM]), strategy);
+    assert_eq!(fate(&report, 2), ended);
+    // And one that came with an entry whose guard closes it.
+    let strategy = on_bar(0, |ctx| {
+        ctx.buy(Ticket::new(10).stop_loss(95.0));
+        ctx.sell(Ticket::new(10).limit(110.0).reduce_only());
+    });
+    let report = run(&backtest(&[CALM, (100.0, 100.0, 94.0, 96.0), CALM]), strategy);
+    let exit = report.orders.iter().find(|record| record.order.id.0 == 4).expect("it was sent");
+    assert_eq!((exit.status, exit.cause), ended);
+    // What came with the market order that closes is for the position that comes next.
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(10),
+        1 => {
+            ctx.close();
+            ctx.buy(10);
+            ctx.sell(Ticket::new(10).limit(110.0).reduce_only());
+        }
+        _ => {}
+    };
+    let report = run(&backtest(&[CALM, CALM, CALM, (100.0, 112.0, 100.0, 111.0)]), strategy);
+    assert_eq!((fate(&report, 3).0, open(&report)), (OrderStatus::Filled, vec![]));
+}
+
+#[test]
 fn a_limit_that_turns_the_position_opens_only_where_the_spread_reaches_it() {
     let strategy = |ticket: Ticket| {
         move |ctx: &mut StrategyContext<'_>| match ctx.bar().index {

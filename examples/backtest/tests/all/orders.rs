@@ -279,6 +279,41 @@ fn a_reduce_only_order_never_opens_and_ends_with_its_position() {
 }
 
 #[test]
+fn a_reduce_only_order_of_the_bar_of_an_entry_is_filled_by_prices_after_it() {
+    let entry = Ticket::new(10).limit(95.0);
+    let both = |exit: Ticket, first: bool, intrabar: Intrabar, bar: Prices| {
+        let send = on_bar(0, move |ctx| {
+            if first {
+                ctx.buy(entry);
+            }
+            ctx.sell(exit.reduce_only());
+            if !first {
+                ctx.buy(entry);
+            }
+        });
+        let report = backtest(&[CALM, bar, CALM]).intrabar(intrabar).run(send).expect("it runs");
+        report.trades.iter().map(|trade| (trade.exit_bar, trade.profit)).collect::<Vec<_>>()
+    };
+    let (pessimistic, optimistic) = (Intrabar::Pessimistic, Intrabar::Optimistic);
+    for first in [true, false] {
+        // The high may have come before the entry: the profit waits for the next bar.
+        let profit = Ticket::new(10).limit(105.0);
+        assert_eq!(both(profit, first, pessimistic, (100.0, 106.0, 94.0, 95.0)), []);
+        assert_eq!(both(profit, first, Intrabar::NextBar, (100.0, 106.0, 94.0, 95.0)), []);
+        assert_eq!(both(profit, first, optimistic, (100.0, 106.0, 94.0, 95.0)), [(1, 100.0)]);
+        let near = Ticket::new(10).limit(100.5);
+        assert_eq!(both(near, first, pessimistic, (100.0, 106.0, 94.0, 95.0)), [(2, 55.0)]);
+        // Down to the limit and further: the loss comes after the entry.
+        let loss = Ticket::new(10).stop(90.0);
+        assert_eq!(both(loss, first, pessimistic, (100.0, 101.0, 85.0, 86.0)), [(1, -50.0)]);
+        assert_eq!(both(loss, first, Intrabar::NextBar, (100.0, 101.0, 85.0, 91.0)), []);
+        // A stop above the entry is reached at once, at no better price.
+        let above = Ticket::new(10).stop(97.0);
+        assert_eq!(both(above, first, pessimistic, (100.0, 101.0, 94.0, 96.0)), [(1, 0.0)]);
+    }
+}
+
+#[test]
 fn sizes_count_units_money_or_shares() {
     let size = |ticket: Ticket, lot: f64| {
         let report = backtest(&[CALM, CALM]).lot(lot).run(buy(ticket)).expect("it runs");

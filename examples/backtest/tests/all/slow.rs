@@ -47,6 +47,8 @@ pub(crate) struct SlowAsset {
     pub(crate) mark: f64,
     /// Its latest bar.
     latest: Bar,
+    /// The bar in which its position was entered from nothing, how and at which price.
+    entered: Option<(u32, How, f64)>,
 }
 
 #[derive(Clone)]
@@ -72,7 +74,7 @@ pub(crate) struct SlowExchange {
 
 impl SlowExchange {
     pub(crate) fn new(terms: SlowTerms, assets: usize) -> Self {
-        let asset = SlowAsset { room: 0, mark: 0.0, latest: Bar::default() };
+        let asset = SlowAsset { room: 0, mark: 0.0, latest: Bar::default(), entered: None };
         Self {
             terms,
             assets: vec![asset; assets],
@@ -247,6 +249,9 @@ impl SlowExchange {
     }
 
     fn look_at(&mut self, at: usize, bar: &Bar, step: &str) {
+        if !self.is_concerned(&self.waiting[at], bar, step) {
+            return;
+        }
         let Some((hit, how)) = self.price(&self.waiting[at], bar, step) else {
             return self.trigger(at, bar, step);
         };
@@ -273,22 +278,38 @@ impl SlowExchange {
         }
     }
 
-    /// Whether this order is reached in this step, at which price, and how an entry would have come about.
-    fn price(&self, w: &Waiting, bar: &Bar, step: &str) -> Option<(Hit, How)> {
+    /// How and at which price this bar has entered what the order closes, if that is all that it does.
+    fn new_entry(&self, w: &Waiting, bar: &Bar) -> Option<(How, f64)> {
+        let (index, how, price) = match w.guards {
+            Some((entry, index, how)) => (index, how, self.fills[entry].3),
+            None if w.spec.reduce_only => self.assets[w.spec.asset].entered?,
+            None => return None,
+        };
+        (index == bar.index).then_some((how, price))
+    }
+
+    /// Whether an order that closes could do so in this step: by prices that came after the entry, and only
+    /// when there is something to close. At an open one that reduces nothing ends.
+    fn is_concerned(&self, w: &Waiting, bar: &Bar, step: &str) -> bool {
         if w.sent >= bar.index || w.ended {
-            return None;
+            return false;
         }
-        let (buys, profits) = (w.spec.size > 0, w.spec.limit > 0.0);
-        let new = w.guards.filter(|(_, index, _)| *index == bar.index).map(|(.., how)| how);
-        let concerned = match (new, step) {
+        let only_reduces = w.spec.reduce_only && w.guards.is_none();
+        if only_reduces && step != "open" && self.position(w.spec.asset) * w.spec.size >= 0 {
+            return false;
+        }
+        let profits = w.spec.limit > 0.0 && w.spec.stop == 0.0;
+        match (self.new_entry(w, bar).map(|(how, _)| how), step) {
             (None | Some(How::Open), "stops of entries" | "limits of entries") => false,
             (None | Some(How::Open), _) => true,
             (Some(How::Stop), _) => profits || !self.terms.optimistic,
             (Some(How::Limit), _) => !profits || self.terms.optimistic,
-        };
-        if !concerned {
-            return None;
         }
+    }
+
+    /// Whether this order is reached in this step, at which price, and how an entry would have come about.
+    fn price(&self, w: &Waiting, bar: &Bar, step: &str) -> Option<(Hit, How)> {
+        let buys = w.spec.size > 0;
         let above = |price: f64, mark: f64| if buys { price >= mark } else { price <= mark };
         let far = if buys { bar.high } else { bar.low };
         let near = if buys { bar.low } else { bar.high };
@@ -338,11 +359,9 @@ impl SlowExchange {
             "open" if above(bar.open, w.level) => Some((Hit::at(bar.open), How::Open)),
             "stops" | "stops of entries" if above(far, w.level) => {
                 // In the bar of the entry, at no better price than that.
-                let entry =
-                    w.guards.filter(|(_, index, _)| *index == bar.index).map(|(at, ..)| self.fills[at].3);
-                let price = match entry {
-                    Some(entry) if w.spec.size > 0 => w.level.max(entry),
-                    Some(entry) => w.level.min(entry),
+                let price = match self.new_entry(w, bar) {
+                    Some((_, entry)) if w.spec.size > 0 => w.level.max(entry),
+                    Some((_, entry)) => w.level.min(entry),
                     None => w.level,
                 };
                 Some((Hit::at(price), How::Stop))
@@ -365,7 +384,7 @@ impl SlowExchange {
         let reached = |price: f64| if w.spec.size > 0 { price >= w.level } else { price <= w.level };
         match step {
             "open" if reached(bar.open) => w.triggered_from = Some(bar.index),
-            "stops" if reached(if w.spec.size > 0 { bar.high } else { bar.low }) => {
+            "stops" | "stops of entries" if reached(if w.spec.size > 0 { bar.high } else { bar.low }) => {
                 w.triggered_from = Some(bar.index + 1);
             }
             _ => {}
@@ -384,7 +403,7 @@ impl SlowExchange {
         self.fees += self.charge(units, price);
         self.reduce(entry, units, price, bar);
         self.end_entry(entry);
-        self.after(before, at, bar);
+        self.after(before, at);
     }
 
     fn fill(&mut self, at: usize, hit: Hit, how: How, bar: &Bar) {
@@ -439,7 +458,7 @@ impl SlowExchange {
                 // It is refused; what it has closed is closed.
                 self.waiting[at].ended = true;
                 if closing > 0 {
-                    self.after(before, at, bar);
+                    self.after(before, at);
                 }
                 return;
             }
@@ -455,11 +474,14 @@ impl SlowExchange {
             waiting.rest = fewer;
             (waiting.spec.size, waiting.spec.asked) = ((asked - closing - opening) * side, Asked::Units);
         }
-        self.after(before, at, bar);
+        self.after(before, at);
     }
 
     fn open(&mut self, at: usize, units: i64, price: f64, how: How, bar: &Bar) {
         let w = self.waiting[at].clone();
+        if self.position(w.spec.asset) == 0 {
+            self.assets[w.spec.asset].entered = Some((bar.index, how, price));
+        }
         self.assets[w.spec.asset].room -= units.abs();
         self.fills.push((w.spec.asset, bar.index, units, price));
         if let Some(left) = w.opened.and_then(|entry| self.entries.get_mut(&entry)) {
@@ -482,11 +504,12 @@ impl SlowExchange {
     }
 
     /// What a fill ends: protective orders of closed entries, its group, and reduce-only orders of a position
-    /// that is gone.
-    fn after(&mut self, before: i64, at: usize, bar: &Bar) {
+    /// that is gone, but for those that were sent with a market order which has closed it.
+    fn after(&mut self, before: i64, at: usize) {
         let filled = self.waiting[at].clone();
         let asset = filled.spec.asset;
         let now = self.position(asset);
+        let at_market = filled.spec.is_at_market() && filled.guards.is_none();
         let gone = before != 0 && (now == 0 || (now < 0) != (before < 0));
         for (place, w) in self.waiting.iter_mut().enumerate() {
             let (group, guarded) = (filled.spec.group, w.guards.is_some());
@@ -497,7 +520,7 @@ impl SlowExchange {
                 && against
                 && w.spec.reduce_only
                 && !guarded
-                && w.sent + 1 < bar.index;
+                && !(at_market && w.sent == filled.sent);
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
             // The rest of an entry ends with its trade; one for a position that has closed it itself goes on.
             let spent = w.opened.is_some_and(|entry| !self.entries.contains_key(&entry));
