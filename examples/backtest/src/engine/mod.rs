@@ -381,13 +381,20 @@ impl Engine {
         self.announced.announce(moment, self.listings.len());
     }
 
-    /// When an event that came as a message became known, as far as anybody can tell. It matters where the
-    /// news takes its time: without latency an order is there before the next event begins.
+    /// Whether it matters when a bar is over: where an order takes its time, and where a position that is
+    /// entered at the close pays for the time behind it. Otherwise an order is there before the next bar
+    /// begins, and that is enough.
+    #[inline]
+    fn asks_for_ends(&self) -> bool {
+        self.constants.has_latency() || self.market.fill_at == FillAt::OnClose && self.carry.is_wanted()
+    }
+
+    /// When an event that came as a message became known, as far as anybody can tell.
     #[inline]
     fn known(&self, asset: u16, data: &MarketData<'_>) -> Timestamp {
         let start = data.timestamp();
         match (data, self.listings.get(usize::from(asset))) {
-            (MarketData::Bar(_), Some(listing)) if self.constants.has_latency() => {
+            (MarketData::Bar(_), Some(listing)) if self.asks_for_ends() => {
                 Timestamp::from_nanos(listing.known_ns(start.as_nanos()))
             }
             _ => start,

@@ -306,7 +306,7 @@ impl Engine {
     fn correct_arrivals(&mut self, passing: &Passing, asset: u16) {
         let known_ns = self.listings[usize::from(asset)].latest.known_ns;
         let early_ns = known_ns.saturating_sub(passing.timestamp.as_nanos());
-        if !self.by_message || !self.constants.has_latency() || early_ns <= 0 {
+        if !self.by_message || !self.asks_for_ends() || early_ns <= 0 {
             return;
         }
         let arrival_ns = self.after_latency(asset, known_ns);

@@ -439,6 +439,39 @@ fn who_holds_at_the_time_of_a_payment_pays_it_in_memory_and_on_a_bus() {
 }
 
 #[test]
+fn who_enters_at_a_close_pays_for_what_comes_behind_it_in_memory_and_on_a_bus() {
+    let bars = numbered((0..40).map(|hour| flat(hour, 100.0)).collect());
+    let payments = |from: u32, until: u32| {
+        let backtest = Backtest::new(bars.clone())
+            .funding(FundingEvery { hours: 8, rate: 0.001 })
+            .interest(0.0, 0.365)
+            .fill_at(FillAt::OnClose)
+            .at_end(AtEnd::Keep);
+        let strategy = move || {
+            move |ctx: &mut StrategyContext<'_>| match ctx.bar().index + 1 {
+                at if at == from => _ = ctx.sell(10),
+                at if at == until => _ = ctx.close(),
+                _ => {}
+            }
+        };
+        let report = run(&backtest, strategy());
+        let streamed = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
+        assert_eq!(
+            format!("{:?}", streamed.statistics),
+            format!("{:?}", report.statistics),
+            "from {from} until {until}"
+        );
+        report.charges.iter().map(|charge| (charge.amount * 1e6).round() / 1e6).collect::<Vec<f64>>()
+    };
+    // Sold short at the end of the one hour, and bought back at the end of the other.
+    assert_eq!(payments(15, 17), [-1.0]);
+    assert_eq!(payments(16, 17), [0.0; 0], "the payment at 16 was before");
+    assert_eq!(payments(15, 16), [-1.0]);
+    assert_eq!(payments(23, 25), [1.0, -1.0], "a night, and the payment with which it ends");
+    assert_eq!(payments(24, 25), [0.0; 0]);
+}
+
+#[test]
 fn a_limit_that_crosses_the_market_when_it_arrives_takes() {
     let quote = |ms: i64, bid: f64, ask: f64| Quote {
         timestamp: Timestamp::from_nanos(ms * 1_000_000),
