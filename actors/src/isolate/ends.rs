@@ -35,13 +35,13 @@ impl Place {
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.any_seat().is_some_and(|seat| !seat.is_over())
+        self.any_seat().is_some_and(|seat| !seat.has_ended())
     }
 
-    /// Why whoever sits here has ended, if it has: with its last words, which may be the reason.
+    /// Why whoever sits here has ended, if it has.
     pub(crate) fn end_reason(&self) -> Option<StopReason> {
         let seat = self.any_seat()?;
-        seat.end_reason().filter(|_| seat.is_over())
+        seat.end_reason().filter(|_| seat.has_ended())
     }
 
     /// Ready with the reason once whoever sits here has ended; on another thread never.

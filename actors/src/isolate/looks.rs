@@ -63,8 +63,7 @@ impl Isolate {
 
     /// Why an actor of this isolate ended, if it has.
     pub fn end_reason<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<StopReason> {
-        let seat = self.seat(actor)?;
-        seat.end_reason().filter(|_| seat.is_over())
+        self.seat(actor)?.end_reason()
     }
 
     /// The isolate's clock, for code that is no actor, such as the observer of a tree. The

@@ -52,7 +52,7 @@ impl IsolateCore {
     /// The seat of who is registered under `name`.
     fn named(&self, name: &str) -> Option<u32> {
         let seat = self.names.seats.borrow().get(name).copied()?;
-        self.seat(seat).filter(|seat| !seat.is_over()).map(|_| seat)
+        self.seat(seat).filter(|seat| !seat.has_ended()).map(|_| seat)
     }
 
     /// What logs, statistics and errors call whoever sits here. `name` is that of the type: a seat may be

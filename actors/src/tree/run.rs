@@ -81,8 +81,7 @@ pub enum RunEnd {
         /// The path of the child that failed once too often.
         child: Arc<str>,
     },
-    /// By itself: the root supervisor has failed, which is a fault of the framework, or its runtime has
-    /// ended. Code [`EXIT_GAVE_UP`].
+    /// By itself: the root supervisor has failed, which is a fault of the framework. Code [`EXIT_GAVE_UP`].
     Failed {
         /// Why.
         reason: ExitReason,
@@ -298,7 +297,7 @@ impl TreeShared {
         if let Some(child) = self.gave_up() {
             return RunEnd::GaveUp { child: Arc::clone(child) };
         }
-        if reason.is_abnormal() {
+        if matches!(reason, ExitReason::Abnormal(_)) {
             return RunEnd::Failed { reason };
         }
         let mut unfinished = closed.err().unwrap_or_default();

@@ -294,7 +294,13 @@ fn a_child_that_was_added_at_run_time_when_the_supervisor_above_restarts() {
         a.tell(13).await.unwrap();
         assert_eq!([d.ended().await, other.ended().await], [StopReason::Shutdown, StopReason::Shutdown]);
         live_on(&[&a]).await;
-        let declared = counter_of(&tree, "root/desk/b");
+        // It starts behind `a`.
+        let declared = loop {
+            match tree.lookup::<Counter>("root/desk/b") {
+                Some(declared) => break declared,
+                None => tokio::task::yield_now().await,
+            }
+        };
         assert!(declared.id() != b.id() && declared.id() != other.id());
         tree.shutdown().await.unwrap();
         assert_eq!(bus.alive(), 0);

@@ -302,30 +302,6 @@ fn a_panic_ends_its_actor_alone_and_what_waits_is_counted<H: Host>() {
     assert_eq!(host.letters().dead, 1 + u64::from(waits));
 }
 
-/// Its last words take a while, and are its end.
-struct Dramatic;
-impl Actor for Dramatic {
-    type Error = BoxError;
-    async fn stopping(&mut self, _: &StopReason, ctx: &mut Context<Self>) {
-        ctx.sleep(Duration::from_millis(200)).await;
-        panic!("farewell");
-    }
-}
-
-conformance!(an_actor_lives_until_its_last_words_are_over);
-fn an_actor_lives_until_its_last_words_are_over<H: Host>() {
-    let mut host = H::new();
-    let actor = host.spawn_named("hamlet", Dramatic).unwrap();
-    host.settle();
-    actor.stop();
-    host.settle();
-    assert!(actor.is_alive() && host.lookup::<Dramatic>("hamlet").is_some());
-    assert!(host.spawn_named("hamlet", Dramatic).is_err(), "its name is free before its end");
-    assert!(matches!(host.ended(&actor), StopReason::Panicked(_)));
-    assert!(!actor.is_alive() && host.lookup::<Dramatic>("hamlet").is_none());
-    host.spawn_named("hamlet", Dramatic).unwrap();
-}
-
 /// Reads ticks and publishes their sum when it is stopped.
 struct Sum(Heard);
 impl Service for Sum {
