@@ -4,7 +4,7 @@
 mod play;
 
 use mycelium_supervisor::engine::{Host, Left, ROOT, Report};
-use mycelium_supervisor::{Call, CallId, ChildSpec, Event, ExitReason, Flags, Restart, Shutdown, Strategy};
+use mycelium_supervisor::{Call, ChildSpec, Event, ExitReason, Flags, Restart, Shutdown, Strategy};
 use play::{Play, Script, Start, flags, tree, worker};
 
 #[test]
@@ -82,15 +82,7 @@ fn whoever_stands_before_the_one_that_waits_leaves_nothing_when_it_ends() {
 
 #[test]
 fn what_an_added_child_leaves_ends_with_its_supervisor() {
-    let desk = tree("desk", flags(0), vec![worker("a")]);
-    let mut play = Play::new(flags(9), vec![desk], Script::default());
-    play.started("root/desk/a");
-    let node = play.life("root/desk/a").node;
-    let call = Call::StartChild(worker("more"));
-    play.host.post(node, Report::Event(Event::Call(CallId(0), call)));
-    play.run();
-    play.started("root/desk/more");
-    play.log();
+    let mut play = Play::of_a_desk_with_more();
     play.fails("root/desk/a", 1);
     play.report("root/desk/more", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
     let log = play.log();

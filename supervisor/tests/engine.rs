@@ -83,15 +83,7 @@ fn an_estate_goes_to_the_successor_of_a_supervisor_and_is_released_with_the_root
 /// A successor begins with the declared children alone.
 #[test]
 fn a_supervisor_that_ends_forgets_the_children_that_calls_have_added() {
-    let desk = tree("desk", flags(0), vec![worker("a")]);
-    let mut play = Play::new(flags(9), vec![desk], Script::default());
-    play.started("root/desk/a");
-    let node = play.life("root/desk/a").node;
-    let call = Call::StartChild(worker("more"));
-    play.host.post(node, Report::Event(Event::Call(CallId(0), call)));
-    play.run();
-    play.started("root/desk/more");
-    play.log();
+    let mut play = Play::of_a_desk_with_more();
     play.fails("root/desk/a", 1);
     play.report("root/desk/more", |child| Report::Event(Event::Exited(child, ExitReason::Shutdown)));
     let log = play.log();

@@ -218,6 +218,20 @@ impl Play {
         self.report(path, |child| Report::Event(Event::Started(child)));
     }
 
+    /// A desk that allows no restart, with the child `a` and one more that a call has added. Both have started.
+    pub(crate) fn of_a_desk_with_more() -> Self {
+        let desk = tree("desk", flags(0), vec![worker("a")]);
+        let mut play = Self::new(flags(9), vec![desk], Script::default());
+        play.started("root/desk/a");
+        let node = play.life("root/desk/a").node;
+        let call = Call::StartChild(worker("more"));
+        play.host.post(node, Report::Event(Event::Call(CallId(0), call)));
+        play.run();
+        play.started("root/desk/more");
+        play.log();
+        play
+    }
+
     /// It fails and leaves this mailbox.
     pub(crate) fn fails(&mut self, path: &str, mailbox: u32) {
         let reason = ExitReason::Abnormal("crash".into());

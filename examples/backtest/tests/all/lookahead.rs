@@ -410,26 +410,32 @@ fn latency_counts_from_the_end_of_a_bar_on_a_bus_too() {
     assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics));
 }
 
+/// What is paid for a short position that is sent behind one of 40 hours and closed behind another: the same
+/// in memory and on a bus.
+fn payments(fill_at: FillAt, from: u32, until: u32) -> Vec<f64> {
+    let bars = numbered((0..40).map(|hour| flat(hour, 100.0)).collect());
+    let backtest = Backtest::new(bars.clone())
+        .funding(FundingEvery { hours: 8, rate: 0.001 })
+        .interest(0.0, 0.365)
+        .fill_at(fill_at)
+        .at_end(AtEnd::Keep);
+    let strategy = move || {
+        move |ctx: &mut StrategyContext<'_>| match ctx.bar().index + 1 {
+            at if at == from => _ = ctx.sell(10),
+            at if at == until => _ = ctx.close(),
+            _ => {}
+        }
+    };
+    let report = run(&backtest, strategy());
+    let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
+    let [streamed, reported] = [&streamed.statistics, &report.statistics].map(|all| format!("{all:?}"));
+    assert_eq!(streamed, reported, "from {from} until {until}");
+    report.charges.iter().map(|charge| (charge.amount * 1e6).round() / 1e6).collect()
+}
+
 #[test]
 fn who_holds_at_the_time_of_a_payment_pays_it_in_memory_and_on_a_bus() {
-    let bars = numbered((0..40).map(|hour| flat(hour, 100.0)).collect());
-    let payments = |from: u32, until: u32| {
-        let backtest = Backtest::new(bars.clone())
-            .funding(FundingEvery { hours: 8, rate: 0.001 })
-            .interest(0.0, 0.365)
-            .at_end(AtEnd::Keep);
-        let strategy = move || {
-            move |ctx: &mut StrategyContext<'_>| match ctx.bar().index + 1 {
-                at if at == from => _ = ctx.sell(10),
-                at if at == until => _ = ctx.close(),
-                _ => {}
-            }
-        };
-        let report = run(&backtest, strategy());
-        let streamed = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
-        assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics));
-        report.charges.iter().map(|charge| (charge.amount * 1e6).round() / 1e6).collect::<Vec<f64>>()
-    };
+    let payments = |from, until| payments(FillAt::NextOpen, from, until);
     // Sold short at the open of the one hour, and bought back at the open of the other.
     assert_eq!(payments(14, 15), [0.0; 0], "the payment at 16 is none of it");
     assert_eq!(payments(15, 16), [-1.0]);
@@ -440,29 +446,7 @@ fn who_holds_at_the_time_of_a_payment_pays_it_in_memory_and_on_a_bus() {
 
 #[test]
 fn who_enters_at_a_close_pays_for_what_comes_behind_it_in_memory_and_on_a_bus() {
-    let bars = numbered((0..40).map(|hour| flat(hour, 100.0)).collect());
-    let payments = |from: u32, until: u32| {
-        let backtest = Backtest::new(bars.clone())
-            .funding(FundingEvery { hours: 8, rate: 0.001 })
-            .interest(0.0, 0.365)
-            .fill_at(FillAt::OnClose)
-            .at_end(AtEnd::Keep);
-        let strategy = move || {
-            move |ctx: &mut StrategyContext<'_>| match ctx.bar().index + 1 {
-                at if at == from => _ = ctx.sell(10),
-                at if at == until => _ = ctx.close(),
-                _ => {}
-            }
-        };
-        let report = run(&backtest, strategy());
-        let streamed = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
-        assert_eq!(
-            format!("{:?}", streamed.statistics),
-            format!("{:?}", report.statistics),
-            "from {from} until {until}"
-        );
-        report.charges.iter().map(|charge| (charge.amount * 1e6).round() / 1e6).collect::<Vec<f64>>()
-    };
+    let payments = |from, until| payments(FillAt::OnClose, from, until);
     // Sold short at the end of the one hour, and bought back at the end of the other.
     assert_eq!(payments(15, 17), [-1.0]);
     assert_eq!(payments(16, 17), [0.0; 0], "the payment at 16 was before");
