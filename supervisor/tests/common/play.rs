@@ -218,7 +218,7 @@ impl Play {
         self.report(path, |child| Report::Event(Event::Started(child)));
     }
 
-    /// A desk that allows no restart, with the child `a` and one more that a call has added. Both have started.
+    /// A desk that allows no restart, with the child `a` and one more that a call has added. Both run.
     pub(crate) fn of_a_desk_with_more() -> Self {
         let desk = tree("desk", flags(0), vec![worker("a")]);
         let mut play = Self::new(flags(9), vec![desk], Script::default());
